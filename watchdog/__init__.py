@@ -1,0 +1,1 @@
+"""The rollback watchdog: puts the last known-good pair back, and proves it."""

@@ -1,0 +1,1 @@
+"""Changes what runs; the only folder that does."""

@@ -1,0 +1,1 @@
+"""Verdicts and history in, decision and plan out."""

@@ -1,0 +1,1 @@
+"""The words all stages share: frozen, without I/O, clock or log."""

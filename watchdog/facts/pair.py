@@ -1,0 +1,104 @@
+"""What runs, is good or bad, and is rolled back: image and manifests together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One image and one manifest per tenant: the unit of every decision.
+
+    *version* is the image tag, the name that people use; two pairs are the same
+    when image and manifests are, whatever they are called.
+    *image* is the engine's image ID (``sha256:…``).
+    *manifests* holds (tenant, sha256 in hex), ordered by tenant.
+    """
+
+    version: str
+    image: str
+    manifests: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        """Identity of the pair, usable as a key: image and manifests only."""
+        return "+".join([self.image, *(f"{t}={sha}" for t, sha in self.manifests)])
+
+    @property
+    def words(self) -> str:
+        """Name the pair for people: ``v1.2.0 (image 1a2b3c4d5e6f, meesho 9f…)``."""
+        halves = [f"image {self.image.removeprefix('sha256:')[:12]}"]
+        halves += [f"{tenant} {sha[:12]}" for tenant, sha in self.manifests]
+        return f"{self.version} ({', '.join(halves)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """How one service's container was made: enough to make the same again.
+
+    *body* is the create body of ``POST /containers/create``. *networks* maps a
+    network's name to its endpoint settings; the first is the primary one.
+    """
+
+    service: str
+    name: str
+    body: Mapping[str, Any]
+    networks: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldManifest:
+    """One tenant's manifest of a pair, as bytes in the ledger.
+
+    *path* and *signature_path* are relative to the stack's folder. Two pairs that
+    hold a tenant's manifest at the same path share the file (the runbook's
+    layout), and a rollback must swap it; different paths come with the container.
+    *kept_at* is the immutable file of that version, *path* itself unless shared.
+    """
+
+    tenant: str
+    path: str
+    kept_at: str
+    sha256: str
+    signature_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A pair as it ran: what a rollback to it replays.
+
+    *image_ref* is the tag that Compose uses; *repo_digests* are the registry's
+    names for the same image, empty when it was never pushed or pulled.
+    """
+
+    pair: Pair
+    image_ref: str
+    repo_digests: tuple[str, ...]
+    replicas: tuple[Replica, ...]
+    manifests: tuple[HeldManifest, ...]
+    compose_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The pair that is deployed now, whatever state its containers are in.
+
+    *containers* are full ids in the order of the stack's services; another tuple
+    is another start. *since* is when the first of them began to run, by the
+    engine's clock. *states* are Docker's words for each (``running``, …).
+    """
+
+    pair: Pair
+    containers: tuple[str, ...]
+    since: datetime
+    states: tuple[str, ...]
+    rolled_back_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotKnown:
+    """What runs could not be read, or is not one whole pair; *words* say why."""
+
+    words: str
+    split: bool = False

@@ -1,0 +1,74 @@
+"""All that can go wrong and that we have words for.
+
+Problem
+├── Refused          settings or release file: every fault at once, nothing started
+├── Unreachable      a far end did not answer; nothing is known of what it did
+├── EngineRefused    Docker said no; nothing after this call was tried
+├── WriteRefused     a client that may only look was asked to act
+├── Foreign          the world is neither as we found it nor as we meant it
+├── NotProven        what came up is not what was meant
+└── JournalLost      the memory cannot be trusted or written
+"""
+
+from dataclasses import dataclass
+
+
+class Problem(Exception):
+    """What happened, the value seen, the value meant; then what to do about it."""
+
+    def __init__(self, words: str, hint: str = "") -> None:
+        super().__init__(words)
+        self.words = words
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Give both lines, the way a terminal shows them."""
+        return f"{self.words}\nhint: {self.hint}" if self.hint else self.words
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One thing wrong in one file: *path* inside it, what is wrong, what to do."""
+
+    path: str
+    words: str
+    hint: str = ""
+
+
+class Refused(Problem):
+    """A file is wrong: all of its faults, and nothing was started."""
+
+    def __init__(self, file: str, faults: list[Fault]) -> None:
+        self.file = file
+        self.faults = tuple(sorted(set(faults)))
+        count = len(self.faults)
+        width = max((len(fault.path) for fault in self.faults), default=0)
+        lines = [f"{file} refused, {count} fault{'s' if count > 1 else ''}"]
+        for fault in self.faults:
+            hint = f"; {fault.hint}" if fault.hint else ""
+            lines.append(f"  {fault.path:<{width}}  {fault.words}{hint}")
+        super().__init__("\n".join(lines))
+
+
+class Unreachable(Problem):
+    """A far end did not answer; what it did with the request is not known."""
+
+
+class EngineRefused(Problem):
+    """Docker said no. Nothing after this call was tried."""
+
+
+class WriteRefused(Problem):
+    """A client that may only look was asked to change something."""
+
+
+class Foreign(Problem):
+    """Somebody else changed what a step owns; acting on would guess."""
+
+
+class NotProven(Problem):
+    """The target did not come up as meant within its time."""
+
+
+class JournalLost(Problem):
+    """The journal is missing, damaged, held by another process or not writable."""

@@ -1,0 +1,121 @@
+"""What a release asks to be watched, and how far a breach may reach."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import TypeAlias
+
+
+class Action(StrEnum):
+    """What a confirmed breach leads to."""
+
+    ROLLBACK = "rollback"
+    PAUSE_AND_ALERT = "pause-and-alert"
+    PAUSE_AND_INVESTIGATE = "pause-and-investigate"
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Bad events out of all events, each a plain selector of counters."""
+
+    errors: str
+    total: str
+
+
+@dataclass(frozen=True, slots=True)
+class RatioQuery:
+    """Bad and all events as expressions with ``{{ window }}``: the way out."""
+
+    errors_query: str
+    total_query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Requests slower than *over*; more than ``1 - quantile`` of them is too many.
+
+    *histogram* is the base name with its labels; *over* must be a bucket's bound.
+    """
+
+    histogram: str
+    over: timedelta
+    quantile: float
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue whose floor rises while its drain is failing."""
+
+    depth: str
+    enqueued: str
+    drained: str
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Any expression, each of its series held against the bound."""
+
+    expr: str
+
+
+Kind: TypeAlias = Ratio | RatioQuery | Latency | Queue | Value
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """One rule of a release file, every default filled in.
+
+    *above* and *below* are exclusive bounds; exactly one is set for ``Value``,
+    *above* for ``Ratio`` and ``Latency`` (a share, 0.05 for 5 %), none for
+    ``Queue``. *window* is the time looked at: ``for``, ``window`` or
+    ``growing_for``. *sustained* is true when the whole window must be over (with
+    ``for``), false when it acts as soon as it is confirmed.
+    *confidence*, *coverage*: shares of 1. *block*: the window is counted in these.
+    """
+
+    name: str
+    kind: Kind
+    action: Action
+    window: timedelta
+    sustained: bool
+    block: timedelta
+    above: float | None = None
+    below: float | None = None
+    confidence: float = 0.999
+    min_samples: int = 20
+    min_events: int = 5
+    min_blocks_hit: int = 3
+    min_growth: float = 20.0
+    coverage: float = 0.8
+    confirm_polls: int = 2
+    observe_only: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release file: what is watched while this version runs, and who decides.
+
+    *version* is empty for ``default.yaml``, which never rolls back by itself.
+    *manifests* maps a tenant to a file name in the stack's manifests folder.
+    *mttr* is the deadline of a question; *rollback_to* is empty for "the newest
+    known-good pair".
+    """
+
+    version: str
+    image: str
+    manifests: Mapping[str, str]
+    triggers: tuple[Trigger, ...]
+    dri: tuple[str, ...]
+    approved_by: str = ""
+    rollback_to: str = ""
+    rollback_safe: bool = True
+    mttr: timedelta = timedelta(hours=1)
+    watch_for: timedelta = timedelta(hours=24)
+
+    @property
+    def is_default(self) -> bool:
+        """True for the file that stands in for a version without its own."""
+        return not self.version

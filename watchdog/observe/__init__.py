@@ -1,0 +1,1 @@
+"""Asks the world; not seeing is a reading, never an exception."""

@@ -1,0 +1,1 @@
+"""Lets people look; changes nothing."""

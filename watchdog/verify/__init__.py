@@ -1,0 +1,1 @@
+"""What was meant and what is seen in, proof or problem out."""
