@@ -1,0 +1,72 @@
+"""Which blocks of a look count, and what is plainly wrong with them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from watchdog.facts.reading import Blind, Cause, Look
+from watchdog.facts.trigger import Trigger
+from watchdog.judge.words import age, spell
+
+Parts: TypeAlias = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The blocks that begin at or after the release, oldest first.
+
+    A block that was not measured is an empty mapping. *asked* is how many blocks
+    the window has; fewer are counted while the release is younger.
+    """
+
+    blocks: tuple[Parts, ...]
+    asked: int
+
+    @property
+    def is_young(self) -> bool:
+        """True while some of the window lies before the release."""
+        return len(self.blocks) < self.asked
+
+
+def blocks_in_window(trigger: Trigger) -> int:
+    """Give how many blocks the window holds; a part of one is a whole one."""
+    return max(1, -(-trigger.window // trigger.block))
+
+
+def counted(
+    trigger: Trigger, look: Look, armed_from: datetime, asked: int
+) -> Counted | Blind:
+    """Lay the look's blocks on the grid that ends at ``look.at``.
+
+    What is not on the grid is not counted; a place without a block is a gap. If
+    no place holds a measurement the answer is a blindness with its cause.
+    """
+    found = {block.end: block.parts for block in look.blocks}
+    ends = [look.at - place * trigger.block for place in reversed(range(asked))]
+    charged = [end for end in ends if end - trigger.block >= armed_from]
+    blocks = Counted(tuple(found.get(end, {}) for end in charged), asked)
+    if any(blocks.blocks):
+        return blocks
+    return nothing_measured(trigger, look.at, armed_from, young=blocks.is_young)
+
+
+def nothing_measured(
+    trigger: Trigger, at: datetime, armed_from: datetime, *, young: bool
+) -> Blind:
+    """Name the cause when not one block or point of the window was measured."""
+    if young:
+        why = f"nothing measured yet: {age(trigger, at, armed_from)}"
+        return Blind(Cause.TOO_FEW_SAMPLES, why)
+    window = spell(trigger.window)
+    return Blind(Cause.NO_SERIES, f"no series in the whole window of {window}")
+
+
+def not_numbers(blocks: Sequence[Parts]) -> Blind | None:
+    """Blind if any part is not a finite number: parsers let NaN and Inf pass."""
+    for parts in blocks:
+        for name, value in parts.items():
+            if not math.isfinite(value):
+                return Blind(Cause.NOT_A_NUMBER, f'"{name}" was {value}')
+    return None

@@ -1,0 +1,50 @@
+"""The one door: a trigger and its reading in, a verdict out."""
+
+from datetime import datetime
+from itertools import takewhile
+from typing import assert_never
+
+from watchdog.facts.reading import Blind, Cause, Look, Reading
+from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
+from watchdog.facts.verdict import Breached, Pending, Verdict
+from watchdog.judge.counts import judge_counts
+from watchdog.judge.growth import judge_growth
+from watchdog.judge.value import judge_value
+
+
+def judge(trigger: Trigger, reading: Reading, armed_from: datetime) -> Verdict:
+    """Say what *reading* means, for a release that is charged from *armed_from*.
+
+    *armed_from* is the start of the running pair plus its time to settle; what
+    begins before it is never counted. Each look is judged alone and by its own
+    ``at``; the reading is breached only if every look is, ``confirm_polls`` of
+    them. The verdict depends on nothing else: no clock, no earlier call.
+    """
+    if isinstance(reading, Blind):
+        return reading
+    needed = max(1, trigger.confirm_polls)
+    verdicts = [
+        _judge_look(trigger, look, armed_from) for look in reading.looks[:needed]
+    ]
+    if not verdicts:
+        return Blind(Cause.PARTIAL, "the reading holds no look at the window")
+    newest = verdicts[0]
+    if not isinstance(newest, Breached):
+        return newest
+    held = len(list(takewhile(lambda verdict: isinstance(verdict, Breached), verdicts)))
+    if held < needed:
+        polls = "1 poll" if held == 1 else f"{held} polls"
+        return Pending(f"suspected: {polls} of {needed}; {newest.words}")
+    return newest
+
+
+def _judge_look(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
+    match trigger.kind:
+        case Ratio() | RatioQuery() | Latency():
+            return judge_counts(trigger, look, armed_from)
+        case Queue():
+            return judge_growth(trigger, look, armed_from)
+        case Value():
+            return judge_value(trigger, look, armed_from)
+        case _ as unreachable:  # pragma: no cover
+            assert_never(unreachable)

@@ -1,0 +1,229 @@
+"""Ratio and latency: bad events out of all events, block by block.
+
+The rule is one table, read from the top; the first line that fits decides.
+Research: a bound on a ratio alone fires on one failed request in an idle hour.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchdog.facts.reading import Blind, Cause, Look
+from watchdog.facts.trigger import Latency, Trigger
+from watchdog.facts.verdict import Breached, Clear, Pending, Verdict
+from watchdog.judge.blocks import Counted, Parts, blocks_in_window, counted, not_numbers
+from watchdog.judge.tail import lower_bound, upper_tail
+from watchdog.judge.words import age, exact_percent, percent
+
+# Rates are extrapolated, so two counters of one event may differ by this much.
+_SLACK_SHARE = 0.02
+_SLACK_EVENTS = 1.0
+# Half an event in a block is none: a neutral block, neither over nor a dip.
+_IDLE_BELOW = 0.5
+# Rates bring 4.9999 for 5; less than this is rounding, not a part of an event.
+_ROUNDING = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What the measured blocks add up to, in whole events.
+
+    Rounded toward innocence: *bad* down, *every* up.
+    """
+
+    bad: int
+    every: int
+    bound: float
+
+    @property
+    def is_over(self) -> bool:
+        return self.bad > self.bound * self.every
+
+    @property
+    def words(self) -> str:
+        share = self.bad / self.every
+        return f"{self.bad} of {self.every} ({percent(share)}) were bad"
+
+    @property
+    def limit(self) -> str:
+        return f"bound {exact_percent(self.bound)}"
+
+
+def judge_counts(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
+    """Judge bad events of all events as of ``look.at``.
+
+    ``bad`` missing beside ``all`` is no bad event: a series is born with its
+    first. ``all`` missing is a gap, and a gap is neither over nor clear.
+    """
+    window = counted(trigger, look, armed_from, blocks_in_window(trigger))
+    if isinstance(window, Blind):
+        return window
+    blocks = window.blocks
+    if fault := not_numbers(blocks) or _nonsense(blocks):
+        return fault
+    if not blocks[-1]:
+        return Blind(Cause.STALE, "the newest block was not measured")
+    bound = _bound(trigger)
+    tally = _tally(blocks, bound)
+    if fault := _too_few(trigger, tally, window, look.at, armed_from):
+        return fault
+    newest_over = _over(blocks[-1], bound)
+    recovered = trigger.sustained and not newest_over and not _idle(blocks[-1])
+    if not tally.is_over and trigger.sustained and newest_over:
+        return Pending(
+            f"{tally.words} in the window; {tally.limit}, "
+            f"but the newest block is over: {_block_words(blocks[-1])}"
+        )
+    if not tally.is_over or recovered:
+        return _inside(trigger, tally, window, look.at, armed_from)
+    if why_not := _not_yet(trigger, tally, window, look.at, armed_from):
+        return why_not
+    least = percent(lower_bound(tally.bad, tally.every, trigger.confidence))
+    return Breached(
+        f"{tally.words}; with {exact_percent(trigger.confidence)} confidence "
+        f"at least {least}; {tally.limit}",
+        value=tally.bad / tally.every,
+        bound=bound,
+    )
+
+
+def _inside(
+    trigger: Trigger,
+    tally: _Tally,
+    window: Counted,
+    at: datetime,
+    armed_from: datetime,
+) -> Verdict:
+    """Clear, if enough of the window was measured to say so."""
+    measured = _measured(window)
+    if measured < trigger.coverage * window.asked:
+        what = f"{tally.words}, but only {measured} of {window.asked} blocks measured"
+        if window.is_young:
+            what += f": {age(trigger, at, armed_from)}"
+        return Blind(Cause.TOO_FEW_SAMPLES, what)
+    if tally.is_over:
+        newest = _block_words(window.blocks[-1])
+        return Clear(f"recovered: {newest} in the newest block; {tally.limit}")
+    return Clear(f"{tally.words}; {tally.limit}")
+
+
+def _not_yet(
+    trigger: Trigger,
+    tally: _Tally,
+    window: Counted,
+    at: datetime,
+    armed_from: datetime,
+) -> Verdict | None:
+    """Say why a window over the bound is not a breach, or nothing if it is one."""
+    blocks = window.blocks
+    so_far = f"suspected: {tally.words}; {tally.limit}"
+    if tally.bad < trigger.min_events:
+        return Pending(f"{so_far}; fewer than {trigger.min_events} bad events")
+    if trigger.sustained and window.is_young:
+        return Pending(f"{so_far}; {age(trigger, at, armed_from)}")
+    measured = _measured(window)
+    if measured < trigger.coverage * len(blocks):
+        return Blind(
+            Cause.TOO_FEW_SAMPLES,
+            f"only {measured} of {len(blocks)} blocks measured, "
+            f"{exact_percent(trigger.coverage)} needed; {tally.words}",
+        )
+    busy = [parts for parts in blocks if parts and not _idle(parts)]
+    needed = min(trigger.min_blocks_hit, window.asked)
+    if trigger.sustained:
+        over = sum(_over(parts, tally.bound) for parts in busy)
+        if over < len(busy):
+            return Pending(f"{so_far}; only {over} of {len(busy)} blocks over")
+        if over < needed:
+            return Pending(f"{so_far}; only {over} blocks over, {needed} needed")
+    else:
+        hit = sum(_bad(parts) >= _IDLE_BELOW for parts in blocks)
+        if hit < needed:
+            return Pending(
+                f"{so_far}; bad events in only {hit} blocks, {needed} needed"
+            )
+    if upper_tail(tally.bad, tally.every, tally.bound) >= 1 - trigger.confidence:
+        return Pending(
+            f"{so_far}; too few to be sure with "
+            f"{exact_percent(trigger.confidence)} confidence"
+        )
+    return None
+
+
+def _too_few(
+    trigger: Trigger,
+    tally: _Tally,
+    window: Counted,
+    at: datetime,
+    armed_from: datetime,
+) -> Blind | None:
+    """Blind while there is less traffic than any verdict needs."""
+    if tally.every >= max(1, trigger.min_samples):
+        return None
+    young = f"; {age(trigger, at, armed_from)}" if window.is_young else ""
+    if tally.every == 0:
+        cause = Cause.TOO_FEW_SAMPLES if window.is_young else Cause.NO_TRAFFIC
+        return Blind(cause, f"no events in {_measured(window)} measured blocks{young}")
+    return Blind(
+        Cause.TOO_FEW_SAMPLES,
+        f"{tally.words}, {trigger.min_samples} events needed{young}",
+    )
+
+
+def _nonsense(blocks: Sequence[Parts]) -> Blind | None:
+    for parts in blocks:
+        if parts and "all" not in parts:
+            return Blind(Cause.NONSENSE, f"{_bad(parts):g} bad events without a total")
+        for name, value in parts.items():
+            if value < -_slack(parts["all"]):
+                return Blind(Cause.NONSENSE, f'"{name}" was {value:g}, below zero')
+    bad, every = sum(map(_bad, blocks)), sum(map(_all, blocks))
+    if bad > every + _slack(every):
+        return Blind(Cause.NONSENSE, f"{bad:g} bad events of {every:g}")
+    return None
+
+
+def _tally(blocks: Sequence[Parts], bound: float) -> _Tally:
+    bad = math.floor(sum(map(_bad, blocks)) + _ROUNDING)
+    every = math.ceil(sum(map(_all, blocks)) - _ROUNDING)
+    if every > 0:
+        # Latency and ratio alike: within the slack, the extra bad ones are noise.
+        return _Tally(min(bad, every), every, bound)
+    return _Tally(0, 0, bound)
+
+
+def _bound(trigger: Trigger) -> float:
+    if trigger.above is not None:
+        return trigger.above
+    if isinstance(trigger.kind, Latency):
+        return 1 - trigger.kind.quantile
+    raise ValueError(f"{trigger.name} counts events but has no bound `above`")
+
+
+def _block_words(parts: Parts) -> str:
+    return f"{_bad(parts):.0f} of {_all(parts):.0f}"
+
+
+def _measured(window: Counted) -> int:
+    return sum(map(bool, window.blocks))
+
+
+def _bad(parts: Parts) -> float:
+    return max(0.0, parts.get("bad", 0.0))
+
+
+def _all(parts: Parts) -> float:
+    return max(0.0, parts.get("all", 0.0))
+
+
+def _idle(parts: Parts) -> bool:
+    return _all(parts) < _IDLE_BELOW
+
+
+def _over(parts: Parts, bound: float) -> bool:
+    return not _idle(parts) and _bad(parts) > bound * _all(parts)
+
+
+def _slack(every: float) -> float:
+    return _SLACK_SHARE * abs(every) + _SLACK_EVENTS

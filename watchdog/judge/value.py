@@ -1,0 +1,104 @@
+"""Value: an expression that stays past its bound, point after point.
+
+A Prometheus alerting rule's ``for``, with one difference: there, time without an
+evaluation counts as still true; here a missing point ends the run.
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from watchdog.facts.reading import Blind, Block, Cause, Look
+from watchdog.facts.trigger import Trigger
+from watchdog.facts.verdict import Breached, Clear, Pending, Verdict
+from watchdog.judge.blocks import nothing_measured
+from watchdog.judge.words import age, exact_percent, number, spell
+
+
+def judge_value(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
+    """Judge the points of a look, each an instant: its *end*.
+
+    The look's points lie evenly, the newest at ``look.at``, and together they
+    span the window at least; a point that was not measured has no ``worst``.
+    """
+    points = [block for block in look.blocks if armed_from <= block.end <= look.at]
+    young = look.at - trigger.window < armed_from
+    worst = {
+        point.end: point.parts["worst"] for point in points if "worst" in point.parts
+    }
+    if not worst:
+        return nothing_measured(trigger, look.at, armed_from, young=young)
+    if look.at not in worst:
+        return Blind(Cause.STALE, "the newest point was not measured")
+    newest = worst[look.at]
+    if not math.isfinite(newest):
+        return Blind(Cause.NOT_A_NUMBER, f"the newest value was {newest}")
+    bound, word = _bound(trigger)
+    limit = f"{word} {number(bound)}"
+    since = f"; {age(trigger, look.at, armed_from)}" if young else ""
+    held = _held(trigger, points, _step(look.blocks))
+    if held is not None:
+        needed = trigger.window if trigger.sustained else timedelta(0)
+        if held >= needed:
+            return Breached(
+                f"{number(newest)}, {limit} for {spell(held)} without a gap",
+                value=newest,
+                bound=bound,
+            )
+        return Pending(
+            f"suspected: {number(newest)}, {limit} for {spell(held)} of "
+            f"{spell(needed)} without a gap{since}"
+        )
+    finite = sum(map(math.isfinite, worst.values()))
+    asked = _points_in(trigger, look)
+    if finite < trigger.coverage * asked:
+        is_nan = finite < len(worst)
+        return Blind(
+            Cause.NOT_A_NUMBER if is_nan else Cause.TOO_FEW_SAMPLES,
+            f"{number(newest)} now, but only {finite} of {asked} points measured, "
+            f"{exact_percent(trigger.coverage)} needed{since}",
+        )
+    return Clear(f"{number(newest)}, not {limit}")
+
+
+def _held(
+    trigger: Trigger, points: Sequence[Block], step: timedelta
+) -> timedelta | None:
+    """How long it has been past the bound up to now; ``None`` if it is not."""
+    newest = points[-1].end
+    first: datetime | None = None
+    for point in reversed(points):
+        is_next = first is None or first - point.end <= step
+        if not is_next or not _past(trigger, point.parts.get("worst", math.nan)):
+            break
+        first = point.end
+    return None if first is None else newest - first
+
+
+def _step(blocks: Sequence[Block]) -> timedelta:
+    """Give the spacing of the points: any wider one is a gap."""
+    return min((b.end - a.end for a, b in pairwise(blocks)), default=timedelta(0))
+
+
+def _points_in(trigger: Trigger, look: Look) -> int:
+    """Give how many points the window should have had."""
+    step = _step(look.blocks)
+    if not step:
+        return 2 if trigger.window else 1
+    return -(-trigger.window // step) + 1
+
+
+def _past(trigger: Trigger, value: float) -> bool:
+    if not math.isfinite(value):
+        return False
+    bound, word = _bound(trigger)
+    return value > bound if word == "above" else value < bound
+
+
+def _bound(trigger: Trigger) -> tuple[float, str]:
+    if trigger.above is not None:
+        return trigger.above, "above"
+    if trigger.below is not None:
+        return trigger.below, "below"
+    raise ValueError(f"{trigger.name} holds a value against no bound")
