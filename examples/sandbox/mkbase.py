@@ -34,7 +34,7 @@ PACKAGES = (
 )
 LEFT_OUT = re.compile(
     r"^/usr/share/(doc|man|info|locale|lintian|bug|bash-completion|zoneinfo/right)/"
-    r"|^(/usr)?/lib/udev|^/etc/apt/"
+    r"|^(/usr)?/lib/udev|^/etc/apt/|/EXTERNALLY-MANAGED$"
 )
 # Files that would tell of the host; neutral ones are put in their place.
 NEUTRAL = {
@@ -49,6 +49,12 @@ print(json.dumps({
     "version": "%d.%d" % sys.version_info[:2],
     "stdlib": os.path.realpath(sysconfig.get_path("stdlib")),
 }))"""
+
+PIP = b"""#!/usr/local/bin/python
+import sys
+from pip._internal.cli.main import main
+sys.exit(main())
+"""
 
 
 class Tree:
@@ -78,6 +84,14 @@ class Tree:
         entry = tarfile.TarInfo(path.lstrip("/"))
         entry.size, entry.mode, entry.mtime = len(data), mode, int(time.time())
         self.tar.addfile(entry, io.BytesIO(data))
+
+    def link(self, path: str, target: str) -> None:
+        """Add a symbolic link of our own."""
+        self.folder(os.path.dirname(path))
+        self.seen.add(path)
+        entry = tarfile.TarInfo(path.lstrip("/"))
+        entry.type, entry.linkname = tarfile.SYMTYPE, target
+        self.tar.addfile(entry)
 
     def copy(self, source: str, path: str) -> None:
         """Add the host's *source* (file, link or bare folder) as *path*."""
@@ -178,9 +192,24 @@ def debian(tree: Tree, packages: dict[str, tuple[dict[str, str], str]]) -> None:
         tree.copy(name, name)
 
 
-def interpreter(tree: Tree, python: str) -> None:
-    """Add the tree that *python* runs from as /usr/local, with a pip of its own."""
+def main() -> None:
+    """Write the tar to stdout."""
+    python = sys.argv[1]
     told = json.loads(subprocess.check_output([python, "-Ic", ASK]))
+    tree = Tree()
+    if told["prefix"] == "/usr":
+        # Debian's own: patched to live in /usr, so its packages are what is cloned.
+        debian(tree, closure([*PACKAGES.split(), "python3", "python3-pip"]))
+        tree.put("/usr/local/bin/pip", PIP, 0o755)
+        tree.link("/usr/local/bin/python", "/usr/bin/python3")
+    else:
+        debian(tree, closure(PACKAGES.split()))
+        interpreter(tree, python, told)
+    tree.tar.close()
+
+
+def interpreter(tree: Tree, python: str, told: dict[str, str]) -> None:
+    """Add the tree that *python* runs from as /usr/local, with a pip of its own."""
     prefix, version, stdlib = told["prefix"], told["version"], told["stdlib"]
     name = f"python{version}"
     drop = re.compile(
@@ -215,29 +244,15 @@ def interpreter(tree: Tree, python: str) -> None:
     tree.folder("/usr/local/bin")
     tree.put(f"/usr/local/bin/{name}", Path(real).read_bytes(), 0o755)
     for link in ("python3", "python"):
-        entry = tarfile.TarInfo(f"usr/local/bin/{link}")
-        entry.type, entry.linkname = tarfile.SYMTYPE, name
-        tree.tar.addfile(entry)
+        tree.link(f"/usr/local/bin/{link}", name)
     find_pip = "import os, pip; print(os.path.dirname(pip.__file__))"
     pip = subprocess.check_output([python, "-Ic", find_pip], text=True).strip()
     packages = f"{lib}/site-packages"
     walk(pip, f"{packages}/pip")
     for meta in Path(pip).parent.glob("pip-*.dist-info"):
         walk(str(meta), f"{packages}/{meta.name}")
-    script = (
-        b"#!/usr/local/bin/python3\nimport sys\n"
-        b"from pip._internal.cli.main import main\nsys.exit(main())\n"
-    )
     for command in ("pip", "pip3"):
-        tree.put(f"/usr/local/bin/{command}", script, 0o755)
-
-
-def main() -> None:
-    """Write the tar to stdout."""
-    tree = Tree()
-    debian(tree, closure(PACKAGES.split()))
-    interpreter(tree, sys.argv[1])
-    tree.tar.close()
+        tree.put(f"/usr/local/bin/{command}", PIP, 0o755)
 
 
 if __name__ == "__main__":
