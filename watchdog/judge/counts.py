@@ -21,15 +21,13 @@ _SLACK_SHARE = 0.02
 _SLACK_EVENTS = 1.0
 # Half an event in a block is none: a neutral block, neither over nor a dip.
 _IDLE_BELOW = 0.5
-# Rates bring 4.9999 for 5; less than this is rounding, not a part of an event.
-_ROUNDING = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class _Tally:
     """What the measured blocks add up to, in whole events.
 
-    Rounded toward innocence: *bad* down, *every* up.
+    Rates bring 4.9 for 5: Prometheus extrapolates less near a counter's zero.
     """
 
     bad: int
@@ -185,8 +183,8 @@ def _nonsense(blocks: Sequence[Parts]) -> Blind | None:
 
 
 def _tally(blocks: Sequence[Parts], bound: float) -> _Tally:
-    bad = math.floor(sum(map(_bad, blocks)) + _ROUNDING)
-    every = math.ceil(sum(map(_all, blocks)) - _ROUNDING)
+    bad = math.floor(sum(map(_bad, blocks)) + 0.5)
+    every = math.floor(sum(map(_all, blocks)) + 0.5)
     if every > 0:
         # Latency and ratio alike: within the slack, the extra bad ones are noise.
         return _Tally(min(bad, every), every, bound)

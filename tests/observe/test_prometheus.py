@@ -1,0 +1,552 @@
+"""What the far end does wrong becomes a blind reading that names it."""
+
+import re
+import threading
+import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.judge.samples import KINDS, awb, down, http_5xx, outbox
+from tests.observe.wire import matrix, running
+from watchdog.facts.reading import Blind, Cause, Measured
+from watchdog.facts.trigger import Latency
+from watchdog.observe import promql
+from watchdog.observe.prometheus import Prometheus
+
+SECOND = timedelta(seconds=1)
+AT = datetime(2026, 3, 11, 3, 0, 22, 700000, tzinfo=UTC)
+END = datetime(2026, 3, 11, 3, 0, 5, tzinfo=UTC)
+STAMP = END.timestamp()
+
+
+@pytest.fixture
+def far():
+    with running() as (wire, url):
+        yield wire, url
+
+
+@pytest.fixture
+def asked(far):
+    wire, url = far
+    with closing(prometheus(url)) as far_end:
+        yield wire, far_end
+
+
+def prometheus(url, timeout=5.0):
+    return Prometheus(url, timeout * SECOND, 15 * SECOND, 5 * SECOND)
+
+
+def bad_and_all(look="0"):
+    moments = [[STAMP - back * 60, "1200"] for back in range(5)]
+    few = [[STAMP - 60, "120"]]
+    return [
+        ({"part": "bad", "look": look}, few),
+        ({"part": "all", "look": look}, moments),
+    ]
+
+
+def blind(reading, cause, *words):
+    assert isinstance(reading, Blind)
+    assert reading.cause is cause, reading.words
+    for word in words:
+        assert word in reading.words
+
+
+# ------------------------------------------------------------- what is asked
+
+
+def test_one_request_brings_every_block_of_every_look(asked):
+    wire, far_end = asked
+    wire.answers(matrix(*bad_and_all(), *bad_and_all("1")))
+
+    reading = far_end.read(http_5xx(confirm_polls=2), AT)
+
+    assert isinstance(reading, Measured)
+    newest, before = reading.looks
+    assert newest.at == END
+    assert before.at == END - 5 * SECOND
+    assert [one.end for one in newest.blocks] == [
+        END - back * timedelta(minutes=1) for back in (4, 3, 2, 1, 0)
+    ]
+    assert newest.blocks[-1].parts == {"all": 1200.0}
+    assert newest.blocks[-2].parts == {"bad": 120.0, "all": 1200.0}
+    assert before.blocks[-2].end == END - 65 * SECOND
+    assert before.blocks[-2].parts == {"bad": 120.0, "all": 1200.0}
+    (sent,) = wire.asked
+    assert sent["query"] == reading.queries[0]
+    assert 'sum(rate(errors[75s] offset 5s) * 60), "part", "bad"' in sent["query"]
+    assert (float(sent["start"]), float(sent["end"])) == (STAMP - 240, STAMP)
+    assert sent["step"] == "60s"
+    assert sent["timeout"] == "5s"
+    assert sent["partial_response"] == "false"
+
+
+def test_the_same_grid_is_asked_whenever_the_poll_falls(asked):
+    wire, far_end = asked
+
+    for late in (0.0, 1.0, 2.2):
+        far_end.read(http_5xx(), AT + late * SECOND)
+
+    assert wire.asked[0] == wire.asked[1] == wire.asked[2]
+
+
+def test_a_look_that_was_not_answered_has_blocks_without_parts(asked):
+    wire, far_end = asked
+    wire.answers(matrix(*bad_and_all()))
+
+    reading = far_end.read(http_5xx(confirm_polls=2), AT)
+
+    assert isinstance(reading, Measured)
+    assert [one.parts for one in reading.looks[1].blocks] == [{}] * 5
+
+
+def test_a_finished_query_is_asked_once_per_look(asked):
+    wire, far_end = asked
+    trigger = http_5xx(kind=KINDS["query"], confirm_polls=2)
+    wire.answers(matrix(*bad_and_all()))
+
+    reading = far_end.read(trigger, AT)
+
+    assert isinstance(reading, Measured)
+    assert [float(one["end"]) for one in wire.asked] == [STAMP, STAMP - 5]
+    assert "sum(\nbad[75s]\n) * 60 / 75" in reading.queries[0]
+    assert reading.looks[0].blocks[-1].parts == {"all": 1200.0}
+    assert reading.looks[1].blocks[-1].parts == {}
+
+
+def test_a_value_is_asked_once_for_every_point_of_the_grid(asked):
+    wire, far_end = asked
+    values = [[STAMP - back * 5, "1"] for back in range(26)]
+    wire.answers(matrix(({"part": "worst", "look": "0"}, values)))
+
+    reading = far_end.read(down(confirm_polls=2), AT)
+
+    assert isinstance(reading, Measured)
+    (sent,) = wire.asked
+    assert sent["step"] == "5s"
+    assert "min(last_over_time(up[30s]))" in sent["query"]
+    assert [len(look.blocks) for look in reading.looks] == [25, 25]
+    assert all(one.parts == {"worst": 1.0} for one in reading.looks[1].blocks)
+
+
+def test_a_value_of_one_series_that_is_no_number_is_none_at_all(asked):
+    wire, far_end = asked
+    points = [[STAMP - back * 5, "1"] for back in range(25)]
+    sums = [[STAMP - back * 5, "2"] for back in range(1, 25)]
+    wire.answers(
+        matrix(
+            ({"part": "worst", "look": "0"}, points),
+            ({"part": "sum", "look": "0"}, [*sums, [STAMP, "NaN"]]),
+        )
+    )
+
+    reading = far_end.read(down(), AT)
+
+    assert isinstance(reading, Measured)
+    newest = reading.looks[0].blocks[-1].parts["worst"]
+    assert newest != newest  # noqa: PLR0124
+    assert reading.looks[0].blocks[-2].parts == {"worst": 1.0}
+
+
+def test_a_window_of_a_week_is_sampled_as_far_as_the_server_answers(asked):
+    wire, far_end = asked
+
+    reading = far_end.read(down(window=timedelta(days=7), confirm_polls=3), AT)
+
+    assert isinstance(reading, Measured)
+    sent = wire.asked[0]
+    step = int(sent["step"].removesuffix("s"))
+    assert step % 5 == 0
+    assert (float(sent["end"]) - float(sent["start"])) / step < 10_000
+    assert float(sent["end"]) % step == 0
+    span = reading.looks[0].blocks[-1].end - reading.looks[0].blocks[0].end
+    assert span >= timedelta(days=7)
+
+
+def test_blocks_of_part_seconds_still_end_on_the_second(asked):
+    wire, far_end = asked
+
+    far_end.read(http_5xx(block=1.5 * SECOND, window=7.5 * SECOND), AT)
+
+    (sent,) = wire.asked
+    assert sent["step"] == "1500ms"
+    assert (float(sent["start"]), float(sent["end"])) == (STAMP - 6, STAMP)
+    assert "[16500ms]) * 1.5" in sent["query"]
+
+
+def test_a_poll_of_part_seconds_is_taken_up_to_the_next_whole_one(far):
+    wire, url = far
+    with closing(Prometheus(url, 5 * SECOND, 1.5 * SECOND, 0.3 * SECOND)) as far_end:
+        far_end.read(http_5xx(confirm_polls=2), AT)
+
+    assert wire.asked[0]["end"] == str(round(AT.timestamp() - 1.7))
+    assert "offset 1s" in wire.asked[0]["query"]
+
+
+def test_the_servers_own_time_is_asked_without_a_time(asked):
+    wire, far_end = asked
+    scalar = {"resultType": "scalar", "result": [STAMP, f"{STAMP + 0.25}"]}
+    wire.answers({"status": "success", "data": scalar})
+
+    assert far_end.now() == END + 0.25 * SECOND
+    assert wire.asked[0]["query"] == "time()"
+    assert "time" not in wire.asked[0]
+
+
+def test_a_path_before_the_api_is_kept_and_a_password_is_never_said(far):
+    wire, url = far
+    wire.answers(b"no", status=401)
+    place = url.replace("//", "//ops:s3cret@") + "/prom/"
+    with closing(prometheus(place)) as far_end:
+        reading = far_end.read(http_5xx(), AT)
+
+    assert wire.paths == ["/prom/api/v1/query_range"]
+    assert wire.headers[0]["Authorization"].startswith("Basic ")
+    blind(reading, Cause.REJECTED, "/prom answered HTTP 401")
+    assert "s3cret" not in reading.words
+
+
+def test_a_proxy_of_the_environment_is_not_used(asked, monkeypatch):
+    _, far_end = asked
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+
+    assert isinstance(far_end.read(http_5xx(), AT), Measured)
+
+
+def test_all_triggers_are_read_at_once_by_name(asked):
+    wire, far_end = asked
+
+    def answer(handler):
+        time.sleep(0.2)
+        wire.send(handler, matrix())
+
+    wire.answer = answer
+    triggers = [http_5xx(name=f"t{n}") for n in range(8)]
+    began = time.perf_counter()
+
+    readings = far_end.read_all(triggers, AT)
+
+    assert list(readings) == [one.name for one in triggers]
+    assert all(isinstance(one, Measured) for one in readings.values())
+    assert time.perf_counter() - began < 1.0
+
+
+def test_one_trigger_that_fails_does_not_blind_the_others(asked):
+    wire, far_end = asked
+
+    def answer(handler):
+        if "depth" in wire.asked[-1]["query"]:
+            wire.send(handler, b"{}", 422)
+        else:
+            wire.send(handler, matrix())
+
+    wire.answer = answer
+
+    readings = far_end.read_all([outbox()], AT) | far_end.read_all([awb(), down()], AT)
+
+    blind(readings["OutboxDrainFailure"], Cause.REJECTED)
+    assert isinstance(readings["AwbRoutingFailures"], Measured)
+    assert isinstance(readings["DmsDown"], Measured)
+    assert far_end.read_all([], AT) == {}
+
+
+def test_threads_that_never_come_back_leave_every_trigger_a_timeout(far):
+    _, url = far
+    over = threading.Event()
+    with closing(prometheus(url, timeout=0.1)) as far_end:
+        for _ in range(4):
+            far_end._pool.submit(over.wait, 20)
+
+        readings = far_end.read_all([awb(), down()], AT)
+        over.set()
+
+    blind(readings["AwbRoutingFailures"], Cause.TIMEOUT, "abandoned")
+    blind(readings["DmsDown"], Cause.TIMEOUT, "abandoned")
+
+
+# -------------------------------------------------------------------- faults
+
+
+def test_a_refused_connection_is_unreachable():
+    with running() as (_, url):
+        pass
+    with closing(prometheus(url)) as far_end:
+        reading = far_end.read(http_5xx(), AT)
+        now = far_end.now()
+
+    blind(reading, Cause.UNREACHABLE, url, "connection refused")
+    blind(now, Cause.UNREACHABLE, url, "connection refused")
+
+
+def test_a_name_that_is_not_known_is_unreachable():
+    with closing(prometheus("http://no.such.host.invalid:9090")) as far_end:
+        blind(far_end.read(http_5xx(), AT), Cause.UNREACHABLE, "no.such.host.invalid")
+
+
+def test_an_unavailable_server_is_unreachable_in_its_own_words(asked):
+    wire, far_end = asked
+    error = {"status": "error", "errorType": "unavailable", "error": "replaying WAL"}
+    wire.answers(error, status=503)
+    began = time.perf_counter()
+
+    reading = far_end.read(http_5xx(), AT)
+
+    blind(reading, Cause.UNREACHABLE, "HTTP 503: unavailable: replaying WAL")
+    assert len(wire.asked) == 1
+    assert time.perf_counter() - began < 1
+
+
+def test_a_503_without_json_says_its_text(asked):
+    wire, far_end = asked
+    wire.answers(b"Service Unavailable", status=503)
+
+    blind(far_end.read(http_5xx(), AT), Cause.UNREACHABLE, "503: Service Unavailable")
+
+
+def test_a_query_that_ran_out_of_time_is_a_timeout(asked):
+    wire, far_end = asked
+    error = {"status": "error", "errorType": "timeout", "error": "query timed out"}
+    wire.answers(error, status=503)
+
+    blind(far_end.read(http_5xx(), AT), Cause.TIMEOUT, "query timed out")
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_bad_query_is_rejected_in_the_servers_words(asked, status):
+    wire, far_end = asked
+    error = {"status": "error", "errorType": "bad_data", "error": "parse error at 7"}
+    wire.answers(error, status=status)
+
+    words = f"HTTP {status}: bad_data: parse error at 7"
+    blind(far_end.read(http_5xx(), AT), Cause.REJECTED, words)
+
+
+def test_an_error_that_is_sent_as_a_success_is_rejected(asked):
+    wire, far_end = asked
+    wire.answers({"status": "error", "errorType": "internal", "error": "oops"})
+
+    blind(far_end.read(http_5xx(), AT), Cause.REJECTED, "internal: oops")
+
+
+def test_a_login_page_is_rejected(asked):
+    wire, far_end = asked
+    wire.answers(b"<html><title>Sign in</title>")
+
+    blind(far_end.read(http_5xx(), AT), Cause.REJECTED, "not as JSON", "Sign in")
+
+
+def test_being_sent_elsewhere_is_rejected_and_not_followed(asked):
+    wire, far_end = asked
+    wire.answers(b"", status=302, Location="/login")
+
+    blind(
+        far_end.read(http_5xx(), AT), Cause.REJECTED, "302: sent elsewhere, to /login"
+    )
+    assert len(wire.asked) == 1
+
+
+def test_half_of_an_answer_is_partial(asked):
+    wire, far_end = asked
+    wire.answers(b'{"status":"success","data":{"resu', length=5000, Connection="close")
+    answer = wire.answer
+
+    def hang_up(handler):
+        answer(handler)
+        handler.close_connection = True
+
+    wire.answer = hang_up
+
+    blind(far_end.read(http_5xx(), AT), Cause.PARTIAL, "broke off")
+
+
+def test_json_that_breaks_off_is_partial(asked):
+    wire, far_end = asked
+    wire.answers(b'{"status":"success","data":{"resu')
+
+    blind(far_end.read(http_5xx(), AT), Cause.PARTIAL, "broke off")
+
+
+def test_an_answer_in_part_is_partial_although_it_holds_data(asked):
+    wire, far_end = asked
+    wire.answers(matrix(*bad_and_all(), isPartial=True))
+
+    blind(far_end.read(http_5xx(), AT), Cause.PARTIAL, "isPartial")
+
+
+def test_an_answer_with_warnings_is_partial_and_says_them(asked):
+    wire, far_end = asked
+    wire.answers(matrix(*bad_and_all(), warnings=["store 3 is away"]))
+
+    blind(far_end.read(http_5xx(), AT), Cause.PARTIAL, "store 3 is away")
+
+
+def test_hints_about_the_query_are_no_warnings(asked):
+    wire, far_end = asked
+    wire.answers(matrix(*bad_and_all(), infos=["metric might not be a counter"]))
+
+    assert isinstance(far_end.read(http_5xx(), AT), Measured)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "success", "data": {"resultType": "vector", "result": []}},
+        {"status": "success", "data": []},
+        {"status": "success"},
+        [],
+        matrix(({"part": "bad"}, [[STAMP, "many"]])),
+        matrix(({"part": "bad"}, [[STAMP]])),
+        matrix(({}, [[STAMP, "1"]])),
+        matrix(*bad_and_all(), *bad_and_all()),
+    ],
+)
+def test_an_answer_of_another_shape_is_rejected(asked, body):
+    wire, far_end = asked
+    wire.answers(body)
+
+    blind(far_end.read(http_5xx(), AT), Cause.REJECTED)
+
+
+def test_a_time_of_another_shape_is_rejected(asked):
+    wire, far_end = asked
+    scalar = {"resultType": "scalar", "result": "soon"}
+    wire.answers({"status": "success", "data": scalar})
+
+    blind(far_end.now(), Cause.REJECTED)
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf"])
+def test_a_number_that_is_none_is_left_to_the_judge(asked, value):
+    wire, far_end = asked
+    labels = {"part": "all", "look": "0"}
+    wire.answers(matrix((labels, [[STAMP, value]])))
+
+    reading = far_end.read(http_5xx(), AT)
+
+    assert isinstance(reading, Measured)
+    assert str(reading.looks[0].blocks[-1].parts["all"]) in {"nan", "inf"}
+
+
+@pytest.mark.parametrize("scene", ["hang", "drip of head", "drip of body"])
+def test_a_server_without_an_end_is_a_timeout_at_the_deadline(far, scene):
+    wire, url = far
+    match scene:
+        case "hang":
+            wire.hangs()
+        case "drip of head":
+            wire.drips(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        case _:
+            wire.drips(b"HTTP/1.1 200 OK\r\nContent-Length: 999999\r\n\r\n{")
+    with closing(prometheus(url, timeout=0.4)) as far_end:
+        began = time.perf_counter()
+        reading = far_end.read(http_5xx(), AT)
+        took = time.perf_counter() - began
+        # The same thread asks again: nothing is left over of the one before.
+        wire.answers(matrix(*bad_and_all()))
+        again = far_end.read(http_5xx(), AT)
+
+    blind(reading, Cause.TIMEOUT, url, "within 400ms")
+    assert 0.3 < took < 1.0
+    assert isinstance(again, Measured)
+
+
+def test_an_answer_without_bounds_is_rejected(asked, monkeypatch):
+    wire, far_end = asked
+    monkeypatch.setattr("watchdog.observe.prometheus._MOST_BYTES", 100_000)
+    wire.answers(b"{" + b" " * 300_000)
+
+    blind(far_end.read(http_5xx(), AT), Cause.REJECTED, "more than 100000 bytes")
+
+
+def test_a_bound_that_is_no_bucket_names_the_bucket(asked):
+    wire, far_end = asked
+
+    def answer(handler):
+        found = [({"part": "bucket", "look": "0"}, [[STAMP, "3"]])]
+        is_second = "count(" in wire.asked[-1]["query"]
+        wire.send(handler, matrix(*(found if is_second else [])))
+
+    wire.answer = answer
+
+    reading = far_end.read(http_5xx(kind=KINDS["latency"]), AT)
+
+    assert reading == Blind(
+        Cause.NO_SERIES, 'h has no bucket le="0.5": `over` must be a bucket\'s bound'
+    )
+
+
+def test_a_histogram_that_is_not_there_is_left_to_the_judge(asked):
+    wire, far_end = asked
+
+    assert isinstance(far_end.read(http_5xx(kind=KINDS["latency"]), AT), Measured)
+    assert len(wire.asked) == 2
+
+
+# ------------------------------------------------------------------- queries
+
+
+@pytest.mark.parametrize(
+    ("histogram", "meant"),
+    [
+        ("h", 'h_bucket{le="+Inf"}'),
+        (" h {} ", 'h_bucket{le="+Inf"}'),
+        ("h_bucket", 'h_bucket{le="+Inf"}'),
+        ('h{job="dms",path="/a}b{",}', 'h_bucket{job="dms",path="/a}b{",le="+Inf"}'),
+    ],
+)
+def test_the_bucket_joins_the_histograms_own_matchers(histogram, meant):
+    query, name = promql.any_bucket(Latency(histogram, SECOND, 0.95))
+
+    assert f"count({meant})" in query
+    assert name == "h"
+
+
+@pytest.mark.parametrize(
+    ("time", "meant"),
+    [
+        (SECOND, "1s"),
+        (1.5 * SECOND, "1500ms"),
+        (90 * SECOND, "90s"),
+        (0.02 * SECOND, "20ms"),
+    ],
+)
+def test_durations_are_written_as_the_server_takes_them(time, meant):
+    assert promql.duration(time) == meant
+
+
+@pytest.mark.parametrize(
+    ("over", "spelled", "others"),
+    [
+        (0.5, ["0.5", "0.50", "5e-01", "5.0E-1"], ["5", "0.05", "0a5", "0.51"]),
+        (1.0, ["1", "1.0", "1e+00", "1.0E0"], ["10", "0.1", "1.5"]),
+        (0.00025, ["0.00025", "2.5e-04", "2.5E-4"], ["0.0025", "2.5e-03"]),
+        (10.0, ["10", "10.0", "1e+01", "1.0E1"], ["1", "100"]),
+        (2.5, ["2.5", "2.50", "2.5e+00"], ["25", "2"]),
+    ],
+)
+def test_a_bound_is_found_in_every_spelling_and_no_other(over, spelled, others):
+    pattern = re.compile(promql._spellings(over * SECOND))
+
+    assert all(pattern.fullmatch(one) for one in spelled)
+    assert not any(pattern.fullmatch(one) for one in others)
+
+
+@pytest.mark.parametrize(
+    ("expr", "is_selector"),
+    [
+        ("up", True),
+        (' up{job="dms", x=~"a}b"} ', True),
+        ('a{x="1"} + b{y="2"}', False),
+        ("rate(x[5m])", False),
+        ("up == 0", False),
+    ],
+)
+def test_only_a_plain_selector_is_kept_from_looking_back_five_minutes(
+    expr, is_selector
+):
+    query = promql.worst(expr, highest=True, scrape=15 * SECOND)
+
+    assert ("last_over_time(" in query) == is_selector

@@ -1,0 +1,69 @@
+"""A real Prometheus on a free port of loopback, filled with a known past."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from contextlib import contextmanager
+
+TOOLS = ("prometheus", "promtool")
+
+
+def is_there():
+    """Tell whether the Debian package `prometheus` is installed here."""
+    return all(map(shutil.which, TOOLS))
+
+
+def line(name, labels, value, at):
+    """Write one sample in the text format of OpenMetrics."""
+    matchers = ",".join(f'{key}="{text}"' for key, text in labels.items())
+    return f"{name}{{{matchers}}} {value} {at:.3f}\n"
+
+
+@contextmanager
+def running(folder, lines):
+    """Serve *lines*, samples of any time, until the block ends: its address."""
+    samples, data = folder / "samples.om", folder / "data"
+    samples.write_text("".join(lines) + "# EOF\n")
+    making = ["promtool", "tsdb", "create-blocks-from", "openmetrics"]
+    subprocess.run([*making, samples, data], check=True, capture_output=True)
+    config = folder / "prometheus.yml"
+    config.write_text("global: {}\n")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [
+                "prometheus",
+                f"--config.file={config}",
+                f"--storage.tsdb.path={data}",
+                "--storage.tsdb.retention.time=100y",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stderr=log,
+            stdout=log,
+        )
+        try:
+            _wait(url, process, folder / "log")
+            yield url
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _wait(url, process, log):
+    last = time.monotonic() + 30
+    while time.monotonic() < last:
+        assert process.poll() is None, log.read_text()
+        try:
+            query = f"{url}/api/v1/query?query=time()"
+            with urllib.request.urlopen(query, timeout=2) as answer:
+                assert json.load(answer)["status"] == "success"
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(log.read_text())

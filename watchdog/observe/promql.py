@@ -1,0 +1,191 @@
+"""Writes the queries: counts per block, all parts and looks in one request.
+
+Source: Prometheus, "Querying basics" and "Functions"; the forms were measured.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Protocol
+
+from watchdog.facts.trigger import Latency, RatioQuery
+
+_MILLISECOND = timedelta(milliseconds=1)
+_WINDOW = re.compile(r"\{\{\s*\.?window\s*\}\}")
+# One name with at most one list of matchers, whose quoted text may hold anything.
+_SELECTOR = re.compile(
+    r"""\s* [a-zA-Z_:][a-zA-Z0-9_:]* \s*
+    (?: \{ (?: [^{}"'] | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' )* \} \s* )?""",
+    re.VERBOSE,
+)
+
+
+class Part(Protocol):
+    """Writes one part of an answer, for blocks that *offset* moves back."""
+
+    def __call__(self, *, over: str, width: str, offset: str) -> str:
+        """Write it: *over* is the range to rate, *width* the block in seconds."""
+        ...
+
+
+def duration(time: timedelta) -> str:
+    """Write a duration as PromQL takes it: whole seconds, else milliseconds."""
+    millis = round(time / _MILLISECOND)
+    return f"{millis // 1000}s" if millis % 1000 == 0 else f"{millis}ms"
+
+
+def seconds(time: timedelta) -> str:
+    """Write a duration as a plain number of seconds: ``60``, ``1.5``."""
+    return _plain(Decimal(round(time / _MILLISECOND)) / 1000)
+
+
+def counts(
+    selectors: Mapping[str, str],
+    *,
+    width: timedelta,
+    scrape: timedelta,
+    offsets: Sequence[timedelta],
+    ready: Mapping[str, Part] | None = None,
+) -> str:
+    """Count *selectors* per block of *width*, once for each of *offsets*.
+
+    A rate over the block and one scrape more, times the block, tiles time without
+    loss: ``increase`` over disjoint blocks never sees one of their intervals.
+    """
+    parts: dict[str, Part] = dict(ready or {})
+    parts |= {name: partial(_counted, selector) for name, selector in selectors.items()}
+    terms = [
+        _labelled(
+            write(
+                over=duration(width + scrape),
+                width=seconds(width),
+                offset=f" offset {duration(offset)}" if offset else "",
+            ),
+            part=name,
+            look=str(number),
+        )
+        for number, offset in enumerate(offsets)
+        for name, write in parts.items()
+    ]
+    return "\nor ".join(terms)
+
+
+def floor(depth: str, block: timedelta) -> Part:
+    """Write a queue's floor: the lowest depth of the block, of all series.
+
+    A range function on purpose: a bare gauge is repeated for five minutes after
+    its last sample.
+    """
+
+    def write(*, over: str, width: str, offset: str) -> str:
+        del over, width
+        return f"sum(min_over_time({depth.strip()}[{duration(block)}]{offset}))"
+
+    return write
+
+
+def slow_and_all(kind: Latency) -> tuple[Part, Part]:
+    """Write the requests slower than ``over``, and all of the same series.
+
+    Only series that have the bucket count, in both: one without it would be all
+    bad in the first or all good in the second.
+    """
+    bound = _bucket(kind, f'le=~"{_spellings(kind.over)}"')
+    every = _bucket(kind, 'le="+Inf"')
+
+    def slow(*, over: str, width: str, offset: str) -> str:
+        top, fast = f"{every}[{over}]{offset}", f"{bound}[{over}]{offset}"
+        return f"sum(rate({top}) * {width} - ignoring(le) rate({fast}) * {width})"
+
+    def both(*, over: str, width: str, offset: str) -> str:
+        top, fast = f"{every}[{over}]{offset}", f"{bound}[{over}]{offset}"
+        return f"sum(rate({top}) * {width} and ignoring(le) rate({fast}))"
+
+    return slow, both
+
+
+def any_bucket(kind: Latency) -> tuple[str, str]:
+    """Ask whether the histogram is there at all, and name it."""
+    every = _bucket(kind, 'le="+Inf"')
+    name = every.partition("{")[0].removesuffix("_bucket")
+    return _labelled(f"count({every})", part="bucket", look="0"), name
+
+
+def finished_counts(kind: RatioQuery, width: timedelta, scrape: timedelta) -> str:
+    """Count with expressions that give the events of a ``{{ window }}``.
+
+    The window handed to them is a block and one scrape; the share of the block is
+    then taken of the count, for the reason that ``counts`` names.
+    """
+    over = duration(width + scrape)
+    share = f"* {seconds(width)} / {seconds(width + scrape)}"
+
+    def term(name: str, template: str) -> str:
+        # Own lines: the expression may end in a comment.
+        expr = _WINDOW.sub(over, template)
+        return _labelled(f"sum(\n{expr}\n) {share}", part=name, look="0")
+
+    terms = [term("bad", kind.errors_query), term("all", kind.total_query)]
+    return "\nor ".join(terms)
+
+
+def worst(expr: str, *, highest: bool, scrape: timedelta) -> str:
+    """Ask for the worst of an expression's series, and for their sum.
+
+    The sum is there to see a series that is not a number, which max and min skip.
+    A plain selector is looked at two scrapes back, not five minutes: a series
+    that ended must not go on counting. Of other expressions that is up to their
+    author.
+    """
+    asked = f"\n{expr}\n"
+    if _SELECTOR.fullmatch(expr):
+        asked = f"last_over_time({expr.strip()}[{duration(2 * scrape)}])"
+    best = "max" if highest else "min"
+    terms = [
+        _labelled(f"{best}({asked})", part="worst", look="0"),
+        _labelled(f"sum({asked})", part="sum", look="0"),
+    ]
+    return "\nor ".join(terms)
+
+
+def _counted(selector: str, *, over: str, width: str, offset: str) -> str:
+    return f"sum(rate({selector.strip()}[{over}]{offset}) * {width})"
+
+
+def _labelled(expr: str, *, part: str, look: str) -> str:
+    inner = f'label_replace({expr}, "part", "{part}", "", "")'
+    return f'label_replace({inner}, "look", "{look}", "", "")'
+
+
+def _bucket(kind: Latency, matcher: str) -> str:
+    """Add *matcher* to the histogram's own, and ``_bucket`` to its name."""
+    name, _, rest = kind.histogram.strip().partition("{")
+    name = name.strip()
+    if not name.endswith("_bucket"):
+        name += "_bucket"
+    own = rest.rpartition("}")[0].strip().rstrip(",").strip()
+    return f"{name}{{{own},{matcher}}}" if own else f"{name}{{{matcher}}}"
+
+
+def _spellings(bound: timedelta) -> str:
+    """Match a bound in every spelling of the client libraries.
+
+    Half a second is ``0.5``, ``0.50``, ``5e-01`` or ``5.0E-1``; a second ``1``,
+    ``1.0`` or ``1e+00``.
+    """
+    value = Decimal(bound // timedelta(microseconds=1)) / 1_000_000
+    whole, _, part = _plain(value).partition(".")
+    plain = f"{whole}[.]{part}0*" if part else f"{whole}([.]0*)?"
+    _, digits, _ = value.normalize().as_tuple()
+    first, *rest = map(str, digits)
+    mantissa = f"{first}[.]{''.join(rest)}0*" if rest else f"{first}([.]0*)?"
+    power = value.adjusted()
+    sign = "-" if power < 0 else "[+]?"
+    return f"{plain}|{mantissa}[eE]{sign}0*{abs(power)}"
+
+
+def _plain(value: Decimal) -> str:
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
