@@ -1,0 +1,492 @@
+import os
+import re
+from base64 import b64encode
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from watchdog.facts.problem import Fault, Refused
+from watchdog.settings import Address, Settings, load
+
+EXAMPLE = Path(__file__).parent.parent.parent / "config" / "watchdog.yaml"
+SECOND = timedelta(seconds=1)
+
+
+def a_key(byte):
+    return "whpk_" + b64encode(bytes([byte]) * 32).decode()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("settings")
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(raw=None, **env):
+        path = tmp_path / "watchdog.yaml"
+        path.write_text(yaml.safe_dump(raw or {}))
+        return load(path, {"WATCHDOG_STACK__DIRECTORY": str(tmp_path)} | env)
+
+    return read
+
+
+@pytest.fixture
+def faults(read):
+    def faults(raw=None, **env):
+        with pytest.raises(Refused) as refused:
+            read(raw, **env)
+        return [
+            f"{fault.path}: {fault.words}; {fault.hint}".removesuffix("; ")
+            for fault in refused.value.faults
+        ]
+
+    return faults
+
+
+@pytest.fixture
+def secrets(tmp_path):
+    def secrets(**files):
+        where = tmp_path / "secrets"
+        where.mkdir()
+        for name, text in files.items():
+            (where / name).write_text(text)
+        return str(where)
+
+    return secrets
+
+
+def every_key(model, at=()):
+    for name, field in model.model_fields.items():
+        yield (*at, name)
+        if isinstance(field.annotation, type) and issubclass(
+            field.annotation, BaseModel
+        ):
+            yield from every_key(field.annotation, (*at, name))
+
+
+# The example.
+
+
+@pytest.mark.parametrize("key", list(every_key(Settings)), ids=".".join)
+def test_the_example_holds_every_key(key):
+    at = yaml.safe_load(EXAMPLE.read_text())
+    for part in key:
+        assert part in at
+        at = at[part]
+
+
+def test_the_example_is_the_defaults_and_one_approver(tmp_path):
+    env = {"WATCHDOG_STACK__DIRECTORY": str(tmp_path)}
+    (tmp_path / "watchdog.yaml").write_text("")
+    example = load(EXAMPLE, env)
+
+    defaults = load(tmp_path / "watchdog.yaml", env)
+    same = {"approvers": example.approvers, "releases": example.releases}
+    assert defaults.model_copy(update=same) == example
+    assert list(example.approvers) == ["asha@flexli.example"]
+    assert example.releases == EXAMPLE.parent / "releases"
+
+
+def test_the_example_explains_every_key():
+    lines = EXAMPLE.read_text().splitlines()
+    for line, above in zip(lines[1:], lines, strict=False):
+        if re.match(r"\s*[a-z_]+:", line):
+            # A comment, a sibling that shares one, or the key of this group.
+            assert above.strip(), line
+
+
+# What counts.
+
+
+def test_what_is_left_open_has_its_default(read):
+    settings = read()
+
+    assert settings.poll == 5 * SECOND
+    assert settings.listen.decisions == Address("127.0.0.1", 8470)
+    assert settings.recover_within is None
+
+
+@pytest.mark.parametrize(
+    ("written", "settle_s"),
+    [({}, 30), ({"settle": None}, 30), ({"settle": "0s"}, 0), ({"settle": "1m"}, 60)],
+)
+def test_settling_takes_two_scrapes_unless_it_is_written(read, written, settle_s):
+    assert read(written).settle == settle_s * SECOND
+
+
+def test_settling_follows_the_scrape_interval(read):
+    assert read({"prometheus": {"scrape_interval": "1m"}}).settle == 120 * SECOND
+
+
+def test_the_environment_is_stronger_than_secrets_and_these_than_the_file(
+    read, secrets
+):
+    where = secrets(watchdog_poll="2s", WATCHDOG_ENGINE__TIMEOUT="20s\n", other="x")
+
+    settings = read(
+        {"poll": "1s", "engine": {"timeout": "10s"}, "name": "file"},
+        WATCHDOG_SECRETS_DIR=where,
+        WATCHDOG_POLL="3s",
+    )
+
+    assert (settings.poll, settings.engine.timeout) == (3 * SECOND, 20 * SECOND)
+    assert settings.name == "file"
+
+
+def test_the_environment_can_write_everything_that_the_file_can(read):
+    settings = read(
+        {"settle": "9s", "stack": {"project": "file"}},
+        WATCHDOG_STACK__SERVICES="[dms, worker]",
+        WATCHDOG_STACK__VERSION="null",
+        WATCHDOG_APPROVERS='{"asha@flexli.example": ["' + a_key(7) + '"]}',
+        WATCHDOG_LISTEN__PRIVATE="[::1]:9000",
+        WATCHDOG_SETTLE="null",
+        WATCHDOG_DAILY_LIMIT="0",
+        PATH="/bin",
+        WATCHDOG_CONFIG="watchdog.yaml",
+    )
+
+    assert settings.stack.services == ("dms", "worker")
+    assert settings.stack.project == "file"
+    assert settings.approvers == {"asha@flexli.example": (a_key(7),)}
+    assert settings.listen.private == Address("::1", 9000)
+    assert (settings.settle, settings.daily_limit) == (30 * SECOND, 0)
+
+
+def test_only_the_environment_that_is_handed_over_counts(read, monkeypatch):
+    monkeypatch.setenv("WATCHDOG_POLL", "9s")
+
+    assert read().poll == 5 * SECOND
+
+
+def test_settings_cannot_be_changed(read):
+    with pytest.raises(ValueError, match="frozen"):
+        read().poll = SECOND
+
+
+def test_the_releases_are_beside_the_settings_unless_told_otherwise(read, tmp_path):
+    assert read().releases == tmp_path / "releases"
+    assert read({"releases": "/etc/releases"}).releases == Path("/etc/releases")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8470", "[::1]:0", "localhost:65535"])
+def test_an_address_is_written_as_it_is_read(read, address):
+    settings = read({"listen": {"decisions": address, "private": "127.0.0.1:1"}})
+
+    assert str(settings.listen.decisions) == address
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ({"poll": "0s"}, "poll: 0s is no time at all; write more than `0s`"),
+        ({"poll": "2m"}, "poll: 2m is too long; 1m at most"),
+        (
+            {"prometheus": {"scrape_interval": "0s"}},
+            "prometheus.scrape_interval: 0s is no time at all; write more than `0s`",
+        ),
+        (
+            {"prometheus": {"timeout": "60s"}},
+            "prometheus.timeout: 1m is too long; stay under 1m",
+        ),
+        (
+            {"prometheus": {"url": "localhost:9090"}},
+            (
+                'prometheus.url: "localhost:9090" is not a URL like http://… or https://…'
+                "; write it like `http://localhost:9090`"
+            ),
+        ),
+        (
+            {"engine": {"url": "ssh://box"}},
+            (
+                'engine.url: "ssh://box" is not where a Docker Engine listens'
+                "; write `unix:///var/run/docker.sock` or `tcp://host:2375`"
+            ),
+        ),
+        (
+            {"engine": {"timeout": "5s"}},
+            (
+                "engine.timeout: 5s is not longer than stop_within, 5s"
+                "; write more than `5s`"
+            ),
+        ),
+        (
+            {"blind_for": "5s"},
+            "blind_for: 5s is not longer than poll, 5s; write more than `5s`",
+        ),
+        (
+            {"listen": {"private": "127.0.0.1:8470"}},
+            (
+                "listen.private: 127.0.0.1:8470 is where decisions listen too"
+                "; give it a port of its own"
+            ),
+        ),
+        (
+            {"listen": {"private": "0.0.0.0:8470"}},
+            (
+                "listen.private: 0.0.0.0:8470 is where decisions listen too"
+                "; give it a port of its own"
+            ),
+        ),
+        (
+            {"listen": {"private": "8471"}},
+            'listen.private: "8471" is not host:port; write it like `127.0.0.1:8470`',
+        ),
+        ({"mode": "dry"}, 'mode: "dry" is not one of: act, observe'),
+        ({"mode": True}, "mode: true is not one of: act, observe"),
+        ({"on_no_answer": "x"}, 'on_no_answer: "x" is not one of: hold, roll_back'),
+        ({"daily_limit": -1}, "daily_limit: -1 is less than 0"),
+        ({"daily_limit": 2.5}, "daily_limit: 2.5 is not a whole number"),
+        ({"name": 5}, "name: 5 is not text; put it in quotes"),
+        ({"name": " "}, 'name: " " is empty'),
+        (
+            {"name": "a\nb"},
+            'name: "a\\nb" has spaces at its ends or unprintable signs',
+        ),
+        ({"state": "state"}, 'state: "state" is relative; write the path from `/` on'),
+        (
+            {"stack": {"manifests": "../manifests"}},
+            (
+                'stack.manifests: "../manifests" is outside of the stack\'s folder'
+                "; write it as seen from stack.directory"
+            ),
+        ),
+        (
+            {"stack": {"manifest_in_container": "/m/{tennant}.json"}},
+            (
+                'stack.manifest_in_container: "/m/{tennant}.json" has a placeholder'
+                " that nobody fills in; use {tenant}"
+            ),
+        ),
+        (
+            {"stack": {"manifest_in_container": "m.json"}},
+            (
+                'stack.manifest_in_container: "m.json" is relative'
+                "; write the path inside the container"
+            ),
+        ),
+        ({"stack": {"services": []}}, "stack.services: is empty; name at least one"),
+        (
+            {"stack": {"project": "DMS"}},
+            'stack.project: "DMS" is not a Compose project\'s name',
+        ),
+        ({"engine": "dms"}, 'engine: "dms" is not a mapping'),
+        (
+            {"approvers": {"asha": ["whpk_AAAA"]}},
+            (
+                'approvers.asha[0]: "whpk_AAAA" is not a public key'
+                "; write `whpk_` and the base64 of the 32 bytes of an Ed25519 key"
+            ),
+        ),
+        (
+            {"approvers": {"asha": [a_key(0)]}},
+            (
+                f'approvers.asha[0]: "{a_key(0)}" is a key that anybody can sign for'
+                "; write `whpk_` and the base64 of the 32 bytes of an Ed25519 key"
+            ),
+        ),
+        (
+            {"approvers": {"asha": ["whsk_secret"]}},
+            (
+                "approvers.asha[0]: is a secret key"
+                "; list the public half, and make a new pair"
+            ),
+        ),
+        ({"approvers": {"asha": []}}, "approvers.asha: is empty; name at least one"),
+        (
+            {"approvers": {"asha": [a_key(7)], "bela": [a_key(7)]}},
+            (
+                f'approvers.bela[0]: "{a_key(7)}" is asha\'s key too'
+                "; one key is one person's"
+            ),
+        ),
+        (
+            {"approvers": {"as ha": [a_key(7)]}},
+            'approvers.as ha: "as ha" is not a name like `asha@flexli.example`',
+        ),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_is_meant(faults, raw, said):
+    assert faults(raw) == [said]
+
+
+@pytest.mark.parametrize("key", ["_env_file", "_secrets_dir", "_build_sources"])
+def test_what_means_something_to_the_library_means_nothing_here(faults, key):
+    assert [said.partition(";")[0] for said in faults({key: "x"})] == [
+        f"{key}: unknown key"
+    ]
+
+
+def test_all_faults_are_told_at_once(faults, tmp_path):
+    said = faults(
+        {
+            "pol": "5s",
+            "prometheus": {"scrape_intervall": "15s", "url": "x"},
+            "mode": "dry",
+            "blind_for": "1s",
+        },
+        WATCHDOG_STACK__DIRECTORY=str(tmp_path / "gone"),
+    )
+
+    assert [line.partition(":")[0] for line in said] == [
+        "WATCHDOG_STACK__DIRECTORY",
+        "blind_for",
+        "mode",
+        "pol",
+        "prometheus.scrape_intervall",
+        "prometheus.url",
+    ]
+    assert "pol: unknown key; did you mean `poll`?" in said
+
+
+def test_a_refusal_reads_like_this(tmp_path):
+    path = tmp_path / "watchdog.yaml"
+    path.write_text(f"pol: 1s\nmode: dry\nstack: {{directory: {tmp_path}}}\n")
+
+    with pytest.raises(Refused) as refused:
+        load(path, {})
+
+    assert str(refused.value) == (
+        f"{path} refused, 2 faults\n"
+        '  mode  "dry" is not one of: act, observe\n'
+        "  pol   unknown key; did you mean `poll`?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("WATCHDOG_POL", "did you mean `WATCHDOG_POLL`?"),
+        ("WATCHDOG_POLL__X", "WATCHDOG_POLL has no parts of its own"),
+    ],
+)
+def test_a_variable_that_sets_nothing_is_refused(faults, name, said):
+    assert faults(**{name: "5s"}) == [f"{name}: unknown setting; {said}"]
+
+
+def test_a_wrong_value_is_told_by_the_name_of_its_variable(faults):
+    assert faults(
+        WATCHDOG_MODE="dry", WATCHDOG_STACK__SERVICES="[a, a]", WATCHDOG_STACK__X="1"
+    )[:2] == [
+        'WATCHDOG_MODE: "dry" is not one of: act, observe',
+        'WATCHDOG_STACK__SERVICES: "a" is listed twice; keep one',
+    ]
+
+
+def test_a_secret_that_is_wrong_is_not_repeated(faults, secrets):
+    where = secrets(
+        watchdog_prometheus__url="hunter2",
+        watchdog_poll="hunter3",
+        watchdog_pol="hunter4",
+        watchdog_listen="{private: hunter5}",
+        watchdog_engine__url="http://me:hunter6@proxy",
+        watchdog_approvers="{hunter7: hunter8}",
+    )
+
+    said = faults(WATCHDOG_SECRETS_DIR=where)
+
+    assert len(said) == 6
+    assert all(line.startswith(f"{where}/watchdog_") for line in said)
+    assert "hunter" not in "".join(said)
+
+
+def test_a_folder_of_secrets_that_is_missing_is_a_fault(faults, tmp_path):
+    where = str(tmp_path / "gone")
+
+    assert faults(WATCHDOG_SECRETS_DIR=where) == [
+        (
+            f'WATCHDOG_SECRETS_DIR: "{where}" cannot be read: no such file or directory'
+            "; make the folder, or unset WATCHDOG_SECRETS_DIR"
+        )
+    ]
+
+
+def test_a_secret_of_other_bytes_is_a_fault(faults, secrets, tmp_path):
+    where = secrets()
+    (tmp_path / "secrets" / "watchdog_poll").write_bytes(b"\xff")
+
+    assert faults(WATCHDOG_SECRETS_DIR=where) == [
+        f"{where}/watchdog_poll: cannot be read: it is not text"
+    ]
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(Refused) as refused:
+        load(tmp_path / "watchdog.yaml", {})
+
+    assert refused.value.faults == (Fault("file", "there is no such file"),)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_refused(tmp_path):
+    path = tmp_path / "watchdog.yaml"
+    path.touch(mode=0)
+
+    with pytest.raises(Refused, match="cannot be read: permission denied"):
+        load(path, {})
+
+
+def test_a_path_that_leads_nowhere_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(Refused, match="cannot be read: not a directory"):
+        load(tmp_path / "file" / "watchdog.yaml", {})
+
+
+GROUPS = [(), ("stack",), ("prometheus",), ("engine",), ("listen",), ("log",)]
+
+
+@given(
+    place=st.sampled_from(GROUPS),
+    key=st.text(
+        st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1
+    ),
+    value=st.none() | st.booleans() | st.integers(-9, 9) | st.text(),
+)
+def test_any_unknown_key_anywhere_is_refused_with_its_path(folder, place, key, value):
+    assume((*place, key) not in set(every_key(Settings)))
+    raw = {"stack": {"directory": str(folder)}}
+    at = raw
+    for part in place:
+        at = at.setdefault(part, {})
+    at[key] = value
+    path = folder / "watchdog.yaml"
+    path.write_text(yaml.safe_dump(raw, allow_unicode=True))
+
+    with pytest.raises(Refused) as refused:
+        load(path, {})
+
+    assert [(fault.path, fault.words) for fault in refused.value.faults] == [
+        (".".join((*place, key)), "unknown key")
+    ]
+
+
+@given(
+    key=st.sampled_from(sorted(set(every_key(Settings)))),
+    value=st.integers(-9, -1)
+    | st.floats()
+    | st.lists(st.integers(), min_size=1)
+    | st.dictionaries(st.text(min_size=1), st.integers(), min_size=1),
+)
+def test_a_value_of_the_wrong_kind_is_refused_wherever_it_stands(folder, key, value):
+    raw = {"stack": {"directory": str(folder)}}
+    at = raw
+    for part in key[:-1]:
+        at = at.setdefault(part, {})
+    at[key[-1]] = value
+    path = folder / "watchdog.yaml"
+    path.write_text(yaml.safe_dump(raw))
+
+    with pytest.raises(Refused) as refused:
+        load(path, {})
+
+    assert any(fault.path.startswith(".".join(key)) for fault in refused.value.faults)

@@ -1,0 +1,554 @@
+"""``config/watchdog.yaml`` into frozen values, or a refusal with every fault in it.
+
+What counts, from the strongest: ``WATCHDOG_…`` environment variables (``__`` between
+the levels), files named ``watchdog_…`` in ``WATCHDOG_SECRETS_DIR``, the YAML file,
+the defaults here.
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings.sources.utils import parse_env_vars
+
+from watchdog.facts.problem import Fault, Refused
+from watchdog.notation import (
+    Duration,
+    Filled,
+    OneLine,
+    Place,
+    Said,
+    SomeTime,
+    Whole,
+    duration,
+    fill,
+    in_words,
+    mapping_in,
+    one_line,
+    one_of,
+    seen,
+    value_in,
+    written,
+)
+
+PREFIX = "WATCHDOG_"
+SECRETS_DIR = "WATCHDOG_SECRETS_DIR"
+NOT_SETTINGS = frozenset(
+    {
+        SECRETS_DIR,
+        "WATCHDOG_CONFIG",  # the command line's: where the settings file is
+        # compose.yaml's: how the container is run
+        "WATCHDOG_CONFIG_DIR",
+        "WATCHDOG_GID",
+        "WATCHDOG_IMAGE",
+        "WATCHDOG_UID",
+    }
+)
+"""Variables that begin like a setting and are not one."""
+
+_KEY_PREFIX = "whpk_"
+_SECRET_KEY_PREFIXES = ("whsk_", "whsec_")
+_TENANT = "{tenant}"
+
+# The points of Ed25519 with a tiny order, sign bit masked: for these, signatures can
+# be made without any private key. Source: libsodium, ``ge25519_has_small_order``.
+_KEYS_OF_NOBODY = frozenset(
+    bytes.fromhex(key)
+    for key in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "ec" + "ff" * 30 + "7f",
+        "ed" + "ff" * 30 + "7f",
+        "ee" + "ff" * 30 + "7f",
+    )
+)
+
+
+class Address(NamedTuple):
+    """Where to listen; port 0 is any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Write it as in the settings: ``127.0.0.1:8470``, ``[::1]:8470``."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def _address(value: object) -> Address:
+    if isinstance(value, Address):
+        return value
+    found = isinstance(value, str) and re.fullmatch(
+        r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+)):([0-9]{1,5})", value
+    )
+    if not found or int(found[3]) > 65535:
+        raise Said(f"{seen(value)} is not host:port", "write it like `127.0.0.1:8470`")
+    return Address(found[1] or found[2], int(found[3]))
+
+
+def _url(*schemes: str) -> BeforeValidator:
+    def url(value: object) -> str:
+        got = one_line(value)
+        hint = f"write it like `{schemes[0]}://localhost:9090`"
+        try:
+            parts = urlsplit(got)
+            port = parts.port
+        except ValueError:
+            raise Said(f"{seen(got)} is not a URL", hint) from None
+        if parts.scheme not in schemes or not parts.hostname or port == 0 or " " in got:
+            meant = " or ".join(f"{scheme}://…" for scheme in schemes)
+            raise Said(f"{seen(got)} is not a URL like {meant}", hint)
+        return got.rstrip("/") if parts.path == "/" else got
+
+    return BeforeValidator(url)
+
+
+def _engine_url(value: object) -> str:
+    got = one_line(value)
+    if re.fullmatch(r"unix:///\S+", got):
+        return got
+    if re.fullmatch(r"(tcp|http|https)://[^\s/:]+(:[0-9]{1,5})?/?", got):
+        return got
+    hint = "write `unix:///var/run/docker.sock` or `tcp://host:2375`"
+    raise Said(f"{seen(got)} is not where a Docker Engine listens", hint)
+
+
+def _shaped(pattern: str, what: str, hint: str = "") -> BeforeValidator:
+    def shaped(value: object) -> str:
+        got = one_line(value)
+        if not re.fullmatch(pattern, got):
+            raise Said(f"{seen(got)} is not {what}", hint)
+        return got
+
+    return BeforeValidator(shaped)
+
+
+def _inside(value: object) -> str:
+    got = one_line(value)
+    if Path(got).is_absolute() or ".." in Path(got).parts:
+        raise Said(
+            f"{seen(got)} is outside of the stack's folder",
+            "write it as seen from stack.directory",
+        )
+    return got
+
+
+def _path(value: object) -> Path:
+    return value if isinstance(value, Path) else Path(one_line(value))
+
+
+def _absolute(value: object) -> Path:
+    got = _path(value)
+    if not got.is_absolute():
+        raise Said(f"{seen(str(got))} is relative", "write the path from `/` on")
+    return got
+
+
+def _in_container(value: object) -> str:
+    got = one_line(value)
+    if not got.startswith("/"):
+        raise Said(f"{seen(got)} is relative", "write the path inside the container")
+    if re.search(r"[{}]", got.replace(_TENANT, "")):
+        raise Said(
+            f"{seen(got)} has a placeholder that nobody fills in", "use {tenant}"
+        )
+    return got
+
+
+def _under(limit: timedelta) -> AfterValidator:
+    def under(value: timedelta) -> timedelta:
+        if value >= limit:
+            raise Said(f"{written(value)} is too long", f"stay under {written(limit)}")
+        return value
+
+    return AfterValidator(under)
+
+
+def _at_most(limit: timedelta) -> AfterValidator:
+    def at_most(value: timedelta) -> timedelta:
+        if value > limit:
+            raise Said(f"{written(value)} is too long", f"{written(limit)} at most")
+        return value
+
+    return AfterValidator(at_most)
+
+
+def _some_and_distinct(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise Said("is empty", "name at least one")
+    twice = sorted({one for one in value if value.count(one) > 1})
+    if twice:
+        raise Said(f"{seen(twice[0])} is listed twice", "keep one")
+    return value
+
+
+def _public_key(value: object) -> str:
+    hint = f"write `{_KEY_PREFIX}` and the base64 of the 32 bytes of an Ed25519 key"
+    if isinstance(value, str) and value.startswith(_SECRET_KEY_PREFIXES):
+        # Not shown: it would stand in a log.
+        raise Said("is a secret key", "list the public half, and make a new pair")
+    got = one_line(value)
+    try:
+        key = b64decode(got.removeprefix(_KEY_PREFIX), validate=True)
+    except ValueError:
+        key = b""
+    if not got.startswith(_KEY_PREFIX) or len(key) != 32:
+        raise Said(f"{seen(got)} is not a public key", hint)
+    if key[:31] + bytes([key[31] & 0x7F]) in _KEYS_OF_NOBODY:
+        raise Said(f"{seen(got)} is a key that anybody can sign for", hint)
+    return got
+
+
+HttpUrl = Annotated[str, _url("http", "https")]
+Inside = Annotated[str, BeforeValidator(_inside)]
+Absolute = Annotated[Path, BeforeValidator(_absolute)]
+Distinct = AfterValidator(_some_and_distinct)
+Approver = Annotated[
+    str, _shaped(r"[A-Za-z0-9._+@-]+", "a name like `asha@flexli.example`")
+]
+PublicKey = Annotated[str, BeforeValidator(_public_key)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Stack(_Part):
+    """The Compose stack that is watched, and where its halves of a pair are."""
+
+    project: Annotated[
+        str, _shaped(r"[a-z0-9][a-z0-9_-]*", "a Compose project's name")
+    ] = "dms"
+    services: Annotated[
+        tuple[
+            Annotated[str, _shaped(r"[A-Za-z0-9._-]+", "a Compose service's name")], ...
+        ],
+        Distinct,
+    ] = ("dms",)
+    directory: Absolute = Path("/stack")
+    env_file: Inside = ".env"
+    version_variable: Annotated[
+        str, _shaped(r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name")
+    ] = "DMS_VERSION"
+    manifests: Inside = "manifests"
+    manifest_in_container: Annotated[str, BeforeValidator(_in_container)] = (
+        "/manifests/{tenant}.manifest.json"
+    )
+    allowed_signers: Inside = "manifests/allowed_signers"
+    signature_namespace: OneLine = "manifest@dms"
+    health: HttpUrl = "http://localhost:5269/health"
+    version: HttpUrl | None = None
+
+
+class Prometheus(_Part):
+    """Where the samples are, and how often they are taken."""
+
+    url: HttpUrl = "http://localhost:9090"
+    scrape_interval: SomeTime = timedelta(seconds=15)
+    timeout: Annotated[SomeTime, _under(timedelta(minutes=1))] = timedelta(seconds=4)
+
+
+class Engine(_Part):
+    """Where Docker listens."""
+
+    url: Annotated[str, BeforeValidator(_engine_url)] = "unix:///var/run/docker.sock"
+    timeout: SomeTime = timedelta(seconds=30)
+
+
+class Listen(_Part):
+    """Two doors: answers from people, and what only the inside may see."""
+
+    decisions: Annotated[Address, BeforeValidator(_address)] = Address(
+        "127.0.0.1", 8470
+    )
+    private: Annotated[Address, BeforeValidator(_address)] = Address("127.0.0.1", 8471)
+
+
+class Log(_Part):
+    """How much is said on standard output, and in which dress."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "pretty"] = "auto"
+
+
+class Settings(BaseSettings):
+    """All of ``config/watchdog.yaml``, every default filled in; see ``load``.
+
+    *releases* is absolute, or relative to the process like the settings file was.
+    *settle* is never empty. *recover_within* is None for "the trigger's own window
+    and 5 minutes".
+    """
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_parse_none_str="null",
+    )
+
+    name: OneLine = "dms-prod"
+    mode: Literal["act", "observe"] = "act"
+    stack: Stack = Stack()
+    prometheus: Prometheus = Prometheus()
+    engine: Engine = Engine()
+    releases: Annotated[Path, BeforeValidator(_path)] = Path("releases")
+    state: Absolute = Path("/var/lib/watchdog")
+    poll: Annotated[SomeTime, _at_most(timedelta(minutes=1))] = timedelta(seconds=5)
+    settle: Duration = Field(default=None, validate_default=True)
+    bake_time: SomeTime = timedelta(minutes=30)
+    blind_for: SomeTime = timedelta(minutes=5)
+    prove_within: SomeTime = timedelta(seconds=60)
+    stop_within: SomeTime = timedelta(seconds=5)
+    recover_within: SomeTime | None = None
+    daily_limit: Whole = 3
+    on_no_answer: Literal["hold", "roll_back"] = "hold"
+    on_call: OneLine = "ops"
+    approvers: Mapping[Approver, Annotated[tuple[PublicKey, ...], Distinct]] = Field(
+        default_factory=dict
+    )
+    listen: Listen = Listen()
+    log: Log = Log()
+
+    @field_validator("settle", mode="before")
+    @classmethod
+    def _two_scrapes(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None:
+            return duration(value)
+        return 2 * info.data.get("prometheus", Prometheus()).scrape_interval
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what ``load`` hands over, and nothing from the process itself."""
+        return (init_settings,)
+
+
+_NOWHERE = object()
+_SHOWN = re.compile(r'"(?:[^"\\]|\\.)*"')
+_PART = re.compile(r"\w{4,}")
+
+
+class _Secret(NamedTuple):
+    file: str
+    text: str
+
+
+class _Given(EnvSettingsSource):
+    """Settings by the names of environment variables, from wherever they are.
+
+    Lists and mappings are YAML (so JSON too); what cannot be read stays the text
+    that it is, for the model to refuse.
+    """
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        super().__init__(Settings)
+        self.env_vars = parse_env_vars(
+            given, self.case_sensitive, parse_none_str=self.env_parse_none_str
+        )
+
+    def decode_complex_value(
+        self, field_name: str, field: FieldInfo | None, value: Any
+    ) -> Any:
+        """Read a list or a mapping out of one variable."""
+        del field_name, field
+        try:
+            return value_in(value)
+        except Said:
+            return value
+
+
+def load(path: Path, env: Mapping[str, str]) -> Settings:
+    """Read the settings file, overridden by *env* and by the secrets that it names.
+
+    Raises:
+        Refused: every fault of the three at once; nothing was started.
+    """
+    raw = mapping_in(path)
+    secrets, faults = _secrets(env)
+    given = {name: text for name, text in env.items() if name not in NOT_SETTINGS}
+    for by_name, shown in (
+        (
+            {name: secret.text for name, secret in secrets.items()},
+            {name: secret.file for name, secret in secrets.items()},
+        ),
+        (given, {name: name for name in given}),
+    ):
+        above, unknown = _from_names(by_name, shown)
+        raw = _merged(raw, above)
+        faults += unknown
+    # BaseSettings would take these as words to itself, not as settings.
+    for key in [key for key in raw if key.startswith("_")]:
+        del raw[key]
+        faults.append(Fault(key, "unknown key", one_of(key, Settings.model_fields)))
+    filled = fill(Settings, raw)
+    faults += [
+        _traced(fault, given, secrets) for fault in (*filled.faults, *_crossed(filled))
+    ]
+    if faults:
+        raise Refused(str(path), faults)
+    settings = filled.value
+    return settings.model_copy(update={"releases": path.parent / settings.releases})
+
+
+def _secrets(env: Mapping[str, str]) -> tuple[dict[str, _Secret], list[Fault]]:
+    """Read the secrets, by the name of the variable that each stands for."""
+    where = env.get(SECRETS_DIR)
+    if not where:
+        return {}, []
+    secrets: dict[str, _Secret] = {}
+    faults: list[Fault] = []
+    hint = f"make the folder, or unset {SECRETS_DIR}"
+    try:
+        files = sorted(Path(where).iterdir())
+    except OSError as error:
+        words = (error.strerror or str(error)).lower()
+        return {}, [Fault(SECRETS_DIR, f"{seen(where)} cannot be read: {words}", hint)]
+    for file in files:
+        name = file.name.upper()
+        if not name.startswith(PREFIX):
+            continue
+        try:
+            secrets[name] = _Secret(str(file), file.read_text("utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            reason = str(getattr(error, "strerror", "") or "it is not text").lower()
+            faults.append(Fault(str(file), f"cannot be read: {reason}"))
+    return secrets, faults
+
+
+def _from_names(
+    given: Mapping[str, str], shown: Mapping[str, str]
+) -> tuple[dict[str, Any], list[Fault]]:
+    """Read settings by their variables' names; refuse names that lead nowhere."""
+    ours = {name: text for name, text in given.items() if name.startswith(PREFIX)}
+    raw = _Given(ours)()
+    faults: list[Fault] = []
+    known = [field.upper() for field in Settings.model_fields]
+    for name in ours:
+        parts = name.removeprefix(PREFIX).split("__")
+        at: Any = raw
+        for part in parts:
+            at = at.get(part.lower(), _NOWHERE) if isinstance(at, dict) else _NOWHERE
+        if at is _NOWHERE:
+            hint = one_of(parts[0], known, prefix=PREFIX)
+            if parts[0] in known:
+                hint = f"{PREFIX}{parts[0]} has no parts of its own"
+            faults.append(Fault(shown[name], "unknown setting", hint))
+    return raw, faults
+
+
+def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay *above* over *below*, key by key; lists are replaced whole."""
+    result = dict(below)
+    for key, value in above.items():
+        under = result.get(key)
+        both = isinstance(value, dict) and isinstance(under, dict)
+        result[key] = _merged(under, value) if both and under is not None else value
+    return result
+
+
+def _traced(
+    fault: Fault, given: Mapping[str, str], secrets: Mapping[str, _Secret]
+) -> Fault:
+    """Say where a wrong value came from when it is not the file.
+
+    What a secret holds is not repeated.
+    """
+    parts = fault.path.partition("[")[0].upper().split(".")
+    for length in range(len(parts), 0, -1):
+        name = PREFIX + "__".join(parts[:length])
+        if name in given:
+            return Fault(name, fault.words, fault.hint)
+        if name in secrets:
+            file, text = secrets[name]
+            words = _SHOWN.sub("what it holds", fault.words)
+            if any(part in words + fault.hint for part in _PART.findall(text)):
+                return Fault(file, "holds something else than what is meant")
+            return Fault(file, words, fault.hint)
+    return fault
+
+
+def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
+    """Find what is wrong between values that are right by themselves."""
+    it = filled.value
+
+    def are_right(*places: Place) -> bool:
+        return all(filled.is_right(*map(str, place)) for place in places)
+
+    if are_right(("stack", "directory")) and not _is_folder(it.stack.directory):
+        yield Fault(
+            "stack.directory",
+            f"there is no folder {seen(str(it.stack.directory))}",
+            "mount the folder of the stack's compose.yaml there",
+        )
+    one, two = it.listen.decisions, it.listen.private
+    same_host = one.host == two.host or {one.host, two.host} & {"0.0.0.0", "::"}
+    if are_right(("listen",)) and one.port == two.port != 0 and same_host:
+        yield Fault(
+            "listen.private",
+            f"{two} is where decisions listen too",
+            "give it a port of its own",
+        )
+    if are_right(("engine", "timeout"), ("stop_within",)):
+        yield from _longer(
+            "engine.timeout", it.engine.timeout, "stop_within", it.stop_within
+        )
+    if are_right(("blind_for",), ("poll",)):
+        yield from _longer("blind_for", it.blind_for, "poll", it.poll)
+    owners: dict[str, str] = {}
+    for approver, keys in it.approvers.items():
+        for place, key in enumerate(keys):
+            owner = owners.setdefault(key, approver)
+            if owner != approver:
+                yield Fault(
+                    in_words(("approvers", approver, place)),
+                    f"{seen(key)} is {owner}'s key too",
+                    "one key is one person's",
+                )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def _longer(
+    longer: str, value: timedelta, shorter: str, other: timedelta
+) -> Iterator[Fault]:
+    if value <= other:
+        yield Fault(
+            longer,
+            f"{written(value)} is not longer than {shorter}, {written(other)}",
+            f"write more than `{written(other)}`",
+        )
