@@ -7,6 +7,7 @@ Problem
 ├── WriteRefused     a client that may only look was asked to act
 ├── Foreign          the world is neither as we found it nor as we meant it
 ├── NotProven        what came up is not what was meant
+├── Claimed          this may happen once only, and did already
 └── JournalLost      the memory cannot be trusted or written
 """
 
@@ -68,6 +69,10 @@ class Foreign(Problem):
 
 class NotProven(Problem):
     """The target did not come up as meant within its time."""
+
+
+class Claimed(Problem):
+    """What may happen once only, ever, happened already."""
 
 
 class JournalLost(Problem):

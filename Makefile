@@ -1,0 +1,54 @@
+# Everything is one word. `make` alone lists the words.
+.DEFAULT_GOAL := help
+.PHONY: help setup sandbox sandbox-down demo check test unit real lock fix clean
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+SANDBOX := examples/sandbox/sandbox
+THINKING := watchdog/facts watchdog/judge watchdog/decide watchdog/verify
+
+help: ## List these words
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+$(VENV)/.ready: requirements-dev.lock pyproject.toml
+	@echo "setting up $(VENV): about 10 s"
+	@test -x $(BIN)/python || python3 -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock 2> >(grep -v 'is ignored: it is' >&2)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . 2> >(grep -v 'is ignored: it is' >&2)
+	@touch $@
+
+setup: $(VENV)/.ready ## Make the virtual environment, from hashes
+
+sandbox: ## Have a real engine, registry, Compose v2 and Prometheus
+	@$(SANDBOX) up
+
+sandbox-down: ## Remove exactly what `make sandbox` made
+	@$(SANDBOX) down
+
+demo: setup sandbox ## Show the main job on real parts, in about three minutes
+	@$(SANDBOX) run $(BIN)/watchdog demo
+
+check: setup ## Lint, types, import contracts, lock files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	@! grep -n '://' requirements.lock requirements-dev.lock
+
+unit: setup ## Tests that need no engine
+	$(BIN)/pytest -q -m "not real"
+
+real: setup sandbox ## Tests on the real engine, registry, Compose and Prometheus
+	$(SANDBOX) run $(BIN)/pytest -q -m real
+
+test: check unit real ## Everything that CI runs
+
+lock: ## Resolve the dependencies again
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock
+
+fix: setup ## Let ruff mend what it can
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+clean: ## Remove what was made here
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,265 @@
+"""One step of a plan on the engine and the stack's folder: looked at, then done."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from watchdog.act.files import put, sha_of, variable_in, with_variable
+from watchdog.engine import Engine
+from watchdog.facts.pair import HeldManifest, Record
+from watchdog.facts.plan import Do, Plan, Step, Swap, Which
+from watchdog.facts.problem import EngineRefused, Foreign, Problem
+
+_OP = "io.flexli.rollback.op"
+_SERVICE = "io.flexli.rollback.service"
+
+
+class Hands:
+    """Look whether a step's end is reached, and bring it about.
+
+    Nothing here remembers: what was done is read from the world each time, so a
+    step may be repeated after any crash. Containers are known by id or by the
+    operation's label, never by name.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        folder: Path,
+        env_file: str,
+        variable: str,
+        blob: Callable[[str], bytes],
+        sealed: Callable[[str, bytes, bytes], None],
+    ) -> None:
+        """*blob* gives ledger bytes by sha256; *sealed* raises on a bad signature."""
+        self._engine = engine
+        self._folder = folder
+        self._env = folder / env_file
+        self._variable = variable
+        self._blob = blob
+        self._sealed = sealed
+
+    def is_done(self, plan: Plan, target: Record, step: Step) -> str:
+        """Look; give the evidence when the step's end is reached, else nothing.
+
+        Raises:
+            Foreign: the world is neither before nor after this step.
+            Unreachable: not known.
+        """
+        match step.do:
+            case Do.HOLD_IMAGE:
+                return self._image_held(step)
+            case Do.HOLD_MANIFEST:
+                return self._manifest_held(_manifest(target, step.subject))
+            case Do.PIN:
+                seen = variable_in(self._env_text(), self._variable)
+                return f"{self._variable}={seen}" if seen == step.to else ""
+            case Do.SWAP_MANIFEST:
+                file = next(f for f in plan.files if f.tenant == step.subject)
+                seen = sha_of(self._folder / file.path)
+                if seen not in (file.before, file.after):
+                    raise Foreign(
+                        f"{file.path} is {seen[:12] or 'missing'}, meant "
+                        f"{file.before[:12]} or {file.after[:12]}",
+                        "somebody else changed the manifest; put one of the two back",
+                    )
+                return f"{file.path} is {seen[:12]}" if seen == step.to else ""
+            case Do.PROVE:
+                raise AssertionError("proving is the verifier's")
+            case _:
+                return self._container_done(plan, step)
+
+    def do(self, plan: Plan, target: Record, step: Step) -> None:
+        """Bring the step's end about. Docker refusing raises EngineRefused."""
+        match step.do:
+            case Do.HOLD_IMAGE:
+                self._hold_image(target)
+            case Do.HOLD_MANIFEST:
+                self._hold_manifest(_manifest(target, step.subject))
+            case Do.CREATE:
+                swap = _swap(plan, step)
+                self._engine.create(step.to, swap.new, swap.networks)
+            case Do.PIN:
+                text = with_variable(self._env_text(), self._variable, step.to)
+                put(self._env, text.encode())
+            case Do.SWAP_MANIFEST:
+                self._swap_manifest(plan, step)
+            case Do.PROVE:
+                raise AssertionError("proving is the verifier's")
+            case _:
+                self._do_container(plan, step)
+
+    def evidence_of(self, plan: Plan, step: Step) -> str:
+        """Give what is worth keeping of a container before it is removed."""
+        found = self._container(plan, step)
+        if found is None:
+            return ""
+        state = json.dumps(found["State"], sort_keys=True)
+        return f"{state}\n{self._engine.logs(str(found['Id']))}"
+
+    # -- containers ------------------------------------------------------------
+
+    def _container_done(self, plan: Plan, step: Step) -> str:
+        found = self._container(plan, step)
+        if found is None:
+            gone_is_done = step.do is Do.REMOVE or (
+                # The way forward parks and removes the old one; the way back does
+                # the same with the new one, which may never have been made.
+                step.which is Which.NEW
+                and step.do in (Do.STOP, Do.RENAME)
+                and step in plan.way_back
+            )
+            if gone_is_done or self._was_removed_by_us(plan, step):
+                return "there is none"
+            if step.do is Do.CREATE:
+                return ""
+            raise Foreign(
+                f"the container for `{step.words}` is gone",
+                "somebody removed it; `watchdog status` shows what is left",
+            )
+        id_ = str(found["Id"])[:12]
+        state = found["State"]
+        match step.do:
+            case Do.CREATE:
+                return f"{id_} exists"
+            case Do.CONNECT:
+                on = found["NetworkSettings"].get("Networks") or {}
+                return f"{id_} is on {step.to}" if step.to in on else ""
+            case Do.SET_RESTART:
+                seen = found["HostConfig"]["RestartPolicy"].get("Name") or "no"
+                return f"{id_} restarts: {seen}" if seen == step.to else ""
+            case Do.STOP:
+                still = state["Running"] or state.get("Restarting")
+                return "" if still else f"{id_} is {state['Status']}"
+            case Do.RENAME:
+                seen = str(found["Name"]).lstrip("/")
+                return f"{id_} is {seen}" if seen == step.to else ""
+            case Do.START:
+                up = state["Running"] or state.get("Restarting")
+                return f"{id_} is {state['Status']}" if up else ""
+            case _:
+                return ""
+
+    def _do_container(self, plan: Plan, step: Step) -> None:
+        swap = _swap(plan, step)
+        found = self._container(plan, step)
+        if found is None:
+            return
+        id_ = str(found["Id"])
+        match step.do:
+            case Do.CONNECT:
+                self._engine.connect(id_, step.to, swap.networks[step.to])
+            case Do.SET_RESTART:
+                whole = swap.old_restart if step.to != "no" else {"Name": "no"}
+                self._engine.set_restart(id_, whole)
+            case Do.STOP:
+                self._engine.stop(id_, swap.stop_within)
+            case Do.RENAME:
+                self._engine.rename(id_, step.to)
+            case Do.START:
+                self._engine.start(id_)
+            case Do.REMOVE:
+                self._engine.remove(id_)
+            case _:
+                raise AssertionError(f"{step.do} is not about a container")
+
+    def _container(self, plan: Plan, step: Step) -> dict[str, Any] | None:
+        swap = _swap(plan, step)
+        if step.which is Which.OLD:
+            return self._engine.container(swap.old_id)
+        ours = self._engine.containers({_OP: plan.op, _SERVICE: swap.service})
+        if len(ours) > 1:
+            raise Foreign(
+                f"{len(ours)} containers carry the label {_OP}={plan.op}",
+                "remove those that do not serve, then let the watchdog go on",
+            )
+        return self._engine.container(str(ours[0]["Id"])) if ours else None
+
+    def _was_removed_by_us(self, plan: Plan, step: Step) -> bool:
+        """Tell whether the old container is gone because the end was reached before.
+
+        After a crash in the last steps every earlier one is looked at again; that
+        the old one is gone is fine when the new one has its name.
+        """
+        if step.which is not Which.OLD or step not in plan.steps:
+            return False
+        swap = _swap(plan, step)
+        new = self._container(plan, Step(Do.START, swap.service, Which.NEW))
+        return new is not None and str(new["Name"]).lstrip("/") == swap.name
+
+    # -- image and manifests -----------------------------------------------------
+
+    def _image_held(self, step: Step) -> str:
+        image = self._engine.image(step.subject)
+        seen = str(image["Id"]) if image else ""
+        return f"{step.subject} is {seen[:19]}" if seen == step.to else ""
+
+    def _hold_image(self, target: Record) -> None:
+        """Make the tag mean the recorded image again: from here, or by digest."""
+        repository, _, tag = target.image_ref.rpartition(":")
+        if self._engine.image(target.pair.image) is None:
+            digests = [d for d in target.repo_digests if d.startswith(f"{repository}@")]
+            if not digests:
+                raise EngineRefused(
+                    f"image {target.pair.image[:19]} of {target.pair.version} is not "
+                    "here, and the record names no registry that has it",
+                    "load it again, or vouch for another version",
+                )
+            self._engine.pull(repository, digests[0].partition("@")[2])
+        if self._engine.image(target.pair.image) is None:
+            raise EngineRefused(
+                f"the registry's {target.repo_digests[0]} is not the recorded image",
+                "the engine's image store changed since the record was made",
+            )
+        self._engine.tag(target.pair.image, repository, tag)
+
+    def _manifest_held(self, held: HeldManifest) -> str:
+        data, signature = self._blob(held.sha256), self._blob(held.signature_sha256)
+        self._sealed(held.tenant, data, signature)
+        for path, meant in (
+            (held.kept_at, held.sha256),
+            (f"{held.kept_at}.sig", held.signature_sha256),
+        ):
+            seen = sha_of(self._folder / path)
+            if not seen:
+                return ""
+            if seen != meant:
+                raise Foreign(
+                    f"{path} is {seen[:12]}, the ledger says {meant[:12]}",
+                    "a manifest never changes under its version; put the bytes back",
+                )
+        return f"{held.kept_at} is {held.sha256[:12]}, signature valid"
+
+    def _hold_manifest(self, held: HeldManifest) -> None:
+        """Put the missing bytes back from the ledger."""
+        for path, meant in (
+            (held.kept_at, held.sha256),
+            (f"{held.kept_at}.sig", held.signature_sha256),
+        ):
+            if not sha_of(self._folder / path):
+                put(self._folder / path, self._blob(meant))
+
+    def _swap_manifest(self, plan: Plan, step: Step) -> None:
+        file = next(f for f in plan.files if f.tenant == step.subject)
+        path = self._folder / file.path
+        now = path.read_bytes()
+        # This runs only while the file still holds the bytes from before, so a
+        # repeated step can't back the new bytes up over the old ones.
+        put(path.with_name(f"{path.name}.bak"), now)
+        put(path, self._blob(step.to))
+
+    def _env_text(self) -> str:
+        try:
+            return self._env.read_text() if self._env.is_file() else ""
+        except OSError as error:
+            raise Problem(f"could not read {self._env}: {error.strerror}") from error
+
+
+def _swap(plan: Plan, step: Step) -> Swap:
+    return next(s for s in plan.swaps if s.service == step.subject)
+
+
+def _manifest(record: Record, tenant: str) -> HeldManifest:
+    return next(m for m in record.manifests if m.tenant == tenant)

@@ -1,0 +1,394 @@
+"""One turn: observe, judge, decide, act, verify, record; the order is here only."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchdog.decide.plan import spell
+from watchdog.decide.policy import baked, decide, recovered
+from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
+from watchdog.facts.event import (
+    BreachConfirmed,
+    Event,
+    FarEndBack,
+    FarEndLost,
+    IncidentClosed,
+    PairProvedGood,
+    PairQuarantined,
+    PairStarted,
+    PairUnclear,
+    PromotionPaused,
+    QuestionAsked,
+    QuestionClosed,
+    RecoveryMissed,
+    RecoverySeen,
+    ReleaseUnfiled,
+    RollbackRefused,
+    RollbackStarted,
+    VerdictChanged,
+)
+from watchdog.facts.pair import NotKnown, Pair, Running
+from watchdog.facts.problem import Problem, Unreachable
+from watchdog.facts.reading import Blind
+from watchdog.facts.rules import Rules
+from watchdog.facts.trigger import Release, Trigger
+from watchdog.facts.verdict import Breached, Clear, Verdict, kind_of
+from watchdog.judge.breach import judge
+from watchdog.roles import Eyes, Filed, Metrics, Remembers
+from watchdog.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Everything a turn needs, handed over once by the wiring."""
+
+    eyes: Eyes
+    metrics: Metrics
+    transaction: Transaction
+    memory: Remembers
+    releases: Filed
+    rules: Rules
+    secret: Callable[[], str]
+
+    def turn(self, at: datetime) -> str:
+        """Do one turn as of *at*; return in a sentence what it came to.
+
+        A rollback under way is carried on before anything else is looked at.
+        """
+        standing = self.memory.standing
+        if standing.rollback is not None:
+            return self.transaction.carry_out(standing.rollback)
+        seen = self._observe(at)
+        if isinstance(seen, str):
+            return seen
+        release = self.releases.for_version(seen.pair.version)
+        if release is None:
+            return (
+                f"{seen.pair.version} has no release file and there is no "
+                "default.yaml: nothing is watched"
+            )
+        verdicts = self._judge(seen, release, at)
+        if not verdicts:
+            return f"{seen.pair.version} was watched for its time; no longer armed"
+        self._note(release, verdicts, at)
+        return self._decide(seen, release, verdicts, at)
+
+    # -- observe -------------------------------------------------------------------
+
+    def _observe(self, at: datetime) -> Running | str:
+        try:
+            seen = self.eyes.running(self.transaction.tenants_of)
+            self._back("engine", at)
+        except Unreachable as problem:
+            self._lost("engine", problem, at)
+            return f"cannot see what runs: {problem.words}"
+        standing = self.memory.standing
+        before = standing.running
+        if isinstance(seen, Running) and before is not None:
+            same = before.containers == seen.containers
+            if same and before.pair.key != seen.pair.key:
+                seen = NotKnown(
+                    f"split: the manifests under the running {before.pair.version} "
+                    f"were changed; it started with {before.pair.words}, "
+                    f"now it is {seen.pair.words}",
+                    split=True,
+                )
+        if isinstance(seen, NotKnown):
+            if standing.unclear is None or standing.unclear.words != seen.words:
+                self.memory.add(at, PairUnclear(seen.words, seen.split))
+            return seen.words
+        if before is None or before.containers != seen.containers or standing.unclear:
+            self._arrived(seen, at)
+        return seen
+
+    def _arrived(self, seen: Running, at: datetime) -> None:
+        """Another start: record how it was made, and close what it overtakes."""
+        standing = self.memory.standing
+        before = standing.running
+        release = self.releases.for_version(seen.pair.version)
+        kept = release.manifests if release else {}
+        record, blobs = self.eyes.record(seen, kept)
+        name = self.memory.keep(record, blobs)
+        since = seen.since
+        if before is not None and before.containers == seen.containers:
+            since = before.since  # only its sight had been lost
+        version = seen.pair.version
+        events: list[Event] = [
+            PairStarted(seen.pair, name, seen.containers, since, seen.rolled_back_by)
+        ]
+        if release is None or release.is_default:
+            words = f"{version} runs without a release file of its own"
+            events += [ReleaseUnfiled(version, words), PromotionPaused(version, words)]
+        known = standing.pairs.get(seen.pair.key)
+        if known and known.quarantined and not seen.rolled_back_by:
+            why = known.quarantined
+            words = f"{version} is quarantined and was deployed again: {why}"
+            events.append(PromotionPaused(version, words))
+        incident, question = standing.incident, standing.question
+        moved = before is not None and before.containers != seen.containers
+        if incident and moved and not seen.rolled_back_by:
+            words = f"{version} was deployed meanwhile"
+            if question and not question.closed:
+                asked = question.asked.question
+                events.append(QuestionClosed(asked, "superseded", words))
+            events.append(IncidentClosed(incident.id, words))
+        self.memory.add(at, *events)
+
+    def _lost(self, what: str, problem: Problem | Blind, at: datetime) -> None:
+        if what not in self.memory.standing.lost:
+            self.memory.add(at, FarEndLost(what, problem.words))
+
+    def _back(self, what: str, at: datetime) -> None:
+        if what in self.memory.standing.lost:
+            self.memory.add(at, FarEndBack(what))
+
+    # -- judge -----------------------------------------------------------------------
+
+    def _judge(
+        self, seen: Running, release: Release, at: datetime
+    ) -> dict[str, Verdict]:
+        """Judge every trigger of *release*; empty once its watch is over."""
+        running = self.memory.standing.running
+        since = running.since if running else seen.since
+        if at > since + release.watch_for and self.memory.standing.incident is None:
+            return {}
+        server = self.metrics.now()
+        if isinstance(server, Blind):
+            self._lost("prometheus", server, at)
+            return {trigger.name: server for trigger in release.triggers}
+        self._back("prometheus", at)
+        readings = self.metrics.read_all(release.triggers, server)
+        armed_from = since + self.rules.settle
+        return {
+            trigger.name: judge(trigger, readings[trigger.name], armed_from)
+            for trigger in release.triggers
+        }
+
+    def _note(
+        self, release: Release, verdicts: Mapping[str, Verdict], at: datetime
+    ) -> None:
+        """Journal each verdict that became another one, and latch each breach."""
+        for trigger in release.triggers:
+            verdict = verdicts[trigger.name]
+            quiet = trigger.observe_only or self.rules.observe_only
+            before = self.memory.standing.verdicts.get(trigger.name)
+            kind = kind_of(verdict)
+            cause = str(verdict.cause) if isinstance(verdict, Blind) else ""
+            if before is None or (before.changed.kind, before.changed.cause) != (
+                kind,
+                cause,
+            ):
+                changed = VerdictChanged(
+                    trigger.name, kind, verdict.words, cause, quiet
+                )
+                self.memory.add(at, changed)
+            if isinstance(verdict, Breached) and not quiet:
+                self._latch(trigger, verdict, at)
+
+    def _latch(self, trigger: Trigger, verdict: Breached, at: datetime) -> None:
+        standing = self.memory.standing
+        running, incident = standing.running, standing.incident
+        if running is None or trigger.name in standing.breached:
+            return
+        if incident and incident.rolled_back_at:
+            return  # the recovery weighs it
+        version = running.pair.version
+        name = incident.id if incident else f"inc-{at:%Y%m%dT%H%M%S}"
+        words = f"{trigger.name}: {verdict.words}"
+        self.memory.add(
+            at,
+            BreachConfirmed(
+                incident=name,
+                trigger=trigger.name,
+                action=str(trigger.action),
+                key=running.pair.key,
+                release=version,
+                words=verdict.words,
+                value=verdict.value,
+                bound=verdict.bound,
+            ),
+            PromotionPaused(version, words),
+            PairQuarantined(running.pair.key, words),
+        )
+
+    # -- decide ----------------------------------------------------------------------
+
+    def _decide(
+        self,
+        seen: Running,
+        release: Release,
+        verdicts: Mapping[str, Verdict],
+        at: datetime,
+    ) -> str:
+        standing = self.memory.standing
+        good = baked(standing, release, self.rules, verdicts, at)
+        if good:
+            record, blobs = self.eyes.record(seen, release.manifests)
+            name = self.memory.keep(record, blobs)
+            self.memory.add(at, PairProvedGood(seen.pair.key, good, record=name))
+        incident = standing.incident
+        outcome = recovered(standing, release, self.rules, verdicts, at)
+        if incident and outcome:
+            fine, words = outcome
+            kind = RecoverySeen if fine else RecoveryMissed
+            self.memory.add(
+                at, kind(incident.id, words), IncidentClosed(incident.id, words)
+            )
+            return words
+        decision = decide(self.memory.standing, release, self.rules, at)
+        match decision:
+            case Hold(words=words):
+                return _watching(seen, verdicts) if incident is None else words
+            case Ask():
+                return self._ask(seen, release, decision, at)
+            case Refuse(incident=name, words=words):
+                return self._refuse(name, words, at)
+            case RollBack():
+                return self._roll_back(seen, verdicts, decision, at)
+
+    def _ask(self, seen: Running, release: Release, ask: Ask, at: datetime) -> str:
+        question = f"apr_{self.secret()}"
+        expires = at + release.mttr
+        name = self.rules.name
+        document = _document(name, question, ask, seen.pair, at=at, expires=expires)
+        words = (
+            f"{', '.join(release.dri)}: roll {seen.pair.version} back to "
+            f"{ask.to.version}? {ask.words}"
+        )
+        digest = f"sha256:{hashlib.sha256(document.encode()).hexdigest()}"
+        self.memory.add(
+            at,
+            QuestionAsked(
+                question, ask.incident, document, digest, release.dri, expires, words
+            ),
+        )
+        return words
+
+    def _refuse(self, incident: str, words: str, at: datetime) -> str:
+        question = self.memory.standing.question
+        events: list[Event] = [RollbackRefused(incident, words)]
+        if question and not question.closed:
+            how = "denied" if question.denied_by else "closed"
+            events.append(QuestionClosed(question.asked.question, how, words))
+        self.memory.add(at, *events)
+        return words
+
+    def _roll_back(
+        self,
+        seen: Running,
+        verdicts: Mapping[str, Verdict],
+        decision: RollBack,
+        at: datetime,
+    ) -> str:
+        """Check everything again, fix the plan, and begin."""
+        standing = self.memory.standing
+        stale = "" if decision.automatic else self._stale(seen, verdicts, decision)
+        if stale:
+            self.memory.add(
+                at,
+                QuestionClosed(decision.question, "superseded", stale),
+                IncidentClosed(decision.incident, stale),
+            )
+            return stale
+        running = standing.running
+        if running is None:
+            return "what runs is not known"
+        try:
+            plan = spell(
+                incident=decision.incident,
+                attempt=len(standing.rollbacks) + 1,
+                running=self.memory.record(running.record),
+                running_sha=running.record,
+                target=self.memory.record(decision.record),
+                target_sha=decision.record,
+                deployed=self.eyes.deployed(seen.containers),
+                services=self.rules.services,
+                stop_within=self.rules.stop_within,
+                pinned=self.eyes.pinned(),
+            )
+        except Unreachable as problem:
+            self._lost("engine", problem, at)
+            return f"cannot plan the rollback yet: {problem.words}"
+        except Problem as problem:
+            return self._refuse(decision.incident, problem.words, at)
+        events: list[Event] = []
+        question = standing.question
+        if question and not question.closed:
+            how = "superseded" if decision.automatic else "carried out"
+            events.append(QuestionClosed(question.asked.question, how, decision.cause))
+        self.memory.add(
+            at,
+            *events,
+            RollbackStarted(
+                incident=decision.incident,
+                plan=plan,
+                from_pair=seen.pair,
+                to_pair=decision.to,
+                cause=decision.cause,
+                approved_by=decision.approved_by,
+                automatic=decision.automatic,
+            ),
+            claim=f"rollback/{decision.incident}",
+        )
+        started = self.memory.standing.rollback
+        return self.transaction.carry_out(started) if started else "nothing was started"
+
+    def _stale(
+        self, seen: Running, verdicts: Mapping[str, Verdict], decision: RollBack
+    ) -> str:
+        """Say why what was approved is no longer what would be done, or nothing."""
+        standing = self.memory.standing
+        question, incident = standing.question, standing.incident
+        if question is None or incident is None:
+            return "the question is gone"
+        asked = json.loads(question.asked.document)
+        for half, pair in (("from", seen.pair), ("to", decision.to)):
+            if asked[half]["key"] != pair.key:
+                return (
+                    f"{half} was {asked[half]['version']} when it was approved, "
+                    f"now it is {pair.words}; nothing was touched"
+                )
+        names = [breach.trigger for breach in incident.breaches]
+        if all(isinstance(verdicts.get(name), Clear) for name in names):
+            return f"{', '.join(names)} recovered before the rollback; not rolling back"
+        return ""
+
+
+def _watching(seen: Running, verdicts: Mapping[str, Verdict]) -> str:
+    parts = [f"{name} {kind_of(verdict)}" for name, verdict in verdicts.items()]
+    return f"watching {seen.pair.version}: {', '.join(parts)}"
+
+
+def _document(
+    audience: str,
+    question: str,
+    ask: Ask,
+    running: Pair,
+    *,
+    at: datetime,
+    expires: datetime,
+) -> str:
+    """Freeze what is asked; an answer binds exactly these bytes by their sha256."""
+    halves = {
+        name: {
+            "version": pair.version,
+            "image": pair.image,
+            "manifests": dict(pair.manifests),
+            "key": pair.key,
+        }
+        for name, pair in (("from", running), ("to", ask.to))
+    }
+    whole = {
+        "v": 1,
+        "audience": audience,
+        "approval_id": question,
+        "incident_id": ask.incident,
+        "action": "rollback",
+        **halves,
+        "root_cause": ask.words,
+        "created_at": at.isoformat(timespec="seconds"),
+        "expires_at": expires.isoformat(timespec="seconds"),
+    }
+    return json.dumps(whole, separators=(",", ":"))

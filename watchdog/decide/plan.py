@@ -1,0 +1,202 @@
+"""A decision spelled out as ordered steps, with the way back beside it."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from watchdog.facts.pair import Record, Replica
+from watchdog.facts.plan import Deployed, Do, FileSwap, Plan, Step, Swap, Which
+
+OP = "io.flexli.rollback.op"
+SERVICE = "io.flexli.rollback.service"
+_LABELS = "io.flexli.rollback."
+
+
+def spell(
+    *,
+    incident: str,
+    attempt: int,
+    running: Record,
+    running_sha: str,
+    target: Record,
+    target_sha: str,
+    deployed: Mapping[str, Deployed],
+    services: tuple[str, ...],
+    stop_within: timedelta,
+    pinned: str,
+) -> Plan:
+    """Spell the rollback from *running* to *target* out.
+
+    The order is what keeps the pair whole whatever dies: everything is made ready
+    beside what runs; the stack's variable is pinned first, so that an operator's
+    ``up -d`` moves toward the target from then on; a shared manifest is swapped
+    only while no container that reads it runs. *services* gives the order;
+    *pinned* is what the env file says now, empty when it does not say.
+    """
+    op = hashlib.sha256(f"{incident}/{attempt}".encode()).hexdigest()[:12]
+    files = _files(running, target)
+    whole = (target, target_sha)
+    swaps = tuple(
+        _swap(op, replica, whole, deployed[replica.service], stop_within)
+        for service in services
+        for replica in target.replicas
+        if replica.service == service
+    )
+    after = target.pair.version
+    prepare = [
+        Step(Do.HOLD_IMAGE, target.image_ref, to=target.pair.image),
+        *(Step(Do.HOLD_MANIFEST, m.tenant, to=m.sha256) for m in target.manifests),
+        *(Step(Do.CREATE, s.service, Which.NEW, to=f"{s.name}.rb-{op}") for s in swaps),
+        *(
+            Step(Do.CONNECT, s.service, Which.NEW, to=name)
+            for s in swaps
+            for name in list(s.networks)[1:]
+        ),
+    ]
+    quiet = [
+        Step(Do.SET_RESTART, s.service, Which.OLD, to="no")
+        for s in swaps
+        if s.old_restart.get("Name") in ("always", "on-failure")
+    ]
+    stops = [[Step(Do.STOP, s.service, Which.OLD)] for s in swaps]
+    moves = [
+        [
+            Step(Do.RENAME, s.service, Which.OLD, to=f"{s.name}.rb-old-{op}"),
+            Step(Do.RENAME, s.service, Which.NEW, to=s.name),
+            Step(Do.START, s.service, Which.NEW),
+        ]
+        for s in swaps
+    ]
+    if files:
+        # One file for all: nothing may run between the first stop and the swap.
+        middle = [step for stop in stops for step in stop]
+        middle += [Step(Do.SWAP_MANIFEST, f.tenant, to=f.after) for f in files]
+        middle += [step for move in moves for step in move]
+    else:
+        pairs = zip(stops, moves, strict=True)
+        middle = [step for stop, move in pairs for step in (*stop, *move)]
+    steps = (
+        *prepare,
+        Step(Do.PIN, "variable", to=after),
+        *quiet,
+        *middle,
+        Step(Do.PROVE, after, Which.NEW, to=target.pair.image),
+        *(Step(Do.REMOVE, s.service, Which.OLD) for s in swaps),
+    )
+    return Plan(
+        op=op,
+        kind=_kind(running, target),
+        from_record=running_sha,
+        to_record=target_sha,
+        swaps=swaps,
+        files=files,
+        variable_before=pinned,
+        variable_after=after,
+        steps=steps,
+        prepared=len(prepare),
+        way_back=_way_back(op, swaps, files, running, pinned),
+    )
+
+
+def _way_back(
+    op: str,
+    swaps: tuple[Swap, ...],
+    files: tuple[FileSwap, ...],
+    running: Record,
+    pinned: str,
+) -> tuple[Step, ...]:
+    """Spell the previous pair's return out; valid after any part of the way forward."""
+    return (
+        Step(Do.PIN, "variable", to=pinned),
+        *(Step(Do.STOP, s.service, Which.NEW) for s in swaps),
+        *(Step(Do.STOP, s.service, Which.OLD) for s in swaps if files),
+        *(Step(Do.SWAP_MANIFEST, f.tenant, to=f.before) for f in files),
+        *(
+            step
+            for s in swaps
+            for step in (
+                Step(Do.RENAME, s.service, Which.NEW, to=f"{s.name}.rb-failed-{op}"),
+                Step(Do.RENAME, s.service, Which.OLD, to=s.name),
+                Step(
+                    Do.SET_RESTART,
+                    s.service,
+                    Which.OLD,
+                    to=str(s.old_restart.get("Name") or "no"),
+                ),
+                Step(Do.START, s.service, Which.OLD),
+            )
+        ),
+        Step(Do.PROVE, running.pair.version, Which.OLD, to=running.pair.image),
+        *(Step(Do.REMOVE, s.service, Which.NEW) for s in swaps),
+    )
+
+
+def _kind(running: Record, target: Record) -> str:
+    """Name the runbook's type of this rollback: code, config or both."""
+    code = running.pair.image != target.pair.image
+    config = running.pair.manifests != target.pair.manifests
+    return "both" if code and config else "code" if code else "config"
+
+
+def _files(running: Record, target: Record) -> tuple[FileSwap, ...]:
+    """Find the manifests that both pairs hold at one path, with different bytes."""
+    now = {m.tenant: m for m in running.manifests}
+    return tuple(
+        FileSwap(m.tenant, m.path, now[m.tenant].sha256, m.sha256)
+        for m in target.manifests
+        if m.tenant in now
+        and now[m.tenant].path == m.path
+        and now[m.tenant].sha256 != m.sha256
+    )
+
+
+def _swap(
+    op: str,
+    replica: Replica,
+    target: tuple[Record, str],
+    old: Deployed,
+    stop_within: timedelta,
+) -> Swap:
+    record, sha = target
+    body = dict(replica.body)
+    body["Labels"] = {
+        **(body.get("Labels") or {}),
+        f"{_LABELS}schema": "1",
+        OP: op,
+        SERVICE: replica.service,
+        f"{_LABELS}role": "target",
+        f"{_LABELS}replaces": old.id,
+        f"{_LABELS}pair": record.pair.version,
+        f"{_LABELS}image": record.pair.image,
+        f"{_LABELS}record": sha,
+    }
+    host = dict(body.get("HostConfig") or {})
+    host["Mounts"] = _with_volumes(body, host, old.volumes)
+    body["HostConfig"] = host
+    return Swap(
+        service=replica.service,
+        name=replica.name,
+        old_id=old.id,
+        old_restart=old.restart,
+        stop_within=min(old.grace, stop_within),
+        new=body,
+        networks=replica.networks,
+    )
+
+
+def _with_volumes(
+    body: Mapping[str, Any], host: Mapping[str, Any], volumes: Mapping[str, str]
+) -> list[Mapping[str, Any]]:
+    """Hand the old container's anonymous volumes over, as Compose does.
+
+    Only those whose place the target declares as a volume too: what another image
+    declared is not ours to mount.
+    """
+    mounts = list(host.get("Mounts") or [])
+    taken = {mount.get("Target") for mount in mounts}
+    declared = set(body.get("Volumes") or {})
+    for place, name in sorted(volumes.items()):
+        if place in declared and place not in taken:
+            mounts.append({"Type": "volume", "Source": name, "Target": place})
+    return mounts

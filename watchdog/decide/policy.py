@@ -1,0 +1,249 @@
+"""One standing and one turn's verdicts into one decision with its reason."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from watchdog.decide.standing import Incident, KnownPair, Question, Standing
+from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
+from watchdog.facts.event import BreachConfirmed
+from watchdog.facts.reading import Blind
+from watchdog.facts.rules import Rules
+from watchdog.facts.trigger import Action, Release
+from watchdog.facts.verdict import Clear, Verdict
+
+_DAY = timedelta(days=1)
+
+
+def decide(
+    s: Standing, release: Release | None, rules: Rules, at: datetime
+) -> Decision:
+    """Weigh the open incident as of *at*; without one there is nothing to do.
+
+    Breaches are read from the standing, where they are latched: a later good
+    sample does not erase them.
+    """
+    incident, running = s.incident, s.running_pair
+    if incident is None or running is None:
+        return Hold("watching: nothing is confirmed")
+    if incident.ended or incident.rolled_back_at:
+        return Hold(incident.ended or "rolled back; waiting for the trigger to clear")
+    if incident.refused:
+        return Hold(incident.refused)
+    urgent = next((b for b in incident.breaches if b.action == Action.ROLLBACK), None)
+    target = choose_target(s, release)
+    if isinstance(target, str):
+        return Refuse(incident.id, target)
+    question = s.question
+    if urgent and release is not None:
+        obstacle = _only_a_person(s, release, rules, at)
+        if not obstacle:
+            return RollBack(
+                incident=incident.id,
+                to=target.pair,
+                record=target.record,
+                cause=f"{urgent.trigger}: {urgent.words}",
+                approved_by=release.approved_by,
+                automatic=True,
+                question=question.asked.question if question else "",
+            )
+        if question is None:
+            return Ask(incident.id, target.pair, f"{urgent.words}; {obstacle}")
+    if question is None:
+        first = incident.breaches[0]
+        return Ask(incident.id, target.pair, f"{first.trigger}: {first.words}")
+    return _weigh(incident, question, target, at)
+
+
+def choose_target(s: Standing, release: Release | None) -> KnownPair | str:
+    """Choose the pair to go back to, or say in words why there is none.
+
+    The newest known-good pair that was deployed before the running one, by the
+    order of deployment and never by version string; ``rollback_to`` narrows it.
+    """
+    running = s.running_pair
+    if s.running is None or running is None:
+        return "what runs is not known"
+    if s.running.by:
+        return (
+            f"{running.pair.version} is itself the result of a rollback: "
+            "never rolling back a rollback"
+        )
+    if release is not None and not release.rollback_safe:
+        return (
+            f"{running.pair.version} says rollback_safe: false (a one-way change): "
+            "only a person may roll it back"
+        )
+    wanted = release.rollback_to if release else ""
+    older = [
+        known
+        for known in s.pairs.values()
+        if known.order < running.order
+        and known.pair.key != running.pair.key
+        and (not wanted or known.pair.version == wanted)
+    ]
+    good = [known for known in older if known.good and not known.quarantined]
+    if good:
+        return max(good, key=lambda known: known.order)
+    which = f"rollback_to {wanted}" if wanted else "a known-good pair"
+    if not older:
+        return f"no target: {which} never ran here before {running.pair.version}"
+    newest = max(older, key=lambda known: known.order)
+    why = newest.quarantined or "it is a candidate: neither baked nor vouched for"
+    return f"no target: {newest.pair.version} is not known to be good ({why})"
+
+
+def _only_a_person(s: Standing, release: Release, rules: Rules, at: datetime) -> str:
+    """Say why this immediate rollback may not start by itself, or nothing."""
+    if release.is_default:
+        return "this version has no release file, so nobody approved it before"
+    if s.automatic.get(release.version, 0):
+        return f"{release.version} was rolled back automatically once already"
+    recent = [done for done in s.rollbacks if at - done < _DAY]
+    if len(recent) >= rules.daily_limit:
+        return f"{len(recent)} rollbacks in 24 h reach the daily limit"
+    return ""
+
+
+def _weigh(
+    incident: Incident,
+    question: Question,
+    target: KnownPair,
+    at: datetime,
+) -> Decision:
+    """Weigh what was answered against what was asked, as things stand now."""
+    denied, approved = question.denied_by, question.approved_by
+    if denied:
+        return Refuse(incident.id, f"{denied.by} denied the rollback: {denied.reason}")
+    if question.closed:
+        return Hold(f"the question is {question.closed}; promotion stays paused")
+    if approved:
+        breach = incident.breaches[0]
+        return RollBack(
+            incident=incident.id,
+            to=target.pair,
+            record=target.record,
+            cause=f"{breach.trigger}: {breach.words}",
+            approved_by=approved.by,
+            automatic=False,
+            question=question.asked.question,
+        )
+    if at >= question.asked.expires:
+        return Refuse(
+            incident.id,
+            f"nobody of {', '.join(question.asked.dri)} answered until "
+            f"{question.asked.expires:%H:%M:%S} UTC; silence is not a yes",
+        )
+    until = f"{question.asked.expires:%H:%M:%S} UTC"
+    return Hold(f"waiting for {', '.join(question.asked.dri)} until {until}")
+
+
+def recovered(
+    s: Standing,
+    release: Release | None,
+    rules: Rules,
+    verdicts: Mapping[str, Verdict],
+    at: datetime,
+) -> tuple[bool, str] | None:
+    """After a proved rollback: (True, words) clear again, (False, words) too late.
+
+    None while there is time left. A trigger that the target's own release file
+    does not have can't be judged there, and is not taken for clear.
+    """
+    incident = s.incident
+    if incident is None or incident.rolled_back_at is None or incident.ended:
+        return None
+    waiting: list[str] = []
+    deadline = incident.rolled_back_at
+    for breach in incident.breaches:
+        verdict = verdicts.get(breach.trigger)
+        deadline = max(
+            deadline, incident.rolled_back_at + _patience(breach, release, rules)
+        )
+        match verdict:
+            case Clear():
+                pass
+            case None:
+                waiting.append(f"{breach.trigger} is not judged on the running release")
+            case Blind(cause=cause):
+                waiting.append(f"{breach.trigger} cannot be seen ({cause})")
+            case _:
+                waiting.append(f"{breach.trigger}: {verdict.words}")
+    if not waiting:
+        names = ", ".join(breach.trigger for breach in incident.breaches)
+        return True, f"{names} clear again on {_version(s)}"
+    if at >= deadline:
+        return False, (
+            f"the rollback did not help: it is not this release ({'; '.join(waiting)})"
+        )
+    return None
+
+
+def _patience(
+    breach: BreachConfirmed, release: Release | None, rules: Rules
+) -> timedelta:
+    if rules.recover_within is not None:
+        return rules.recover_within
+    triggers = release.triggers if release else ()
+    windows = [t.window for t in triggers if t.name == breach.trigger]
+    return max(windows, default=timedelta()) + timedelta(minutes=5)
+
+
+def _version(s: Standing) -> str:
+    return s.running.pair.version if s.running else "what runs"
+
+
+def baked(
+    s: Standing,
+    release: Release | None,
+    rules: Rules,
+    verdicts: Mapping[str, Verdict],
+    at: datetime,
+) -> str:
+    """Say why the running pair is known to be good from now on, or nothing.
+
+    Only what was measured counts: every trigger clear now, and nothing that spoke
+    against it for the whole bake time. Being blind speaks against it.
+    """
+    known = s.running_pair
+    if known is None or s.running is None or s.unproven_since is None:
+        return ""
+    if known.good or known.quarantined or s.incident or s.unclear or release is None:
+        return ""
+    judged = [verdicts.get(t.name) for t in release.triggers if not t.observe_only]
+    if not judged or not all(isinstance(verdict, Clear) for verdict in judged):
+        return ""
+    quiet = at - max(s.unproven_since, s.running.since)
+    if quiet < rules.bake_time:
+        return ""
+    return (
+        f"{known.pair.version} ran {int(quiet.total_seconds())} s with all "
+        f"{len(judged)} triggers measured and clear"
+    )
+
+
+def promotion(
+    s: Standing, release: Release, rules: Rules, at: datetime
+) -> tuple[str, ...]:
+    """Say why *release* may not go onward; nothing when it may.
+
+    A pause lasts until a person resumes it. Not having measured yet, and being
+    blind for longer than ``blind_for``, pause for as long as they last.
+    """
+    reasons = list(s.paused.get(release.version, ()))
+    running = s.running
+    if running is None or running.pair.version != release.version:
+        return tuple(reasons)
+    if s.unclear:
+        reasons.append(s.unclear.words)
+    for trigger in release.triggers:
+        seen = s.verdicts.get(trigger.name)
+        if trigger.observe_only:
+            continue
+        if seen is None or not seen.measured:
+            reasons.append(f"{trigger.name} has not been measured on this release yet")
+        elif seen.changed.kind == "blind" and at - seen.since >= rules.blind_for:
+            reasons.append(
+                f"{trigger.name} is blind since {seen.since:%H:%M:%S} UTC: "
+                f"{seen.changed.words}"
+            )
+    return tuple(reasons)

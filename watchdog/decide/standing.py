@@ -1,0 +1,266 @@
+"""Where we stand: what the journal adds up to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from watchdog.facts.event import (
+    Answered,
+    BreachConfirmed,
+    Entry,
+    FarEndBack,
+    FarEndLost,
+    IncidentClosed,
+    PairProvedGood,
+    PairQuarantined,
+    PairStarted,
+    PairUnclear,
+    PromotionPaused,
+    PromotionResumed,
+    QuestionAsked,
+    QuestionClosed,
+    RecoveryMissed,
+    RecoverySeen,
+    RollbackEnded,
+    RollbackRefused,
+    RollbackStarted,
+    RollbackStuck,
+    StepDone,
+    StepIntended,
+    VerdictChanged,
+    WatchStarted,
+    WentBack,
+)
+from watchdog.facts.pair import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPair:
+    """A pair that ran here. *order* grows with each deployment of it by people."""
+
+    pair: Pair
+    record: str
+    order: int
+    first_seen: datetime
+    good: str = ""
+    quarantined: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question and what was answered; *closed* says how it ended, or is empty."""
+
+    asked: QuestionAsked
+    asked_at: datetime
+    answers: tuple[Answered, ...] = ()
+    closed: str = ""
+
+    @property
+    def denied_by(self) -> Answered | None:
+        """The first denial: one is enough, whoever approved before or after."""
+        return next((a for a in self.answers if a.decision == "deny"), None)
+
+    @property
+    def approved_by(self) -> Answered | None:
+        """The first approval, unless somebody denied."""
+        if self.denied_by:
+            return None
+        return next((a for a in self.answers if a.decision == "approve"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """What is open since a confirmed breach. *refused* and *ended* are sentences."""
+
+    id: str
+    opened_at: datetime
+    breaches: tuple[BreachConfirmed, ...]
+    refused: str = ""
+    question: str = ""
+    rolled_back_at: datetime | None = None
+    ended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """An operation under way. *back* once it turned around; *stuck* says why."""
+
+    started: RollbackStarted
+    started_at: datetime
+    attempts: dict[str, int] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
+    back: str = ""
+    stuck: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenVerdict:
+    """A trigger's verdict since *since*; *measured* once it was not blind."""
+
+    changed: VerdictChanged
+    since: datetime
+    measured: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything a decision may depend on, apart from this turn's verdicts.
+
+    *unproven_since* is the last instant at which something spoke against the
+    running pair being good: a start of it or of the watch, or any change of a
+    verdict.
+    """
+
+    running: PairStarted | None = None
+    unclear: PairUnclear | None = None
+    unproven_since: datetime | None = None
+    pairs: dict[str, KnownPair] = field(default_factory=dict)
+    verdicts: dict[str, SeenVerdict] = field(default_factory=dict)
+    incident: Incident | None = None
+    breached: frozenset[str] = frozenset()
+    paused: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    questions: dict[str, Question] = field(default_factory=dict)
+    rollback: Rollback | None = None
+    automatic: dict[str, int] = field(default_factory=dict)
+    rollbacks: tuple[datetime, ...] = ()
+    last_rollback: RollbackEnded | None = None
+    lost: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def running_pair(self) -> KnownPair | None:
+        """The ledger's entry of what runs."""
+        return self.pairs.get(self.running.pair.key) if self.running else None
+
+    @property
+    def question(self) -> Question | None:
+        """The question of the open incident, open or closed."""
+        if self.incident is None:
+            return None
+        return self.questions.get(self.incident.question)
+
+
+def stand(entries: Iterable[Entry], on: Standing | None = None) -> Standing:
+    """Fold *entries*, in order, on top of *on* (or of nothing)."""
+    standing = on or Standing()
+    for entry in entries:
+        standing = _after(standing, entry)
+    return standing
+
+
+def _after(s: Standing, entry: Entry) -> Standing:
+    at, event = entry.at, entry.event
+    match event:
+        case WatchStarted():
+            # Nobody looked while we were away: the bake time starts over.
+            return replace(s, unproven_since=at)
+        case PairStarted():
+            return _started(s, entry, event)
+        case PairUnclear():
+            return replace(s, unclear=event, unproven_since=at)
+        case PairProvedGood(key=key, words=words, record=record) if key in s.pairs:
+            known = s.pairs[key]
+            good = replace(known, good=words, record=record or known.record)
+            return replace(s, pairs=s.pairs | {key: good})
+        case PairQuarantined(key=key, words=words) if key in s.pairs:
+            bad = replace(s.pairs[key], good="", quarantined=words)
+            return replace(s, pairs=s.pairs | {key: bad})
+        case VerdictChanged(trigger=trigger, kind=kind):
+            before = s.verdicts.get(trigger)
+            measured = kind != "blind" or (before is not None and before.measured)
+            seen = SeenVerdict(event, at, measured)
+            return replace(s, verdicts=s.verdicts | {trigger: seen}, unproven_since=at)
+        case BreachConfirmed():
+            return _breached(s, at, event)
+        case PromotionPaused(release=release, words=words):
+            reasons = (*s.paused.get(release, ()), words)
+            return replace(s, paused=s.paused | {release: reasons})
+        case PromotionResumed(release=release):
+            rest = {r: why for r, why in s.paused.items() if r != release}
+            return replace(s, paused=rest)
+        case QuestionAsked(question=question) if s.incident:
+            return replace(
+                s,
+                questions=s.questions | {question: Question(event, at)},
+                incident=replace(s.incident, question=question),
+            )
+        case Answered(question=question) if question in s.questions:
+            asked = s.questions[question]
+            asked = replace(asked, answers=(*asked.answers, event))
+            return replace(s, questions=s.questions | {question: asked})
+        case QuestionClosed(question=question, how=how) if question in s.questions:
+            asked = replace(s.questions[question], closed=how)
+            return replace(s, questions=s.questions | {question: asked})
+        case _:
+            return _after_acting(s, entry)
+
+
+def _after_acting(s: Standing, entry: Entry) -> Standing:
+    at, event = entry.at, entry.event
+    match event:
+        case RollbackRefused(words=words) if s.incident:
+            return replace(s, incident=replace(s.incident, refused=words))
+        case RollbackStarted(automatic=automatic, from_pair=bad):
+            count = s.automatic.get(bad.version, 0) + int(automatic)
+            return replace(
+                s,
+                rollback=Rollback(event, at),
+                automatic=s.automatic | {bad.version: count},
+                rollbacks=(*s.rollbacks, at),
+            )
+        case StepIntended(step=step, attempt=attempt) if s.rollback:
+            attempts = s.rollback.attempts | {step.words: attempt}
+            return replace(s, rollback=replace(s.rollback, attempts=attempts))
+        case StepDone(step=step) if s.rollback:
+            done = s.rollback.done | {step.words}
+            return replace(s, rollback=replace(s.rollback, done=done))
+        case WentBack(words=words) if s.rollback:
+            return replace(s, rollback=replace(s.rollback, back=words))
+        case RollbackStuck(words=words) if s.rollback:
+            return replace(s, rollback=replace(s.rollback, stuck=words))
+        case RollbackEnded(how=how) if s.incident:
+            incident = (
+                replace(s.incident, rolled_back_at=at)
+                if how == "proved"
+                else replace(s.incident, refused=event.proof)
+            )
+            return replace(s, rollback=None, last_rollback=event, incident=incident)
+        case RecoverySeen(words=words) | RecoveryMissed(words=words) if s.incident:
+            return replace(s, incident=replace(s.incident, ended=words))
+        case IncidentClosed():
+            return replace(s, incident=None, breached=frozenset())
+        case FarEndLost(what=what, words=words):
+            return replace(s, lost=s.lost | {what: words})
+        case FarEndBack(what=what):
+            rest = {w: why for w, why in s.lost.items() if w != what}
+            return replace(s, lost=rest)
+        case _:
+            # What a standing does not count: refusals without an incident, reports.
+            return s
+
+
+def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
+    known = s.pairs.get(event.pair.key)
+    if known is None:
+        known = KnownPair(event.pair, event.record, entry.seq, entry.at)
+    elif not event.by:
+        known = replace(known, order=entry.seq, record=event.record)
+    return replace(
+        s,
+        running=event,
+        unclear=None,
+        unproven_since=entry.at,
+        pairs=s.pairs | {event.pair.key: known},
+        verdicts={},
+        breached=frozenset(),
+    )
+
+
+def _breached(s: Standing, at: datetime, event: BreachConfirmed) -> Standing:
+    if s.incident is None or s.incident.id != event.incident:
+        incident = Incident(event.incident, at, (event,))
+    else:
+        # A further breach is weighed anew: a denial answered another question.
+        breaches = (*s.incident.breaches, event)
+        incident = replace(s.incident, breaches=breaches, refused="")
+    breached = s.breached | {event.trigger}
+    return replace(s, incident=incident, breached=breached)

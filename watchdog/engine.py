@@ -1,0 +1,217 @@
+"""The Docker Engine, opened twice: once to look, once to act.
+
+Source: Docker Engine API 1.41 and later, the highest that the engine speaks.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import requests
+from docker import APIClient
+from docker.errors import APIError, DockerException, NotFound
+
+from watchdog.facts.problem import EngineRefused, Unreachable, WriteRefused
+
+T = TypeVar("T")
+_IN_ONE_CREATE = (1, 44)  # from here on all networks go into the create call
+
+
+class _LookOnly(APIClient):  # type: ignore[misc] # the SDK has no types
+    """A client that refuses every method but GET, whoever calls it."""
+
+    def request(
+        self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
+    ) -> Any:
+        if method not in ("GET", "HEAD"):
+            raise WriteRefused(
+                f"{method!s} {url!s} on the socket opened to look",
+                "give this caller the client that `act` has, or move the call there",
+            )
+        return super().request(method, url, *args, **kwargs)
+
+
+class Engine:
+    """One socket to the engine, opened when first needed and again after a loss.
+
+    Every call raises Unreachable when the engine did not answer (what it did with
+    the request is then unknown), EngineRefused when it said no.
+    """
+
+    def __init__(self, url: str, timeout: timedelta, *, to_act: bool = False) -> None:
+        self._url = url
+        self._timeout = timeout.total_seconds()
+        self._kind: type[APIClient] = APIClient if to_act else _LookOnly
+        self._client: APIClient | None = None
+
+    def close(self) -> None:
+        """Let the socket go."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _call(self, what: str, ask: Callable[[APIClient], T]) -> T:
+        try:
+            if self._client is None:
+                # The constructor asks for the version: the engine may be upgraded
+                # between two connections, so it is negotiated every time.
+                self._client = self._kind(
+                    base_url=self._url, version="auto", timeout=self._timeout
+                )
+            return ask(self._client)
+        except NotFound:
+            raise
+        except APIError as error:
+            raise EngineRefused(
+                f"the engine refused to {what}: {error.explanation or error}",
+                "look at the engine's log; the answer's words are Docker's own",
+            ) from error
+        except (DockerException, requests.RequestException, OSError) as error:
+            self.close()
+            raise Unreachable(
+                f"the engine at {self._url} did not answer to {what}: {error}",
+                "check that it runs and that this user may open its socket",
+            ) from error
+
+    # -- looking ---------------------------------------------------------------
+
+    def containers(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        """List containers in any state that carry all of *labels*."""
+        wanted = [f"{key}={value}" for key, value in labels.items()]
+        return list(
+            self._call(
+                "list containers",
+                lambda c: c.containers(all=True, filters={"label": wanted}),
+            )
+        )
+
+    def container(self, id_or_name: str) -> dict[str, Any] | None:
+        """Inspect one container; None when there is none of that id or name."""
+        try:
+            return dict(
+                self._call(
+                    f"inspect {id_or_name[:40]}",
+                    lambda c: c.inspect_container(id_or_name),
+                )
+            )
+        except NotFound:
+            return None
+
+    def image(self, ref: str) -> dict[str, Any] | None:
+        """Inspect one image; None when the engine does not hold it."""
+        try:
+            return dict(
+                self._call(f"inspect image {ref}", lambda c: c.inspect_image(ref))
+            )
+        except NotFound:
+            return None
+
+    def logs(self, container: str, lines: int = 50) -> str:
+        """Give the last lines of what *container* printed, both streams as one."""
+        try:
+            raw = self._call(
+                f"read the logs of {container[:12]}",
+                lambda c: c.logs(container, stdout=True, stderr=True, tail=lines),
+            )
+        except NotFound:
+            return ""
+        return bytes(raw).decode(errors="replace")
+
+    # -- acting ----------------------------------------------------------------
+
+    def pull(self, repository: str, digest: str) -> None:
+        """Pull by digest. An error in the stream is an error, whatever the status."""
+
+        def ask(client: APIClient) -> None:
+            for line in client.pull(repository, tag=digest, stream=True, decode=True):
+                if "error" in line:
+                    raise EngineRefused(
+                        f"pulling {repository}@{digest}: {line['error']}",
+                        "is the registry up, and does it still hold this digest?",
+                    )
+
+        self._found(f"pull {repository}@{digest}", ask)
+
+    def tag(self, image: str, repository: str, tag: str) -> None:
+        """Give *image* one more name."""
+        self._found(f"tag {image[:19]}", lambda c: c.tag(image, repository, tag))
+
+    def create(
+        self,
+        name: str,
+        body: Mapping[str, Any],
+        networks: Mapping[str, Mapping[str, Any]],
+    ) -> str:
+        """Create a container; return its id. Older engines take one network here."""
+
+        def ask(client: APIClient) -> str:
+            names = list(networks)
+            if not self._all_at_once(client):
+                names = names[:1]
+            whole = dict(body)
+            whole["NetworkingConfig"] = {
+                "EndpointsConfig": {n: dict(networks[n]) for n in names}
+            }
+            return str(client.create_container_from_config(whole, name)["Id"])
+
+        return self._found(f"create {name}", ask)
+
+    def _all_at_once(self, client: APIClient) -> bool:
+        major, minor = str(client.api_version).split(".")
+        return (int(major), int(minor)) >= _IN_ONE_CREATE
+
+    def connect(
+        self, container: str, network: str, endpoint: Mapping[str, Any]
+    ) -> None:
+        """Put *container* on one more network."""
+        body = {"Container": container, "EndpointConfig": dict(endpoint)}
+
+        def ask(client: APIClient) -> None:
+            # The SDK's own method rebuilds the endpoint and drops keys.
+            url = client._url("/networks/{0}/connect", network)
+            client._raise_for_status(client._post_json(url, data=body))
+
+        self._found(f"connect {container[:12]} to {network}", ask)
+
+    def set_restart(self, container: str, policy: Mapping[str, Any]) -> None:
+        """Change the restart policy of a container that exists."""
+        self._found(
+            f"set the restart policy of {container[:12]}",
+            lambda c: c.update_container(container, restart_policy=dict(policy)),
+        )
+
+    def stop(self, container: str, within: timedelta) -> None:
+        """Stop, and kill after *within*; fine when it does not run."""
+        seconds = int(within.total_seconds())
+        self._found(
+            f"stop {container[:12]}", lambda c: c.stop(container, timeout=seconds)
+        )
+
+    def rename(self, container: str, name: str) -> None:
+        """Give *container* another name."""
+        self._found(
+            f"rename {container[:12]} to {name}", lambda c: c.rename(container, name)
+        )
+
+    def start(self, container: str) -> None:
+        """Start; fine when it runs."""
+        self._found(f"start {container[:12]}", lambda c: c.start(container))
+
+    def remove(self, container: str) -> None:
+        """Remove a container, never its volumes; fine when it is gone."""
+        try:
+            self._call(
+                f"remove {container[:12]}",
+                lambda c: c.remove_container(container, v=False, force=False),
+            )
+        except NotFound:
+            return
+
+    def _found(self, what: str, ask: Callable[[APIClient], T]) -> T:
+        try:
+            return self._call(what, ask)
+        except NotFound as missing:
+            raise EngineRefused(
+                f"the engine refused to {what}: {missing.explanation or missing}",
+                "it was there when the plan was made; somebody removed it",
+            ) from missing

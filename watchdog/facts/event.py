@@ -1,0 +1,322 @@
+"""All that the journal can hold: what happened, in the past tense, with its reason.
+
+Events are added, never changed. A field that is added later has a default, so that
+an old journal is read by new code.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias, get_args
+
+from watchdog.facts.pair import Pair
+from watchdog.facts.plan import Plan, Step
+
+
+@dataclass(frozen=True, slots=True)
+class WatchStarted:
+    """A watchdog process took up the journal."""
+
+    version: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairStarted:
+    """Other containers than before are deployed: a deployment, or our rollback.
+
+    *record* is the blob with how they were made; *by* is the rollback that made
+    them, empty for anybody else.
+    """
+
+    pair: Pair
+    record: str
+    containers: tuple[str, ...]
+    since: datetime
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairUnclear:
+    """What runs could not be read as one whole pair."""
+
+    words: str
+    split: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PairProvedGood:
+    """A pair ran its bake time, measured and clear: it is known to be good."""
+
+    key: str
+    words: str
+    vouched_by: str = ""
+    record: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairQuarantined:
+    """A pair breached; it is no target any more."""
+
+    key: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseUnfiled:
+    """A version without a release file of its own runs."""
+
+    release: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictChanged:
+    """A trigger's verdict became another one. *kind* as in ``verdict.kind_of``."""
+
+    trigger: str
+    kind: str
+    words: str
+    cause: str = ""
+    observe_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BreachConfirmed:
+    """A fact from now on, whatever later samples say.
+
+    The first one of a stack opens *incident*; others join it.
+    """
+
+    incident: str
+    trigger: str
+    action: str
+    key: str
+    release: str
+    words: str
+    value: float
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionPaused:
+    """The pipeline may not carry this release onward."""
+
+    release: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionResumed:
+    """A person said that this release may go onward after all."""
+
+    release: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionAsked:
+    """A person must decide. *document* holds the exact bytes that are signed."""
+
+    question: str
+    incident: str
+    document: str
+    digest: str
+    dri: tuple[str, ...]
+    expires: datetime
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A listed person decided; the signature was verified at the door.
+
+    *message* is the delivery's id: the same one again is the same answer.
+    """
+
+    question: str
+    message: str
+    decision: str
+    by: str
+    reason: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionClosed:
+    """The question needs no answer any more: superseded, expired or carried out."""
+
+    question: str
+    how: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRefused:
+    """What was called for was not done, and why."""
+
+    incident: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackStarted:
+    """The plan is fixed and nothing is touched yet."""
+
+    incident: str
+    plan: Plan
+    from_pair: Pair
+    to_pair: Pair
+    cause: str
+    approved_by: str
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepIntended:
+    """About to act; only what the world shows says whether it was done."""
+
+    op: str
+    step: Step
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepDone:
+    """The world shows what the step was for."""
+
+    op: str
+    step: Step
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailed:
+    """The step could not be brought about; the plan turns around or stops."""
+
+    op: str
+    step: Step
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class WentBack:
+    """The way forward is closed; from here on the previous pair is being put back."""
+
+    op: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackEnded:
+    """How it ended: *proved*, *unchanged* (nothing was touched) or *put-back*.
+
+    The six fields of the runbook: *started*, the event's own time (completed),
+    *previous*, *target*, *root_cause*, *owner*.
+    """
+
+    op: str
+    incident: str
+    how: str
+    started: datetime
+    previous: str
+    target: str
+    root_cause: str
+    owner: str
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackStuck:
+    """Neither the target nor the previous pair could be put up whole."""
+
+    op: str
+    words: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoverySeen:
+    """After the rollback the trigger that fired is clear again."""
+
+    incident: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryMissed:
+    """The rollback did not help: it is not this release."""
+
+    incident: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentClosed:
+    """Nothing of it is waiting any more."""
+
+    incident: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class FarEndLost:
+    """Prometheus, the engine or a file cannot be reached; still trying."""
+
+    what: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class FarEndBack:
+    """What could not be reached answers again."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCrashed:
+    """A fault that we have no words for; the next turn starts from the journal."""
+
+    words: str
+
+
+Event: TypeAlias = (
+    WatchStarted
+    | PairStarted
+    | PairUnclear
+    | PairProvedGood
+    | PairQuarantined
+    | ReleaseUnfiled
+    | VerdictChanged
+    | BreachConfirmed
+    | PromotionPaused
+    | PromotionResumed
+    | QuestionAsked
+    | Answered
+    | QuestionClosed
+    | RollbackRefused
+    | RollbackStarted
+    | StepIntended
+    | StepDone
+    | StepFailed
+    | WentBack
+    | RollbackEnded
+    | RollbackStuck
+    | RecoverySeen
+    | RecoveryMissed
+    | IncidentClosed
+    | FarEndLost
+    | FarEndBack
+    | TurnCrashed
+)
+
+EVERY_EVENT: tuple[type[Event], ...] = get_args(Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event at its place: *seq* counts from 1 without gaps, *at* is UTC."""
+
+    seq: int
+    at: datetime
+    event: Event

@@ -1,0 +1,111 @@
+"""A rollback spelled out: what to do, to what, and what it must come to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+
+class Do(StrEnum):
+    """The few things that a rollback is made of; each can be looked at and repeated."""
+
+    HOLD_IMAGE = "hold-image"
+    HOLD_MANIFEST = "hold-manifest"
+    CREATE = "create"
+    CONNECT = "connect"
+    PIN = "pin"
+    SET_RESTART = "set-restart"
+    STOP = "stop"
+    SWAP_MANIFEST = "swap-manifest"
+    RENAME = "rename"
+    START = "start"
+    PROVE = "prove"
+    REMOVE = "remove"
+
+
+class Which(StrEnum):
+    """Which container of a service a step is about."""
+
+    OLD = "old"  # the one that ran when the plan was made, known by id
+    NEW = "new"  # the one that this operation created, known by label
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do, repeatable: it is looked at before and after.
+
+    *subject* is a service, a tenant or an image reference. *to* is what it comes
+    to: a name, a version, a sha256, a restart policy.
+    """
+
+    do: Do
+    subject: str
+    which: Which | None = None
+    to: str = ""
+
+    @property
+    def words(self) -> str:
+        """Name the step for people: ``rename dms (old) to dms-dms-1.rb-old-1a2b``."""
+        which = f" ({self.which})" if self.which else ""
+        to = f" to {self.to}" if self.to else ""
+        return f"{self.do} {self.subject}{which}{to}"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What a plan must know of a running container beside its record."""
+
+    id: str
+    restart: Mapping[str, Any]
+    grace: timedelta
+    volumes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """One service's change of containers.
+
+    *new* is the create body with the operation's labels; *old_id* is what ran.
+    *old_restart* is its restart policy, to be put back if we turn around.
+    """
+
+    service: str
+    name: str
+    old_id: str
+    old_restart: Mapping[str, Any]
+    stop_within: timedelta
+    new: Mapping[str, Any]
+    networks: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class FileSwap:
+    """One tenant's shared manifest: which bytes it holds before and after."""
+
+    tenant: str
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole rollback as data, journaled before the first thing is touched.
+
+    *steps* lead to the target; *way_back* leads to the pair that ran, and may be
+    begun after any prefix of *steps*, since every step looks before it acts.
+    *prepared* of the steps touch nothing that runs.
+    """
+
+    op: str
+    kind: str
+    from_record: str
+    to_record: str
+    swaps: tuple[Swap, ...]
+    files: tuple[FileSwap, ...]
+    variable_before: str
+    variable_after: str
+    steps: tuple[Step, ...]
+    prepared: int
+    way_back: tuple[Step, ...]

@@ -1,0 +1,308 @@
+"""The pair that is deployed now: from the engine and the mounted manifests."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from watchdog.engine import Engine
+from watchdog.facts.pair import (
+    HeldManifest,
+    NotKnown,
+    Pair,
+    Record,
+    Replica,
+    Running,
+)
+from watchdog.facts.plan import Deployed
+from watchdog.facts.problem import Problem
+
+_PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+_ONEOFF = "com.docker.compose.oneoff"
+_FOLDER = "com.docker.compose.project.working_dir"
+_COMPOSE = "com.docker.compose.version"
+_OP = "io.flexli.rollback.op"
+_OURS_ASIDE = (".rb-old-", ".rb-failed-")
+_BIGGEST_MANIFEST = 4 * 1024 * 1024
+_NEVER = "0001-01-01"
+
+
+class Stack:
+    """One Compose project, seen through the engine and its folder.
+
+    *folder* is where the stack's folder is for us; the engine may know it by
+    another path. *inside* is the manifest's path in the container, with
+    ``{tenant}``. Only containers of *project* and *services* are ever looked at.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        project: str,
+        services: tuple[str, ...],
+        folder: Path,
+        env_file: str,
+        variable: str,
+        manifests: str,
+        inside: str,
+    ) -> None:
+        self._engine = engine
+        self._project = project
+        self._services = services
+        self._folder = folder
+        self._env = folder / env_file
+        self._variable = variable
+        self._manifests = manifests
+        self._inside = inside
+
+    def running(
+        self, tenants_of: Callable[[str], tuple[str, ...]]
+    ) -> Running | NotKnown:
+        """Read what is deployed. *tenants_of* a version names whose manifests to read.
+
+        Raises Unreachable when the engine does not answer; everything else that
+        keeps us from seeing one whole pair is a NotKnown with its reason.
+        """
+        found = self._deployed()
+        if isinstance(found, NotKnown):
+            return found
+        images = {str(c["Image"]) for c in found}
+        refs = {str(c["Config"]["Image"]) for c in found}
+        if len(images) > 1:
+            return NotKnown(
+                f"split: the services of {self._project} run {len(images)} different "
+                f"images ({', '.join(sorted(refs))})",
+                split=True,
+            )
+        version = _version_of(min(refs))
+        manifests: list[tuple[str, str]] = []
+        for tenant in tenants_of(version):
+            try:
+                held = self._held(found, tenant)
+            except Problem as problem:
+                return NotKnown(problem.words)
+            manifests.append((tenant, _sha(held.read_bytes())))
+        return Running(
+            pair=Pair(version, images.pop(), tuple(sorted(manifests))),
+            containers=tuple(str(c["Id"]) for c in found),
+            since=max(_began(c) for c in found),
+            states=tuple(str(c["State"]["Status"]) for c in found),
+            rolled_back_by=str(found[0]["Config"]["Labels"].get(_OP, "")),
+        )
+
+    def record(
+        self, running: Running, kept: Mapping[str, str]
+    ) -> tuple[Record, dict[str, bytes]]:
+        """Record how *running* was made, with the manifests' and signatures' bytes.
+
+        *kept* maps a tenant to the file name of its immutable manifest. The record
+        is complete enough to make the same containers again from nothing else.
+        """
+        found = [self._engine.container(id_) for id_ in running.containers]
+        whole = [c for c in found if c is not None]
+        if len(whole) != len(running.containers):
+            raise Problem("a container went away while it was being recorded")
+        blobs: dict[str, bytes] = {}
+        manifests: list[HeldManifest] = []
+        for tenant, sha in running.pair.manifests:
+            held = self._held(whole, tenant)
+            data = held.read_bytes()
+            if _sha(data) != sha:
+                raise Problem(f"the manifest of {tenant} changed while it was read")
+            at = self._relative(held)
+            version = f"{self._manifests}/{kept[tenant]}" if tenant in kept else at
+            seal = self._folder / f"{version}.sig"
+            signature = seal.read_bytes() if seal.is_file() else b""
+            blobs |= {sha: data, _sha(signature): signature}
+            manifests.append(HeldManifest(tenant, at, version, sha, _sha(signature)))
+        image = self._engine.image(str(whole[0]["Image"])) or {}
+        labels = whole[0]["Config"]["Labels"]
+        return Record(
+            pair=running.pair,
+            image_ref=str(whole[0]["Config"]["Image"]),
+            repo_digests=tuple(sorted(image.get("RepoDigests") or ())),
+            replicas=tuple(_replica(c) for c in whole),
+            manifests=tuple(manifests),
+            compose_version=str(labels.get(_COMPOSE, "")),
+        ), blobs
+
+    def deployed(self, containers: tuple[str, ...]) -> dict[str, Deployed]:
+        """Tell by service what a plan must know of the running containers."""
+        result: dict[str, Deployed] = {}
+        for id_ in containers:
+            found = self._engine.container(id_)
+            if found is None:
+                raise Problem(f"container {id_[:12]} went away while planning")
+            config, host = found["Config"], found["HostConfig"]
+            grace = config.get("StopTimeout")
+            result[str(config["Labels"][_SERVICE])] = Deployed(
+                id=str(found["Id"]),
+                restart=host.get("RestartPolicy") or {},
+                grace=timedelta(seconds=10 if grace is None else grace),
+                volumes={
+                    str(m["Destination"]): str(m["Name"])
+                    for m in found.get("Mounts") or ()
+                    if m.get("Type") == "volume"
+                },
+            )
+        return result
+
+    def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
+        """Give Docker's word for each of *containers* that has a health check."""
+        found = [self._engine.container(id_) for id_ in containers]
+        checks = [c["State"].get("Health") for c in found if c is not None]
+        return tuple(str(check["Status"]) for check in checks if check)
+
+    def pinned(self) -> str:
+        """Give the version in the stack's env file; empty when it names none."""
+        if not self._env.is_file():
+            return ""
+        for line in self._env.read_text().splitlines():
+            key, sign, value = line.partition("=")
+            if sign and key.strip() == self._variable:
+                return value.strip().strip("'\"")
+        return ""
+
+    def _deployed(self) -> list[dict[str, Any]] | NotKnown:
+        found: list[dict[str, Any]] = []
+        for service in self._services:
+            labels = {_PROJECT: self._project, _SERVICE: service, _ONEOFF: "False"}
+            listed = [
+                c
+                for c in self._engine.containers(labels)
+                if not any(mark in c["Names"][0] for mark in _OURS_ASIDE)
+            ]
+            if not listed:
+                return NotKnown(
+                    f"service {service} of {self._project} has no container"
+                )
+            if len(listed) > 1:
+                return NotKnown(
+                    f"service {service} of {self._project} has {len(listed)} "
+                    "containers; a deployment may be under way"
+                )
+            inspected = self._engine.container(listed[0]["Id"])
+            if inspected is None:
+                return NotKnown(f"the container of {service} went away while reading")
+            found.append(inspected)
+        return found
+
+    def _held(self, containers: list[dict[str, Any]], tenant: str) -> Path:
+        """Find the file behind the tenant's manifest, as we can open it."""
+        inside = self._inside.format(tenant=tenant)
+        for container in containers:
+            mounts = [
+                m
+                for m in container.get("Mounts") or ()
+                if inside == m["Destination"]
+                or inside.startswith(f"{m['Destination']}/")
+            ]
+            if not mounts:
+                continue
+            mount = max(mounts, key=lambda m: len(m["Destination"]))
+            rest = inside.removeprefix(mount["Destination"]).lstrip("/")
+            there = Path(mount["Source"]) / rest if rest else Path(mount["Source"])
+            root = Path(container["Config"]["Labels"].get(_FOLDER, "/"))
+            if not there.is_relative_to(root):
+                raise Problem(f"the manifest of {tenant} is at {there}, outside {root}")
+            here = self._folder / there.relative_to(root)
+            if here.is_symlink() or not here.is_file():
+                raise Problem(f"the manifest of {tenant} at {here} is not a plain file")
+            if here.stat().st_size > _BIGGEST_MANIFEST:
+                raise Problem(f"the manifest of {tenant} at {here} is over 4 MiB")
+            return here
+        raise Problem(
+            f"nothing is mounted at {inside}, where {tenant}'s manifest belongs"
+        )
+
+    def _relative(self, path: Path) -> str:
+        return str(path.relative_to(self._folder))
+
+
+def _version_of(ref: str) -> str:
+    """Take the tag out of an image reference; its last path part when it has none."""
+    name = ref.partition("@")[0].rpartition("/")[2]
+    return name.partition(":")[2] or name
+
+
+def _began(container: Mapping[str, Any]) -> datetime:
+    """Tell when *container* first ran.
+
+    After Docker restarted it, its last start is not its first: what it did before
+    is its doing too, so its creation counts.
+    """
+    state = container["State"]
+    if container.get("RestartCount") or str(state["StartedAt"]).startswith(_NEVER):
+        return _instant(container["Created"])
+    return _instant(state["StartedAt"])
+
+
+def _instant(text: str) -> datetime:
+    # Docker gives nanoseconds, which fromisoformat cuts only since 3.11.
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _replica(container: Mapping[str, Any]) -> Replica:
+    """Turn an inspected container into the body that makes it again.
+
+    The same image is put back, so its defaults may stay written out. What belongs
+    to this one container goes: a host name that is its id, the short-id alias, and
+    the addresses that were handed out rather than chosen.
+    """
+    config = dict(container["Config"])
+    short = str(container["Id"])[:12]
+    if config.get("Hostname") == short:
+        del config["Hostname"]
+    labels = {
+        key: value
+        for key, value in (config.get("Labels") or {}).items()
+        if key != "com.docker.compose.replace"
+        and not key.startswith("io.flexli.rollback.")
+    }
+    config["Labels"] = labels
+    config["HostConfig"] = _without_volumes(container)
+    primary = str(container["HostConfig"].get("NetworkMode") or "")
+    found = container["NetworkSettings"].get("Networks") or {}
+    names = sorted(found, key=lambda name: (name != primary, name))
+    return Replica(
+        service=str(labels[_SERVICE]),
+        name=str(container["Name"]).lstrip("/"),
+        body=json.loads(json.dumps(config)),
+        networks={name: _endpoint(found[name], short) for name in names},
+    )
+
+
+def _without_volumes(container: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave handed-over anonymous volumes out: each replay inherits the live ones."""
+    host = dict(container["HostConfig"])
+    declared = set(container["Config"].get("Volumes") or {})
+    host["Mounts"] = [
+        m
+        for m in host.get("Mounts") or ()
+        if not (
+            m.get("Type") == "volume"
+            and m.get("Target") in declared
+            and _is_anonymous(str(m.get("Source") or ""))
+        )
+    ]
+    return host
+
+
+def _is_anonymous(name: str) -> bool:
+    return len(name) == 64 and all(char in "0123456789abcdef" for char in name)
+
+
+def _endpoint(settings: Mapping[str, Any], short: str) -> dict[str, Any]:
+    aliases = [a for a in settings.get("Aliases") or () if a != short]
+    chosen = {key: settings.get(key) for key in ("IPAMConfig", "Links", "DriverOpts")}
+    if settings.get("GwPriority"):
+        chosen["GwPriority"] = settings["GwPriority"]
+    return {"Aliases": aliases} | {k: v for k, v in chosen.items() if v}
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,291 @@
+"""Append-only, hash-chained events in SQLite: the watchdog's memory.
+
+Settings: rollback journal with ``synchronous=EXTRA``, the only mode that loses no
+acknowledged commit in a power cut on SQLite before 3.51.3 (docs/explanation).
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from watchdog.facts.event import EVERY_EVENT, Entry, Event
+from watchdog.facts.pair import Record
+from watchdog.facts.problem import Claimed, JournalLost
+from watchdog.roles import Turn
+
+_APPLICATION = 0x444D5357  # "DMSW"
+_VERSION = 1
+_SCHEMA = (
+    """CREATE TABLE event (
+        seq INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        body TEXT NOT NULL,
+        claim TEXT UNIQUE,
+        previous TEXT NOT NULL,
+        hash TEXT NOT NULL
+    ) STRICT""",
+    """CREATE TABLE blob (
+        sha256 TEXT PRIMARY KEY,
+        bytes BLOB NOT NULL
+    ) STRICT""",
+    """CREATE TABLE turn (
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        at TEXT NOT NULL,
+        words TEXT NOT NULL
+    ) STRICT""",
+)
+_APPEND = """INSERT INTO event (seq, at, kind, body, claim, previous, hash)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
+_READ = (
+    "SELECT seq, at, kind, body, previous, hash FROM event WHERE seq > ? ORDER BY seq"
+)
+_PUT = "INSERT OR IGNORE INTO blob (sha256, bytes) VALUES (?, ?)"
+_GET = "SELECT bytes FROM blob WHERE sha256 = ?"
+_MARK = "INSERT OR REPLACE INTO turn (only, at, words) VALUES (1, ?, ?)"
+_TURN = "SELECT at, words FROM turn"
+_GENESIS = "0" * 64
+_NAME = "journal.db"
+# Says that a journal was here: a missing file and a new one look alike otherwise.
+_SENTINEL = "journal.id"
+
+_CODECS: dict[str, TypeAdapter[Any]] = {
+    kind.__name__: TypeAdapter(kind) for kind in EVERY_EVENT
+}
+_RECORDS: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+class Journal:
+    """The one writer of a journal, or one of many readers.
+
+    Every failed write is JournalLost and final for the process: SQLite cannot say
+    whether a commit that raised is on the disk, only a new start can.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+        self._folder = folder
+        self._lock = threading.RLock()
+        self._held = -1
+        if not read_only:
+            self._hold()
+        self._db = self._open(read_only=read_only)
+        self._head = self._last()
+
+    def close(self) -> None:
+        """Let the file and the lock go."""
+        self._db.close()
+        if self._held >= 0:
+            os.close(self._held)
+            self._held = -1
+
+    def _hold(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._held = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise JournalLost(
+                f"another watchdog holds the journal in {self._folder}",
+                "one watchdog per engine: stop the other one",
+            ) from error
+        except OSError as error:
+            raise JournalLost(
+                f"the state folder {self._folder} cannot be used: {error.strerror}",
+                "`state` needs a folder that the watchdog's user may write",
+            ) from error
+
+    def _open(self, *, read_only: bool) -> sqlite3.Connection:
+        path, sentinel = self._folder / _NAME, self._folder / _SENTINEL
+        if sentinel.exists() and (not path.exists() or path.stat().st_size == 0):
+            raise JournalLost(
+                f"the journal {path} is gone, though there was one ({sentinel.name})",
+                "restore it from a backup; or remove the sentinel to begin anew, "
+                "knowing that all standing and every known-good pair is forgotten",
+            )
+        if read_only and not path.exists():
+            raise JournalLost(
+                f"there is no journal in {self._folder}",
+                "has the watchdog run with this `state` folder yet?",
+            )
+        try:
+            uri = f"file:{path}?mode={'ro' if read_only else 'rwc'}"
+            db = sqlite3.connect(
+                uri, uri=True, isolation_level=None, check_same_thread=False
+            )
+            db.execute("PRAGMA busy_timeout = 5000")
+            db.execute("PRAGMA trusted_schema = OFF")
+            if not read_only:
+                db.execute("PRAGMA journal_mode = DELETE")
+                db.execute("PRAGMA synchronous = EXTRA")
+            self._check(db, read_only=read_only)
+        except sqlite3.Error as error:
+            raise JournalLost(
+                f"the journal {path} cannot be opened: {error}",
+                "move it aside for inspection; never delete it",
+            ) from error
+        if not read_only:
+            sentinel.touch()
+        return db
+
+    def _check(self, db: sqlite3.Connection, *, read_only: bool) -> None:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version == 0 and not read_only:
+            db.execute("BEGIN IMMEDIATE")
+            for statement in _SCHEMA:
+                db.execute(statement)
+            db.execute(f"PRAGMA application_id = {_APPLICATION}")
+            db.execute(f"PRAGMA user_version = {_VERSION}")
+            db.execute("COMMIT")
+        elif version != _VERSION:
+            raise JournalLost(
+                f"the journal has version {version}, meant {_VERSION}",
+                "a newer watchdog wrote it: run that one",
+            )
+        if not read_only:
+            (sound,) = db.execute("PRAGMA quick_check").fetchone()
+            if sound != "ok":
+                raise JournalLost(
+                    f"the journal is damaged: {sound}",
+                    "move it aside for inspection, restore a backup; never delete it",
+                )
+
+    def _last(self) -> tuple[int, str]:
+        row = self._db.execute(
+            "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
+        return (int(row[0]), str(row[1])) if row else (0, _GENESIS)
+
+    # -- writing -----------------------------------------------------------------
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                self._db.execute("COMMIT")
+            except sqlite3.IntegrityError as error:
+                self._db.execute("ROLLBACK")
+                raise Claimed(str(error)) from error
+            except sqlite3.Error as error:
+                raise JournalLost(
+                    f"the journal could not be written: {error}",
+                    "free the disk or mend the volume; what happened is read again "
+                    "at the next start",
+                ) from error
+
+    def append(self, at: datetime, *events: Event, claim: str = "") -> list[Entry]:
+        """Add *events* in one transaction, all or none, durable when this returns.
+
+        *claim* is for what may happen once only, ever: it belongs to the last of
+        the events, and a second one with the same claim raises Claimed.
+        """
+        with self._lock:
+            head, entries = self._append(at, events, claim)
+            self._head = head
+        return entries
+
+    def _append(
+        self, at: datetime, events: tuple[Event, ...], claim: str
+    ) -> tuple[tuple[int, str], list[Entry]]:
+        entries: list[Entry] = []
+        with self._writing() as db:
+            seq, previous = self._head
+            for number, event in enumerate(events, start=1):
+                kind = type(event).__name__
+                body = _CODECS[kind].dump_json(event).decode()
+                stamp = at.astimezone(UTC).isoformat(timespec="microseconds")
+                seq += 1
+                digest = _link(previous, seq, stamp, kind, body)
+                mine = claim if claim and number == len(events) else None
+                db.execute(_APPEND, (seq, stamp, kind, body, mine, previous, digest))
+                previous = digest
+                entries.append(Entry(seq, datetime.fromisoformat(stamp), event))
+        return (seq, previous), entries
+
+    def put(self, data: bytes) -> str:
+        """Keep *data*; return its sha256, by which it is found again."""
+        sha = hashlib.sha256(data).hexdigest()
+        with self._writing() as db:
+            db.execute(_PUT, (sha, data))
+        return sha
+
+    def put_record(self, record: Record) -> str:
+        """Keep a release record; the same record has the same name."""
+        whole = json.loads(_RECORDS.dump_json(record))
+        return self.put(json.dumps(whole, sort_keys=True).encode())
+
+    def mark(self, at: datetime, words: str) -> None:
+        """Note that a turn is complete."""
+        with self._writing() as db:
+            db.execute(_MARK, (at.isoformat(), words))
+
+    # -- reading -----------------------------------------------------------------
+
+    def entries(self, after: int = 0) -> list[Entry]:
+        """Read all events after *after*, in order, checking the chain's links.
+
+        Raises:
+            JournalLost: an event was changed, taken out, or is of a kind that
+                this version does not know.
+        """
+        with self._lock:
+            rows = self._db.execute(_READ, (after,)).fetchall()
+        entries: list[Entry] = []
+        before = "" if after else _GENESIS
+        for seq, stamp, kind, body, previous, digest in rows:
+            if (
+                before not in ("", previous)
+                or _link(previous, seq, stamp, kind, body) != digest
+            ):
+                raise JournalLost(
+                    f"event {seq} of the journal was changed after it was written",
+                    "compare with a backup and with the log, which holds every event",
+                )
+            if entries and seq != entries[-1].seq + 1:
+                raise JournalLost(
+                    f"event {entries[-1].seq + 1} of the journal is missing",
+                    "compare with a backup and with the log, which holds every event",
+                )
+            if kind not in _CODECS:
+                raise JournalLost(
+                    f"event {seq} is a {kind}, which this version does not know",
+                    "a newer watchdog wrote it: run that one",
+                )
+            event: Event = _CODECS[kind].validate_json(body)
+            entries.append(Entry(seq, datetime.fromisoformat(stamp), event))
+            before = digest
+        return entries
+
+    def blob(self, sha256: str) -> bytes:
+        """Read what was kept under *sha256*."""
+        with self._lock:
+            row = self._db.execute(_GET, (sha256,)).fetchone()
+        if row is None or hashlib.sha256(row[0]).hexdigest() != sha256:
+            raise JournalLost(f"the ledger does not hold {sha256[:12]} any more")
+        return bytes(row[0])
+
+    def record(self, sha256: str) -> Record:
+        """Read a release record."""
+        return _RECORDS.validate_json(self.blob(sha256))
+
+    def last_turn(self) -> Turn | None:
+        """Give the last complete turn; None before the first."""
+        with self._lock:
+            row = self._db.execute(_TURN).fetchone()
+        return Turn(datetime.fromisoformat(row[0]), str(row[1])) if row else None
+
+
+def _link(previous: str, seq: int, stamp: str, kind: str, body: str) -> str:
+    line = "\n".join((previous, str(seq), stamp, kind, body))
+    return hashlib.sha256(line.encode()).hexdigest()

@@ -1,0 +1,154 @@
+"""Each event once, as one line: JSON for machines, pretty on a terminal.
+
+The log echoes the journal; no other file logs. The catalogue of names is
+docs/reference/log-events.md, which a test holds against ``NAMES``.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, TextIO
+
+import structlog
+
+from watchdog.facts.event import (
+    Answered,
+    BreachConfirmed,
+    Entry,
+    Event,
+    FarEndBack,
+    FarEndLost,
+    IncidentClosed,
+    PairProvedGood,
+    PairQuarantined,
+    PairStarted,
+    PairUnclear,
+    PromotionPaused,
+    PromotionResumed,
+    QuestionAsked,
+    QuestionClosed,
+    RecoveryMissed,
+    RecoverySeen,
+    ReleaseUnfiled,
+    RollbackEnded,
+    RollbackRefused,
+    RollbackStarted,
+    RollbackStuck,
+    StepDone,
+    StepFailed,
+    StepIntended,
+    TurnCrashed,
+    VerdictChanged,
+    WatchStarted,
+    WentBack,
+)
+from watchdog.facts.pair import Pair
+from watchdog.facts.plan import Plan, Step
+
+# Level: error, a person looks now; warning, today; info, when asking.
+NAMES: dict[type[Event], tuple[str, str]] = {
+    WatchStarted: ("info", "schedule.watch_started"),
+    PairStarted: ("info", "observe.pair_started"),
+    PairUnclear: ("warning", "observe.pair_unclear"),
+    PairProvedGood: ("info", "decide.pair_known_good"),
+    PairQuarantined: ("warning", "decide.pair_quarantined"),
+    ReleaseUnfiled: ("warning", "observe.release_unfiled"),
+    VerdictChanged: ("info", "judge.verdict_changed"),
+    BreachConfirmed: ("error", "judge.breach_confirmed"),
+    PromotionPaused: ("warning", "decide.promotion_paused"),
+    PromotionResumed: ("info", "decide.promotion_resumed"),
+    QuestionAsked: ("error", "approve.question_asked"),
+    Answered: ("info", "approve.answered"),
+    QuestionClosed: ("info", "approve.question_closed"),
+    RollbackRefused: ("error", "decide.rollback_refused"),
+    RollbackStarted: ("error", "act.rollback_started"),
+    StepIntended: ("debug", "act.step_intended"),
+    StepDone: ("info", "act.step_done"),
+    StepFailed: ("error", "act.step_failed"),
+    WentBack: ("error", "act.went_back"),
+    RollbackEnded: ("error", "record.rollback_audited"),
+    RollbackStuck: ("error", "act.rollback_stuck"),
+    RecoverySeen: ("info", "verify.recovery_seen"),
+    RecoveryMissed: ("error", "verify.recovery_missed"),
+    IncidentClosed: ("info", "decide.incident_closed"),
+    FarEndLost: ("warning", "observe.far_end_lost"),
+    FarEndBack: ("info", "observe.far_end_back"),
+    TurnCrashed: ("error", "schedule.turn_crashed"),
+}
+
+
+def opened(form: str, level: str, out: TextIO) -> Callable[[Entry], None]:
+    """Open the log on *out*; return what says one entry.
+
+    *form* is ``json``, ``pretty`` or ``auto`` (pretty on a terminal).
+    """
+    pretty = form == "pretty" or (form == "auto" and out.isatty())
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer(colors=out.isatty())
+        if pretty
+        else structlog.processors.JSONRenderer(ensure_ascii=True)
+    )
+    logger = structlog.wrap_logger(
+        structlog.PrintLogger(out),
+        processors=[structlog.processors.add_log_level, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    )
+
+    def say(entry: Entry) -> None:
+        severity, name = NAMES[type(entry.event)]
+        if isinstance(entry.event, VerdictChanged) and entry.event.kind == "blind":
+            severity = "warning"
+        stamp = entry.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        getattr(logger, severity)(
+            name, at=stamp, seq=entry.seq, **fields_of(entry.event)
+        )
+        out.flush()
+
+    return say
+
+
+def fields_of(event: Event) -> dict[str, Any]:
+    """Give an event's fields as plain values, short enough to be read."""
+    # `event` is the name of the line itself.
+    return {
+        field.name: _plain(getattr(event, field.name))
+        for field in dataclasses.fields(event)
+        if field.name not in ("document", "body")
+    }
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Pair():
+            return value.words
+        case Plan():
+            return {"op": value.op, "kind": value.kind, "steps": len(value.steps)}
+        case Step():
+            return value.words
+        case datetime():
+            return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case timedelta():
+            return value.total_seconds()
+        case str():
+            return clean(value)
+        case Mapping():
+            return {str(key): _plain(part) for key, part in value.items()}
+        case tuple() | list():
+            return [_plain(part) for part in value]
+        case _:
+            return value
+
+
+def clean(text: str, longest: int = 4000) -> str:
+    """Take out what could break a line or fool a terminal; cut what is too long."""
+    safe = "".join(
+        char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for char in text
+    )
+    return safe if len(safe) <= longest else f"{safe[:longest]}… ({len(safe)} long)"
+
+
+def to_stdout(form: str, level: str) -> Callable[[Entry], None]:
+    """Open the log where a container's log is read."""
+    return opened(form, level, sys.stdout)

@@ -1,0 +1,56 @@
+"""What the turn remembers with: the journal, its sum, and the log that echoes it."""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from watchdog.decide.standing import Standing, stand
+from watchdog.facts.event import Entry, Event
+from watchdog.facts.pair import Record
+from watchdog.record.journal import Journal
+from watchdog.roles import Turn
+
+
+class Memory:
+    """Adds events; the standing and the log follow. Safe from several threads."""
+
+    def __init__(self, journal: Journal, say: Callable[[Entry], None]) -> None:
+        self._journal = journal
+        self._say = say
+        self._lock = threading.RLock()
+        self._standing = stand(journal.entries())
+
+    @property
+    def standing(self) -> Standing:
+        """What the journal adds up to now; a value that never changes."""
+        return self._standing
+
+    def add(self, at: datetime, *events: Event, claim: str = "") -> None:
+        """Journal *events*, all or none; say them once they are on the disk.
+
+        Raises:
+            Claimed: *claim* was taken before; nothing was added.
+        """
+        with self._lock:
+            entries = self._journal.append(at, *events, claim=claim)
+            self._standing = stand(entries, self._standing)
+        for entry in entries:
+            self._say(entry)
+
+    def keep(self, record: Record, blobs: dict[str, bytes]) -> str:
+        """Keep a release record with its bytes; return its name."""
+        for data in blobs.values():
+            self._journal.put(data)
+        return self._journal.put_record(record)
+
+    def record(self, sha256: str) -> Record:
+        """Read a release record."""
+        return self._journal.record(sha256)
+
+    def mark(self, at: datetime, words: str) -> None:
+        """Note that a turn is complete."""
+        self._journal.mark(at, words)
+
+    def last_turn(self) -> Turn | None:
+        """Give the last complete turn; None before the first."""
+        return self._journal.last_turn()

@@ -1,0 +1,128 @@
+"""What the flow needs of each room that touches the world; one of each exists."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from watchdog.decide.standing import Standing
+from watchdog.facts.event import Event
+from watchdog.facts.pair import NotKnown, Record, Running
+from watchdog.facts.plan import Deployed, Plan, Step
+from watchdog.facts.reading import Blind, Reading
+from watchdog.facts.trigger import Release, Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A complete turn: when it ended, and its sentence."""
+
+    at: datetime
+    words: str
+
+
+class Eyes(Protocol):
+    """Sees the stack; changes nothing."""
+
+    def running(
+        self, tenants_of: Callable[[str], tuple[str, ...]]
+    ) -> Running | NotKnown:
+        """Read what is deployed now; *tenants_of* a version names its manifests."""
+        ...
+
+    def record(
+        self, running: Running, kept: Mapping[str, str]
+    ) -> tuple[Record, dict[str, bytes]]:
+        """Record how *running* was made, with the bytes that it needs."""
+        ...
+
+    def deployed(self, containers: tuple[str, ...]) -> dict[str, Deployed]:
+        """Tell by service what a plan must know of what runs."""
+        ...
+
+    def pinned(self) -> str:
+        """Give the version that the env file names, or nothing."""
+        ...
+
+    def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
+        """Give Docker's word for each container that has a health check."""
+        ...
+
+
+class Metrics(Protocol):
+    """Sees Prometheus; not seeing is a reading."""
+
+    def now(self) -> datetime | Blind:
+        """Give the server's time."""
+        ...
+
+    def read_all(
+        self, triggers: tuple[Trigger, ...], at: datetime
+    ) -> Mapping[str, Reading]:
+        """Read every trigger, by name."""
+        ...
+
+
+class Doer(Protocol):
+    """Changes what runs, one step at a time."""
+
+    def is_done(self, plan: Plan, target: Record, step: Step) -> str:
+        """Look; give the evidence, or nothing when the step is still to do."""
+        ...
+
+    def do(self, plan: Plan, target: Record, step: Step) -> None:
+        """Bring the step's end about."""
+        ...
+
+    def evidence_of(self, plan: Plan, step: Step) -> str:
+        """Give what is worth keeping of a container that will be removed."""
+        ...
+
+
+class Remembers(Protocol):
+    """Keeps what happened."""
+
+    @property
+    def standing(self) -> Standing:
+        """What the journal adds up to now."""
+        ...
+
+    def add(self, at: datetime, *events: Event, claim: str = "") -> None:
+        """Journal *events*, all or none, durable when this returns."""
+        ...
+
+    def keep(self, record: Record, blobs: dict[str, bytes]) -> str:
+        """Keep a release record; return its name."""
+        ...
+
+    def record(self, sha256: str) -> Record:
+        """Read a release record."""
+        ...
+
+    def last_turn(self) -> Turn | None:
+        """Give the last complete turn; None before the first."""
+        ...
+
+
+class Filed(Protocol):
+    """The release files."""
+
+    def for_version(self, version: str) -> Release | None:
+        """Give the file of *version*, or the default, or None."""
+        ...
+
+
+class Clock(Protocol):
+    """The one clock: wall time for people, a monotonic one for patience."""
+
+    def now(self) -> datetime:
+        """Give the wall clock's UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Give seconds that never go back."""
+        ...
+
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+        ...

@@ -1,0 +1,101 @@
+"""What may be asked over HTTP: may it go onward, is it alive, where do we stand."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from watchdog.decide.policy import promotion
+from watchdog.facts.rules import Rules
+from watchdog.roles import Filed, Remembers
+from watchdog.show.status import picture
+
+
+class Faces:
+    """Answers from the journal, and changes nothing."""
+
+    def __init__(
+        self,
+        *,
+        memory: Remembers,
+        releases: Filed,
+        rules: Rules,
+        poll: timedelta,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._memory = memory
+        self._releases = releases
+        self._rules = rules
+        self._poll = poll
+        self._now = now
+
+    def public(self) -> list[Route]:
+        """Build what the pipeline may ask."""
+        return [Route("/v1/promotion/{release}", self._promotion, methods=["GET"])]
+
+    def private(self) -> list[Route]:
+        """Build what only the box itself may ask."""
+        return [
+            Route("/healthz", self._alive, methods=["GET"]),
+            Route("/readyz", self._ready, methods=["GET"]),
+            Route("/v1/status", self._status, methods=["GET"]),
+        ]
+
+    async def _promotion(self, request: Request) -> Response:
+        version = request.path_params["release"]
+        release = self._releases.for_version(version)
+        standing = self._memory.standing
+        seen = {known.pair.version for known in standing.pairs.values()}
+        if release is None or (release.is_default and version not in seen):
+            return _problem(404, "unknown", f"no release file for {version}")
+        reasons = promotion(standing, release, self._rules, self._now())
+        if not self._fresh():
+            return _problem(503, "not_watching", "the last full turn is too old")
+        if reasons:
+            return JSONResponse(
+                {"release": version, "state": "paused", "reasons": list(reasons)}, 423
+            )
+        return JSONResponse({"release": version, "state": "open", "reasons": []})
+
+    async def _alive(self, _: Request) -> Response:
+        return JSONResponse({"alive": True})
+
+    async def _ready(self, _: Request) -> Response:
+        standing = self._memory.standing
+        fresh = self._fresh()
+        ready = fresh and not standing.lost and standing.running is not None
+        body: dict[str, Any] = {"ready": ready, "unreachable": standing.lost}
+        if not fresh:
+            body["words"] = "no full turn in the last 3 polls"
+        if standing.rollback:
+            body["words"] = "a rollback is under way"
+        return JSONResponse(body, 200 if ready else 503)
+
+    async def _status(self, _: Request) -> Response:
+        standing = self._memory.standing
+        version = standing.running.pair.version if standing.running else ""
+        turn = self._memory.last_turn()
+        whole = picture(
+            standing,
+            self._releases.for_version(version),
+            self._rules,
+            turn,
+            poll=self._poll,
+            at=self._now(),
+        )
+        return JSONResponse(whole)
+
+    def _fresh(self) -> bool:
+        turn = self._memory.last_turn()
+        return turn is not None and self._now() - turn.at <= 3 * self._poll
+
+
+def _problem(status: int, code: str, words: str) -> Response:
+    return JSONResponse(
+        {"type": "about:blank", "status": status, "code": code, "title": words},
+        status,
+        media_type="application/problem+json",
+    )

@@ -1,0 +1,200 @@
+"""Where we stand, in words for people and as JSON for programs."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from watchdog.decide.policy import choose_target, promotion
+from watchdog.decide.standing import Standing
+from watchdog.facts.rules import Rules
+from watchdog.facts.trigger import Release
+from watchdog.roles import Turn
+
+
+def picture(
+    s: Standing,
+    release: Release | None,
+    rules: Rules,
+    turn: Turn | None,
+    *,
+    poll: timedelta,
+    at: datetime,
+) -> dict[str, Any]:
+    """Put everything that a person asks for at 3 a.m. into one plain value."""
+    target = choose_target(s, release)
+    running = s.running
+    version = running.pair.version if running else ""
+    reasons = promotion(s, release, rules, at) if release else ()
+    fresh = turn is not None and at - turn.at <= 3 * poll
+    return {
+        "name": rules.name,
+        "at": _stamp(at),
+        "mode": "observe" if rules.observe_only else "act",
+        "watching": fresh,
+        "last_turn": {"at": _stamp(turn.at), "words": turn.words} if turn else None,
+        "running": {
+            "version": version,
+            "pair": running.pair.words,
+            "since": _stamp(running.since),
+            "by_rollback": running.by,
+            "standing": _ledger_words(s),
+        }
+        if running
+        else None,
+        "unclear": s.unclear.words if s.unclear else "",
+        "promotion": {"state": _gate(reasons, fresh=fresh), "reasons": list(reasons)},
+        "triggers": {
+            name: {
+                "verdict": seen.changed.kind,
+                "cause": seen.changed.cause,
+                "words": seen.changed.words,
+                "since": _stamp(seen.since),
+            }
+            for name, seen in s.verdicts.items()
+        },
+        "target": {"version": "", "words": target}
+        if isinstance(target, str)
+        else {"version": target.pair.version, "words": target.good},
+        "incident": _incident(s),
+        "question": _question(s),
+        "rollback": _rollback(s),
+        "last_rollback": _last(s),
+        "pairs": [
+            {
+                "version": known.pair.version,
+                "pair": known.pair.words,
+                "first_seen": _stamp(known.first_seen),
+                "known_good": known.good,
+                "quarantined": known.quarantined,
+            }
+            for known in sorted(s.pairs.values(), key=lambda known: known.order)
+        ],
+        "unreachable": s.lost,
+    }
+
+
+def words(whole: dict[str, Any]) -> str:
+    """Say *whole* so that the first line answers, and the rest explains."""
+    running, target = whole["running"], whole["target"]
+    lines = [_first(whole)]
+    if not whole["watching"]:
+        last = whole["last_turn"]
+        when = f"the last turn ended {last['at']}" if last else "it never turned"
+        lines.append(f"NOT WATCHING: {when}; is `watchdog run` up?")
+    for what, why in whole["unreachable"].items():
+        lines.append(f"unreachable  {what}: {why}")
+    if whole["unclear"]:
+        lines.append(f"unclear      {whole['unclear']}")
+    if running:
+        lines.append(f"running      {running['pair']} since {running['since']}")
+        lines.append(f"             {running['standing']}")
+    gate = whole["promotion"]
+    lines.append(f"promotion    {gate['state']}")
+    lines += [f"             - {reason}" for reason in gate["reasons"]]
+    can = f"to {target['version']}: {target['words']}" if target["version"] else ""
+    lines.append(f"target       {can or target['words']}")
+    for name, seen in whole["triggers"].items():
+        cause = f" ({seen['cause']})" if seen["cause"] else ""
+        lines.append(f"trigger      {name}: {seen['verdict']}{cause}: {seen['words']}")
+    for part in ("incident", "question", "rollback", "last_rollback"):
+        if whole[part]:
+            lines.append(f"{part.replace('_', ' '):<13}{whole[part]['words']}")
+    return "\n".join(lines)
+
+
+def _first(whole: dict[str, Any]) -> str:
+    running = whole["running"]
+    if running is None:
+        return f"{whole['name']}: nothing has been seen running yet"
+    version = running["version"]
+    if whole["rollback"]:
+        return f"{whole['name']}: {whole['rollback']['words']}"
+    if whole["incident"]:
+        return f"{whole['name']}: {version} has an open incident"
+    kinds = {seen["verdict"] for seen in whole["triggers"].values()}
+    state = (
+        "not judged yet"
+        if not kinds
+        else "clear"
+        if kinds == {"clear"}
+        else ", ".join(sorted(kinds))
+    )
+    return f"{whole['name']}: watching {version}: {state}"
+
+
+def _gate(reasons: tuple[str, ...], *, fresh: bool) -> str:
+    if reasons:
+        return "paused"
+    return "open" if fresh else "not known (nobody is watching)"
+
+
+def _ledger_words(s: Standing) -> str:
+    known = s.running_pair
+    if known is None:
+        return ""
+    if known.quarantined:
+        return f"quarantined: {known.quarantined}"
+    return (
+        f"known good: {known.good}" if known.good else "candidate: not known to be good"
+    )
+
+
+def _incident(s: Standing) -> dict[str, Any] | None:
+    if s.incident is None:
+        return None
+    found = "; ".join(f"{b.trigger}: {b.words}" for b in s.incident.breaches)
+    return {
+        "id": s.incident.id,
+        "opened": _stamp(s.incident.opened_at),
+        "refused": s.incident.refused,
+        "words": f"{s.incident.id}: {s.incident.refused or found}",
+    }
+
+
+def _question(s: Standing) -> dict[str, Any] | None:
+    question = s.question
+    if question is None or question.closed:
+        return None
+    asked = question.asked
+    return {
+        "id": asked.question,
+        "digest": asked.digest,
+        "expires": _stamp(asked.expires),
+        "dri": list(asked.dri),
+        "words": f"{asked.question} until {_stamp(asked.expires)}: {asked.words}",
+    }
+
+
+def _rollback(s: Standing) -> dict[str, Any] | None:
+    if s.rollback is None:
+        return None
+    started = s.rollback.started
+    total = len(started.plan.steps)
+    done = len(s.rollback.done)
+    doing = f"rolling back to {started.to_pair.version}: {done} of {total} steps"
+    if s.rollback.back:
+        doing = f"putting {started.from_pair.version} back: {s.rollback.back}"
+    if s.rollback.stuck:
+        doing = f"STUCK, a person must act: {s.rollback.stuck}"
+    return {"op": started.plan.op, "stuck": s.rollback.stuck, "words": doing}
+
+
+def _last(s: Standing) -> dict[str, Any] | None:
+    last = s.last_rollback
+    if last is None:
+        return None
+    return {
+        "op": last.op,
+        "incident": last.incident,
+        "how": last.how,
+        "started": _stamp(last.started),
+        "previous": last.previous,
+        "target": last.target,
+        "root_cause": last.root_cause,
+        "owner": last.owner,
+        "words": f"{last.previous} to {last.target}, {last.how}, started "
+        f"{_stamp(last.started)}; {last.root_cause}",
+    }
+
+
+def _stamp(at: datetime) -> str:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,200 @@
+"""The two signatures we accept: a manifest's seal, an approver's answer.
+
+Source: OpenSSH PROTOCOL.sshsig; Standard Webhooks 1.0, scheme ``v1a`` (Ed25519).
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from watchdog.facts.problem import Problem
+
+_ARMOR = re.compile(
+    rb"-----BEGIN SSH SIGNATURE-----\n([A-Za-z0-9+/=\n]{1,8192})"
+    rb"-----END SSH SIGNATURE-----\n?"
+)
+_HINT = "sign it again: ssh-keygen -Y sign -f KEY -n NAMESPACE FILE"
+_HASHES = {b"sha512": hashlib.sha512, b"sha256": hashlib.sha256}
+_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_TIMESTAMP = re.compile(r"[1-9][0-9]{9}")
+_TOLERANCE = timedelta(minutes=5)
+_MOST_SIGNATURES = 8
+_KEY = "ssh-ed25519"
+
+
+class BadSeal(Problem):
+    """The bytes are not signed by anybody that we listen to."""
+
+
+class Unauthorized(Problem):
+    """The message is not signed by a listed approver; the caller learns no more."""
+
+
+def verify_seal(
+    data: bytes, signature: bytes, *, namespace: str, allowed: str, name: str
+) -> str:
+    """Verify an SSHSIG of *data*; return whose key signed it.
+
+    *allowed* is the text of an OpenSSH ``allowed_signers`` file; a line whose
+    ``namespaces=`` does not list *namespace* does not count. *name* is what errors
+    call the data.
+
+    Raises:
+        BadSeal: missing, malformed, by another key, or for another namespace.
+    """
+    signers = dict(_signers(allowed, namespace))
+    match = _ARMOR.fullmatch(signature)
+    if match is None:
+        seen = "no signature" if not signature else "not an SSH signature"
+        raise BadSeal(f"{name} has {seen}", _HINT)
+    try:
+        blob = _Wire(base64.b64decode(match[1].replace(b"\n", b""), validate=True))
+        blob.expect(b"SSHSIG")
+        blob.number()
+        key, space = blob.text(), blob.text()
+        blob.text()
+        algorithm = blob.text()
+        raw = _Wire(blob.text())
+        kind, bits = raw.text(), raw.text()
+        blob.end()
+        raw.end()
+        inner = _Wire(key)
+        inner_kind, public = inner.text(), inner.text()
+        inner.end()
+    except (ValueError, binascii.Error) as error:
+        raise BadSeal(f"{name} has a damaged signature: {error}", _HINT) from error
+    if space.decode(errors="replace") != namespace:
+        raise BadSeal(
+            f"{name} is signed for {space.decode(errors='replace')!r}, "
+            f"meant {namespace!r}",
+            _HINT,
+        )
+    if kind != _KEY.encode() or inner_kind != kind or algorithm not in _HASHES:
+        raise BadSeal(f"{name} is signed with {kind.decode(errors='replace')}", _HINT)
+    who = signers.get(key)
+    if who is None:
+        raise BadSeal(
+            f"{name} is signed by a key that is not in allowed_signers",
+            "add the signer's public key, if you know it to be theirs",
+        )
+    digest = _HASHES[algorithm](data).digest()
+    signed = b"SSHSIG" + b"".join(
+        len(part).to_bytes(4, "big") + part for part in (space, b"", algorithm, digest)
+    )
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(bits, signed)
+    except (InvalidSignature, ValueError) as error:
+        raise BadSeal(
+            f"{name} is not what {who} signed: its bytes were changed",
+            "put the signed bytes back; a manifest never changes under its version",
+        ) from error
+    return who
+
+
+class _Wire:
+    """Length-prefixed fields, as SSH writes them."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def expect(self, magic: bytes) -> None:
+        if not self._data.startswith(magic):
+            raise ValueError("it does not begin with SSHSIG")
+        self._data = self._data[len(magic) :]
+
+    def number(self) -> int:
+        if len(self._data) < 4:
+            raise ValueError("it ends too early")
+        number, self._data = int.from_bytes(self._data[:4], "big"), self._data[4:]
+        return number
+
+    def text(self) -> bytes:
+        size = self.number()
+        if len(self._data) < size:
+            raise ValueError("it ends too early")
+        text, self._data = self._data[:size], self._data[size:]
+        return text
+
+    def end(self) -> None:
+        if self._data:
+            raise ValueError("something follows its end")
+
+
+def _signers(allowed: str, namespace: str) -> Iterable[tuple[bytes, str]]:
+    for line in allowed.splitlines():
+        words = line.split()
+        if _KEY not in words[1:] or line.lstrip().startswith("#"):
+            continue
+        at = words.index(_KEY, 1)
+        options = " ".join(words[1:at])
+        spaces = re.search(r'namespaces="([^"]*)"', options)
+        if spaces and namespace not in spaces[1].split(","):
+            continue
+        try:
+            yield base64.b64decode(words[at + 1], validate=True), words[0]
+        except (IndexError, binascii.Error):
+            continue
+
+
+def who_signed(
+    headers: Mapping[str, list[str]],
+    body: bytes,
+    approvers: Mapping[str, tuple[bytes, ...]],
+    at: datetime,
+) -> tuple[str, str]:
+    """Verify a signed message; return (its id, the approver whose key signed it).
+
+    *headers* maps lower-case names to all their values, *approvers* a name to raw
+    Ed25519 public keys. Nothing of *body* is parsed. Every key is tried.
+
+    Raises:
+        Unauthorized: for whatever reason; the words are for our log only.
+    """
+    found: list[str] = []
+    for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
+        values = headers.get(name, [])
+        if len(values) != 1:
+            raise Unauthorized(f"{len(values)} headers {name}, meant 1")
+        found.append(values[0])
+    message, stamp, signatures = found
+    if not _ID.fullmatch(message):
+        raise Unauthorized("webhook-id is not 8 to 64 of A-Z a-z 0-9 _ -")
+    if not _TIMESTAMP.fullmatch(stamp):
+        raise Unauthorized("webhook-timestamp is not ten digits")
+    if abs(int(stamp) - at.timestamp()) > _TOLERANCE.total_seconds():
+        raise Unauthorized(f"webhook-timestamp {stamp} is over 5 minutes off")
+    offered = signatures.split(" ")
+    if len(signatures) > 1024 or len(offered) > _MOST_SIGNATURES:
+        raise Unauthorized("webhook-signature is too long")
+    signed = f"{message}.{stamp}.".encode() + body
+    who = ""
+    for entry in offered:
+        version, comma, text = entry.partition(",")
+        raw = _canonical(text) if comma else None
+        if version != "v1a" or raw is None:
+            continue
+        for name, keys in approvers.items():
+            for key in keys:
+                try:
+                    Ed25519PublicKey.from_public_bytes(key).verify(raw, signed)
+                except (InvalidSignature, ValueError):
+                    continue
+                who = who or name
+    if not who:
+        raise Unauthorized("no signature of a listed approver fits")
+    return message, who
+
+
+def _canonical(text: str) -> bytes | None:
+    """Decode base64 that has exactly one spelling; None for any other."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw if base64.b64encode(raw).decode() == text else None

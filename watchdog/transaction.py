@@ -1,0 +1,190 @@
+"""One rollback, from its plan to its proof or to its way back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from watchdog.decide.standing import Rollback
+from watchdog.facts.event import (
+    RollbackEnded,
+    RollbackStuck,
+    StepDone,
+    StepFailed,
+    StepIntended,
+    WentBack,
+)
+from watchdog.facts.pair import Pair, Record, Running
+from watchdog.facts.plan import Do, Plan, Step, Which
+from watchdog.facts.problem import NotProven, Problem, Unreachable
+from watchdog.facts.rules import Rules
+from watchdog.roles import Clock, Doer, Eyes, Remembers
+from watchdog.verify.proof import Answer, NotYet, Proven, prove
+
+_BETWEEN_LOOKS = 0.2  # s; a proof is a few GETs, and the gap is being waited out
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """Carries a plan out: all of it, or all of the way back.
+
+    Nothing is kept here: each call begins from the journal and from what the world
+    shows, so it may be cut off at any instant and called again.
+    """
+
+    eyes: Eyes
+    hands: Doer
+    ask_stack: Callable[[str], tuple[Answer, ...]]
+    tenants_of: Callable[[str], tuple[str, ...]]
+    memory: Remembers
+    rules: Rules
+    clock: Clock
+
+    def carry_out(self, rollback: Rollback) -> str:
+        """Go on with the plan from wherever the world shows that it stands."""
+        if rollback.stuck:
+            return f"stuck: {rollback.stuck}"
+        plan = rollback.started.plan
+        target = self.memory.record(plan.to_record)
+        try:
+            if not rollback.back:
+                failed = self._forward(rollback, plan, target)
+                if not failed:
+                    return self._ended("proved", self._proof(plan.steps))
+                if failed == "unchanged":
+                    return self._ended("unchanged", self._last_failure())
+            return self._go_back(plan, target)
+        except Unreachable as problem:
+            return f"rolling back, but waiting: {problem.words}"
+
+    def _forward(self, rollback: Rollback, plan: Plan, target: Record) -> str:
+        """Take the steps; "" at the end, else what failing them leaves behind."""
+        for number, step in enumerate(plan.steps):
+            try:
+                self._bring_about(plan, target, step, rollback.started.to_pair)
+            except Unreachable:
+                raise
+            except Problem as problem:
+                now = self.clock.now()
+                self.memory.add(now, StepFailed(plan.op, step, problem.words))
+                # A resumed plan may fail an early step after a later one was done.
+                acted = self._acted(plan)
+                if number < plan.prepared and not acted:
+                    self._clear_away(plan, target)
+                    return "unchanged"
+                self.memory.add(now, WentBack(plan.op, problem.words))
+                return "changed"
+        return ""
+
+    def _acted(self, plan: Plan) -> bool:
+        """Tell whether anything that runs was, or may have been, touched."""
+        rollback = self.memory.standing.rollback
+        if rollback is None:
+            return False
+        touching = {step.words for step in plan.steps[plan.prepared :]}
+        return bool(touching & (rollback.done | set(rollback.attempts)))
+
+    def _clear_away(self, plan: Plan, target: Record) -> None:
+        for swap in plan.swaps:
+            step = Step(Do.REMOVE, swap.service, Which.NEW)
+            if not self.hands.is_done(plan, target, step):
+                self.hands.do(plan, target, step)
+
+    def _go_back(self, plan: Plan, target: Record) -> str:
+        rollback = self.memory.standing.rollback
+        if rollback is None:
+            return "nothing is under way"
+        for step in plan.way_back:
+            try:
+                self._bring_about(plan, target, step, rollback.started.from_pair)
+            except Unreachable:
+                raise
+            except Problem as problem:
+                now = self.clock.now()
+                hint = problem.hint or "see docs/how-to/repair-a-split-pair.md"
+                self.memory.add(
+                    now,
+                    StepFailed(plan.op, step, problem.words),
+                    RollbackStuck(plan.op, f"{step.words}: {problem.words}", hint),
+                )
+                return f"stuck: {step.words}: {problem.words}"
+        return self._ended(
+            "put-back",
+            f"the rollback failed ({rollback.back}); {self._proof(plan.way_back)}",
+        )
+
+    def _bring_about(self, plan: Plan, target: Record, step: Step, meant: Pair) -> None:
+        """Look; unless it is so already, note the intent, act, and look again."""
+        if step.do is Do.PROVE:
+            evidence = self._prove(meant)
+        else:
+            evidence = self.hands.is_done(plan, target, step)
+        if not evidence:
+            rollback = self.memory.standing.rollback
+            attempt = (rollback.attempts.get(step.words, 0) if rollback else 0) + 1
+            self.memory.add(self.clock.now(), StepIntended(plan.op, step, attempt))
+            if step.do is Do.REMOVE:
+                kept = self.hands.evidence_of(plan, step)
+                self.hands.do(plan, target, step)
+                evidence = self.hands.is_done(plan, target, step)
+                evidence = f"{evidence}\n{kept}" if evidence else ""
+            else:
+                self.hands.do(plan, target, step)
+                evidence = self.hands.is_done(plan, target, step)
+        if not evidence:
+            raise NotProven(f"`{step.words}` was done, but does not show")
+        rollback = self.memory.standing.rollback
+        if rollback and step.words not in rollback.done:
+            self.memory.add(self.clock.now(), StepDone(plan.op, step, evidence))
+
+    def _prove(self, meant: Pair) -> str:
+        """Wait until what runs is proved to be *meant*, within ``prove_within``."""
+        patience = self.rules.prove_within.total_seconds()
+        deadline = self.clock.monotonic() + patience
+        while True:
+            outcome = self._look(meant)
+            if isinstance(outcome, Proven):
+                return outcome.words
+            if outcome.hopeless or self.clock.monotonic() >= deadline:
+                raise NotProven(
+                    f"{meant.version} did not come up as meant within "
+                    f"{patience:g} s: {outcome.words}"
+                )
+            self.clock.pause(_BETWEEN_LOOKS)
+
+    def _look(self, meant: Pair) -> Proven | NotYet:
+        seen = self.eyes.running(self.tenants_of)
+        health: tuple[str, ...] = ()
+        if isinstance(seen, Running):
+            health = self.eyes.health(seen.containers)
+        return prove(meant, seen, health, self.ask_stack(meant.version))
+
+    def _proof(self, steps: tuple[Step, ...]) -> str:
+        proved = [step.words for step in steps if step.do is Do.PROVE]
+        return f"proved: {', '.join(proved)}"
+
+    def _last_failure(self) -> str:
+        return "nothing that runs was touched; the plan could not be prepared"
+
+    def _ended(self, how: str, proof: str) -> str:
+        rollback = self.memory.standing.rollback
+        if rollback is None:
+            return "nothing is under way"
+        started = rollback.started
+        now = self.clock.now()
+        self.memory.add(
+            now,
+            RollbackEnded(
+                op=started.plan.op,
+                incident=started.incident,
+                how=how,
+                started=rollback.started_at,
+                previous=started.from_pair.version,
+                target=started.to_pair.version,
+                root_cause=started.cause,
+                owner=self.rules.on_call,
+                proof=proof,
+            ),
+            claim=f"ended/{started.plan.op}",
+        )
+        took = (now - rollback.started_at) / timedelta(seconds=1)
+        return f"rollback to {started.to_pair.version} {how} after {took:.1f} s"

@@ -1,0 +1,69 @@
+"""Prove that both halves are the target's and that it serves."""
+
+from dataclasses import dataclass
+
+from watchdog.facts.pair import NotKnown, Pair, Running
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an endpoint of the stack said: a sentence, and whether it is right."""
+
+    fine: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """All of it was read back and is as meant."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Something is not as meant (yet); *hopeless* when waiting can't mend it."""
+
+    words: str
+    hopeless: bool = False
+
+
+def prove(
+    meant: Pair,
+    seen: Running | NotKnown,
+    health: tuple[str, ...],
+    answers: tuple[Answer, ...],
+) -> Proven | NotYet:
+    """Compare what runs with what was meant; every part counts.
+
+    *health* holds Docker's word for each container with a health check
+    (``healthy``, ``starting``, ``unhealthy``); *answers* what the stack's own
+    endpoints said.
+    """
+    if isinstance(seen, NotKnown):
+        return NotYet(seen.words)
+    if seen.pair.image != meant.image:
+        return NotYet(
+            f"image is {seen.pair.image[:19]}, meant {meant.image[:19]}", hopeless=True
+        )
+    if seen.pair.manifests != meant.manifests:
+        return NotYet(
+            f"manifests are {_of(seen.pair)}, meant {_of(meant)}", hopeless=True
+        )
+    still = [state for state in seen.states if state != "running"]
+    if still:
+        return NotYet(f"a container is {still[0]}, meant running")
+    sick = [word for word in health if word != "healthy"]
+    if sick:
+        return NotYet(f"a container is {sick[0]}, meant healthy")
+    wrong = [answer.words for answer in answers if not answer.fine]
+    if wrong:
+        return NotYet(wrong[0])
+    parts = [f"image {meant.image[:19]}", f"manifests {_of(meant)}"]
+    parts += ["container healthy"] if health else ["container running"]
+    parts += [answer.words for answer in answers]
+    return Proven("; ".join(parts))
+
+
+def _of(pair: Pair) -> str:
+    return ", ".join(f"{t} {sha[:12]}" for t, sha in pair.manifests) or "none"

@@ -1,0 +1,259 @@
+"""The one place where concrete things are made and handed to each other."""
+
+import asyncio
+import base64
+import contextlib
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from watchdog.act.hands import Hands
+from watchdog.approve.answer import Door
+from watchdog.approve.webhook import Webhook
+from watchdog.cycle import Cycle
+from watchdog.engine import Engine
+from watchdog.facts.event import WatchStarted
+from watchdog.facts.problem import JournalLost, Problem
+from watchdog.facts.rules import Rules
+from watchdog.observe.health import ask_stack
+from watchdog.observe.prometheus import Prometheus
+from watchdog.observe.running import Stack
+from watchdog.record.journal import Journal
+from watchdog.record.log import to_stdout
+from watchdog.record.memory import Memory
+from watchdog.release_file import Releases, load_releases
+from watchdog.schedule import RealClock, Schedule
+from watchdog.settings import Address, Settings
+from watchdog.show.http import Faces
+from watchdog.signature import verify_seal
+from watchdog.transaction import Transaction
+
+# sysexits: the disk or the journal failed; the supervisor starts us again and we
+# read what really is there.
+_JOURNAL_LOST = 70
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A wired watchdog, ready to turn."""
+
+    settings: Settings
+    journal: Journal
+    schedule: Schedule
+    decisions: Starlette
+    private: Starlette
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Take from the settings what decisions depend on."""
+    return Rules(
+        name=settings.name,
+        services=tuple(settings.stack.services),
+        variable=settings.stack.version_variable,
+        on_call=settings.on_call,
+        bake_time=settings.bake_time,
+        settle=settings.settle,
+        blind_for=settings.blind_for,
+        recover_within=settings.recover_within,
+        prove_within=settings.prove_within,
+        stop_within=settings.stop_within,
+        daily_limit=settings.daily_limit,
+        observe_only=settings.mode == "observe",
+    )
+
+
+def releases_of(settings: Settings) -> Releases:
+    """Load every release file, or refuse with all of their faults."""
+    return load_releases(
+        settings.releases, settings.prometheus.scrape_interval, settings.approvers
+    )
+
+
+def wire(settings: Settings, version: str) -> Watch:
+    """Make everything and hand it to each other; nothing runs yet.
+
+    Raises:
+        Refused: a release file is wrong.
+        JournalLost: the state folder can't be used, or another watchdog has it.
+    """
+    stack, folder = settings.stack, settings.stack.directory
+    rules, releases = rules_of(settings), releases_of(settings)
+    clock = RealClock()
+    journal = Journal(settings.state)
+    memory = Memory(journal, to_stdout(settings.log.format, settings.log.level))
+    to_look = Engine(settings.engine.url, settings.engine.timeout)
+    to_act = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
+    allowed = folder / stack.allowed_signers
+
+    def sealed(tenant: str, data: bytes, signature: bytes) -> None:
+        verify_seal(
+            data,
+            signature,
+            namespace=stack.signature_namespace,
+            allowed=_text_of(allowed),
+            name=f"the manifest of {tenant}",
+        )
+
+    eyes = Stack(
+        to_look,
+        project=stack.project,
+        services=rules.services,
+        folder=folder,
+        env_file=stack.env_file,
+        variable=stack.version_variable,
+        manifests=stack.manifests,
+        inside=stack.manifest_in_container,
+    )
+    transaction = Transaction(
+        eyes=eyes,
+        hands=Hands(
+            to_act,
+            folder=folder,
+            env_file=stack.env_file,
+            variable=stack.version_variable,
+            blob=journal.blob,
+            sealed=sealed,
+        ),
+        ask_stack=lambda meant: ask_stack(stack.health, stack.version or "", meant),
+        tenants_of=lambda version: _tenants(releases, version),
+        memory=memory,
+        rules=rules,
+        clock=clock,
+    )
+    cycle = Cycle(
+        eyes=eyes,
+        metrics=Prometheus(
+            settings.prometheus.url,
+            settings.prometheus.timeout,
+            settings.prometheus.scrape_interval,
+            settings.poll,
+        ),
+        transaction=transaction,
+        memory=memory,
+        releases=releases,
+        rules=rules,
+        secret=lambda: secrets.token_urlsafe(18),
+    )
+    schedule = Schedule(cycle, memory, clock, settings.poll, lost=_leave)
+    memory.add(clock.now(), WatchStarted(version, settings.mode))
+    faces = Faces(
+        memory=memory,
+        releases=releases,
+        rules=rules,
+        poll=settings.poll,
+        now=clock.now,
+    )
+    door = Door(memory, audience=settings.name, approvers=_keys(settings))
+    webhook = Webhook(memory, door, now=clock.now, wake=schedule.wake)
+    return Watch(
+        settings,
+        journal,
+        schedule,
+        decisions=Starlette(routes=[*webhook.routes(), *faces.public()]),
+        private=Starlette(routes=faces.private()),
+    )
+
+
+def run(watch: Watch) -> None:
+    """Turn and listen until told to stop; the step in hand is finished first.
+
+    Raises:
+        Problem: a listener's port is taken.
+    """
+    listen = watch.settings.listen
+    sockets = [_bound(listen.decisions), _bound(listen.private)]
+    apps = [watch.decisions, watch.private]
+    watch.schedule.start()
+    try:
+        asyncio.run(_serve(apps, sockets))
+    finally:
+        watch.schedule.stop()
+        watch.journal.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us: there are two of them in one process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+async def _serve(apps: list[Starlette], sockets: list[socket.socket]) -> None:
+    servers = [
+        _Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=64,
+                h11_max_incomplete_event_size=8192,
+                timeout_graceful_shutdown=3,
+            )
+        )
+        for app in apps
+    ]
+
+    def leave() -> None:
+        for server in servers:
+            server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, leave)
+    pairs = zip(servers, sockets, strict=True)
+    async with asyncio.TaskGroup() as group:
+        for server, bound in pairs:
+            group.create_task(server.serve(sockets=[bound]))
+
+
+def _bound(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((address.host, address.port))
+    except OSError as error:
+        bound.close()
+        raise Problem(
+            f"cannot listen on {address}: {error.strerror}",
+            "choose another address under `listen`, or stop what listens there",
+        ) from error
+    return bound
+
+
+def _leave(problem: JournalLost) -> None:
+    os.write(2, f"{problem}\n".encode())
+    os._exit(_JOURNAL_LOST)
+
+
+def _tenants(releases: Releases, version: str) -> tuple[str, ...]:
+    release = releases.for_version(version)
+    return tuple(sorted(release.manifests)) if release else ()
+
+
+def _keys(settings: Settings) -> dict[str, tuple[bytes, ...]]:
+    return {
+        name: tuple(base64.b64decode(key.removeprefix("whpk_")) for key in keys)
+        for name, keys in settings.approvers.items()
+    }
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise Problem(
+            f"cannot read the allowed signers at {path}: {error.strerror}",
+            "`stack.allowed_signers` names the file of keys that manifests trust",
+        ) from error
