@@ -36,7 +36,7 @@ from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release, Trigger
 from watchdog.facts.verdict import Breached, Clear, Verdict, kind_of
 from watchdog.judge.breach import judge
-from watchdog.roles import Eyes, Filed, Metrics, Remembers
+from watchdog.roles import Eyes, Filed, Metrics, Remembers, Turn
 from watchdog.transaction import Transaction
 
 
@@ -52,11 +52,17 @@ class Cycle:
     rules: Rules
     secret: Callable[[], str]
 
-    def turn(self, at: datetime) -> str:
-        """Do one turn as of *at*; return in a sentence what it came to.
+    def turn(self, at: datetime) -> Turn:
+        """Do one turn as of *at*; tell in a sentence what it came to.
 
         A rollback under way is carried on before anything else is looked at.
         """
+        verdicts: dict[str, Verdict] = {}
+        words = self._turn(at, verdicts)
+        return Turn(at, words, {name: v.words for name, v in verdicts.items()})
+
+    def _turn(self, at: datetime, verdicts: dict[str, Verdict]) -> str:
+        """Do the turn; what was judged on the way is left in *verdicts*."""
         standing = self.memory.standing
         if standing.rollback is not None:
             return self.transaction.carry_out(standing.rollback)
@@ -69,7 +75,7 @@ class Cycle:
                 f"{seen.pair.version} has no release file and there is no "
                 "default.yaml: nothing is watched"
             )
-        verdicts = self._judge(seen, release, at)
+        verdicts |= self._judge(seen, release, at)
         if not verdicts:
             return f"{seen.pair.version} was watched for its time; no longer armed"
         self._note(release, verdicts, at)
@@ -298,7 +304,6 @@ class Cycle:
         try:
             plan = spell(
                 incident=decision.incident,
-                attempt=len(standing.rollbacks) + 1,
                 running=self.memory.record(running.record),
                 running_sha=running.record,
                 target=self.memory.record(decision.record),

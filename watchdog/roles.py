@@ -1,7 +1,7 @@
 """What the flow needs of each room that touches the world; one of each exists."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -15,10 +15,11 @@ from watchdog.facts.trigger import Release, Trigger
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A complete turn: when it ended, and its sentence."""
+    """A complete turn: when it ended, its sentence, and each verdict's words."""
 
     at: datetime
     words: str
+    verdicts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Eyes(Protocol):

@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -100,8 +101,8 @@ class Schedule:
     def _turn(self) -> None:
         at = self._clock.now()
         try:
-            words = self._cycle.turn(at)
-            self._memory.mark(self._clock.now(), words)
+            done = self._cycle.turn(at)
+            self._memory.mark(replace(done, at=self._clock.now()))
             self._crashed = ""
         except JournalLost as problem:
             self._lost(problem)

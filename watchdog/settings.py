@@ -325,7 +325,6 @@ class Settings(BaseSettings):
     stop_within: SomeTime = timedelta(seconds=5)
     recover_within: SomeTime | None = None
     daily_limit: Whole = 3
-    on_no_answer: Literal["hold", "roll_back"] = "hold"
     on_call: OneLine = "ops"
     approvers: Mapping[Approver, Annotated[tuple[PublicKey, ...], Distinct]] = Field(
         default_factory=dict

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from watchdog.decide.standing import Rollback
 from watchdog.facts.event import (
+    FarEndLost,
     RollbackEnded,
     RollbackStuck,
     StepDone,
@@ -15,7 +16,7 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.pair import Pair, Record, Running
 from watchdog.facts.plan import Do, Plan, Step, Which
-from watchdog.facts.problem import NotProven, Problem, Unreachable
+from watchdog.facts.problem import Foreign, NotProven, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.roles import Clock, Doer, Eyes, Remembers
 from watchdog.verify.proof import Answer, NotYet, Proven, prove
@@ -41,23 +42,29 @@ class Transaction:
 
     def carry_out(self, rollback: Rollback) -> str:
         """Go on with the plan from wherever the world shows that it stands."""
-        if rollback.stuck:
-            return f"stuck: {rollback.stuck}"
         plan = rollback.started.plan
         target = self.memory.record(plan.to_record)
         try:
+            if rollback.stuck:
+                return self._unstuck(rollback)
             if not rollback.back:
                 failed = self._forward(rollback, plan, target)
                 if not failed:
                     return self._ended("proved", self._proof(plan.steps))
-                if failed == "unchanged":
-                    return self._ended("unchanged", self._last_failure())
+                if not self._touched():
+                    words = f"nothing that runs was touched: {failed}"
+                    return self._ended("unchanged", words)
+                if self._is_stuck():
+                    return f"stuck: {failed}"
             return self._go_back(plan, target)
         except Unreachable as problem:
+            if "engine" not in self.memory.standing.lost:
+                now = self.clock.now()
+                self.memory.add(now, FarEndLost("engine", problem.words))
             return f"rolling back, but waiting: {problem.words}"
 
     def _forward(self, rollback: Rollback, plan: Plan, target: Record) -> str:
-        """Take the steps; "" at the end, else what failing them leaves behind."""
+        """Take the steps; say which one failed and why, or nothing at the end."""
         for number, step in enumerate(plan.steps):
             try:
                 self._bring_about(plan, target, step, rollback.started.to_pair)
@@ -66,14 +73,43 @@ class Transaction:
             except Problem as problem:
                 now = self.clock.now()
                 self.memory.add(now, StepFailed(plan.op, step, problem.words))
+                if step.do is Do.REMOVE:
+                    continue  # the target is proved; what is left over is stopped
                 # A resumed plan may fail an early step after a later one was done.
                 acted = self._acted(plan)
                 if number < plan.prepared and not acted:
                     self._clear_away(plan, target)
-                    return "unchanged"
-                self.memory.add(now, WentBack(plan.op, problem.words))
-                return "changed"
+                elif isinstance(problem, Foreign):
+                    # Somebody else is at work: going on, or back, would fight them.
+                    self._stick(plan, step, problem)
+                else:
+                    self.memory.add(now, WentBack(plan.op, problem.words))
+                return f"{step.words}: {problem.words}"
         return ""
+
+    def _stick(self, plan: Plan, step: Step, problem: Problem) -> None:
+        hint = problem.hint or "see docs/how-to/repair-a-split-pair.md"
+        words = f"{step.words}: {problem.words}"
+        self.memory.add(self.clock.now(), RollbackStuck(plan.op, words, hint))
+
+    def _unstuck(self, rollback: Rollback) -> str:
+        """See whether a person put one whole pair up meanwhile; nothing is touched."""
+        for how, pair in (
+            ("proved", rollback.started.to_pair),
+            ("put-back", rollback.started.from_pair),
+        ):
+            outcome = self._look(pair)
+            if isinstance(outcome, Proven):
+                return self._ended(how, f"by hand, after it was stuck: {outcome.words}")
+        return f"stuck: {rollback.stuck}"
+
+    def _touched(self) -> bool:
+        rollback = self.memory.standing.rollback
+        return rollback is not None and bool(rollback.back or rollback.stuck)
+
+    def _is_stuck(self) -> bool:
+        rollback = self.memory.standing.rollback
+        return rollback is not None and bool(rollback.stuck)
 
     def _acted(self, plan: Plan) -> bool:
         """Tell whether anything that runs was, or may have been, touched."""
@@ -81,7 +117,7 @@ class Transaction:
         if rollback is None:
             return False
         touching = {step.words for step in plan.steps[plan.prepared :]}
-        return bool(touching & (rollback.done | set(rollback.attempts)))
+        return bool(touching & (set(rollback.done) | set(rollback.attempts)))
 
     def _clear_away(self, plan: Plan, target: Record) -> None:
         for swap in plan.swaps:
@@ -99,13 +135,11 @@ class Transaction:
             except Unreachable:
                 raise
             except Problem as problem:
-                now = self.clock.now()
-                hint = problem.hint or "see docs/how-to/repair-a-split-pair.md"
-                self.memory.add(
-                    now,
-                    StepFailed(plan.op, step, problem.words),
-                    RollbackStuck(plan.op, f"{step.words}: {problem.words}", hint),
-                )
+                failed = StepFailed(plan.op, step, problem.words)
+                self.memory.add(self.clock.now(), failed)
+                if step.do is Do.REMOVE:
+                    continue
+                self._stick(plan, step, problem)
                 return f"stuck: {step.words}: {problem.words}"
         return self._ended(
             "put-back",
@@ -159,11 +193,11 @@ class Transaction:
         return prove(meant, seen, health, self.ask_stack(meant.version))
 
     def _proof(self, steps: tuple[Step, ...]) -> str:
-        proved = [step.words for step in steps if step.do is Do.PROVE]
-        return f"proved: {', '.join(proved)}"
-
-    def _last_failure(self) -> str:
-        return "nothing that runs was touched; the plan could not be prepared"
+        """Give what the proof among *steps* showed when it was done."""
+        rollback = self.memory.standing.rollback
+        done = rollback.done if rollback else {}
+        found = [done.get(step.words, "") for step in steps if step.do is Do.PROVE]
+        return "; ".join(found)
 
     def _ended(self, how: str, proof: str) -> str:
         rollback = self.memory.standing.rollback

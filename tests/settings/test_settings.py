@@ -243,7 +243,6 @@ def test_an_address_is_written_as_it_is_read(read, address):
         ),
         ({"mode": "dry"}, 'mode: "dry" is not one of: act, observe'),
         ({"mode": True}, "mode: true is not one of: act, observe"),
-        ({"on_no_answer": "x"}, 'on_no_answer: "x" is not one of: hold, roll_back'),
         ({"daily_limit": -1}, "daily_limit: -1 is less than 0"),
         ({"daily_limit": 2.5}, "daily_limit: 2.5 is not a whole number"),
         ({"name": 5}, "name: 5 is not text; put it in quotes"),

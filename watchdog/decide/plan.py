@@ -16,7 +16,6 @@ _LABELS = "io.flexli.rollback."
 def spell(
     *,
     incident: str,
-    attempt: int,
     running: Record,
     running_sha: str,
     target: Record,
@@ -34,7 +33,7 @@ def spell(
     only while no container that reads it runs. *services* gives the order;
     *pinned* is what the env file says now, empty when it does not say.
     """
-    op = hashlib.sha256(f"{incident}/{attempt}".encode()).hexdigest()[:12]
+    op = hashlib.sha256(incident.encode()).hexdigest()[:12]
     files = _files(running, target)
     whole = (target, target_sha)
     swaps = tuple(

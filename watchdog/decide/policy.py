@@ -98,9 +98,9 @@ def _only_a_person(s: Standing, release: Release, rules: Rules, at: datetime) ->
         return "this version has no release file, so nobody approved it before"
     if s.automatic.get(release.version, 0):
         return f"{release.version} was rolled back automatically once already"
-    recent = [done for done in s.rollbacks if at - done < _DAY]
+    recent = [done for done in s.by_itself if at - done < _DAY]
     if len(recent) >= rules.daily_limit:
-        return f"{len(recent)} rollbacks in 24 h reach the daily limit"
+        return f"{len(recent)} rollbacks by themselves in 24 h reach daily_limit"
     return ""
 
 
@@ -230,7 +230,7 @@ def promotion(
     blind for longer than ``blind_for``, pause for as long as they last.
     """
     reasons = list(s.paused.get(release.version, ()))
-    running = s.running
+    running, known = s.running, s.running_pair
     if running is None or running.pair.version != release.version:
         return tuple(reasons)
     if s.unclear:
@@ -240,6 +240,8 @@ def promotion(
         if trigger.observe_only:
             continue
         if seen is None or not seen.measured:
+            if known and known.good:
+                continue  # measured when it was proved good
             reasons.append(f"{trigger.name} has not been measured on this release yet")
         elif seen.changed.kind == "blind" and at - seen.since >= rules.blind_for:
             reasons.append(

@@ -83,12 +83,15 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """An operation under way. *back* once it turned around; *stuck* says why."""
+    """An operation under way. *back* once it turned around; *stuck* says why.
+
+    *attempts* and *done* are by a step's words; *done* holds the evidence.
+    """
 
     started: RollbackStarted
     started_at: datetime
     attempts: dict[str, int] = field(default_factory=dict)
-    done: frozenset[str] = frozenset()
+    done: dict[str, str] = field(default_factory=dict)
     back: str = ""
     stuck: str = ""
 
@@ -122,7 +125,7 @@ class Standing:
     questions: dict[str, Question] = field(default_factory=dict)
     rollback: Rollback | None = None
     automatic: dict[str, int] = field(default_factory=dict)
-    rollbacks: tuple[datetime, ...] = ()
+    by_itself: tuple[datetime, ...] = ()
     last_rollback: RollbackEnded | None = None
     lost: dict[str, str] = field(default_factory=dict)
 
@@ -200,18 +203,20 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
         case RollbackRefused(words=words) if s.incident:
             return replace(s, incident=replace(s.incident, refused=words))
         case RollbackStarted(automatic=automatic, from_pair=bad):
-            count = s.automatic.get(bad.version, 0) + int(automatic)
+            begun = replace(s, rollback=Rollback(event, at))
+            if not automatic:
+                return begun
+            count = s.automatic.get(bad.version, 0) + 1
             return replace(
-                s,
-                rollback=Rollback(event, at),
+                begun,
                 automatic=s.automatic | {bad.version: count},
-                rollbacks=(*s.rollbacks, at),
+                by_itself=(*s.by_itself, at),
             )
         case StepIntended(step=step, attempt=attempt) if s.rollback:
             attempts = s.rollback.attempts | {step.words: attempt}
             return replace(s, rollback=replace(s.rollback, attempts=attempts))
-        case StepDone(step=step) if s.rollback:
-            done = s.rollback.done | {step.words}
+        case StepDone(step=step, evidence=evidence) if s.rollback:
+            done = s.rollback.done | {step.words: evidence}
             return replace(s, rollback=replace(s.rollback, done=done))
         case WentBack(words=words) if s.rollback:
             return replace(s, rollback=replace(s.rollback, back=words))

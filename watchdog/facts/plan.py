@@ -48,7 +48,8 @@ class Step:
     def words(self) -> str:
         """Name the step for people: ``rename dms (old) to dms-dms-1.rb-old-1a2b``."""
         which = f" ({self.which})" if self.which else ""
-        to = f" to {self.to}" if self.to else ""
+        end = self.to.removeprefix("sha256:")
+        to = f" to {end[:12] if len(end) == 64 else end}" if end else ""
         return f"{self.do} {self.subject}{which}{to}"
 
 

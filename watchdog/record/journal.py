@@ -42,7 +42,8 @@ _SCHEMA = (
     """CREATE TABLE turn (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         at TEXT NOT NULL,
-        words TEXT NOT NULL
+        words TEXT NOT NULL,
+        verdicts TEXT NOT NULL
     ) STRICT""",
 )
 _APPEND = """INSERT INTO event (seq, at, kind, body, claim, previous, hash)
@@ -52,8 +53,8 @@ _READ = (
 )
 _PUT = "INSERT OR IGNORE INTO blob (sha256, bytes) VALUES (?, ?)"
 _GET = "SELECT bytes FROM blob WHERE sha256 = ?"
-_MARK = "INSERT OR REPLACE INTO turn (only, at, words) VALUES (1, ?, ?)"
-_TURN = "SELECT at, words FROM turn"
+_MARK = "INSERT OR REPLACE INTO turn (only, at, words, verdicts) VALUES (1, ?, ?, ?)"
+_TURN = "SELECT at, words, verdicts FROM turn"
 _GENESIS = "0" * 64
 _NAME = "journal.db"
 # Says that a journal was here: a missing file and a new one look alike otherwise.
@@ -225,10 +226,11 @@ class Journal:
         whole = json.loads(_RECORDS.dump_json(record))
         return self.put(json.dumps(whole, sort_keys=True).encode())
 
-    def mark(self, at: datetime, words: str) -> None:
+    def mark(self, turn: Turn) -> None:
         """Note that a turn is complete."""
+        verdicts = json.dumps(dict(turn.verdicts))
         with self._writing() as db:
-            db.execute(_MARK, (at.isoformat(), words))
+            db.execute(_MARK, (turn.at.isoformat(), turn.words, verdicts))
 
     # -- reading -----------------------------------------------------------------
 
@@ -283,7 +285,10 @@ class Journal:
         """Give the last complete turn; None before the first."""
         with self._lock:
             row = self._db.execute(_TURN).fetchone()
-        return Turn(datetime.fromisoformat(row[0]), str(row[1])) if row else None
+        if row is None:
+            return None
+        at, words, verdicts = row
+        return Turn(datetime.fromisoformat(at), str(words), json.loads(verdicts))
 
 
 def _link(previous: str, seq: int, stamp: str, kind: str, body: str) -> str:

@@ -47,9 +47,9 @@ class Memory:
         """Read a release record."""
         return self._journal.record(sha256)
 
-    def mark(self, at: datetime, words: str) -> None:
+    def mark(self, turn: Turn) -> None:
         """Note that a turn is complete."""
-        self._journal.mark(at, words)
+        self._journal.mark(turn)
 
     def last_turn(self) -> Turn | None:
         """Give the last complete turn; None before the first."""

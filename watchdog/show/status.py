@@ -46,7 +46,8 @@ def picture(
             name: {
                 "verdict": seen.changed.kind,
                 "cause": seen.changed.cause,
-                "words": seen.changed.words,
+                # What was said when it changed, unless the last turn said more.
+                "words": (turn.verdicts if turn else {}).get(name, seen.changed.words),
                 "since": _stamp(seen.since),
             }
             for name, seen in s.verdicts.items()
@@ -81,23 +82,25 @@ def words(whole: dict[str, Any]) -> str:
         when = f"the last turn ended {last['at']}" if last else "it never turned"
         lines.append(f"NOT WATCHING: {when}; is `watchdog run` up?")
     for what, why in whole["unreachable"].items():
-        lines.append(f"unreachable  {what}: {why}")
+        lines.append(f"unreachable    {what}: {why}")
     if whole["unclear"]:
-        lines.append(f"unclear      {whole['unclear']}")
+        lines.append(f"unclear        {whole['unclear']}")
     if running:
-        lines.append(f"running      {running['pair']} since {running['since']}")
-        lines.append(f"             {running['standing']}")
+        lines.append(f"running        {running['pair']} since {running['since']}")
+        lines.append(f"               {running['standing']}")
     gate = whole["promotion"]
-    lines.append(f"promotion    {gate['state']}")
-    lines += [f"             - {reason}" for reason in gate["reasons"]]
+    lines.append(f"promotion      {gate['state']}")
+    lines += [f"               - {reason}" for reason in gate["reasons"]]
     can = f"to {target['version']}: {target['words']}" if target["version"] else ""
-    lines.append(f"target       {can or target['words']}")
+    lines.append(f"target         {can or target['words']}")
     for name, seen in whole["triggers"].items():
         cause = f" ({seen['cause']})" if seen["cause"] else ""
-        lines.append(f"trigger      {name}: {seen['verdict']}{cause}: {seen['words']}")
+        lines.append(
+            f"trigger        {name}: {seen['verdict']}{cause}: {seen['words']}"
+        )
     for part in ("incident", "question", "rollback", "last_rollback"):
         if whole[part]:
-            lines.append(f"{part.replace('_', ' '):<13}{whole[part]['words']}")
+            lines.append(f"{part.replace('_', ' '):<15}{whole[part]['words']}")
     return "\n".join(lines)
 
 
