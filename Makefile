@@ -38,8 +38,8 @@ check: setup ## Lint, types, import contracts, lock files
 unit: setup ## Tests that need no engine
 	$(BIN)/pytest -q -m "not real"
 
-real: setup sandbox ## Tests on the real engine, registry, Compose and Prometheus
-	$(SANDBOX) run $(BIN)/pytest -q -m real
+real: setup sandbox ## Tests on the real engine, registry, Compose and Prometheus: about 5 minutes
+	$(SANDBOX) run $(BIN)/pytest -q -m real -n 3
 
 test: check unit real ## Everything that CI runs
 
