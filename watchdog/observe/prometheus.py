@@ -164,6 +164,24 @@ class Prometheus:
             words = f"{self._shown} answered `time()` with something else"
             return Blind(Cause.REJECTED, words)
 
+    def instant(
+        self, query: str, at: datetime
+    ) -> list[tuple[dict[str, str], float]] | Blind:
+        """Ask for one instant: each series' labels and value; empty without any."""
+        parameters = self._parameters() | {"time": f"{at.timestamp():.3f}"}
+        try:
+            answer = self._guarded(
+                lambda line: line.client.custom_query(query, params=parameters)
+            )
+            return [
+                (dict(series["metric"]), float(series["value"][1])) for series in answer
+            ]
+        except _NotSeen as refusal:
+            return Blind(refusal.cause, refusal.words)
+        except (LookupError, TypeError, ValueError):
+            words = f"{self._shown} answered `{query}` with something else"
+            return Blind(Cause.REJECTED, words)
+
     def read(self, trigger: Trigger, at: datetime) -> Reading:
         """Read what *trigger* counts, as of the last whole poll before *at*.
 
