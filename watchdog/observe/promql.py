@@ -92,7 +92,7 @@ def slow_and_all(kind: Latency) -> tuple[Part, Part]:
     Only series that have the bucket count, in both: one without it would be all
     bad in the first or all good in the second.
     """
-    bound = _bucket(kind, f'le=~"{_spellings(kind.over)}"')
+    bound = slow_bucket(kind)
     every = _bucket(kind, 'le="+Inf"')
 
     def slow(*, over: str, width: str, offset: str) -> str:
@@ -104,6 +104,16 @@ def slow_and_all(kind: Latency) -> tuple[Part, Part]:
         return f"sum(rate({top}) * {width} and ignoring(le) rate({fast}))"
 
     return slow, both
+
+
+def slow_bucket(kind: Latency) -> str:
+    """Select the bucket whose bound is ``over``."""
+    return _bucket(kind, f'le=~"{_spellings(kind.over)}"')
+
+
+def is_selector(expr: str) -> bool:
+    """Tell whether *expr* is one plain selector, without functions or a range."""
+    return _SELECTOR.fullmatch(expr) is not None
 
 
 def any_bucket(kind: Latency) -> tuple[str, str]:
@@ -140,7 +150,7 @@ def worst(expr: str, *, highest: bool, scrape: timedelta) -> str:
     author.
     """
     asked = f"\n{expr}\n"
-    if _SELECTOR.fullmatch(expr):
+    if is_selector(expr):
         asked = f"last_over_time({expr.strip()}[{duration(2 * scrape)}])"
     best = "max" if highest else "min"
     terms = [

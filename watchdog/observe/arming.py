@@ -1,0 +1,166 @@
+"""Tries every trigger against the live server: a typo is found now, not at 3 a.m."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from watchdog.facts.problem import Fault
+from watchdog.facts.reading import Blind, Cause, Measured, Reading
+from watchdog.facts.trial import Trial
+from watchdog.facts.trigger import Latency, Queue, Ratio, Trigger, Value
+from watchdog.judge.breach import judge
+from watchdog.observe.promql import duration, is_selector, slow_bucket
+
+_LONG_AGO = timedelta(days=3650)
+_CURES = {
+    Cause.UNREACHABLE: "is `prometheus.url` right, and the server up?",
+    Cause.REJECTED: "paste the query into Prometheus; its words say where it is wrong",
+    Cause.TIMEOUT: "the server is slow: ask for less, or raise `prometheus.timeout`",
+    Cause.PARTIAL: "part of the server's stores is missing: mend that first",
+    Cause.NO_SERIES: "does the target run, and is the name spelled as it exports it?",
+    Cause.NO_TRAFFIC: "let it serve something, then try again",
+    Cause.TOO_FEW_SAMPLES: "let it serve more, or try again when the window is full",
+    Cause.STALE: "is the target up? Its last samples are old",
+    Cause.NOT_A_NUMBER: "the expression divides by nothing, or the exporter says NaN",
+    Cause.NONSENSE: "`errors` must be a part of `total`: same labels, same events",
+}
+
+
+class Asks(Protocol):
+    """The part of Prometheus that a trial needs."""
+
+    def instant(
+        self, query: str, at: datetime
+    ) -> list[tuple[dict[str, str], float]] | Blind:
+        """Ask for one instant."""
+        ...
+
+    def read(self, trigger: Trigger, at: datetime) -> Reading:
+        """Read what the trigger counts."""
+        ...
+
+
+def cure(cause: Cause) -> str:
+    """Say what a person can do about *cause*."""
+    return _CURES[cause]
+
+
+def try_out(prometheus: Asks, trigger: Trigger, scrape: timedelta, at: datetime) -> Trial:
+    """Try *trigger* as of *at*: do its series exist, in the shape that it needs?
+
+    *scrape* is what the settings say of the samples' distance; what is measured
+    counts.
+    """
+    faults: list[Fault] = []
+    doubts: list[Fault] = []
+    series = 0
+    for role, selector, must in _selectors(trigger):
+        seen = _count(prometheus, f"count({selector})", at)
+        if isinstance(seen, Blind):
+            faults.append(Fault(role, seen.words, cure(seen.cause)))
+            continue
+        series = max(series, seen)
+        if seen:
+            continue
+        (faults if must else doubts).append(_missing(prometheus, role, selector, at))
+    main = [selector for role, selector, must in _selectors(trigger) if must]
+    if not faults and main and is_selector(main[0]):
+        faults += _spacing(prometheus, trigger, main[0], scrape, at)
+    reading = prometheus.read(trigger, at)
+    verdict = judge(trigger, reading, at - _LONG_AGO)
+    queries = reading.queries if isinstance(reading, Measured) else ()
+    return Trial(
+        trigger.name, series, verdict, queries, tuple(faults), tuple(doubts)
+    )
+
+
+def _selectors(trigger: Trigger) -> Iterator[tuple[str, str, bool]]:
+    """Name what the trigger reads: its role, the selector, whether it must be there.
+
+    Bad events need not be there: an exporter that has none yet may not name them.
+    """
+    match trigger.kind:
+        case Ratio(errors=errors, total=total):
+            yield "ratio.total", total, True
+            yield "ratio.errors", errors, False
+        case Latency() as latency:
+            yield "latency.histogram", slow_bucket(latency), True
+        case Queue(depth=depth, enqueued=enqueued, drained=drained):
+            yield "queue.depth", depth, True
+            yield "queue.enqueued", enqueued, True
+            yield "queue.drained", drained, True
+        case Value(expr=expr):
+            yield "value", expr, True
+        case _:
+            return
+
+
+def _count(prometheus: Asks, query: str, at: datetime) -> int | Blind:
+    answer = prometheus.instant(query, at)
+    if isinstance(answer, Blind):
+        return answer
+    return int(answer[0][1]) if answer else 0
+
+
+def _missing(prometheus: Asks, role: str, selector: str, at: datetime) -> Fault:
+    """Tell a typo from a series that was there today."""
+    lately: int | Blind = 0
+    if is_selector(selector):
+        lately = _count(prometheus, f"count(last_over_time({selector}[1d]))", at)
+    if isinstance(lately, int) and lately:
+        return Fault(
+            role,
+            f"`{selector}` has no series now; {lately} in the last day",
+            "is the target up?",
+        )
+    if role == "ratio.errors":
+        return Fault(
+            role,
+            f"`{selector}` has no series yet",
+            "start its counters at 0: one that is born with its first errors hides them",
+        )
+    if role == "latency.histogram":
+        return Fault(
+            role,
+            f"`{selector}` has no series",
+            "`over` must be a bucket's bound; count by (le) of the histogram lists them",
+        )
+    return Fault(role, f"`{selector}` has no series", cure(Cause.NO_SERIES))
+
+
+def _spacing(
+    prometheus: Asks, trigger: Trigger, selector: str, scrape: timedelta, at: datetime
+) -> list[Fault]:
+    """Measure how far apart the samples are; a block needs two of them."""
+    span = max(10 * scrape, 2 * trigger.block)
+    over = duration(span)
+    older = _count(prometheus, f"count({selector} offset {over})", at)
+    if isinstance(older, Blind) or not older:
+        return []  # too young to tell
+    most = prometheus.instant(f"max(count_over_time({selector}[{over}]))", at)
+    if isinstance(most, Blind) or not most or not most[0][1]:
+        return []
+    apart = span / most[0][1]
+    if trigger.block < 1.8 * apart and not isinstance(trigger.kind, Value):
+        return [
+            Fault(
+                "block",
+                f"samples are {apart.total_seconds():.0f}s apart, a block is "
+                f"{duration(trigger.block)}",
+                f"write `block: {duration(4 * _whole(apart))}`, or scrape more often",
+            )
+        ]
+    if not scrape / 1.5 <= apart <= scrape * 1.5:
+        return [
+            Fault(
+                "prometheus.scrape_interval",
+                f"is {duration(scrape)}, but samples are "
+                f"{apart.total_seconds():.0f}s apart",
+                f"write `scrape_interval: {duration(_whole(apart))}` in the settings",
+            )
+        ]
+    return []
+
+
+def _whole(time: timedelta) -> timedelta:
+    return timedelta(seconds=max(1, round(time.total_seconds())))
