@@ -16,7 +16,14 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.pair import Pair, Record, Running
 from watchdog.facts.plan import Do, Plan, Step, Which
-from watchdog.facts.problem import Foreign, NotProven, Problem, Unreachable
+from watchdog.facts.problem import (
+    EngineRefused,
+    Foreign,
+    JournalLost,
+    NotProven,
+    Problem,
+    Unreachable,
+)
 from watchdog.facts.rules import Rules
 from watchdog.roles import Clock, Doer, Eyes, Remembers
 from watchdog.verify.proof import Answer, NotYet, Proven, prove
@@ -65,10 +72,10 @@ class Transaction:
 
     def _forward(self, rollback: Rollback, plan: Plan, target: Record) -> str:
         """Take the steps; say which one failed and why, or nothing at the end."""
-        for number, step in enumerate(plan.steps):
+        for number, step in self._left(plan.steps):
             try:
                 self._bring_about(plan, target, step, rollback.started.to_pair)
-            except Unreachable:
+            except (Unreachable, JournalLost):
                 raise
             except Problem as problem:
                 now = self.clock.now()
@@ -86,6 +93,19 @@ class Transaction:
                     self.memory.add(now, WentBack(plan.op, problem.words))
                 return f"{step.words}: {problem.words}"
         return ""
+
+    def _left(self, steps: tuple[Step, ...]) -> list[tuple[int, Step]]:
+        """Give the steps to look at, each with its place.
+
+        What was proved before a crash stays proved: a pair that falters later is
+        for the next decision, and what would lead back may be removed already.
+        """
+        proved = bool(self._proof(steps))
+        return [
+            (place, step)
+            for place, step in enumerate(steps)
+            if not proved or step.do is Do.REMOVE
+        ]
 
     def _stick(self, plan: Plan, step: Step, problem: Problem) -> None:
         hint = problem.hint or "see docs/how-to/repair-a-split-pair.md"
@@ -120,19 +140,24 @@ class Transaction:
         return bool(touching & (set(rollback.done) | set(rollback.attempts)))
 
     def _clear_away(self, plan: Plan, target: Record) -> None:
+        """Remove what was prepared; what stays is said, and never ran."""
         for swap in plan.swaps:
             step = Step(Do.REMOVE, swap.service, Which.NEW)
-            if not self.hands.is_done(plan, target, step):
-                self.hands.do(plan, target, step)
+            try:
+                if not self.hands.is_done(plan, target, step):
+                    self.hands.do(plan, target, step)
+            except (EngineRefused, Foreign) as problem:
+                now = self.clock.now()
+                self.memory.add(now, StepFailed(plan.op, step, problem.words))
 
     def _go_back(self, plan: Plan, target: Record) -> str:
         rollback = self.memory.standing.rollback
         if rollback is None:
             return "nothing is under way"
-        for step in plan.way_back:
+        for _, step in self._left(plan.way_back):
             try:
                 self._bring_about(plan, target, step, rollback.started.from_pair)
-            except Unreachable:
+            except (Unreachable, JournalLost):
                 raise
             except Problem as problem:
                 failed = StepFailed(plan.op, step, problem.words)

@@ -25,7 +25,8 @@ _ONEOFF = "com.docker.compose.oneoff"
 _FOLDER = "com.docker.compose.project.working_dir"
 _COMPOSE = "com.docker.compose.version"
 _OP = "io.flexli.rollback.op"
-_OURS_ASIDE = (".rb-old-", ".rb-failed-")
+# Made ready, put aside or failed: never what serves, whatever was left over.
+_OURS_ASIDE = ".rb-"
 _BIGGEST_MANIFEST = 4 * 1024 * 1024
 _NEVER = "0001-01-01"
 
@@ -174,7 +175,7 @@ class Stack:
             listed = [
                 c
                 for c in self._engine.containers(labels)
-                if not any(mark in c["Names"][0] for mark in _OURS_ASIDE)
+                if _OURS_ASIDE not in c["Names"][0]
             ]
             if not listed:
                 return NotKnown(

@@ -1,0 +1,26 @@
+"""Places that several rooms' tests want."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture
+def folders():
+    """Give new empty folders, in memory where there is such a place."""
+    root = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
+    made = 0
+
+    def folder():
+        nonlocal made
+        made += 1
+        new = root / str(made)
+        new.mkdir()
+        return new
+
+    yield folder
+    shutil.rmtree(root)

@@ -1,0 +1,522 @@
+"""A rollback, cut off anywhere: one whole pair, one create each, one end."""
+
+import pytest
+
+from tests.worlds import AWB, MINUTE, SECOND, Fuse, PowerCut, World, a_pair
+from watchdog.facts.event import (
+    BreachConfirmed,
+    FarEndLost,
+    RollbackEnded,
+    RollbackRefused,
+    RollbackStarted,
+    RollbackStuck,
+    StepFailed,
+    WentBack,
+)
+from watchdog.facts.problem import JournalLost
+
+LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
+SIZES = pytest.mark.parametrize("count", [1, 3], ids=["one service", "three services"])
+SERVICES = ("dms", "worker", "relay")
+
+
+@pytest.fixture
+def world(folders):
+    def world(*, shared=False, count=1, restart="unless-stopped"):
+        made = World(folders(), shared=shared, services=SERVICES[:count])
+        made.restart = restart
+        made.bake("v1.2.0")
+        made.compose_up("v1.3.0")
+        made.turn()
+        made.turn(MINUTE)
+        made.numbers.values[AWB.name] = 9
+        return made
+
+    return world
+
+
+def turn_until_it_ended(world, *cuts, limit=12):
+    """Turn, with the power cut at these instants, until the rollback is over."""
+    world.fuse.cuts = {world.fuse.count + cut for cut in cuts}
+    for _ in range(limit):
+        try:
+            words = world.turn()
+        except PowerCut:
+            continue
+        if world.memory.all(RollbackEnded, RollbackStuck):
+            return words
+    raise AssertionError("it did not come to an end")
+
+
+def instants_of(world):
+    """Count the instants of a rollback that nobody interrupts."""
+    before = world.fuse.count
+    turn_until_it_ended(world)
+    return world.fuse.count - before
+
+
+def ends(world):
+    return [(e.how, e.previous, e.target) for e in world.memory.all(RollbackEnded)]
+
+
+def container_names(world):
+    return sorted(f"dms-{service}-1" for service in world.services)
+
+
+def assert_rolled_back_once(world):
+    assert world.stands_on("v1.2.0") == []
+    assert ends(world) == [("proved", "v1.3.0", "v1.2.0")]
+    assert world.docker.names() == container_names(world)
+    assert len(world.docker.created()) == len(world.services)
+    assert len(world.memory.all(RollbackStarted)) == 1
+    assert len(world.memory.all(BreachConfirmed)) == 1
+
+
+def assert_put_back_once(world):
+    assert world.stands_on("v1.3.0") == []
+    assert ends(world) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert world.docker.names() == container_names(world)
+    assert len(world.docker.created()) == len(world.services)
+    assert len(world.memory.all(RollbackStarted)) == 1
+
+
+# Forward.
+
+
+@LAYOUTS
+@SIZES
+def test_a_confirmed_breach_puts_the_last_good_pair_back_in_the_same_turn(
+    world, shared, count
+):
+    it = world(shared=shared, count=count)
+
+    assert it.turn() == "rollback to v1.2.0 proved after 0.0 s"
+
+    assert_rolled_back_once(it)
+    assert it.memory.all(StepFailed) == []
+
+
+@LAYOUTS
+def test_the_audit_has_the_six_fields_of_the_runbook(world, shared):
+    it = world(shared=shared)
+    it.turn()
+
+    (ended,) = it.memory.all(RollbackEnded)
+    assert (ended.started, it.memory.entries[-1].at) == (it.clock.at, it.clock.at)
+    assert (ended.previous, ended.target, ended.owner) == ("v1.3.0", "v1.2.0", "ops")
+    assert ended.root_cause == f"{AWB.name}: 9, above 1 for 0s without a gap"
+    manifest = dict(a_pair("v1.2.0").manifests)["meesho"][:12]
+    assert ended.proof == (
+        f"image {a_pair('v1.2.0').image[:19]}; manifests meesho {manifest}; "
+        "container running; health says 200"
+    )
+
+
+@pytest.mark.parametrize("restart", ["always", "on-failure", "unless-stopped", "no"])
+@LAYOUTS
+def test_the_restart_policy_survives_forward_and_back(world, shared, restart):
+    there, back = (world(shared=shared, restart=restart) for _ in range(2))
+    back.docker.crashing.add(a_pair("v1.2.0").image)
+
+    there.turn()
+    turn_until_it_ended(back)
+
+    assert_rolled_back_once(there)
+    assert_put_back_once(back)
+
+
+def test_all_networks_are_the_ones_of_the_target(world):
+    it = world()
+    it.turn()
+
+    (box,) = it.docker.boxes.values()
+    assert set(box["NetworkSettings"]["Networks"]) == {"dms_default", "dms_back"}
+
+
+def test_a_shared_manifest_is_backed_up_beside_itself(world):
+    it = world(shared=True)
+    it.turn()
+
+    backup = it.folder / "manifests" / "meesho.manifest.json.bak"
+    assert backup.read_text() == "meesho of v1.3.0"
+
+
+# Cut off.
+
+
+@LAYOUTS
+@SIZES
+def test_a_power_cut_at_any_instant_still_ends_in_one_whole_pair(world, shared, count):
+    for cut in range(1, instants_of(world(shared=shared, count=count)) + 1):
+        it = world(shared=shared, count=count)
+        turn_until_it_ended(it, cut)
+
+        assert_rolled_back_once(it)
+
+
+@LAYOUTS
+def test_two_power_cuts_at_any_instants_still_end_in_one_whole_pair(world, shared):
+    all_ = instants_of(world(shared=shared))
+    for first in range(1, all_ + 1):
+        # Every second instant: what lies between is covered by the first cut.
+        for second in range(first + 1, all_ + 4, 2):
+            it = world(shared=shared)
+            turn_until_it_ended(it, first, second)
+
+            assert_rolled_back_once(it)
+
+
+@LAYOUTS
+@SIZES
+def test_a_power_cut_while_a_dead_target_is_turned_around_ends_in_the_old_pair(
+    world, shared, count
+):
+    def dead(world):
+        world.docker.crashing.add(a_pair("v1.2.0").image)
+        return world
+
+    for cut in range(1, instants_of(dead(world(shared=shared, count=count))) + 1):
+        it = dead(world(shared=shared, count=count))
+        turn_until_it_ended(it, cut)
+
+        assert_put_back_once(it)
+
+
+@LAYOUTS
+def test_a_power_cut_while_nothing_can_be_prepared_touches_nothing(world, shared):
+    def full(world):
+        world.docker.refuses["connect", ""] = "no space left on device"
+        return world
+
+    for cut in range(1, instants_of(full(world(shared=shared))) + 1):
+        it = full(world(shared=shared))
+        turn_until_it_ended(it, cut)
+
+        assert it.stands_on("v1.3.0") == []
+        assert it.docker.names() == ["dms-dms-1"]
+        assert ends(it) == [("unchanged", "v1.3.0", "v1.2.0")]
+        assert {do for do, _ in it.docker.calls} == {"create", "connect", "remove"}
+
+
+# The target fails.
+
+
+@pytest.mark.parametrize("how", ["crashing", "sick"])
+@LAYOUTS
+@SIZES
+def test_a_target_that_never_comes_up_is_put_back_as_a_pair(world, shared, count, how):
+    it = world(shared=shared, count=count)
+    getattr(it.docker, how).add(a_pair("v1.2.0").image)
+
+    it.turn()
+
+    assert_put_back_once(it)
+    (back,) = it.memory.all(WentBack)
+    assert (
+        back.words
+        == {
+            "crashing": "`start dms (new)` was done, but does not show",
+            "sick": "v1.2.0 did not come up as meant within 60 s: health says 503",
+        }[how]
+    )
+    (removed,) = [
+        event
+        for event in it.memory.all()
+        if getattr(event, "step", None)
+        and event.step.words == "remove dms (new)"
+        and hasattr(event, "evidence")
+    ]
+    assert "the logs of" in removed.evidence
+
+
+def test_a_put_back_pair_is_not_rolled_back_again(world):
+    it = world()
+    it.docker.crashing.add(a_pair("v1.2.0").image)
+    it.turn()
+    calls = len(it.docker.calls)
+
+    words = {it.turn() for _ in range(5)}
+
+    assert len(it.docker.calls) == calls
+    assert len(words) == 1
+    assert words.pop().startswith("the rollback failed (`start dms (new)` was done")
+
+
+@pytest.mark.parametrize("step", ["pull", "tag", "create", "connect"])
+@LAYOUTS
+def test_what_cannot_be_prepared_leaves_everything_as_it_was(world, shared, step):
+    it = world(shared=shared, count=3)
+    it.docker.refuses[step, ""] = f"no {step} today"
+    if step in ("pull", "tag"):
+        # The tag was moved by a rebuild, or the image is gone altogether.
+        del it.docker.tags["ghcr.io/flexli/dms:v1.2.0"]
+    if step == "tag":
+        it.docker.tags["elsewhere:v1.2.0"] = a_pair("v1.2.0").image
+
+    it.turn()
+
+    assert it.stands_on("v1.3.0") == []
+    assert it.docker.names() == container_names(it)
+    assert ends(it) == [("unchanged", "v1.3.0", "v1.2.0")]
+    (ended,) = it.memory.all(RollbackEnded)
+    assert ended.proof.startswith("nothing that runs was touched: ")
+    assert ended.proof.endswith(f"no {step} today")
+
+
+def test_a_manifest_that_changed_under_its_version_is_no_target(world):
+    it = world()
+    (it.folder / "manifests/meesho.v1.2.0.manifest.json").write_text("changed")
+
+    it.turn()
+
+    assert it.stands_on("v1.3.0") == []
+    assert ends(it) == [("unchanged", "v1.3.0", "v1.2.0")]
+    assert it.docker.calls == []
+
+
+def test_a_manifest_and_seal_that_were_deleted_come_back_from_the_ledger(world):
+    it = world()
+    kept = it.folder / "manifests/meesho.v1.2.0.manifest.json"
+    seal = kept.with_name(f"{kept.name}.sig")
+    kept.unlink()
+    seal.unlink()
+
+    it.turn()
+
+    assert_rolled_back_once(it)
+    assert (kept.read_text(), seal.read_text()) == ("meesho of v1.2.0", "seal")
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+@LAYOUTS
+def test_a_service_that_cannot_be_started_brings_all_of_them_back(world, shared, part):
+    it = world(shared=shared, count=3)
+    it.docker.refuses["start", f"dms-{SERVICES[part]}-1"] = "port is already allocated"
+
+    class OnlyOnce(dict):
+        """Refuses the new container, and not the old one on its way back."""
+
+        def items(self):
+            return [] if it.memory.all(WentBack) else super().items()
+
+    it.docker.refuses = OnlyOnce(it.docker.refuses)
+    it.turn()
+
+    assert_put_back_once(it)
+
+
+# Somebody else is at work.
+
+
+class Meddler(Fuse):
+    """Does *deed* as soon as the old container was stopped."""
+
+    def __init__(self, docker, deed):
+        super().__init__()
+        self.docker, self.deed = docker, deed
+
+    def passes(self):
+        if ("stop", "dms-dms-1") in self.docker.calls:
+            self.deed()
+
+
+def test_a_container_that_somebody_removed_is_stuck_and_never_acted_on(world):
+    it = world()
+    (old,) = it.docker.boxes
+    it.docker.fuse = Meddler(it.docker, lambda: it.docker.boxes.pop(old, None))
+    it.turn()
+    calls = len(it.docker.calls)
+
+    words = [it.turn() for _ in range(3)]
+
+    (stuck,) = it.memory.all(RollbackStuck)
+    assert stuck.words == ("stop dms (old): the container for `stop dms (old)` is gone")
+    assert words == [f"stuck: {stuck.words}"] * 3
+    assert len(it.docker.calls) == calls
+    assert it.memory.all(WentBack) == ends(it) == []
+
+
+def test_a_way_back_that_fails_too_is_stuck_and_never_acted_on(world):
+    it = world()
+    it.docker.refuses["rename", ".rb-old-"] = "not now"
+    it.docker.refuses["rename", ".rb-failed-"] = "not now"
+    it.turn()
+    calls = len(it.docker.calls)
+
+    words = [it.turn() for _ in range(3)]
+
+    (stuck,) = it.memory.all(RollbackStuck)
+    assert stuck.words.startswith("rename dms (new) to dms-dms-1.rb-failed-")
+    assert stuck.hint == "see docs/how-to/repair-a-split-pair.md"
+    assert words == [f"stuck: {stuck.words}"] * 3
+    assert len(it.docker.calls) == calls
+    assert ends(it) == []
+
+
+def test_a_foreign_manifest_is_stuck_and_left_as_it_is(world):
+    it = world(shared=True)
+    shared = it.folder / "manifests/meesho.manifest.json"
+
+    it.docker.fuse = Meddler(it.docker, lambda: shared.write_text("somebody else's"))
+    it.turn()
+
+    (stuck,) = it.memory.all(RollbackStuck)
+    assert "manifests/meesho.manifest.json is" in stuck.words
+    assert stuck.hint == "somebody else changed the manifest; put one of the two back"
+    assert shared.read_text() == "somebody else's"
+    assert it.memory.all(WentBack) == []
+
+
+@pytest.mark.parametrize(
+    ("version", "how"), [("v1.2.0", "proved"), ("v1.3.0", "put-back")]
+)
+def test_a_person_who_puts_one_whole_pair_up_ends_what_was_stuck(world, version, how):
+    it = world()
+    it.docker.refuses["rename", ".rb-"] = "not now"
+    it.turn()
+    assert it.memory.all(RollbackStuck)
+
+    it.docker.refuses.clear()
+    it.compose_up(version)
+    it.turn()
+
+    assert ends(it) == [(how, "v1.3.0", "v1.2.0")]
+    (ended,) = it.memory.all(RollbackEnded)
+    assert ended.proof.startswith("by hand, after it was stuck: ")
+    assert it.docker.calls == []
+
+
+# The engine goes away.
+
+
+@LAYOUTS
+def test_an_engine_that_goes_away_at_any_call_is_waited_for(world, shared):
+    """Each mutation in turn finds the engine gone; it comes back three turns later."""
+    calls = world(shared=shared)
+    calls.turn()
+    for number in range(1, len(calls.docker.calls) + 1):
+        it = world(shared=shared)
+        begin = len(it.docker.calls)
+
+        class Gone(Fuse):
+            """Takes the engine down once it made *number* calls."""
+
+            def __init__(self, docker, begin, number):
+                super().__init__()
+                self.docker, self.begin, self.number = docker, begin, number
+
+            def passes(self):
+                super().passes()
+                if len(self.docker.calls) - self.begin == self.number:
+                    self.docker.down = True
+
+        it.docker.fuse = Gone(it.docker, begin, number)
+        words = [it.turn() for _ in range(3)]
+        it.docker.fuse = Fuse()
+        it.docker.down = False
+        turn_until_it_ended(it)
+
+        assert_rolled_back_once(it)
+        if number < len(calls.docker.calls):
+            assert words == ["rolling back, but waiting: the engine did not answer"] * 3
+            lost = it.memory.all(FarEndLost)
+            assert lost == [FarEndLost("engine", "the engine did not answer")]
+
+
+# The end.
+
+
+@LAYOUTS
+@SIZES
+def test_an_old_container_that_stays_after_the_proof_turns_nothing_around(
+    world, shared, count
+):
+    it = world(shared=shared, count=count)
+    it.docker.refuses["remove", ".rb-old-"] = "device or resource busy"
+
+    it.turn()
+
+    assert it.stands_on("v1.2.0") == []
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    assert it.memory.all(WentBack, RollbackStuck) == []
+    assert len(it.memory.all(StepFailed)) == count
+    assert [n for n in it.docker.names() if ".rb-old-" not in n] == container_names(it)
+
+
+@pytest.mark.parametrize("removed", range(3))
+def test_after_the_proof_a_target_that_falters_is_not_turned_around(world, removed):
+    """The power went after the proof; the target is not well when it comes back."""
+    it = world(count=3)
+    whole = world(count=3)
+    whole.turn()
+    calls = [do for do, _ in whole.docker.calls]
+    before_removing = len(calls) - 3 + removed
+
+    class Dies(Fuse):
+        def passes(self):
+            if len(it.docker.calls) == before_removing + 1:
+                raise PowerCut
+            super().passes()
+
+    it.docker.fuse = Dies()
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    it.docker.sick.add(a_pair("v1.2.0").image)
+    turn_until_it_ended(it)
+
+    assert_rolled_back_once(it)
+    assert it.memory.all(WentBack, RollbackStuck) == []
+
+
+def test_a_journal_that_fails_stops_everything_at_once(world):
+    whole = world()
+    begun = len(whole.memory.entries)
+    whole.turn()
+
+    for after in range(begun, len(whole.memory.entries) - 1):
+        it = world()
+        it.memory.fuse = FullAfter(it.memory, after)
+        with pytest.raises(JournalLost, match="the disk is full"):
+            it.turn()
+
+        troubles = (StepFailed, WentBack, RollbackStuck, RollbackRefused)
+        assert it.memory.all(*troubles) == []
+        turn_until_it_ended(it)
+        assert_rolled_back_once(it)
+
+
+class FullAfter(Fuse):
+    """Lets one journal entry fail, once it holds *after* of them."""
+
+    def __init__(self, memory, after):
+        super().__init__()
+        self.memory, self.after = memory, after
+
+    def passes(self):
+        if len(self.memory.entries) >= self.after and not self.count:
+            self.count = 1
+            self.memory.broken = JournalLost("the disk is full")
+
+
+def test_leftovers_that_cannot_be_cleared_do_not_keep_it_from_its_end(world):
+    it = world()
+    it.docker.refuses["connect", ""] = "no such network"
+    it.docker.refuses["remove", ""] = "device or resource busy"
+
+    it.turn()
+
+    assert it.stands_on("v1.3.0") == []
+    assert ends(it) == [("unchanged", "v1.3.0", "v1.2.0")]
+    (ended,) = it.memory.all(RollbackEnded)
+    assert it.turn() == ended.proof
+
+
+def test_turning_takes_no_longer_than_it_is_given(world):
+    it = world()
+    it.docker.sick.add(a_pair("v1.2.0").image)
+    before = it.clock.now()
+
+    it.turn(0 * SECOND)
+
+    assert 60 * SECOND <= it.clock.now() - before < 61 * SECOND

@@ -1,0 +1,717 @@
+"""Small worlds to run the watchdog in: values, and far ends that behave.
+
+The far ends are state machines of the world, as Docker, Prometheus and a disk are.
+"""
+
+import hashlib
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from watchdog.act.hands import Hands
+from watchdog.cycle import Cycle
+from watchdog.decide.standing import Standing, stand
+from watchdog.facts.event import (
+    BreachConfirmed,
+    Entry,
+    PairProvedGood,
+    PairStarted,
+    QuestionAsked,
+)
+from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
+from watchdog.facts.problem import Claimed, EngineRefused, Unreachable
+from watchdog.facts.reading import Blind, Block, Look, Measured
+from watchdog.facts.rules import Rules
+from watchdog.facts.trial import Trial
+from watchdog.facts.trigger import Action, Release, Trigger, Value
+from watchdog.facts.verdict import Clear
+from watchdog.observe.running import Stack
+from watchdog.release_file import Releases
+from watchdog.transaction import Transaction
+from watchdog.verify.proof import Answer
+
+AT = datetime(2026, 3, 11, 3, 0, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+ASHA = "asha@flexli.example"
+BELA = "bela@flexli.example"
+REPOSITORY = "ghcr.io/flexli/dms"
+
+
+def sha(text):
+    """Give the sha256 of *text* in hex."""
+    data = text if isinstance(text, bytes) else text.encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+def _manifest(tenant, version):
+    return f"{tenant} of {version}"
+
+
+# -- values --------------------------------------------------------------------
+
+
+def a_pair(version="v1.2.0", *, image=None, manifest=None, tenants=("meesho",)):
+    """Make the pair of *version*; another *image* or *manifest* by its version."""
+    return Pair(
+        version,
+        f"sha256:{sha(image or version)}",
+        tuple(
+            (tenant, sha(_manifest(tenant, manifest or version))) for tenant in tenants
+        ),
+    )
+
+
+def a_record(version="v1.2.0", *, services=("dms",), shared=False, pair=None, **body):
+    """Make the record of a pair; *shared* is the runbook's layout, *body* is added."""
+    ref = f"{REPOSITORY}:{version}"
+    pair = pair or a_pair(version)
+    return Record(
+        pair=pair,
+        image_ref=ref,
+        repo_digests=(f"{REPOSITORY}@{pair.image}",),
+        replicas=tuple(
+            Replica(
+                service,
+                f"dms-{service}-1",
+                {"Image": ref, "Labels": {"a": "b"}, "HostConfig": {}} | body,
+                {"dms_default": {"Aliases": [service]}},
+            )
+            for service in services
+        ),
+        manifests=tuple(
+            HeldManifest(
+                tenant,
+                f"manifests/{tenant}.manifest.json"
+                if shared
+                else f"manifests/{tenant}.{version}.manifest.json",
+                f"manifests/{tenant}.{version}.manifest.json",
+                digest,
+                sha("seal"),
+            )
+            for tenant, digest in pair.manifests
+        ),
+        compose_version="2.40.0",
+    )
+
+
+def a_trigger(name="AwbRoutingFailures", action=Action.ROLLBACK, **other):
+    """Make a trigger that is breached as soon as its one point is above 1."""
+    values = {
+        "name": name,
+        "kind": Value(name),
+        "action": action,
+        "window": timedelta(),
+        "sustained": False,
+        "block": MINUTE,
+        "above": 1.0,
+        "confirm_polls": 1,
+    }
+    return Trigger(**(values | other))
+
+
+AWB = a_trigger()
+HTTP_5XX = a_trigger("Http5xxRate", Action.PAUSE_AND_ALERT)
+
+
+def a_release(version="v1.3.0", **other):
+    """Make a release file with one immediate and one pausing trigger."""
+    values = {
+        "version": version,
+        "image": f"{REPOSITORY}:{version}",
+        "manifests": {"meesho": f"meesho.{version}.manifest.json"},
+        "triggers": (AWB, HTTP_5XX),
+        "dri": (ASHA, BELA),
+        "approved_by": ASHA,
+    }
+    return Release(**(values | other))
+
+
+def rules(**other):
+    """Make rules with the defaults of the settings."""
+    values = {
+        "name": "dms-test",
+        "services": ("dms",),
+        "variable": "DMS_VERSION",
+        "on_call": "ops",
+        "bake_time": 30 * MINUTE,
+        "settle": 30 * SECOND,
+        "blind_for": 5 * MINUTE,
+        "recover_within": None,
+        "prove_within": 60 * SECOND,
+        "stop_within": 5 * SECOND,
+        "daily_limit": 3,
+    }
+    return Rules(**(values | other))
+
+
+# -- a journal's beginning --------------------------------------------------------
+
+
+def entries(*events, at=AT, every=SECOND):
+    """Give *events* numbers and dates, from *at* on; a datetime moves the clock."""
+    found = []
+    for event in events:
+        if isinstance(event, datetime):
+            at = event
+            continue
+        found.append(Entry(len(found) + 1, at, event))
+        at += every
+    return found
+
+
+def started(version="v1.2.0", *, pair=None, by="", containers=None, since=AT):
+    """Say that *version* was deployed."""
+    pair = pair or a_pair(version)
+    name = containers or f"{version}{by}"
+    return PairStarted(pair, f"record of {version}", (name,), since, by)
+
+
+def proved_good(version="v1.2.0"):
+    """Say that *version* was baked."""
+    return PairProvedGood(a_pair(version).key, f"{version} ran long enough")
+
+
+def breached(trigger=AWB, version="v1.3.0", incident="inc-1"):
+    """Say that *trigger* was confirmed on *version*."""
+    return BreachConfirmed(
+        incident,
+        trigger.name,
+        str(trigger.action),
+        a_pair(version).key,
+        version,
+        "9 of 40 failed",
+        9.0,
+        1.0,
+    )
+
+
+def asked(incident="inc-1", question="apr_1", expires=AT + HOUR):
+    """Say that the DRIs were asked."""
+    return QuestionAsked(
+        question,
+        incident,
+        "{}",
+        f"sha256:{sha('{}')}",
+        (ASHA, BELA),
+        expires,
+        "roll back?",
+    )
+
+
+HEALTHY_THEN_NEXT = (started("v1.2.0"), proved_good("v1.2.0"), started("v1.3.0"))
+"""v1.2.0 is known to be good, v1.3.0 runs."""
+
+
+# -- the far ends -----------------------------------------------------------------
+
+
+class PowerCut(BaseException):
+    """The machine dies here: nobody may catch it."""
+
+
+class Fuse:
+    """Counts instants, before and after each act, and cuts the power at some."""
+
+    def __init__(self, *cuts):
+        self.count = 0
+        self.cuts = set(cuts)
+
+    def passes(self):
+        """Pass one instant."""
+        self.count += 1
+        if self.count in self.cuts:
+            raise PowerCut(self.count)
+
+
+class Notebook:
+    """A memory without a disk; what was added is there after any power cut."""
+
+    def __init__(self, fuse=None):
+        self.fuse = fuse or Fuse()
+        self.entries = []
+        self.claims = set()
+        self.blobs = {}
+        self.records = {}
+        self.turn = None
+        self.standing = Standing()
+        self.broken = None
+
+    def add(self, at, *events, claim=""):
+        self.fuse.passes()
+        if self.broken:
+            problem, self.broken = self.broken, None
+            raise problem
+        if claim in self.claims:
+            raise Claimed(claim)
+        self.claims |= {claim} - {""}
+        new = [
+            Entry(number, at, event)
+            for number, event in enumerate(events, len(self.entries) + 1)
+        ]
+        self.entries += new
+        self.standing = stand(new, self.standing)
+        self.fuse.passes()
+
+    def keep(self, record, blobs):
+        name = sha(repr(record))
+        self.records[name] = record
+        self.blobs |= blobs
+        return name
+
+    def record(self, sha256):
+        return self.records[sha256]
+
+    def blob(self, sha256):
+        self.fuse.passes()
+        return self.blobs[sha256]
+
+    def last_turn(self):
+        return self.turn
+
+    def mark(self, turn):
+        self.turn = turn
+
+    def all(self, *kinds):
+        """Give the events of *kinds*, in order; all of them without."""
+        events = [entry.event for entry in self.entries]
+        return [event for event in events if not kinds or isinstance(event, kinds)]
+
+
+class StillClock:
+    """Goes on only when somebody waits."""
+
+    def __init__(self, at=AT):
+        self.at = at
+        self.waited = 0.0
+
+    def now(self):
+        return self.at + self.waited * SECOND
+
+    def monotonic(self):
+        return self.waited
+
+    def pause(self, seconds):
+        self.waited += seconds
+
+
+class Docker:
+    """An engine: containers, images, tags, and the folder that is mounted.
+
+    It refuses what Docker refuses (a name twice, removing what runs), is fine with
+    what Docker is fine with (stopping what is stopped), and notes for each start
+    which image met which manifests.
+    """
+
+    def __init__(self, folder, clock, fuse=None):
+        self.folder = folder
+        self.clock = clock
+        self.fuse = fuse or Fuse()
+        self.boxes = {}
+        self.tags = {}
+        self.starts = []
+        self.calls = []
+        self.down = False
+        self.refuses = {}
+        self.crashing = set()
+        self.sick = set()
+        self._ids = itertools.count(1)
+
+    # looking
+
+    def containers(self, labels):
+        self._reached()
+        return [
+            {"Id": id_, "Names": [box["Name"]]}
+            for id_, box in self.boxes.items()
+            if labels.items() <= box["Config"]["Labels"].items()
+        ]
+
+    def container(self, id_or_name):
+        self._reached()
+        return self.boxes.get(id_or_name)
+
+    def image(self, ref):
+        self._reached()
+        id_ = self.tags.get(ref, ref)
+        digests = [f"{REPOSITORY}@{id_}"]
+        return (
+            {"Id": id_, "RepoDigests": digests} if id_ in self.tags.values() else None
+        )
+
+    def logs(self, container, lines=50):
+        self._reached()
+        return f"the logs of {container[:12]}"
+
+    # acting
+
+    def pull(self, repository, digest):
+        with self._act("pull", repository):
+            self.tags[f"{repository}@{digest}"] = digest
+
+    def tag(self, image, repository, tag):
+        with self._act("tag", tag):
+            self.tags[f"{repository}:{tag}"] = image
+
+    def create(self, name, body, networks):
+        with self._act("create", name):
+            self._name_is_free(name)
+            id_ = sha(f"container {next(self._ids)}")
+            config = {key: value for key, value in body.items() if key != "HostConfig"}
+            host = {"RestartPolicy": {"Name": "no"}} | body["HostConfig"]
+            self.boxes[id_] = {
+                "Id": id_,
+                "Name": f"/{name}",
+                "Image": self.tags[body["Image"]],
+                "Created": self.clock.now().isoformat(),
+                "RestartCount": 0,
+                "Config": config,
+                "HostConfig": host,
+                "Mounts": [
+                    {"Type": "bind", "Source": source, "Destination": inside}
+                    for source, inside in (b.split(":")[:2] for b in host["Binds"])
+                ],
+                "NetworkSettings": {
+                    # Like an engine before 1.44: the others by `connect`.
+                    "Networks": {key: dict(networks[key]) for key in list(networks)[:1]}
+                },
+                "State": {
+                    "Running": False,
+                    "Restarting": False,
+                    "Status": "created",
+                    "StartedAt": "0001-01-01T00:00:00Z",
+                },
+            }
+            return id_
+
+    def connect(self, container, network, endpoint):
+        with self._act("connect", network):
+            self.boxes[container]["NetworkSettings"]["Networks"][network] = endpoint
+
+    def set_restart(self, container, policy):
+        with self._act("set_restart", self._short(container)):
+            self.boxes[container]["HostConfig"]["RestartPolicy"] = dict(policy)
+
+    def stop(self, container, within):
+        with self._act("stop", self._short(container)):
+            state = self.boxes[container]["State"]
+            if state["Running"]:
+                state |= {"Running": False, "Status": "exited"}
+
+    def rename(self, container, name):
+        with self._act("rename", name):
+            self._name_is_free(name)
+            self.boxes[container]["Name"] = f"/{name}"
+
+    def start(self, container):
+        with self._act("start", self._short(container)):
+            box = self.boxes[container]
+            if box["State"]["Running"]:
+                return
+            seen = tuple(
+                sorted(
+                    sha((self.folder / mount["Source"]).read_bytes())
+                    for mount in box["Mounts"]
+                )
+            )
+            self.starts.append((box["Image"], seen))
+            dies = box["Image"] in self.crashing
+            box["State"] |= {
+                "Running": not dies,
+                "Status": "exited" if dies else "running",
+                "StartedAt": self.clock.now().isoformat(),
+            }
+
+    def remove(self, container):
+        with self._act("remove", self._short(container)):
+            if self.boxes[container]["State"]["Running"]:
+                raise EngineRefused("cannot remove: the container is running")
+            del self.boxes[container]
+
+    # the world
+
+    def answers(self, _meant=""):
+        """Answer as the stack's health endpoint does."""
+        ups = [box for box in self.boxes.values() if box["State"]["Running"]]
+        fine = bool(ups) and not any(box["Image"] in self.sick for box in ups)
+        return (Answer(fine, "health says 200" if fine else "health says 503"),)
+
+    def up(self):
+        """Give what runs: name to (image, restart policy)."""
+        return {
+            box["Name"].lstrip("/"): (
+                box["Image"],
+                box["HostConfig"]["RestartPolicy"]["Name"],
+            )
+            for box in self.boxes.values()
+            if box["State"]["Running"]
+        }
+
+    def names(self):
+        """Give the names of all containers in any state."""
+        return sorted(box["Name"].lstrip("/") for box in self.boxes.values())
+
+    def created(self):
+        """Count the creates of each name, live or not."""
+        return [what for do, what in self.calls if do == "create"]
+
+    def _short(self, container):
+        return (
+            self.boxes[container]["Name"].lstrip("/")
+            if container in self.boxes
+            else "?"
+        )
+
+    def _name_is_free(self, name):
+        if any(box["Name"] == f"/{name}" for box in self.boxes.values()):
+            raise EngineRefused(f"Conflict. The name {name} is already in use")
+
+    def _reached(self):
+        if self.down:
+            raise Unreachable("the engine did not answer")
+
+    def _act(self, do, what):
+        return _Act(self, do, what)
+
+
+class _Act:
+    """One call that changes something, with an instant before and one after it."""
+
+    def __init__(self, docker, do, what):
+        self.docker, self.do, self.what = docker, do, what
+
+    def __enter__(self):
+        docker = self.docker
+        docker._reached()
+        docker.fuse.passes()
+        docker.calls.append((self.do, self.what))
+        for (do, part), words in docker.refuses.items():
+            if do == self.do and part in self.what:
+                raise EngineRefused(words)
+
+    def __exit__(self, kind, error, trace):
+        if kind is None:
+            self.docker.fuse.passes()
+
+
+class World:
+    """A Compose stack with a watchdog beside it, all but the watchdog's rules real.
+
+    ``Stack``, ``Hands``, ``Transaction`` and ``Cycle`` are the real ones; the engine
+    is ``Docker``, the journal a ``Notebook``, the folder a folder. Both survive a
+    power cut; ``watch()`` makes a new watchdog, that knows only what they say.
+    """
+
+    def __init__(self, folder, *, shared=False, services=("dms",), fuse=None, **chosen):
+        self.folder = folder
+        self.shared = shared
+        self.services = services
+        self.fuse = fuse or Fuse()
+        self.clock = StillClock()
+        self.docker = Docker(folder, self.clock, self.fuse)
+        self.memory = Notebook(self.fuse)
+        self.numbers = Numbers(self.clock)
+        self.trials = Trials()
+        self.rules = rules(services=services, **chosen)
+        self.releases = {v: a_release(v) for v in ("v1.2.0", "v1.3.0", "v1.3.1")}
+        self.default = None
+        self.restart = "unless-stopped"
+        self.networks = {"dms_default": {}, "dms_back": {"Aliases": ["db"]}}
+        self._secrets = itertools.count(1)
+        (folder / "manifests").mkdir(parents=True)
+
+    # what people do
+
+    def build(self, version):
+        """Have the image and the signed manifest of *version*."""
+        self.docker.tags[f"{REPOSITORY}:{version}"] = a_pair(version).image
+        kept = self.folder / self._kept(version)
+        kept.write_text(_manifest("meesho", version))
+        kept.with_name(f"{kept.name}.sig").write_text("seal")
+
+    def compose_up(self, version, manifest=None):
+        """Deploy *version* as Compose does; a *manifest* of another makes it mixed."""
+        self.build(version)
+        manifest = manifest or version
+        (self.folder / ".env").write_text(f"TZ=UTC\nDMS_VERSION={version}\n")
+        if self.shared:
+            at = self._at(version)
+            (self.folder / at).write_text(_manifest("meesho", manifest))
+        else:
+            at = self._kept(manifest)
+        fuse, self.docker.fuse = self.docker.fuse, Fuse()
+        for id_, box in list(self.docker.boxes.items()):
+            box["State"]["Running"] = False
+            self.docker.remove(id_)
+        for service in self.services:
+            name = f"dms-{service}-1"
+            body = {
+                "Image": f"{REPOSITORY}:{version}",
+                "Hostname": service,
+                "Labels": {
+                    "com.docker.compose.project": "dms",
+                    "com.docker.compose.service": service,
+                    "com.docker.compose.oneoff": "False",
+                    "com.docker.compose.project.working_dir": str(self.folder),
+                },
+                "HostConfig": {
+                    "NetworkMode": "dms_default",
+                    "RestartPolicy": {"Name": self.restart},
+                    "Binds": [f"{self.folder / at}:/manifests/meesho.manifest.json:ro"],
+                },
+            }
+            id_ = self.docker.create(name, body, self.networks)
+            for network in list(self.networks)[1:]:
+                self.docker.connect(id_, network, self.networks[network])
+            self.docker.start(id_)
+        self.docker.fuse = fuse
+        self.docker.calls.clear()
+
+    def _kept(self, version):
+        return f"manifests/meesho.{version}.manifest.json"
+
+    def _at(self, version):
+        return "manifests/meesho.manifest.json" if self.shared else self._kept(version)
+
+    # the watchdog
+
+    def transaction(self):
+        """Start a watchdog's hands anew."""
+        eyes = self.eyes()
+        return Transaction(
+            eyes=eyes,
+            hands=Hands(
+                self.docker,
+                folder=self.folder,
+                env_file=".env",
+                variable="DMS_VERSION",
+                blob=self.memory.blob,
+                sealed=lambda *_: None,
+            ),
+            ask_stack=self.docker.answers,
+            tenants_of=self.tenants_of,
+            memory=self.memory,
+            rules=self.rules,
+            clock=self.clock,
+        )
+
+    def eyes(self):
+        """Start a watchdog's eyes anew."""
+        return Stack(
+            self.docker,
+            project="dms",
+            services=self.services,
+            folder=self.folder,
+            env_file=".env",
+            variable="DMS_VERSION",
+            manifests="manifests",
+            inside="/manifests/{tenant}.manifest.json",
+        )
+
+    def tenants_of(self, version):
+        release = self.filed().for_version(version)
+        return tuple(sorted(release.manifests)) if release else ()
+
+    def filed(self):
+        return Releases(self.releases, self.default)
+
+    def watch(self):
+        """Start a watchdog that knows only the journal and the world."""
+        return Cycle(
+            eyes=self.eyes(),
+            metrics=self.numbers,
+            arms=self.trials,
+            transaction=self.transaction(),
+            memory=self.memory,
+            releases=self.filed(),
+            rules=self.rules,
+            secret=lambda: f"secret{next(self._secrets)}",
+        )
+
+    def turn(self, after=5 * SECOND):
+        """Do one turn of a new watchdog, *after* the last; give its sentence."""
+        self.clock.at += after
+        done = self.watch().turn(self.clock.now())
+        self.memory.mark(done)
+        return done.words
+
+    def bake(self, version="v1.2.0"):
+        """Deploy *version*, and watch it until it is known to be good."""
+        self.compose_up(version)
+        self.turn()
+        self.turn(self.rules.settle)
+        self.turn(self.rules.bake_time)
+
+    # what is true of it
+
+    def pairs_started(self):
+        """Give each start as the versions of (image, manifest)."""
+        images = {a_pair(v).image: v for v in self.releases}
+        texts = {sha(_manifest("meesho", v)): v for v in self.releases}
+        return [
+            (images[image], *(texts[one] for one in seen))
+            for image, seen in self.docker.starts
+        ]
+
+    def pinned(self):
+        """Give the env file's text."""
+        return (self.folder / ".env").read_text()
+
+    def stands_on(self, version):
+        """Tell what is not as it is when *version* runs as one whole pair."""
+        image = a_pair(version).image
+        meant = {f"dms-{s}-1": (image, self.restart) for s in self.services}
+        wrong = []
+        if self.docker.up() != meant:
+            wrong.append(f"up: {self.docker.up()}")
+        if self.pinned() != f"TZ=UTC\nDMS_VERSION={version}\n":
+            wrong.append(f"pinned: {self.pinned()!r}")
+        if (self.folder / self._at(version)).read_text() != _manifest(
+            "meesho", version
+        ):
+            wrong.append("another manifest")
+        mixed = [one for one in self.pairs_started() if len(set(one)) > 1]
+        return wrong + [f"started mixed: {one}" for one in mixed]
+
+
+class Numbers:
+    """A Prometheus that answers with one point per trigger, by the trigger's name.
+
+    What is not set is 0. A ``Blind`` is given as it is; so is *down* for all.
+    """
+
+    def __init__(self, clock):
+        self.clock = clock
+        self.values = {}
+        self.down = None
+        self.asked = 0
+
+    def now(self):
+        return self.down or self.clock.now()
+
+    def read_all(self, triggers, at):
+        self.asked += 1
+        return {trigger.name: self._read(trigger.name, at) for trigger in triggers}
+
+    def _read(self, name, at):
+        value = self.values.get(name, 0.0)
+        if isinstance(value, Blind):
+            return value
+        return Measured((Look(at, (Block(at, {"worst": value}),)),))
+
+
+class Trials:
+    """A range to try triggers on: all are proven, but those with *faults*."""
+
+    def __init__(self):
+        self.faults = {}
+
+    def try_out(self, trigger, at):
+        faults = self.faults.get(trigger.name, ())
+        return Trial(trigger.name, 1, Clear("0, not above 1"), faults=tuple(faults))
+
+
+def changed(release, **other):
+    """Give *release* with some fields changed."""
+    return replace(release, **other)
