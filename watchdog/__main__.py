@@ -14,7 +14,9 @@ from watchdog.record.journal import Journal
 from watchdog.schedule import RealClock
 from watchdog.settings import Settings, load
 from watchdog.show.status import picture, words
-from watchdog.wiring import releases_of, rules_of, run, wire
+from watchdog.show.trials import as_json as trials_json
+from watchdog.show.trials import words as trials_words
+from watchdog.wiring import releases_of, rules_of, run, tried, wire
 
 _REFUSED = 2
 app = typer.Typer(
@@ -48,10 +50,27 @@ def run_command(config: Config = _HERE) -> None:
 
 
 @app.command()
-def check(config: Config = _HERE) -> None:
-    """Name every fault of the settings and the release files, at once."""
+def check(
+    config: Config = _HERE,
+    *,
+    live: Annotated[
+        bool, typer.Option("--live", help="Try every trigger on Prometheus, now.")
+    ] = False,
+    release: Annotated[
+        str, typer.Option(help="Whose triggers; default: every release file's.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Name every fault of the settings and the release files, at once.
+
+    With --live, ends with 1 when a trigger cannot be relied on.
+    """
     settings = _settings(config)
     releases = releases_of(settings)
+    if live:
+        trials = tried(settings, releases, release)
+        typer.echo(trials_json(trials) if as_json else trials_words(trials))
+        raise typer.Exit(0 if all(t.is_proven for _, t in trials) else 1)
     count = len(releases.by_version) + (releases.default is not None)
     typer.echo(f"{config} and {count} release files in {settings.releases}: no fault")
 

@@ -10,6 +10,7 @@ from watchdog.decide.plan import spell
 from watchdog.decide.policy import baked, decide, recovered
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
+    BlindTooLong,
     BreachConfirmed,
     Event,
     FarEndBack,
@@ -24,19 +25,22 @@ from watchdog.facts.event import (
     QuestionClosed,
     RecoveryMissed,
     RecoverySeen,
+    ReleaseArmed,
     ReleaseUnfiled,
     RollbackRefused,
     RollbackStarted,
+    TriggerUnproven,
     VerdictChanged,
 )
 from watchdog.facts.pair import NotKnown, Pair, Running
 from watchdog.facts.problem import Problem, Unreachable
-from watchdog.facts.reading import Blind
+from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.rules import Rules
+from watchdog.facts.trial import cure
 from watchdog.facts.trigger import Release, Trigger
 from watchdog.facts.verdict import Breached, Clear, Verdict, kind_of
 from watchdog.judge.breach import judge
-from watchdog.roles import Eyes, Filed, Metrics, Remembers, Turn
+from watchdog.roles import Arms, Eyes, Filed, Metrics, Remembers, Turn
 from watchdog.transaction import Transaction
 
 
@@ -46,6 +50,7 @@ class Cycle:
 
     eyes: Eyes
     metrics: Metrics
+    arms: Arms
     transaction: Transaction
     memory: Remembers
     releases: Filed
@@ -165,12 +170,40 @@ class Cycle:
             self._lost("prometheus", server, at)
             return {trigger.name: server for trigger in release.triggers}
         self._back("prometheus", at)
+        self._arm(release, since, server, at)
         readings = self.metrics.read_all(release.triggers, server)
         armed_from = since + self.rules.settle
         return {
             trigger.name: judge(trigger, readings[trigger.name], armed_from)
             for trigger in release.triggers
         }
+
+    def _arm(
+        self, release: Release, since: datetime, server: datetime, at: datetime
+    ) -> None:
+        """Try every trigger live until all are proven; say once which are not.
+
+        A release that just started has no series yet: only what is still missing
+        after ``blind_for`` is a fault.
+        """
+        standing = self.memory.standing
+        settled = since + self.rules.settle
+        if standing.armed or at < settled:
+            return
+        trials = [self.arms.try_out(trigger, server) for trigger in release.triggers]
+        version = standing.running.pair.version if standing.running else ""
+        faulty = [trial for trial in trials if not trial.is_proven]
+        if not faulty:
+            words = f"all {len(trials)} triggers of {version} were tried live"
+            self.memory.add(at, ReleaseArmed(version, words))
+        elif at >= settled + self.rules.blind_for:
+            for trial in faulty:
+                first = trial.faults[0]
+                words = f"{first.path}: {first.words}"
+                if standing.unproven.get(trial.trigger) != words:
+                    self.memory.add(
+                        at, TriggerUnproven(version, trial.trigger, words, first.hint)
+                    )
 
     def _note(
         self, release: Release, verdicts: Mapping[str, Verdict], at: datetime
@@ -190,8 +223,28 @@ class Cycle:
                     trigger.name, kind, verdict.words, cause, quiet
                 )
                 self.memory.add(at, changed)
+            if isinstance(verdict, Blind):
+                self._tell_blindness(trigger, verdict, at)
             if isinstance(verdict, Breached) and not quiet:
                 self._latch(trigger, verdict, at)
+
+    def _tell_blindness(self, trigger: Trigger, verdict: Blind, at: datetime) -> None:
+        """Tell ops, once, when a trigger stays blind for ``blind_for``.
+
+        A release that is younger than the window can't have filled it yet; that is
+        no fault of anybody.
+        """
+        standing = self.memory.standing
+        seen, running = standing.verdicts[trigger.name], standing.running
+        if seen.told or running is None or at - seen.since < self.rules.blind_for:
+            return
+        full = running.since + self.rules.settle + trigger.window + trigger.block
+        if verdict.cause is Cause.TOO_FEW_SAMPLES and at < full:
+            return
+        since = f"{seen.since:%H:%M:%S} UTC"
+        words = f"{trigger.name} cannot be measured since {since}: {verdict.words}"
+        cause = verdict.cause
+        self.memory.add(at, BlindTooLong(trigger.name, str(cause), words, cure(cause)))
 
     def _latch(self, trigger: Trigger, verdict: Breached, at: datetime) -> None:
         standing = self.memory.standing

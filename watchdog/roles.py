@@ -10,6 +10,7 @@ from watchdog.facts.event import Event
 from watchdog.facts.pair import NotKnown, Record, Running
 from watchdog.facts.plan import Deployed, Plan, Step
 from watchdog.facts.reading import Blind, Reading
+from watchdog.facts.trial import Trial
 from watchdog.facts.trigger import Release, Trigger
 
 
@@ -61,6 +62,14 @@ class Metrics(Protocol):
         self, triggers: tuple[Trigger, ...], at: datetime
     ) -> Mapping[str, Reading]:
         """Read every trigger, by name."""
+        ...
+
+
+class Arms(Protocol):
+    """Tries triggers against the live server."""
+
+    def try_out(self, trigger: Trigger, at: datetime) -> Trial:
+        """Try *trigger* as of *at*, which is the server's time."""
         ...
 
 

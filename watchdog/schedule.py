@@ -1,21 +1,49 @@
 """When the watch turns; the only file that knows APScheduler or reads the clock."""
 
+import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from watchdog.cycle import Cycle
-from watchdog.facts.event import TurnCrashed
+from watchdog.facts.event import (
+    ClockStepped,
+    Event,
+    TurnCrashed,
+    TurnsLate,
+    TurnsOnTime,
+)
 from watchdog.facts.problem import JournalLost, Problem
-from watchdog.record.memory import Memory
+from watchdog.roles import Clock, Remembers, Turn
 
 _JOB = "turn"
+_SECOND = timedelta(seconds=1)
+# A smaller difference of the two clocks is what a time server corrects all day.
+_STEP = timedelta(seconds=2)
+# Turns that may be missing before it is a fault: readiness uses the same number.
+MISSED = 3
+
+
+class Turns(Protocol):
+    """What is turned."""
+
+    def turn(self, at: datetime) -> Turn:
+        """Do one turn as of *at*."""
+        ...
+
+
+class Keeps(Remembers, Protocol):
+    """A memory that also notes complete turns."""
+
+    def mark(self, turn: Turn) -> None:
+        """Note that a turn is complete."""
+        ...
 
 
 class RealClock:
@@ -34,7 +62,72 @@ class RealClock:
         time.sleep(seconds)
 
 
-class _Steady(IntervalTrigger):  # type: ignore[misc] # APScheduler has no types
+@dataclass(slots=True)
+class Pace:
+    """How the turns come, by both clocks; *began* and *ended* are monotonic.
+
+    Pure book-keeping: whoever turns tells it, and it answers what is worth saying.
+    """
+
+    poll: timedelta
+    began: float | None = None
+    ended: float | None = None
+    wall: datetime | None = None
+    is_late: bool = False
+    late_total: int = 0
+    turns: int = 0
+    took: float = 0.0
+
+    def begin(self, wall: datetime, monotonic: float) -> list[Event]:
+        """Note that a turn begins; say what is wrong, or right again, with its time."""
+        events: list[Event] = []
+        if self.began is not None and self.wall is not None:
+            apart = timedelta(seconds=monotonic - self.began)
+            step = (wall - self.wall) - apart
+            if abs(step) > _STEP:
+                words = f"the wall clock moved {step / _SECOND:+.1f} s by itself"
+                events.append(ClockStepped(step / _SECOND, words))
+            late = apart > 2 * self.poll
+            self.late_total += late
+            if late and not self.is_late:
+                events.append(
+                    TurnsLate(
+                        f"{apart / _SECOND:.1f} s between two turns, meant "
+                        f"{self.poll / _SECOND:g} s"
+                    )
+                )
+            elif self.is_late and not late:
+                poll = f"{self.poll / _SECOND:g} s"
+                events.append(TurnsOnTime(f"turns come every {poll} again"))
+            self.is_late = late
+        self.began, self.wall = monotonic, wall
+        return events
+
+    def end(self, monotonic: float) -> None:
+        """Note that a turn is complete."""
+        if self.began is not None:
+            self.took = monotonic - self.began
+        self.ended = monotonic
+        self.turns += 1
+
+    def forgive(self) -> None:
+        """Let the next turn come late: a rollback takes the time that it takes."""
+        self.began = None
+
+    def is_fresh(self, monotonic: float) -> bool:
+        """Tell whether a full turn ended in the last three polls."""
+        if self.ended is None:
+            return False
+        return timedelta(seconds=monotonic - self.ended) <= MISSED * self.poll
+
+    def is_due(self, monotonic: float) -> bool:
+        """Tell whether the scheduler forgot a turn, which a clock step makes it do."""
+        if self.began is None:
+            return False
+        return timedelta(seconds=monotonic - self.began) > 2 * self.poll
+
+
+class Steady(IntervalTrigger):  # type: ignore[misc] # APScheduler has no types
     """An interval that skips what it missed instead of counting it out.
 
     The plain one walks through every missed turn after a clock step, on the
@@ -44,14 +137,13 @@ class _Steady(IntervalTrigger):  # type: ignore[misc] # APScheduler has no types
     def get_next_fire_time(
         self, previous_fire_time: datetime | None, now: datetime
     ) -> datetime | None:
+        """Give the next turn: one interval on, or from now if that is far off."""
         interval: timedelta = self.interval
         late = previous_fire_time and now - previous_fire_time > 2 * interval
         early = previous_fire_time and previous_fire_time > now + interval
         if late or early:
             return now + interval
-        fire: datetime | None = IntervalTrigger.get_next_fire_time(
-            self, previous_fire_time, now
-        )
+        fire: datetime | None = super().get_next_fire_time(previous_fire_time, now)
         return fire
 
 
@@ -60,9 +152,9 @@ class Schedule:
 
     def __init__(
         self,
-        cycle: Cycle,
-        memory: Memory,
-        clock: RealClock,
+        cycle: Turns,
+        memory: Keeps,
+        clock: Clock,
         poll: timedelta,
         *,
         lost: Callable[[JournalLost], None],
@@ -71,24 +163,31 @@ class Schedule:
         self._cycle = cycle
         self._memory = memory
         self._clock = clock
+        self._poll = poll
         self._lost = lost
         self._crashed = ""
+        self.pace = Pace(poll)
+        self._stopped = threading.Event()
+        self._busy = threading.Lock()
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(1)}, timezone=UTC
         )
         self._scheduler.add_job(
-            self._turn,
-            _Steady(seconds=poll.total_seconds(), timezone=UTC),
+            self.turn,
+            Steady(seconds=poll.total_seconds(), timezone=UTC),
             id=_JOB,
             next_run_time=clock.now(),
             coalesce=True,
             max_instances=1,
             misfire_grace_time=None,
         )
+        # The scheduler goes by the wall clock: set back an hour, it would sleep one.
+        self._guard = threading.Thread(target=self._watch, name="guard", daemon=True)
 
     def start(self) -> None:
         """Begin with a turn now."""
         self._scheduler.start()
+        self._guard.start()
 
     def wake(self) -> None:
         """Turn as soon as the current turn is over, instead of at the next poll."""
@@ -96,18 +195,33 @@ class Schedule:
 
     def stop(self) -> None:
         """Let the turn in hand finish, and begin no other."""
+        self._stopped.set()
         self._scheduler.shutdown(wait=True)
 
-    def _turn(self) -> None:
-        at = self._clock.now()
-        try:
-            done = self._cycle.turn(at)
-            self._memory.mark(replace(done, at=self._clock.now()))
-            self._crashed = ""
-        except JournalLost as problem:
-            self._lost(problem)
-        except Exception as error:  # noqa: BLE001 - what we cannot name crashes the turn, not the watch
-            self._crash(error)
+    def is_fresh(self) -> bool:
+        """Tell whether a full turn ended in the last three polls."""
+        return self.pace.is_fresh(self._clock.monotonic())
+
+    def turn(self) -> None:
+        """Do one turn now; what crashes it is journaled, and the next one goes on."""
+        with self._busy:
+            at = self._clock.now()
+            try:
+                paced = self.pace.begin(at, self._clock.monotonic())
+                if paced:
+                    self._memory.add(at, *paced)
+                rolled = self._memory.standing.last_rollback
+                done = self._cycle.turn(at)
+                self._memory.mark(replace(done, at=self._clock.now()))
+                self.pace.end(self._clock.monotonic())
+                standing = self._memory.standing
+                if standing.rollback or standing.last_rollback is not rolled:
+                    self.pace.forgive()
+                self._crashed = ""
+            except JournalLost as problem:
+                self._lost(problem)
+            except Exception as error:  # noqa: BLE001 - what we cannot name crashes the turn, not the watch
+                self._crash(error)
 
     def _crash(self, error: Exception) -> None:
         where = traceback.extract_tb(error.__traceback__)[-1]
@@ -120,3 +234,12 @@ class Schedule:
                 self._memory.add(self._clock.now(), TurnCrashed(words))
             except JournalLost as problem:
                 self._lost(problem)
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(self._poll.total_seconds()):
+            # A turn in hand is not a forgotten one, however long a rollback takes.
+            if self.pace.is_due(self._clock.monotonic()) and self._busy.acquire(
+                blocking=False
+            ):
+                self._busy.release()
+                self.wake()

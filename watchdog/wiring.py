@@ -21,7 +21,10 @@ from watchdog.cycle import Cycle
 from watchdog.engine import Engine
 from watchdog.facts.event import WatchStarted
 from watchdog.facts.problem import JournalLost, Problem
+from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
+from watchdog.facts.trial import Trial, cure
+from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
 from watchdog.observe.prometheus import Prometheus
 from watchdog.observe.running import Stack
@@ -32,6 +35,7 @@ from watchdog.release_file import Releases, load_releases
 from watchdog.schedule import RealClock, Schedule
 from watchdog.settings import Address, Settings
 from watchdog.show.http import Faces
+from watchdog.show.metrics import Pulse
 from watchdog.signature import verify_seal
 from watchdog.transaction import Transaction
 
@@ -74,6 +78,47 @@ def releases_of(settings: Settings) -> Releases:
     return load_releases(
         settings.releases, settings.prometheus.scrape_interval, settings.approvers
     )
+
+
+def prometheus_of(settings: Settings) -> Prometheus:
+    """Make the one who asks Prometheus; nothing is asked yet."""
+    return Prometheus(
+        settings.prometheus.url,
+        settings.prometheus.timeout,
+        settings.prometheus.scrape_interval,
+        settings.poll,
+    )
+
+
+def tried(
+    settings: Settings, releases: Releases, version: str
+) -> list[tuple[str, Trial]]:
+    """Try the triggers of *version* live, or of every file; each with its release.
+
+    Raises:
+        Problem: Prometheus cannot be asked at all, or nothing is known of *version*.
+    """
+    prometheus = prometheus_of(settings)
+    try:
+        at = prometheus.now()
+        if isinstance(at, Blind):
+            raise Problem(at.words, cure(at.cause))
+        if version and releases.for_version(version) is None:
+            raise Problem(
+                f"no release file for {version} in {settings.releases}",
+                f"known: {', '.join(sorted(releases.by_version)) or 'none'}",
+            )
+        names = [version] if version else sorted(releases.by_version)
+        arming = Arming(prometheus, settings.prometheus.scrape_interval)
+        files = [(name, releases.for_version(name)) for name in names]
+        return [
+            (name, arming.try_out(trigger, at))
+            for name, release in files
+            if release is not None
+            for trigger in release.triggers
+        ]
+    finally:
+        prometheus.close()
 
 
 def wire(settings: Settings, version: str) -> Watch:
@@ -127,14 +172,11 @@ def wire(settings: Settings, version: str) -> Watch:
         rules=rules,
         clock=clock,
     )
+    metrics = prometheus_of(settings)
     cycle = Cycle(
         eyes=eyes,
-        metrics=Prometheus(
-            settings.prometheus.url,
-            settings.prometheus.timeout,
-            settings.prometheus.scrape_interval,
-            settings.poll,
-        ),
+        metrics=metrics,
+        arms=Arming(metrics, settings.prometheus.scrape_interval),
         transaction=transaction,
         memory=memory,
         releases=releases,
@@ -149,6 +191,7 @@ def wire(settings: Settings, version: str) -> Watch:
         rules=rules,
         poll=settings.poll,
         now=clock.now,
+        pulse=lambda: _pulse(schedule),
     )
     door = Door(memory, audience=settings.name, approvers=_keys(settings))
     webhook = Webhook(memory, door, now=clock.now, wake=schedule.wake)
@@ -240,6 +283,11 @@ def _leave(problem: JournalLost) -> None:
 def _tenants(releases: Releases, version: str) -> tuple[str, ...]:
     release = releases.for_version(version)
     return tuple(sorted(release.manifests)) if release else ()
+
+
+def _pulse(schedule: Schedule) -> Pulse:
+    pace = schedule.pace
+    return Pulse(pace.turns, pace.took, pace.late_total, schedule.is_fresh())
 
 
 def _keys(settings: Settings) -> dict[str, tuple[bytes, ...]]:

@@ -239,7 +239,9 @@ def promotion(
         seen = s.verdicts.get(trigger.name)
         if trigger.observe_only:
             continue
-        if seen is None or not seen.measured:
+        if trigger.name in s.unproven:
+            reasons.append(f"{trigger.name}: {s.unproven[trigger.name]}")
+        elif seen is None or not seen.measured:
             if known and known.good:
                 continue  # measured when it was proved good
             reasons.append(f"{trigger.name} has not been measured on this release yet")

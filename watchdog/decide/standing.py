@@ -6,6 +6,7 @@ from datetime import datetime
 
 from watchdog.facts.event import (
     Answered,
+    BlindTooLong,
     BreachConfirmed,
     Entry,
     FarEndBack,
@@ -21,12 +22,14 @@ from watchdog.facts.event import (
     QuestionClosed,
     RecoveryMissed,
     RecoverySeen,
+    ReleaseArmed,
     RollbackEnded,
     RollbackRefused,
     RollbackStarted,
     RollbackStuck,
     StepDone,
     StepIntended,
+    TriggerUnproven,
     VerdictChanged,
     WatchStarted,
     WentBack,
@@ -98,11 +101,16 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class SeenVerdict:
-    """A trigger's verdict since *since*; *measured* once it was not blind."""
+    """A trigger's verdict since *since*; *measured* once it was not blind.
+
+    Blindness has one beginning, however often its cause changes; *told* once ops
+    was told that it lasts.
+    """
 
     changed: VerdictChanged
     since: datetime
     measured: bool
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +127,8 @@ class Standing:
     unproven_since: datetime | None = None
     pairs: dict[str, KnownPair] = field(default_factory=dict)
     verdicts: dict[str, SeenVerdict] = field(default_factory=dict)
+    armed: bool = False
+    unproven: dict[str, str] = field(default_factory=dict)
     incident: Incident | None = None
     breached: frozenset[str] = frozenset()
     paused: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -171,7 +181,16 @@ def _after(s: Standing, entry: Entry) -> Standing:
             before = s.verdicts.get(trigger)
             measured = kind != "blind" or (before is not None and before.measured)
             seen = SeenVerdict(event, at, measured)
+            if kind == "blind" and before and before.changed.kind == "blind":
+                seen = replace(seen, since=before.since, told=before.told)
             return replace(s, verdicts=s.verdicts | {trigger: seen}, unproven_since=at)
+        case BlindTooLong(trigger=trigger) if trigger in s.verdicts:
+            told = replace(s.verdicts[trigger], told=True)
+            return replace(s, verdicts=s.verdicts | {trigger: told})
+        case ReleaseArmed():
+            return replace(s, armed=True, unproven={})
+        case TriggerUnproven(trigger=trigger, words=words):
+            return replace(s, unproven=s.unproven | {trigger: words})
         case BreachConfirmed():
             return _breached(s, at, event)
         case PromotionPaused(release=release, words=words):
@@ -257,6 +276,8 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         pairs=s.pairs | {event.pair.key: known},
         verdicts={},
         breached=frozenset(),
+        armed=False,
+        unproven={},
     )
 
 

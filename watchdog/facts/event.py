@@ -81,6 +81,34 @@ class VerdictChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class BlindTooLong:
+    """A trigger could not be measured for ``blind_for``; ops must know what."""
+
+    trigger: str
+    cause: str
+    words: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseArmed:
+    """Every trigger of the running release was tried live, and can be relied on."""
+
+    release: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerUnproven:
+    """A trigger was tried live and cannot be relied on; the others watch."""
+
+    release: str
+    trigger: str
+    words: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BreachConfirmed:
     """A fact from now on, whatever later samples say.
 
@@ -274,6 +302,28 @@ class FarEndBack:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnsLate:
+    """Turns do not come at their time, or take longer than a poll."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsOnTime:
+    """Turns come at their time again."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The wall clock and the monotonic one disagree: a step, or a suspended box."""
+
+    seconds: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class TurnCrashed:
     """A fault that we have no words for; the next turn starts from the journal."""
 
@@ -288,6 +338,9 @@ Event: TypeAlias = (
     | PairQuarantined
     | ReleaseUnfiled
     | VerdictChanged
+    | BlindTooLong
+    | ReleaseArmed
+    | TriggerUnproven
     | BreachConfirmed
     | PromotionPaused
     | PromotionResumed
@@ -307,6 +360,9 @@ Event: TypeAlias = (
     | IncidentClosed
     | FarEndLost
     | FarEndBack
+    | TurnsLate
+    | TurnsOnTime
+    | ClockStepped
     | TurnCrashed
 )
 

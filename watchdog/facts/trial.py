@@ -3,7 +3,21 @@
 from dataclasses import dataclass
 
 from watchdog.facts.problem import Fault
+from watchdog.facts.reading import Cause
 from watchdog.facts.verdict import Verdict
+
+_CURES = {
+    Cause.UNREACHABLE: "is `prometheus.url` right, and the server up?",
+    Cause.REJECTED: "paste the query into Prometheus; its words say where it is wrong",
+    Cause.TIMEOUT: "the server is slow: ask for less, or raise `prometheus.timeout`",
+    Cause.PARTIAL: "part of the server's stores is missing: mend that first",
+    Cause.NO_SERIES: "does the target run, and is the name spelled as it exports it?",
+    Cause.NO_TRAFFIC: "let it serve something, then try again",
+    Cause.TOO_FEW_SAMPLES: "let it serve more, or try again when the window is full",
+    Cause.STALE: "is the target up? Its last samples are old",
+    Cause.NOT_A_NUMBER: "the expression divides by nothing, or the exporter says NaN",
+    Cause.NONSENSE: "`errors` must be a part of `total`: same labels, same events",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,3 +40,8 @@ class Trial:
     def is_proven(self) -> bool:
         """True when nothing keeps the trigger from being relied on."""
         return not self.faults
+
+
+def cure(cause: Cause) -> str:
+    """Say what a person can do about *cause*."""
+    return _CURES[cause]

@@ -1,29 +1,20 @@
 """Tries every trigger against the live server: a typo is found now, not at 3 a.m."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from watchdog.facts.problem import Fault
 from watchdog.facts.reading import Blind, Cause, Measured, Reading
-from watchdog.facts.trial import Trial
+from watchdog.facts.trial import Trial, cure
 from watchdog.facts.trigger import Latency, Queue, Ratio, Trigger, Value
 from watchdog.judge.breach import judge
 from watchdog.observe.promql import duration, is_selector, slow_bucket
 
 _LONG_AGO = timedelta(days=3650)
-_CURES = {
-    Cause.UNREACHABLE: "is `prometheus.url` right, and the server up?",
-    Cause.REJECTED: "paste the query into Prometheus; its words say where it is wrong",
-    Cause.TIMEOUT: "the server is slow: ask for less, or raise `prometheus.timeout`",
-    Cause.PARTIAL: "part of the server's stores is missing: mend that first",
-    Cause.NO_SERIES: "does the target run, and is the name spelled as it exports it?",
-    Cause.NO_TRAFFIC: "let it serve something, then try again",
-    Cause.TOO_FEW_SAMPLES: "let it serve more, or try again when the window is full",
-    Cause.STALE: "is the target up? Its last samples are old",
-    Cause.NOT_A_NUMBER: "the expression divides by nothing, or the exporter says NaN",
-    Cause.NONSENSE: "`errors` must be a part of `total`: same labels, same events",
-}
+# Blind in a way that waiting or traffic does not mend.
+_NEVER_MENDS = (Cause.REJECTED, Cause.NONSENSE, Cause.NOT_A_NUMBER, Cause.PARTIAL)
 
 
 class Asks(Protocol):
@@ -40,13 +31,22 @@ class Asks(Protocol):
         ...
 
 
-def cure(cause: Cause) -> str:
-    """Say what a person can do about *cause*."""
-    return _CURES[cause]
+@dataclass(frozen=True, slots=True)
+class Arming:
+    """Tries triggers on one server. *scrape* is what the settings say of it."""
+
+    prometheus: Asks
+    scrape: timedelta
+
+    def try_out(self, trigger: Trigger, at: datetime) -> Trial:
+        """Try *trigger* as of *at*, which is the server's time."""
+        return try_out(self.prometheus, trigger, self.scrape, at)
 
 
-def try_out(prometheus: Asks, trigger: Trigger, scrape: timedelta, at: datetime) -> Trial:
-    """Try *trigger* as of *at*: do its series exist, in the shape that it needs?
+def try_out(
+    prometheus: Asks, trigger: Trigger, scrape: timedelta, at: datetime
+) -> Trial:
+    """Try *trigger* as of *at*: its series exist, in the shape that it needs.
 
     *scrape* is what the settings say of the samples' distance; what is measured
     counts.
@@ -68,10 +68,10 @@ def try_out(prometheus: Asks, trigger: Trigger, scrape: timedelta, at: datetime)
         faults += _spacing(prometheus, trigger, main[0], scrape, at)
     reading = prometheus.read(trigger, at)
     verdict = judge(trigger, reading, at - _LONG_AGO)
+    if not faults and isinstance(verdict, Blind) and verdict.cause in _NEVER_MENDS:
+        faults.append(Fault("trigger", verdict.words, cure(verdict.cause)))
     queries = reading.queries if isinstance(reading, Measured) else ()
-    return Trial(
-        trigger.name, series, verdict, queries, tuple(faults), tuple(doubts)
-    )
+    return Trial(trigger.name, series, verdict, queries, tuple(faults), tuple(doubts))
 
 
 def _selectors(trigger: Trigger) -> Iterator[tuple[str, str, bool]]:
@@ -117,13 +117,13 @@ def _missing(prometheus: Asks, role: str, selector: str, at: datetime) -> Fault:
         return Fault(
             role,
             f"`{selector}` has no series yet",
-            "start its counters at 0: one that is born with its first errors hides them",
+            "start its counters at 0: one born with its first errors hides them",
         )
     if role == "latency.histogram":
         return Fault(
             role,
             f"`{selector}` has no series",
-            "`over` must be a bucket's bound; count by (le) of the histogram lists them",
+            "`over` must be the bound of a bucket; ask Prometheus which there are",
         )
     return Fault(role, f"`{selector}` has no series", cure(Cause.NO_SERIES))
 
@@ -132,7 +132,8 @@ def _spacing(
     prometheus: Asks, trigger: Trigger, selector: str, scrape: timedelta, at: datetime
 ) -> list[Fault]:
     """Measure how far apart the samples are; a block needs two of them."""
-    span = max(10 * scrape, 2 * trigger.block)
+    # Long enough that one sample more or less at its edges does not matter.
+    span = max(40 * scrape, 4 * trigger.block)
     over = duration(span)
     older = _count(prometheus, f"count({selector} offset {over})", at)
     if isinstance(older, Blind) or not older:

@@ -428,9 +428,10 @@ class Prometheus:
             raise _NotSeen(Cause.PARTIAL, words)
         data = envelope.get("data")
         kind = data.get("resultType") if isinstance(data, dict) else None
-        meant = "matrix" if "query_range" in str(response.url) else "scalar"
-        if kind != meant:
-            words = f"{where} with resultType {kind}, not {meant}"
+        ranged = "query_range" in str(response.url)
+        meant = ("matrix",) if ranged else ("scalar", "vector")
+        if kind not in meant:
+            words = f"{where} with resultType {kind}, not {' or '.join(meant)}"
             raise _NotSeen(Cause.REJECTED, words)
 
     def _bounded(self, response: requests.Response) -> bytes:

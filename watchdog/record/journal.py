@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -76,15 +76,23 @@ class Journal:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self._folder = folder
         self._lock = threading.RLock()
+        self._failed = ""
         self._held = -1
         if not read_only:
             self._hold()
-        self._db = self._open(read_only=read_only)
+        try:
+            self._db = self._open(read_only=read_only)
+        except JournalLost:
+            self._let_go()
+            raise
         self._head = self._last()
 
     def close(self) -> None:
         """Let the file and the lock go."""
         self._db.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._held >= 0:
             os.close(self._held)
             self._held = -1
@@ -95,11 +103,13 @@ class Journal:
             self._held = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            self._let_go()
             raise JournalLost(
                 f"another watchdog holds the journal in {self._folder}",
                 "one watchdog per engine: stop the other one",
             ) from error
         except OSError as error:
+            self._let_go()
             raise JournalLost(
                 f"the state folder {self._folder} cannot be used: {error.strerror}",
                 "`state` needs a folder that the watchdog's user may write",
@@ -118,8 +128,10 @@ class Journal:
                 f"there is no journal in {self._folder}",
                 "has the watchdog run with this `state` folder yet?",
             )
+        db: sqlite3.Connection | None = None
         try:
-            uri = f"file:{path}?mode={'ro' if read_only else 'rwc'}"
+            # As a URI, since only that can open without making; it has its own quotes.
+            uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
             db = sqlite3.connect(
                 uri, uri=True, isolation_level=None, check_same_thread=False
             )
@@ -129,7 +141,11 @@ class Journal:
                 db.execute("PRAGMA journal_mode = DELETE")
                 db.execute("PRAGMA synchronous = EXTRA")
             self._check(db, read_only=read_only)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, JournalLost) as error:
+            if db is not None:
+                db.close()
+            if isinstance(error, JournalLost):
+                raise
             raise JournalLost(
                 f"the journal {path} cannot be opened: {error}",
                 "move it aside for inspection; never delete it",
@@ -171,14 +187,19 @@ class Journal:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
+            if self._failed:
+                raise JournalLost(f"the journal failed before: {self._failed}")
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
                 self._db.execute("COMMIT")
-            except sqlite3.IntegrityError as error:
-                self._db.execute("ROLLBACK")
-                raise Claimed(str(error)) from error
             except sqlite3.Error as error:
+                if self._db.in_transaction:
+                    with suppress(sqlite3.Error):
+                        self._db.execute("ROLLBACK")
+                if str(error).endswith("event.claim"):
+                    raise Claimed(f"{error}: it happened before") from error
+                self._failed = str(error)
                 raise JournalLost(
                     f"the journal could not be written: {error}",
                     "free the disk or mend the volume; what happened is read again "
@@ -199,18 +220,19 @@ class Journal:
     def _append(
         self, at: datetime, events: tuple[Event, ...], claim: str
     ) -> tuple[tuple[int, str], list[Entry]]:
+        stamp = at.astimezone(UTC).isoformat(timespec="microseconds")
+        written = [(type(event).__name__, _text(event)) for event in events]
         entries: list[Entry] = []
         with self._writing() as db:
             seq, previous = self._head
-            for number, event in enumerate(events, start=1):
-                kind = type(event).__name__
-                body = _CODECS[kind].dump_json(event).decode()
-                stamp = at.astimezone(UTC).isoformat(timespec="microseconds")
+            for number, (kind, body) in enumerate(written, start=1):
                 seq += 1
                 digest = _link(previous, seq, stamp, kind, body)
                 mine = claim if claim and number == len(events) else None
                 db.execute(_APPEND, (seq, stamp, kind, body, mine, previous, digest))
                 previous = digest
+                # What is told is what was written, as the next start will read it.
+                event: Event = _CODECS[kind].validate_json(body)
                 entries.append(Entry(seq, datetime.fromisoformat(stamp), event))
         return (seq, previous), entries
 
@@ -230,7 +252,7 @@ class Journal:
         """Note that a turn is complete."""
         verdicts = json.dumps(dict(turn.verdicts))
         with self._writing() as db:
-            db.execute(_MARK, (turn.at.isoformat(), turn.words, verdicts))
+            db.execute(_MARK, (turn.at.isoformat(), _sound(turn.words), verdicts))
 
     # -- reading -----------------------------------------------------------------
 
@@ -245,18 +267,19 @@ class Journal:
             rows = self._db.execute(_READ, (after,)).fetchall()
         entries: list[Entry] = []
         before = "" if after else _GENESIS
-        for seq, stamp, kind, body, previous, digest in rows:
+        for meant, row in enumerate(rows, start=after + 1):
+            seq, stamp, kind, body, previous, digest = row
+            if seq != meant:
+                raise JournalLost(
+                    f"event {meant} of the journal is missing",
+                    "compare with a backup and with the log, which holds every event",
+                )
             if (
                 before not in ("", previous)
                 or _link(previous, seq, stamp, kind, body) != digest
             ):
                 raise JournalLost(
                     f"event {seq} of the journal was changed after it was written",
-                    "compare with a backup and with the log, which holds every event",
-                )
-            if entries and seq != entries[-1].seq + 1:
-                raise JournalLost(
-                    f"event {entries[-1].seq + 1} of the journal is missing",
                     "compare with a backup and with the log, which holds every event",
                 )
             if kind not in _CODECS:
@@ -289,6 +312,17 @@ class Journal:
             return None
         at, words, verdicts = row
         return Turn(datetime.fromisoformat(at), str(words), json.loads(verdicts))
+
+
+def _text(event: Event) -> str:
+    """Write *event* as JSON; numbers that are not finite keep their names."""
+    plain = _CODECS[type(event).__name__].dump_python(event, mode="json")
+    return _sound(json.dumps(plain, separators=(",", ":"), ensure_ascii=False))
+
+
+def _sound(text: str) -> str:
+    """Replace what is half a character: what others send us may hold it."""
+    return text.encode(errors="replace").decode()
 
 
 def _link(previous: str, seq: int, stamp: str, kind: str, body: str) -> str:

@@ -14,7 +14,9 @@ import structlog
 
 from watchdog.facts.event import (
     Answered,
+    BlindTooLong,
     BreachConfirmed,
+    ClockStepped,
     Entry,
     Event,
     FarEndBack,
@@ -30,6 +32,7 @@ from watchdog.facts.event import (
     QuestionClosed,
     RecoveryMissed,
     RecoverySeen,
+    ReleaseArmed,
     ReleaseUnfiled,
     RollbackEnded,
     RollbackRefused,
@@ -38,7 +41,10 @@ from watchdog.facts.event import (
     StepDone,
     StepFailed,
     StepIntended,
+    TriggerUnproven,
     TurnCrashed,
+    TurnsLate,
+    TurnsOnTime,
     VerdictChanged,
     WatchStarted,
     WentBack,
@@ -55,6 +61,9 @@ NAMES: dict[type[Event], tuple[str, str]] = {
     PairQuarantined: ("warning", "decide.pair_quarantined"),
     ReleaseUnfiled: ("warning", "observe.release_unfiled"),
     VerdictChanged: ("info", "judge.verdict_changed"),
+    BlindTooLong: ("error", "judge.blind_too_long"),
+    ReleaseArmed: ("info", "observe.release_armed"),
+    TriggerUnproven: ("error", "observe.trigger_unproven"),
     BreachConfirmed: ("error", "judge.breach_confirmed"),
     PromotionPaused: ("warning", "decide.promotion_paused"),
     PromotionResumed: ("info", "decide.promotion_resumed"),
@@ -74,6 +83,9 @@ NAMES: dict[type[Event], tuple[str, str]] = {
     IncidentClosed: ("info", "decide.incident_closed"),
     FarEndLost: ("warning", "observe.far_end_lost"),
     FarEndBack: ("info", "observe.far_end_back"),
+    TurnsLate: ("warning", "schedule.turns_late"),
+    TurnsOnTime: ("info", "schedule.turns_on_time"),
+    ClockStepped: ("warning", "schedule.clock_stepped"),
     TurnCrashed: ("error", "schedule.turn_crashed"),
 }
 

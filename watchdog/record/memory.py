@@ -1,5 +1,6 @@
 """What the turn remembers with: the journal, its sum, and the log that echoes it."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -34,8 +35,10 @@ class Memory:
         with self._lock:
             entries = self._journal.append(at, *events, claim=claim)
             self._standing = stand(entries, self._standing)
-        for entry in entries:
-            self._say(entry)
+        # A full disk or a closed pipe under the log must not stop a rollback.
+        with contextlib.suppress(OSError, ValueError):
+            for entry in entries:
+                self._say(entry)
 
     def keep(self, record: Record, blobs: dict[str, bytes]) -> str:
         """Keep a release record with its bytes; return its name."""

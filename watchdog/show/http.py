@@ -11,6 +11,7 @@ from starlette.routing import Route
 from watchdog.decide.policy import promotion
 from watchdog.facts.rules import Rules
 from watchdog.roles import Filed, Remembers
+from watchdog.show.metrics import Pulse, Standings, page
 from watchdog.show.status import picture
 
 
@@ -25,12 +26,15 @@ class Faces:
         rules: Rules,
         poll: timedelta,
         now: Callable[[], datetime],
+        pulse: Callable[[], Pulse],
     ) -> None:
         self._memory = memory
         self._releases = releases
         self._rules = rules
         self._poll = poll
         self._now = now
+        self._pulse = pulse
+        self._standings = Standings(lambda: memory.standing, memory.last_turn, pulse)
 
     def public(self) -> list[Route]:
         """Build what the pipeline may ask."""
@@ -42,6 +46,7 @@ class Faces:
             Route("/healthz", self._alive, methods=["GET"]),
             Route("/readyz", self._ready, methods=["GET"]),
             Route("/v1/status", self._status, methods=["GET"]),
+            Route("/metrics", self._metrics, methods=["GET"]),
         ]
 
     async def _promotion(self, request: Request) -> Response:
@@ -52,7 +57,7 @@ class Faces:
         if release is None or (release.is_default and version not in seen):
             return _problem(404, "unknown", f"no release file for {version}")
         reasons = promotion(standing, release, self._rules, self._now())
-        if not self._fresh():
+        if not self._pulse().is_fresh:
             return _problem(503, "not_watching", "the last full turn is too old")
         if reasons:
             return JSONResponse(
@@ -65,7 +70,7 @@ class Faces:
 
     async def _ready(self, _: Request) -> Response:
         standing = self._memory.standing
-        fresh = self._fresh()
+        fresh = self._pulse().is_fresh
         ready = fresh and not standing.lost and standing.running is not None
         body: dict[str, Any] = {"ready": ready, "unreachable": standing.lost}
         if not fresh:
@@ -73,6 +78,10 @@ class Faces:
         if standing.rollback:
             body["words"] = "a rollback is under way"
         return JSONResponse(body, 200 if ready else 503)
+
+    async def _metrics(self, _: Request) -> Response:
+        text = page(self._standings)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def _status(self, _: Request) -> Response:
         standing = self._memory.standing
@@ -87,10 +96,6 @@ class Faces:
             at=self._now(),
         )
         return JSONResponse(whole)
-
-    def _fresh(self) -> bool:
-        turn = self._memory.last_turn()
-        return turn is not None and self._now() - turn.at <= 3 * self._poll
 
 
 def _problem(status: int, code: str, words: str) -> Response:

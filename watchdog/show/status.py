@@ -24,7 +24,7 @@ def picture(
     running = s.running
     version = running.pair.version if running else ""
     reasons = promotion(s, release, rules, at) if release else ()
-    fresh = turn is not None and at - turn.at <= 3 * poll
+    fresh = turn is not None and abs(at - turn.at) <= 3 * poll
     return {
         "name": rules.name,
         "at": _stamp(at),
@@ -41,6 +41,8 @@ def picture(
         if running
         else None,
         "unclear": s.unclear.words if s.unclear else "",
+        "armed": s.armed,
+        "unproven": s.unproven,
         "promotion": {"state": _gate(reasons, fresh=fresh), "reasons": list(reasons)},
         "triggers": {
             name: {

@@ -1,0 +1,159 @@
+"""Triggers tried live: what is wrong is named, with its cure, before it matters."""
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.real import prometheus as real
+from watchdog.facts.problem import Fault
+from watchdog.facts.trigger import Action, Latency, Queue, Ratio, Trigger, Value
+from watchdog.facts.verdict import Clear
+from watchdog.observe.arming import try_out
+from watchdog.observe.prometheus import Prometheus
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not real.is_there(), reason="no `prometheus` here"),
+]
+
+SECOND = timedelta(seconds=1)
+SCRAPE = 15 * SECOND
+END = datetime(2026, 3, 11, 3, 0, 0, tzinfo=UTC)
+LAST = END.timestamp()
+
+FIVE = Trigger(
+    name="Http5xxRate",
+    kind=Ratio('errors{job="dms"}', 'total{job="dms"}'),
+    action=Action.PAUSE_AND_ALERT,
+    window=300 * SECOND,
+    sustained=True,
+    block=60 * SECOND,
+    above=0.05,
+)
+
+
+def counted(name, labels, *, every=15, until=0.0, rate=20.0):
+    """Scrape a counter for an hour, *every* so many seconds, *until* before END."""
+    return [
+        real.line(name, labels, rate * n * every, LAST - 3600 + (n + 1) * every)
+        for n in range(int((3600 - until) // every))
+    ]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    lines = [
+        *counted("errors", {"job": "dms"}, rate=0),
+        *counted("gone", {"job": "dms"}, until=1200),
+        *counted("h_bucket", {"job": "dms", "le": "0.5"}),
+        *counted("h_bucket", {"job": "dms", "le": "+Inf"}),
+        *counted("slow", {"job": "dms"}, every=60),
+        *counted("total", {"job": "dms"}),
+        *counted("up", {"job": "dms"}, rate=0),
+    ]
+    folder = tmp_path_factory.mktemp("arming")
+    with real.running(folder, lines) as url:
+        asked = Prometheus(url, 5 * SECOND, SCRAPE, 5 * SECOND)
+        with closing(asked):
+            yield asked
+
+
+def tried(server, **changes):
+    return try_out(server, replace(FIVE, **changes), SCRAPE, END)
+
+
+def test_a_trigger_whose_series_are_there_is_proven_and_says_its_value(server):
+    trial = tried(server)
+
+    assert trial.is_proven
+    assert trial.doubts == ()
+    assert trial.series == 1
+    assert isinstance(trial.verdict, Clear)
+
+
+def test_a_selector_that_never_matched_is_a_typo(server):
+    trial = tried(server, kind=Ratio('errors{job="dms"}', 'totl{job="dms"}'))
+
+    assert trial.faults == (
+        Fault(
+            "ratio.total",
+            '`totl{job="dms"}` has no series',
+            "does the target run, and is the name spelled as it exports it?",
+        ),
+    )
+
+
+def test_series_that_were_there_today_are_a_dead_target_and_no_typo(server):
+    trial = tried(server, kind=Ratio("errors", 'gone{job="dms"}'))
+
+    assert trial.faults == (
+        Fault(
+            "ratio.total",
+            '`gone{job="dms"}` has no series now; 1 in the last day',
+            "is the target up?",
+        ),
+    )
+
+
+def test_errors_without_a_series_are_a_doubt_since_a_late_birth_hides_them(server):
+    trial = tried(server, kind=Ratio('never{job="dms"}', 'total{job="dms"}'))
+
+    assert trial.is_proven
+    assert [doubt.path for doubt in trial.doubts] == ["ratio.errors"]
+    assert "start its counters at 0" in trial.doubts[0].hint
+
+
+def test_a_bound_that_is_no_bucket_is_named(server):
+    kind = Latency('h{job="dms"}', 300 * timedelta(milliseconds=1), 0.95)
+    trial = tried(server, kind=kind)
+
+    assert [fault.path for fault in trial.faults] == ["latency.histogram"]
+    assert "must be the bound of a bucket" in trial.faults[0].hint
+
+
+def test_a_bound_that_is_a_bucket_is_proven(server):
+    kind = Latency('h{job="dms"}', 500 * timedelta(milliseconds=1), 0.95)
+
+    assert tried(server, kind=kind).is_proven
+
+
+def test_every_selector_of_a_queue_is_needed(server):
+    kind = Queue('total{job="dms"}', "typo_in", "typo_out")
+    trial = tried(server, kind=kind, above=None)
+
+    paths = [fault.path for fault in trial.faults]
+    assert paths == ["queue.enqueued", "queue.drained"]
+
+
+def test_blocks_shorter_than_two_scrapes_are_named_with_the_block_to_write(server):
+    trial = tried(server, kind=Ratio("slow", "slow"))
+
+    assert [fault.path for fault in trial.faults] == ["block"]
+    assert "60s apart" in trial.faults[0].words
+    assert trial.faults[0].hint.startswith("write `block: 240s`")
+
+
+def test_settings_that_are_wrong_about_the_scrapes_are_named(server):
+    trial = tried(server, kind=Ratio("slow", "slow"), block=300 * SECOND)
+
+    assert [fault.path for fault in trial.faults] == ["prometheus.scrape_interval"]
+    assert "write `scrape_interval: 60s`" in trial.faults[0].hint
+
+
+def test_an_expression_that_the_server_rejects_carries_its_own_words(server):
+    trial = tried(server, kind=Value("up{job="), above=None, below=1.0)
+
+    assert trial.faults
+    assert "parse error" in trial.faults[0].words
+
+
+def test_a_server_that_does_not_answer_is_said_for_each_selector():
+    dead = Prometheus("http://127.0.0.1:9", SECOND, SCRAPE, 5 * SECOND)
+    with closing(dead):
+        trial = try_out(dead, FIVE, SCRAPE, END)
+
+    paths = [fault.path for fault in trial.faults]
+    assert paths == ["ratio.total", "ratio.errors"]
+    assert "prometheus.url" in trial.faults[0].hint

@@ -1,0 +1,129 @@
+"""The watchdog's own metrics, for the Prometheus that it watches with.
+
+Everything is read from the standing when it is asked for, so nothing can drift
+from what the journal says. The catalogue is docs/reference/metrics.md.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from watchdog.decide.standing import Standing
+from watchdog.roles import Turn
+
+VERDICTS = ("clear", "pending", "breached", "blind")
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How the turns come: how many, how long the last one took in seconds."""
+
+    turns: int
+    took: float
+    late: int
+    is_fresh: bool
+
+
+class Standings(Collector):
+    """Turns the standing into metrics each time that somebody asks."""
+
+    def __init__(
+        self,
+        standing: Callable[[], Standing],
+        turn: Callable[[], Turn | None],
+        pulse: Callable[[], Pulse],
+    ) -> None:
+        self._standing = standing
+        self._turn = turn
+        self._pulse = pulse
+
+    def collect(self) -> Iterator[Metric]:
+        """Give every metric as of now."""
+        s, pulse, turn = self._standing(), self._pulse(), self._turn()
+        yield _counter("watchdog_turns", "Complete turns of this process", pulse.turns)
+        yield _counter(
+            "watchdog_turns_late", "Turns over two polls after the last", pulse.late
+        )
+        yield _gauge("watchdog_turn_seconds", "How long the last turn took", pulse.took)
+        yield _gauge(
+            "watchdog_ready",
+            "1 if a full turn ended in the last 3 polls",
+            pulse.is_fresh,
+        )
+        if turn is not None:
+            yield _gauge(
+                "watchdog_last_turn_timestamp_seconds",
+                "When the last full turn ended",
+                turn.at.timestamp(),
+            )
+        verdicts = GaugeMetricFamily(
+            "watchdog_verdict",
+            "1 for the verdict that a trigger has now",
+            labels=["trigger", "verdict"],
+        )
+        for name, seen in s.verdicts.items():
+            for verdict in VERDICTS:
+                is_it = seen.changed.kind == verdict
+                verdicts.add_metric([name, verdict], float(is_it))
+        yield verdicts
+        paused = GaugeMetricFamily(
+            "watchdog_promotion_paused", "1 for a paused release", labels=["release"]
+        )
+        for release in s.paused:
+            paused.add_metric([release], 1.0)
+        yield paused
+        running = GaugeMetricFamily(
+            "watchdog_running_pair", "1 for what runs", labels=["release", "standing"]
+        )
+        known = s.running_pair
+        if known is not None:
+            word = (
+                "quarantined"
+                if known.quarantined
+                else "known-good"
+                if known.good
+                else "candidate"
+            )
+            running.add_metric([known.pair.version, word], 1.0)
+        yield running
+        yield _gauge("watchdog_armed", "1 if every trigger was proven live", s.armed)
+        yield _gauge(
+            "watchdog_incident_open",
+            "1 while an incident is open",
+            s.incident is not None,
+        )
+        yield _gauge(
+            "watchdog_rollback_under_way",
+            "1 while a rollback is under way",
+            s.rollback is not None,
+        )
+        yield _gauge(
+            "watchdog_rollback_stuck",
+            "1 while a rollback needs a person",
+            s.rollback is not None and bool(s.rollback.stuck),
+        )
+        lost = GaugeMetricFamily(
+            "watchdog_unreachable", "1 for what cannot be reached", labels=["what"]
+        )
+        for what in s.lost:
+            lost.add_metric([what], 1.0)
+        yield lost
+
+
+def page(collector: Collector) -> bytes:
+    """Write the text that Prometheus scrapes."""
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return generate_latest(registry)
+
+
+def _gauge(name: str, words: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, words, value=float(value))
+
+
+def _counter(name: str, words: str, value: float) -> Metric:
+    return CounterMetricFamily(name, words, value=float(value))

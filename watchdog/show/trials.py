@@ -1,0 +1,69 @@
+"""Triggers tried live, as a table for people and as JSON for the pipeline."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from watchdog.facts.problem import Fault
+from watchdog.facts.reading import Blind
+from watchdog.facts.trial import Trial, cure
+from watchdog.facts.verdict import Breached, kind_of
+
+Trials = Iterable[tuple[str, Trial]]
+
+
+def words(trials: Trials) -> str:
+    """Say of each trigger what it has now, and what to do about it."""
+    found = list(trials)
+    lines: list[str] = []
+    for release, trial in found:
+        state = "ok" if trial.is_proven else "FAULT"
+        kind = kind_of(trial.verdict)
+        lines.append(
+            f"{release}  {trial.trigger:<24} {state:<6} {trial.series} series, "
+            f"now {kind}: {trial.verdict.words}"
+        )
+        lines += [_line("fault", fault) for fault in trial.faults]
+        lines += [_line("doubt", doubt) for doubt in trial.doubts]
+        lines += [f"          {note}" for note in _notes(trial)]
+    faulty = sum(not trial.is_proven for _, trial in found)
+    lines.append(
+        f"{len(found)} triggers tried live: "
+        + (f"{faulty} cannot be relied on" if faulty else "all can be relied on")
+    )
+    return "\n".join(lines)
+
+
+def as_json(trials: Trials) -> str:
+    """Give the same for programs."""
+    return json.dumps([_plain(release, trial) for release, trial in trials], indent=2)
+
+
+def _plain(release: str, trial: Trial) -> dict[str, Any]:
+    return {
+        "release": release,
+        "trigger": trial.trigger,
+        "proven": trial.is_proven,
+        "series": trial.series,
+        "verdict": kind_of(trial.verdict),
+        "words": trial.verdict.words,
+        "queries": list(trial.queries),
+        "faults": [asdict(fault) for fault in trial.faults],
+        "doubts": [asdict(doubt) for doubt in trial.doubts],
+    }
+
+
+def _line(kind: str, fault: Fault) -> str:
+    hint = f"; {fault.hint}" if fault.hint else ""
+    return f"  {kind}   {fault.path}: {fault.words}{hint}"
+
+
+def _notes(trial: Trial) -> list[str]:
+    match trial.verdict:
+        case Blind(cause=cause) if trial.is_proven:
+            return [f"blind now ({cause}); {cure(cause)}"]
+        case Breached():
+            return ["over its bound with what runs now: is the bound right?"]
+        case _:
+            return []
