@@ -132,16 +132,20 @@ def _spacing(
     prometheus: Asks, trigger: Trigger, selector: str, scrape: timedelta, at: datetime
 ) -> list[Fault]:
     """Measure how far apart the samples are; a block needs two of them."""
-    # Long enough that one sample more or less at its edges does not matter.
-    span = max(40 * scrape, 4 * trigger.block)
-    over = duration(span)
-    older = _count(prometheus, f"count({selector} offset {over})", at)
+    span = max(20 * scrape, 4 * trigger.block)
+    one, two = duration(span), duration(2 * span)
+    older = _count(prometheus, f"count({selector} offset {two})", at)
     if isinstance(older, Blind) or not older:
         return []  # too young to tell
-    most = prometheus.instant(f"max(count_over_time({selector}[{over}]))", at)
-    if isinstance(most, Blind) or not most or not most[0][1]:
+    # The older half only: a sample on the edge of a range would count twice.
+    query = (
+        f"max(count_over_time({selector}[{two}])) - "
+        f"max(count_over_time({selector}[{one}]))"
+    )
+    counted = prometheus.instant(query, at)
+    if isinstance(counted, Blind) or not counted or counted[0][1] < 1:
         return []
-    apart = span / most[0][1]
+    apart = span / counted[0][1]
     if trigger.block < 1.8 * apart and not isinstance(trigger.kind, Value):
         return [
             Fault(
