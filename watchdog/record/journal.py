@@ -222,17 +222,19 @@ class Journal:
     ) -> tuple[tuple[int, str], list[Entry]]:
         stamp = at.astimezone(UTC).isoformat(timespec="microseconds")
         written = [(type(event).__name__, _text(event)) for event in events]
+        # What is told is what was written, as the next start will read it.
+        told: list[Event] = [
+            _CODECS[kind].validate_json(body) for kind, body in written
+        ]
         entries: list[Entry] = []
         with self._writing() as db:
             seq, previous = self._head
-            for number, (kind, body) in enumerate(written, start=1):
+            for (kind, body), event in zip(written, told, strict=True):
                 seq += 1
                 digest = _link(previous, seq, stamp, kind, body)
-                mine = claim if claim and number == len(events) else None
+                mine = claim if claim and len(entries) + 1 == len(events) else None
                 db.execute(_APPEND, (seq, stamp, kind, body, mine, previous, digest))
                 previous = digest
-                # What is told is what was written, as the next start will read it.
-                event: Event = _CODECS[kind].validate_json(body)
                 entries.append(Entry(seq, datetime.fromisoformat(stamp), event))
         return (seq, previous), entries
 

@@ -1,0 +1,27 @@
+"""Any event at all, as Hypothesis finds it in the types."""
+
+from datetime import UTC, datetime
+
+from hypothesis import strategies as st
+
+from watchdog.facts.event import EVERY_EVENT
+from watchdog.facts.plan import Swap
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.text(max_size=9), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+_OBJECT = st.dictionaries(st.text(max_size=9), _JSON, max_size=3)
+_OBJECTS = st.dictionaries(st.text(max_size=9), _OBJECT, max_size=2)
+st.register_type_strategy(float, st.floats(allow_nan=False))  # equal to itself
+st.register_type_strategy(datetime, st.datetimes(timezones=st.just(UTC)))
+# What Docker gave is ``Any``; here it is any JSON.
+st.register_type_strategy(
+    Swap, st.builds(Swap, old_restart=_OBJECT, new=_OBJECT, networks=_OBJECTS)
+)
+
+events = st.sampled_from(EVERY_EVENT).flatmap(st.from_type)
