@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watchdog.decide.plan import spell
-from watchdog.decide.policy import baked, decide, recovered
+from watchdog.decide.policy import baked, decide, differ, recovered
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
     BlindTooLong,
@@ -99,7 +99,7 @@ class Cycle:
         before = standing.running
         if isinstance(seen, Running) and before is not None:
             same = before.containers == seen.containers
-            if same and before.pair.key != seen.pair.key:
+            if same and differ(before.pair, seen.pair):
                 seen = NotKnown(
                     f"split: the manifests under the running {before.pair.version} "
                     f"were changed; it started with {before.pair.words}, "
@@ -110,7 +110,8 @@ class Cycle:
             if standing.unclear is None or standing.unclear.words != seen.words:
                 self.memory.add(at, PairUnclear(seen.words, seen.split))
             return seen.words
-        if before is None or before.containers != seen.containers or standing.unclear:
+        known = before and (before.containers, before.pair.key)
+        if known != (seen.containers, seen.pair.key) or standing.unclear:
             self._arrived(seen, at)
         return seen
 
@@ -129,16 +130,17 @@ class Cycle:
         events: list[Event] = [
             PairStarted(seen.pair, name, seen.containers, since, seen.rolled_back_by)
         ]
-        if release is None or release.is_default:
+        back = before is not None and before.pair.key == seen.pair.key
+        moved = before is not None and before.containers != seen.containers
+        if (release is None or release.is_default) and (moved or not back):
             words = f"{version} runs without a release file of its own"
             events += [ReleaseUnfiled(version, words), PromotionPaused(version, words)]
         known = standing.pairs.get(seen.pair.key)
-        if known and known.quarantined and not seen.rolled_back_by:
+        if known and known.quarantined and moved and not seen.rolled_back_by:
             why = known.quarantined
             words = f"{version} is quarantined and was deployed again: {why}"
             events.append(PromotionPaused(version, words))
         incident, question = standing.incident, standing.question
-        moved = before is not None and before.containers != seen.containers
         if incident and moved and not seen.rolled_back_by:
             words = f"{version} was deployed meanwhile"
             if question and not question.closed:

@@ -7,6 +7,7 @@ from typing import Any
 
 from watchdog.facts.pair import Record, Replica
 from watchdog.facts.plan import Deployed, Do, FileSwap, Plan, Step, Swap, Which
+from watchdog.facts.problem import Problem
 
 OP = "io.flexli.rollback.op"
 SERVICE = "io.flexli.rollback.service"
@@ -32,7 +33,17 @@ def spell(
     ``up -d`` moves toward the target from then on; a shared manifest is swapped
     only while no container that reads it runs. *services* gives the order;
     *pinned* is what the env file says now, empty when it does not say.
+
+    Raises:
+        Problem: the target was recorded with other services than run now.
     """
+    had = {replica.service for replica in target.replicas}
+    if not had == set(services) == set(deployed):
+        raise Problem(
+            f"{target.pair.version} ran with the services {', '.join(sorted(had))}, "
+            f"now it is {', '.join(sorted({*services, *deployed}))}",
+            "roll back by hand; pairs that start from now on are recorded with all",
+        )
     op = hashlib.sha256(incident.encode()).hexdigest()[:12]
     files = _files(running, target)
     whole = (target, target_sha)

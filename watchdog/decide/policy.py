@@ -1,17 +1,20 @@
 """One standing and one turn's verdicts into one decision with its reason."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from watchdog.decide.standing import Incident, KnownPair, Question, Standing
 from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
 from watchdog.facts.event import BreachConfirmed
+from watchdog.facts.pair import Pair
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Action, Release
 from watchdog.facts.verdict import Clear, Verdict
 
 _DAY = timedelta(days=1)
+_BUILD = re.compile(r"-[0-9a-f]{7,40}$")
 
 
 def decide(
@@ -29,6 +32,8 @@ def decide(
         return Hold(incident.ended or "rolled back; waiting for the trigger to clear")
     if incident.refused:
         return Hold(incident.refused)
+    if rules.observe_only:
+        return Hold("mode is observe: nothing is asked, and nothing is done")
     urgent = next((b for b in incident.breaches if b.action == Action.ROLLBACK), None)
     target = choose_target(s, release)
     if isinstance(target, str):
@@ -78,7 +83,7 @@ def choose_target(s: Standing, release: Release | None) -> KnownPair | str:
         known
         for known in s.pairs.values()
         if known.order < running.order
-        and known.pair.key != running.pair.key
+        and differ(known.pair, running.pair)
         and (not wanted or known.pair.version == wanted)
     ]
     good = [known for known in older if known.good and not known.quarantined]
@@ -96,7 +101,7 @@ def _only_a_person(s: Standing, release: Release, rules: Rules, at: datetime) ->
     """Say why this immediate rollback may not start by itself, or nothing."""
     if release.is_default:
         return "this version has no release file, so nobody approved it before"
-    if s.automatic.get(release.version, 0):
+    if any(_is_of(release, version) for version in s.automatic):
         return f"{release.version} was rolled back automatically once already"
     recent = [done for done in s.by_itself if at - done < _DAY]
     if len(recent) >= rules.daily_limit:
@@ -222,17 +227,32 @@ def baked(
 
 
 def promotion(
-    s: Standing, release: Release, rules: Rules, at: datetime
+    s: Standing, version: str, release: Release | None, rules: Rules, at: datetime
 ) -> tuple[str, ...]:
-    """Say why *release* may not go onward; nothing when it may.
+    """Say why *version* may not go onward; nothing when it may.
 
-    A pause lasts until a person resumes it. Not having measured yet, and being
-    blind for longer than ``blind_for``, pause for as long as they last.
+    *release* is the file that is in force for it. A pause lasts until a person
+    resumes it. Not running here without ever having been proved good, not having
+    measured yet, not seeing what runs, and being blind for longer than
+    ``blind_for``, pause for as long as they last.
     """
-    reasons = list(s.paused.get(release.version, ()))
+    if release is None:
+        return (f"{version} has no release file: nothing is watched",)
+    reasons = [
+        words
+        for paused, why in s.paused.items()
+        if paused == version or _is_of(release, paused)
+        for words in why
+    ]
     running, known = s.running, s.running_pair
-    if running is None or running.pair.version != release.version:
+    now = running.pair.version if running else ""
+    if now != version and not _is_of(release, now):
+        was_good = any(p.good for p in s.pairs.values() if p.pair.version == version)
+        if not was_good and not reasons:
+            reasons.append(f"{version} does not run here, and was never proved good")
         return tuple(reasons)
+    if "engine" in s.lost:
+        reasons.append(f"what runs cannot be seen: {s.lost['engine']}")
     if s.unclear:
         reasons.append(s.unclear.words)
     for trigger in release.triggers:
@@ -251,3 +271,20 @@ def promotion(
                 f"{seen.changed.words}"
             )
     return tuple(reasons)
+
+
+def differ(one: Pair, other: Pair) -> bool:
+    """Tell whether the two can't be one: another image, or a manifest changed.
+
+    A tenant that only one of them was read with tells nothing.
+    """
+    theirs = dict(other.manifests)
+    changed = [t for t, sha in one.manifests if theirs.get(t, sha) != sha]
+    return one.image != other.image or bool(changed)
+
+
+def _is_of(release: Release, version: str) -> bool:
+    """Tell whether *version* is *release*: itself, or a build of it by git sha."""
+    if release.is_default:
+        return False
+    return release.version in (version, _BUILD.sub("", version))

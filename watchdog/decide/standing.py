@@ -73,7 +73,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """What is open since a confirmed breach. *refused* and *ended* are sentences."""
+    """What is open since a confirmed breach. *refused* and *ended* are sentences.
+
+    *tried* once a rollback of it was begun: there is never a second one.
+    """
 
     id: str
     opened_at: datetime
@@ -82,6 +85,7 @@ class Incident:
     question: str = ""
     rolled_back_at: datetime | None = None
     ended: str = ""
+    tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +198,8 @@ def _after(s: Standing, entry: Entry) -> Standing:
         case BreachConfirmed():
             return _breached(s, at, event)
         case PromotionPaused(release=release, words=words):
-            reasons = (*s.paused.get(release, ()), words)
-            return replace(s, paused=s.paused | {release: reasons})
+            reasons = dict.fromkeys((*s.paused.get(release, ()), words))
+            return replace(s, paused=s.paused | {release: tuple(reasons)})
         case PromotionResumed(release=release):
             rest = {r: why for r, why in s.paused.items() if r != release}
             return replace(s, paused=rest)
@@ -245,7 +249,7 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             incident = (
                 replace(s.incident, rolled_back_at=at)
                 if how == "proved"
-                else replace(s.incident, refused=event.proof)
+                else replace(s.incident, refused=event.proof, tried=True)
             )
             return replace(s, rollback=None, last_rollback=event, incident=incident)
         case RecoverySeen(words=words) | RecoveryMissed(words=words) if s.incident:
@@ -268,12 +272,17 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         known = KnownPair(event.pair, event.record, entry.seq, entry.at)
     elif not event.by:
         known = replace(known, order=entry.seq, record=event.record)
-    return replace(
+    seen = replace(
         s,
         running=event,
         unclear=None,
         unproven_since=entry.at,
         pairs=s.pairs | {event.pair.key: known},
+    )
+    if s.running is not None and s.running.containers == event.containers:
+        return seen  # only the sight of it was lost: what was latched stays
+    return replace(
+        seen,
         verdicts={},
         breached=frozenset(),
         armed=False,
@@ -286,7 +295,8 @@ def _breached(s: Standing, at: datetime, event: BreachConfirmed) -> Standing:
         incident = Incident(event.incident, at, (event,))
     else:
         # A further breach is weighed anew: a denial answered another question.
+        refused = s.incident.refused if s.incident.tried else ""
         breaches = (*s.incident.breaches, event)
-        incident = replace(s.incident, breaches=breaches, refused="")
+        incident = replace(s.incident, breaches=breaches, refused=refused)
     breached = s.breached | {event.trigger}
     return replace(s, incident=incident, breached=breached)

@@ -162,11 +162,12 @@ class Stack:
         """Give the version in the stack's env file; empty when it names none."""
         if not self._env.is_file():
             return ""
+        found = ""
         for line in self._env.read_text().splitlines():
-            key, sign, value = line.partition("=")
+            key, sign, value = line.removeprefix("export ").partition("=")
             if sign and key.strip() == self._variable:
-                return value.strip().strip("'\"")
-        return ""
+                found = value.strip().strip("'\"")  # Compose reads the last one
+        return found
 
     def _deployed(self) -> list[dict[str, Any]] | NotKnown:
         found: list[dict[str, Any]] = []

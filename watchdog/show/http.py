@@ -56,7 +56,7 @@ class Faces:
         seen = {known.pair.version for known in standing.pairs.values()}
         if release is None or (release.is_default and version not in seen):
             return _problem(404, "unknown", f"no release file for {version}")
-        reasons = promotion(standing, release, self._rules, self._now())
+        reasons = promotion(standing, version, release, self._rules, self._now())
         if not self._pulse().is_fresh:
             return _problem(503, "not_watching", "the last full turn is too old")
         if reasons:

@@ -23,7 +23,7 @@ def picture(
     target = choose_target(s, release)
     running = s.running
     version = running.pair.version if running else ""
-    reasons = promotion(s, release, rules, at) if release else ()
+    reasons = promotion(s, version, release, rules, at) if running else ()
     fresh = turn is not None and abs(at - turn.at) <= 3 * poll
     return {
         "name": rules.name,
