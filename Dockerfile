@@ -24,7 +24,7 @@ RUN cp -r /tmp/watchdog /opt/watchdog/lib/python3.*/site-packages/ \
 FROM python:3.13-slim
 RUN groupadd --gid 10001 watchdog \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent watchdog \
- && install -d -o 10001 -g 10001 /var/lib/watchdog
+ && install -d -m 1777 /var/lib/watchdog
 COPY --from=build /opt/watchdog /opt/watchdog
 ENV PATH=/opt/watchdog/bin:$PATH \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \

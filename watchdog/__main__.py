@@ -1,7 +1,9 @@
-"""The commands: run, check, status, demo."""
+"""The commands: one small function each."""
 
 import json
 import os
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -10,9 +12,19 @@ import typer
 from watchdog import __version__
 from watchdog.decide.standing import stand
 from watchdog.facts.problem import Problem
+from watchdog.facts.reading import Blind
+from watchdog.facts.trial import cure
+from watchdog.facts.trigger import Release
+from watchdog.notation import Said, duration
+from watchdog.observe.history import Past, moment
 from watchdog.record.journal import Journal
+from watchdog.release_file import load_release
 from watchdog.schedule import RealClock
 from watchdog.settings import Settings, load
+from watchdog.show import backtest as shown
+from watchdog.show.progress import bars
+from watchdog.show.rules import rules
+from watchdog.show.schema import schema
 from watchdog.show.status import picture, words
 from watchdog.show.trials import as_json as trials_json
 from watchdog.show.trials import words as trials_words
@@ -31,6 +43,10 @@ Config = Annotated[
     typer.Option("--config", "-c", envvar="WATCHDOG_CONFIG", help="The settings file."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+Which = Annotated[
+    str, typer.Argument(help="A version with a release file, or the file's path.")
+]
+Out = Annotated[Path, typer.Option(help="Where to write; default: standard output.")]
 _HERE = Path("config/watchdog.yaml")
 
 
@@ -71,8 +87,8 @@ def check(
         trials = tried(settings, releases, release)
         typer.echo(trials_json(trials) if as_json else trials_words(trials))
         raise typer.Exit(0 if all(t.is_proven for _, t in trials) else 1)
-    count = len(releases.by_version) + (releases.default is not None)
-    typer.echo(f"{config} and {count} release files in {settings.releases}: no fault")
+    count = len(releases.versions)
+    typer.echo(f"{config} and {count} release files of {settings.releases}: no fault")
 
 
 @app.command()
@@ -100,6 +116,69 @@ def status(config: Config = _HERE, *, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def backtest(
+    release: Which,
+    config: Config = _HERE,
+    *,
+    since: Annotated[str, typer.Option(help="`30d` ago, or a time.")] = "30d",
+    until: Annotated[str, typer.Option(help="`1d` ago, or a time.")] = "now",
+    step: Annotated[
+        str, typer.Option(help="How far apart: block, poll or a duration.")
+    ] = "block",
+    started: Annotated[
+        str, typer.Option(help="When the release started; default: long before.")
+    ] = "",
+    as_json: AsJson = False,
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with plots here.")
+    ] = None,
+) -> None:
+    """Say what a release's triggers would have done in the past.
+
+    Ends with 1 when nothing at all was measured.
+    """
+    settings = _settings(config)
+    filed, careful = _filed(settings, release), rules_of(settings)
+    past = Past(
+        settings.prometheus.url, settings.prometheus.scrape_interval, settings.poll
+    )
+    with closing(past), bars(len(filed.triggers)) as tell:
+        now = past.now()
+        if isinstance(now, Blind):
+            raise Problem(now.words, cure(now.cause))
+        done = past.backtest(
+            filed,
+            moment(since, now, "--since"),
+            moment(until, now, "--until"),
+            step=_apart(step, settings),
+            started=moment(started, now, "--started") if started else None,
+            settle=careful.settle,
+            progress=tell,
+        )
+    if page:
+        _write(page, shown.page(done, careful))
+    if as_json:
+        typer.echo(json.dumps(shown.picture(done, careful), indent=2))
+    else:
+        typer.echo(shown.words(done, careful))
+    raise typer.Exit(0 if any(track.measured for track in done.tracks) else 1)
+
+
+@app.command("export-rules")
+def export_rules(
+    release: Which, config: Config = _HERE, *, out: Out = Path("-")
+) -> None:
+    """Write a release's triggers as Prometheus alerting rules, for dashboards."""
+    _write(out, rules(_filed(_settings(config), release)))
+
+
+@app.command("schema")
+def schema_command(*, out: Out = Path("-")) -> None:
+    """Write the JSON Schema of a release file, for editors."""
+    _write(out, json.dumps(schema(), indent=2) + "\n")
+
+
+@app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="The demo's checkout.")] = Path(),
 ) -> None:
@@ -108,6 +187,42 @@ def demo(
     from watchdog.demo import show  # noqa: PLC0415
 
     show(folder.resolve())
+
+
+def _filed(settings: Settings, release: str) -> Release:
+    """Load one release file: of a version in the settings' folder, or by its path."""
+    path = settings.releases / f"{release}.yaml"
+    if release.endswith((".yaml", ".yml")):
+        path = Path(release)
+    elif not path.is_file():
+        known = sorted(file.stem for file in settings.releases.glob("[!.]*.yaml"))
+        raise Problem(
+            f"no release file for {release} in {settings.releases}",
+            f"known: {', '.join(known) or 'none'}",
+        )
+    return load_release(path, settings.prometheus.scrape_interval, settings.approvers)
+
+
+def _apart(step: str, settings: Settings) -> timedelta | None:
+    if step == "block":
+        return None
+    try:
+        apart = settings.poll if step == "poll" else duration(step)
+    except Said as said:
+        raise Problem(f"--step: {said.words}", said.hint) from None
+    if not apart:
+        raise Problem("--step: 0s is no step", "write `poll`, `block` or `1m`")
+    return apart
+
+
+def _write(out: Path, text: str) -> None:
+    if out == Path("-"):
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, "utf-8")
+    except OSError as error:
+        raise Problem(f"cannot write {out}: {error.strerror}") from error
 
 
 def _settings(path: Path) -> Settings:

@@ -43,6 +43,8 @@ from watchdog.judge.breach import judge
 from watchdog.roles import Arms, Eyes, Filed, Metrics, Remembers, Turn
 from watchdog.transaction import Transaction
 
+_FILES = "a release file"  # one that was good before: that one stays in force
+
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
@@ -71,6 +73,11 @@ class Cycle:
         standing = self.memory.standing
         if standing.rollback is not None:
             return self.transaction.carry_out(standing.rollback)
+        faulty = self.releases.refresh()
+        if faulty:
+            self._lost(_FILES, faulty, at)
+        else:
+            self._back(_FILES, at)
         seen = self._observe(at)
         if isinstance(seen, str):
             return seen

@@ -362,12 +362,10 @@ def _tell(stage: Stage, console: Console) -> None:
     console.print("\n[bold]What happened[/bold], in seconds from the start of v1.3.0:")
     for line in story[bad:]:
         seconds = (datetime.fromisoformat(line["at"]) - since).total_seconds()
-        words = line.get("words") or line.get("evidence") or line.get("cause") or ""
-        what = line.get("step") or line.get("trigger") or line.get("pair") or ""
-        first = words.splitlines()[0] if words else ""
         console.print(
-            f"{seconds:7.2f}  {line['event']:<27} {what:<27} {first}",
+            f"{seconds:7.2f}  {line['event']:<26} {_in_short(line)}",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
     audit = next(line for line in story if line["event"] == "record.rollback_audited")
@@ -400,6 +398,29 @@ def _tell(stage: Stage, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _in_short(line: dict[str, Any]) -> str:
+    """Say one line of the log in as few words as a timeline needs."""
+    said = line.get("words") or line.get("evidence") or line.get("cause") or ""
+    first = said.splitlines()[0] if said else ""
+    match line["event"]:
+        case "observe.pair_started":
+            by = f", by rollback {line['by']}" if line["by"] else ""
+            return f"{line['pair']}{by}"
+        case "judge.verdict_changed":
+            cause = f" ({line['cause']})" if line["cause"] else ""
+            return f"{line['trigger']} {line['kind']}{cause}: {first}"
+        case "judge.breach_confirmed":
+            return f"{line['trigger']}: {first}"
+        case "act.rollback_started":
+            return f"{line['from_pair']} -> {line['to_pair']}"
+        case "act.step_done":
+            return f"{line['step']}: {first}"
+        case "record.rollback_audited":
+            return f"{line['previous']} -> {line['target']} {line['how']}"
+        case _:
+            return first
 
 
 _SOCKET = "unix:///var/run/docker.sock"

@@ -470,7 +470,7 @@ def _faults_of_people(
     for place, name in enumerate(dri):
         if name in dri[:place]:
             yield Fault(in_words(("dri", place)), f"{seen(name)} is listed twice")
-        elif approvers is not None and name not in approvers and actions & _ASKING:
+        elif approvers is not None and name not in approvers:
             yield Fault(
                 in_words(("dri", place)),
                 f"nobody with the name {seen(name)} in approvers; who could answer?",
@@ -490,9 +490,6 @@ def _faults_of_people(
             "is missing, and a trigger rolls back at once",
             "name who of dri agreed to that",
         )
-
-
-_ASKING = {Action.PAUSE_AND_ALERT, Action.PAUSE_AND_INVESTIGATE}
 
 
 def _faults_of_triggers(

@@ -9,6 +9,7 @@ from watchdog.decide.standing import Standing
 from watchdog.facts.event import Event
 from watchdog.facts.pair import NotKnown, Record, Running
 from watchdog.facts.plan import Deployed, Plan, Step
+from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Reading
 from watchdog.facts.trial import Trial
 from watchdog.facts.trigger import Release, Trigger
@@ -119,6 +120,10 @@ class Filed(Protocol):
 
     def for_version(self, version: str) -> Release | None:
         """Give the file of *version*, or the default, or None."""
+        ...
+
+    def refresh(self) -> Problem | None:
+        """Read again what changed; say what is wrong, the last good stays in force."""
         ...
 
 

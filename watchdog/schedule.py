@@ -1,5 +1,6 @@
 """When the watch turns; the only file that knows APScheduler or reads the clock."""
 
+import logging
 import threading
 import time
 import traceback
@@ -23,6 +24,8 @@ from watchdog.facts.problem import JournalLost, Problem
 from watchdog.roles import Clock, Remembers, Turn
 
 _JOB = "turn"
+# It warns of a turn that is still under way, in no format of ours; Pace says so.
+logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 _SECOND = timedelta(seconds=1)
 # A smaller difference of the two clocks is what a time server corrects all day.
 _STEP = timedelta(seconds=2)

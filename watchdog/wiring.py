@@ -31,7 +31,7 @@ from watchdog.observe.running import Stack
 from watchdog.record.journal import Journal
 from watchdog.record.log import to_stdout
 from watchdog.record.memory import Memory
-from watchdog.release_file import Releases, load_releases
+from watchdog.release_folder import ReleaseFolder
 from watchdog.schedule import RealClock, Schedule
 from watchdog.settings import Address, Settings
 from watchdog.show.http import Faces
@@ -73,9 +73,9 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-def releases_of(settings: Settings) -> Releases:
+def releases_of(settings: Settings) -> ReleaseFolder:
     """Load every release file, or refuse with all of their faults."""
-    return load_releases(
+    return ReleaseFolder(
         settings.releases, settings.prometheus.scrape_interval, settings.approvers
     )
 
@@ -91,7 +91,7 @@ def prometheus_of(settings: Settings) -> Prometheus:
 
 
 def tried(
-    settings: Settings, releases: Releases, version: str
+    settings: Settings, releases: ReleaseFolder, version: str
 ) -> list[tuple[str, Trial]]:
     """Try the triggers of *version* live, or of every file; each with its release.
 
@@ -106,9 +106,9 @@ def tried(
         if version and releases.for_version(version) is None:
             raise Problem(
                 f"no release file for {version} in {settings.releases}",
-                f"known: {', '.join(sorted(releases.by_version)) or 'none'}",
+                f"known: {', '.join(releases.versions) or 'none'}",
             )
-        names = [version] if version else sorted(releases.by_version)
+        names = [version] if version else releases.versions
         arming = Arming(prometheus, settings.prometheus.scrape_interval)
         files = [(name, releases.for_version(name)) for name in names]
         return [
@@ -280,7 +280,7 @@ def _leave(problem: JournalLost) -> None:
     os._exit(_JOURNAL_LOST)
 
 
-def _tenants(releases: Releases, version: str) -> tuple[str, ...]:
+def _tenants(releases: ReleaseFolder, version: str) -> tuple[str, ...]:
     release = releases.for_version(version)
     return tuple(sorted(release.manifests)) if release else ()
 

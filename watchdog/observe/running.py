@@ -25,7 +25,7 @@ _ONEOFF = "com.docker.compose.oneoff"
 _FOLDER = "com.docker.compose.project.working_dir"
 _COMPOSE = "com.docker.compose.version"
 _OP = "io.flexli.rollback.op"
-# Made ready, put aside or failed: never what serves, whatever was left over.
+# Made ready, put aside or failed: not what serves, unless somebody started it.
 _OURS_ASIDE = ".rb-"
 _BIGGEST_MANIFEST = 4 * 1024 * 1024
 _NEVER = "0001-01-01"
@@ -176,7 +176,8 @@ class Stack:
             listed = [
                 c
                 for c in self._engine.containers(labels)
-                if _OURS_ASIDE not in c["Names"][0]
+                # Compose starts what it finds by labels, under any name.
+                if c.get("State") == "running" or _OURS_ASIDE not in c["Names"][0]
             ]
             if not listed:
                 return NotKnown(

@@ -102,6 +102,8 @@ class Journal:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._held = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.access(self._folder, os.W_OK):
+                raise PermissionError(0, f"user {os.getuid()} may not write there")
         except BlockingIOError as error:
             self._let_go()
             raise JournalLost(
