@@ -5,6 +5,7 @@ The far ends are state machines of the world, as Docker, Prometheus and a disk a
 
 import hashlib
 import itertools
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -230,6 +231,7 @@ class Notebook:
 
     def __init__(self, fuse=None):
         self.fuse = fuse or Fuse()
+        self.lock = threading.Lock()
         self.entries = []
         self.claims = set()
         self.blobs = {}
@@ -239,6 +241,10 @@ class Notebook:
         self.broken = None
 
     def add(self, at, *events, claim=""):
+        with self.lock:
+            self._add(at, events, claim)
+
+    def _add(self, at, events, claim):
         self.fuse.passes()
         if self.broken:
             problem, self.broken = self.broken, None

@@ -42,8 +42,9 @@ def verify_seal(
     """Verify an SSHSIG of *data*; return whose key signed it.
 
     *allowed* is the text of an OpenSSH ``allowed_signers`` file; a line whose
-    ``namespaces=`` does not list *namespace* does not count. *name* is what errors
-    call the data.
+    ``namespaces=`` does not list *namespace* does not count, nor does one with any
+    other option: it limits its key in a way that is not checked here. *name* is
+    what errors call the data.
 
     Raises:
         BadSeal: missing, malformed, by another key, or for another namespace.
@@ -60,13 +61,14 @@ def verify_seal(
         key, space = blob.text(), blob.text()
         blob.text()
         algorithm = blob.text()
-        raw = _Wire(blob.text())
-        kind, bits = raw.text(), raw.text()
+        raw, inner = _Wire(blob.text()), _Wire(key)
         blob.end()
-        raw.end()
-        inner = _Wire(key)
-        inner_kind, public = inner.text(), inner.text()
-        inner.end()
+        kind, inner_kind = raw.text(), inner.text()
+        bits = public = b""
+        if kind == inner_kind == _KEY.encode():
+            bits, public = raw.text(), inner.text()
+            raw.end()
+            inner.end()
     except (ValueError, binascii.Error) as error:
         raise BadSeal(f"{name} has a damaged signature: {error}", _HINT) from error
     if space.decode(errors="replace") != namespace:
@@ -136,6 +138,8 @@ def _signers(allowed: str, namespace: str) -> Iterable[tuple[bytes, str]]:
         spaces = re.search(r'namespaces="([^"]*)"', options)
         if spaces and namespace not in spaces[1].split(","):
             continue
+        if options not in ("", spaces and spaces[0]):
+            continue
         try:
             yield base64.b64decode(words[at + 1], validate=True), words[0]
         except (IndexError, binascii.Error):
@@ -176,9 +180,13 @@ def who_signed(
     who = ""
     for entry in offered:
         version, comma, text = entry.partition(",")
-        raw = _canonical(text) if comma else None
-        if version != "v1a" or raw is None:
+        if not comma:
+            raise Unauthorized("webhook-signature has an entry without a version")
+        if version != "v1a":
             continue
+        raw = _canonical(text)
+        if raw is None:
+            raise Unauthorized("a v1a signature is not canonical base64")
         for name, keys in approvers.items():
             for key in keys:
                 try:

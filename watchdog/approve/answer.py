@@ -1,6 +1,7 @@
 """A signed answer, weighed against the question it was given to; nothing executes."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,8 @@ from watchdog.roles import Remembers
 from watchdog.signature import Unauthorized, who_signed
 
 _DEEPEST = 8
+# What is in quotes opens and closes nothing.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 class _Strict(BaseModel):
@@ -116,9 +119,9 @@ def _weigh(asked: Question, data: _Data, who: str, at: datetime) -> Reply | None
         return _no(409, "action_mismatch", "the answer names another incident")
     if data.action_digest != asked.asked.digest:
         return _no(409, "action_mismatch", "the answer is about another action")
-    if asked.closed:
+    if asked.closed not in ("", "expired"):
         return _no(409, f"already_{asked.closed.replace(' ', '_')}", "it was closed")
-    if at >= asked.asked.expires:
+    if asked.closed or at >= asked.asked.expires:
         return _no(410, "expired", f"it expired at {asked.asked.expires.isoformat()}")
     if asked.denied_by:
         return _no(409, "already_denied", f"{asked.denied_by.by} denied it")
@@ -162,7 +165,7 @@ def _strict_json(body: bytes) -> dict[str, Any]:
     if text.startswith("\N{ZERO WIDTH NO-BREAK SPACE}"):
         raise ValueError("the body begins with a byte order mark")
     depth = deepest = 0
-    for char in text:
+    for char in _STRING.sub("", text):
         depth += (char in "[{") - (char in "]}")
         deepest = max(deepest, depth)
     if deepest > _DEEPEST:

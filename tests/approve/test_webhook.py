@@ -1,0 +1,664 @@
+"""The door for decisions, through the real application: A to E of the abuse cases."""
+
+import asyncio
+import base64
+import json
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+
+from tests.worlds import (
+    ASHA,
+    AT,
+    BELA,
+    HEALTHY_THEN_NEXT,
+    HOUR,
+    HTTP_5XX,
+    MINUTE,
+    SECOND,
+    Notebook,
+    asked,
+    breached,
+)
+from watchdog.approve.answer import Door
+from watchdog.approve.webhook import Webhook
+from watchdog.facts.event import Answered, QuestionClosed
+from watchdog.signature import Unauthorized, who_signed
+
+AUDIENCE = "wd:dms-test"
+CARL = "carl@flexli.example"
+KEYS = {
+    name: Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32)
+    for n, name in enumerate((ASHA, BELA, CARL), 1)
+}
+STRANGER = Ed25519PrivateKey.from_private_bytes(b"\xee" * 32)
+
+
+def public(key):
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+APPROVERS = {name: (public(key),) for name, key in KEYS.items()}
+# A second key of Asha's, while she replaces the first.
+SECOND_KEY = Ed25519PrivateKey.from_private_bytes(b"\x0a" * 32)
+APPROVERS[ASHA] += (public(SECOND_KEY),)
+
+
+class Place:
+    """The application, with a question open, and a clock that stands still."""
+
+    def __init__(self):
+        self.memory = Notebook()
+        self.at = AT
+        self.woken = 0
+        self.memory.add(AT, *HEALTHY_THEN_NEXT, breached(HTTP_5XX), asked())
+        self.digest = self.memory.standing.question.asked.digest
+        self.start()
+
+    def start(self):
+        """Start the process anew; only the journal is left."""
+        door = Door(self.memory, audience=AUDIENCE, approvers=APPROVERS)
+        webhook = Webhook(self.memory, door, now=lambda: self.at, wake=self.wake)
+        self.app = Starlette(routes=webhook.routes())
+
+    def wake(self):
+        self.woken += 1
+
+    def data(self, **other):
+        return {
+            "approval_id": "apr_1",
+            "incident_id": "inc-1",
+            "audience": AUDIENCE,
+            "action_digest": self.digest,
+            "decision": "approve",
+            "approver": ASHA,
+            "reason": "5xx everywhere",
+        } | other
+
+    def body(self, **other):
+        whole = {
+            "type": "rollback.approval.decision",
+            "timestamp": "2026-03-11T03:00:00Z",
+            "data": self.data(**other),
+        }
+        return json.dumps(whole).encode()
+
+    def post(self, body, headers, path="/v1/approvals/apr_1/decision"):
+        return self.send("POST", path, content=body, headers=headers)
+
+    def send(self, method, path, **how):
+        async def send():
+            async with self.client() as client:
+                return await client.request(method, path, **how)
+
+        return asyncio.run(send())
+
+    def client(self):
+        transport = httpx.ASGITransport(self.app)
+        return httpx.AsyncClient(transport=transport, base_url="http://watchdog")
+
+    def decide(self, *, by=ASHA, message="msg_00000001", key=None, **other):
+        """Send a decision, right in all that is not said."""
+        body = self.body(**{"approver": by} | other)
+        return self.post(body, signed(body, key or KEYS[by], message, self.at))
+
+    @property
+    def answers(self):
+        return [(a.by, a.decision) for a in self.memory.all(Answered)]
+
+
+def signed(body, key=KEYS[ASHA], message="msg_00000001", at=AT):
+    stamp = str(int(at.timestamp()))
+    signature = key.sign(f"{message}.{stamp}.".encode() + body)
+    return [
+        ("content-type", "application/json"),
+        ("webhook-id", message),
+        ("webhook-timestamp", stamp),
+        ("webhook-signature", f"v1a,{base64.b64encode(signature).decode()}"),
+    ]
+
+
+def changed(headers, **other):
+    """Give *headers* with some replaced (``webhook_id="…"``), or left out by None."""
+    names = {name.replace("_", "-"): value for name, value in other.items()}
+    return [
+        (name, names.get(name, value))
+        for name, value in headers
+        if names.get(name, value) is not None
+    ]
+
+
+@pytest.fixture
+def place():
+    return Place()
+
+
+def said(reply):
+    return reply.status_code, reply.json().get("code")
+
+
+UNAUTHORIZED = {
+    "type": "about:blank",
+    "status": 401,
+    "code": "unauthorized",
+    "title": "no valid signature of a listed approver",
+}
+
+
+# What it is for.
+
+
+def test_an_approval_is_recorded_and_wakes_the_turn(place):
+    reply = place.decide()
+
+    assert (reply.status_code, reply.json()) == (
+        202,
+        {
+            "approval_id": "apr_1",
+            "state": "approved",
+            "decision": "approve",
+            "approver": ASHA,
+        },
+    )
+    assert reply.headers["content-type"] == "application/json"
+    (answered,) = place.memory.all(Answered)
+    assert answered == Answered(
+        *("apr_1", "msg_00000001", "approve", ASHA, "5xx everywhere"),
+        place.body().decode(),
+    )
+    assert place.woken == 1
+
+
+def test_the_webhook_executes_nothing(place):
+    before = len(place.memory.entries)
+    place.decide()
+
+    assert len(place.memory.entries) == before + 1
+
+
+def test_a_second_key_of_the_same_person_counts_as_that_person(place):
+    assert place.decide(key=SECOND_KEY).status_code == 202
+    assert said(place.decide(message="msg_00000002")) == (409, "duplicate_vote")
+
+
+def test_the_vector_of_the_protocol_verifies():
+    """Source: research/approval-and-security.md, 1.3 (c)."""
+    body = (
+        b'{"type":"rollback.approval.decision","timestamp":"2026-11-23T14:41:02Z",'
+        b'"data":{"approval_id":"apr_7Q2m9XfK3tVb","incident_id":"inc-20261123-0007",'
+        b'"audience":"wd:dms-prod-blr1","action_digest":"sha256:41c3f9d4f53bbd78d0d914'
+        b'7d01188d2b8659790c9bdd87f928f2ad2639e48b49","decision":"approve","approver":'
+        b'"asha@acme.example","reason":"SLO burn 14x on /dispatch"}}'
+    )
+    vector = (
+        "oj9iHEKcPgz4VVtJx/K1aRkcGSEIl/IzOAx86L7OuRVfalkOQu4kAlFm3GAwlHH1R1K/bOEYcZRG"
+        "acwz/RR6Ag=="
+    )
+    headers = {
+        "webhook-id": ["dec_01JDCQ8W3Z5T"],
+        "webhook-timestamp": ["1795444862"],
+        "webhook-signature": [f"v1a,{vector}"],
+    }
+    key = base64.b64decode("iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=")
+    at = AT.fromtimestamp(1795444862, AT.tzinfo)
+
+    assert who_signed(headers, body, {"asha": (key,)}, at) == (
+        "dec_01JDCQ8W3Z5T",
+        "asha",
+    )
+
+
+# A. Authentication.
+
+
+def forgeries():
+    """Give (name, change of a right delivery): every one must get the same 401."""
+    body = Place().body()
+    right = signed(body)
+    good = dict(right)["webhook-signature"]
+    text = good.partition(",")[2]
+    yield "no headers at all", body, [right[0]]
+    for name, _ in right[1:]:
+        yield f"no {name}", body, changed(right, **{name: None})
+        yield f"empty {name}", body, changed(right, **{name: ""})
+        twice = [*right, (name, dict(right)[name])]
+        yield f"{name} twice", body, twice
+    for what, value in {
+        "without a comma": text,
+        "two commas": f"v1a,,{text}",
+        "an unknown version only": f"v2,{text}",
+        "junk and a good one": f"junk {good}",
+        "a good one and junk": f"{good} junk",
+        "as v1": f"v1,{text}",
+        "injected signs": f"v1a,*!{text}",
+        "injected in the middle": f"v1a,{text[:9]}*{text[9:]}",
+        "missing padding": f"v1a,{text.rstrip('=')}",
+        "too much padding": f"v1a,{text}=",
+        "another spelling of the last bits": f"v1a,{text[:-3]}R==",
+        "url-safe": "v1a," + text.replace("+", "-").replace("/", "_") + "_",
+        "nine of them": " ".join(["v2,AAAA"] * 8 + [good]),
+        "over 1024 bytes": f"v2,{'A' * 1100} {good}",
+        "two spaces": f"v2,AAAA  {good}",
+        "a tab": f"v2,AAAA\t{good}",
+        "zeroes": "v1a," + base64.b64encode(bytes(64)).decode(),
+        "nothing": "v1a,",
+        "with a line end": "v1a," + text[:40] + "\\n" + text[40:],
+    }.items():
+        yield f"signature {what}", body, changed(right, webhook_signature=value)
+    high_s = bytearray(base64.b64decode(text))
+    order = 2**252 + 27742317777372353535851937790883648493
+    s = int.from_bytes(high_s[32:], "little") + order
+    high_s[32:] = s.to_bytes(32, "little")
+    other = "v1a," + base64.b64encode(high_s).decode()
+    yield "signature with s + L", body, changed(right, webhook_signature=other)
+    yield "a stranger's key", body, signed(body, STRANGER)
+    yield "one space more", body + b" ", right
+    yield "another decision", body.replace(b"approve", b"deny"), right
+    yield "re-serialised", json.dumps(json.loads(body), indent=1).encode(), right
+    yield "another id", body, changed(right, webhook_id="msg_00000002")
+    for what in ("m", "msg.00001", "x" * 65, "msg 00001", "msg_0000001é", "../../../x"):
+        moved = signed(body, message=what)
+        if what.isascii():
+            yield f"id {what[:12]!r}", body, moved
+    shifted = signed(b"x." + body, message="msg_00000001")
+    yield "a boundary that moved", body, changed(shifted, webhook_id="msg_00000001.x")
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [pytest.param(body, headers, id=name) for name, body, headers in forgeries()],
+)
+def test_what_is_not_authentic_is_refused_with_the_same_words(place, body, headers):
+    reply = place.post(body, headers)
+
+    assert (reply.status_code, reply.json()) == (401, UNAUTHORIZED)
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert place.answers == []
+    assert place.woken == 0
+
+
+def test_an_unknown_question_and_bad_json_are_not_told_to_strangers(place):
+    for path, body in (
+        ("/v1/approvals/apr_9/decision", place.body()),
+        ("/v1/approvals/apr_1/decision", b"not json"),
+        ("/v1/approvals/apr_1/decision", b"\xff"),
+    ):
+        reply = place.post(body, signed(body, STRANGER), path)
+        assert (reply.status_code, reply.json()) == (401, UNAUTHORIZED)
+
+
+def test_an_unknown_version_beside_a_good_one_is_passed_over(place):
+    body = place.body()
+    right = signed(body)
+    both = f"v9,whatever {dict(right)['webhook-signature']}"
+
+    assert place.post(body, changed(right, webhook_signature=both)).status_code == 202
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature"]),
+            st.text(max_size=40),
+        ),
+        max_size=5,
+    ),
+    st.binary(max_size=40),
+)
+def test_no_headers_at_all_do_more_than_be_refused(pairs, body):
+    headers = {}
+    for name, value in pairs:
+        headers.setdefault(name, []).append(value)
+
+    with pytest.raises(Unauthorized):
+        who_signed(headers, body, APPROVERS, AT)
+
+
+# B. Time and replay.
+
+
+@pytest.mark.parametrize("off", [-301, 301, 3600, -3600])
+def test_a_stale_delivery_is_refused(place, off):
+    body = place.body()
+
+    reply = place.post(body, signed(body, at=AT + off * SECOND))
+
+    assert (reply.status_code, reply.json()) == (401, UNAUTHORIZED)
+
+
+@pytest.mark.parametrize("off", [-300, 0, 300])
+def test_five_minutes_off_are_tolerated(place, off):
+    body = place.body()
+
+    assert place.post(body, signed(body, at=AT + off * SECOND)).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "shape",
+    ["{}.9", "{}.0", "+{}", "-{}", "0{}", " {}", "{} ", "0x{}", "{}e0", "{}0", "nan"],
+)
+def test_an_odd_timestamp_is_refused_even_if_it_was_signed(place, shape):
+    body, message = place.body(), "msg_00000001"
+    stamp = shape.format(int(AT.timestamp()))
+    signature = KEYS[ASHA].sign(f"{message}.{stamp}.".encode() + body)
+    headers = {
+        "webhook-id": [message],
+        "webhook-timestamp": [stamp],
+        "webhook-signature": ["v1a," + base64.b64encode(signature).decode()],
+    }
+
+    with pytest.raises(Unauthorized, match="ten digits"):
+        who_signed(headers, body, APPROVERS, AT)
+
+
+@pytest.mark.parametrize(
+    "digits", ["\u0661773198000", "\uff11773198000", "1_773198000"]
+)
+def test_other_digits_are_no_timestamp(digits):
+    headers = {
+        "webhook-id": ["msg_00000001"],
+        "webhook-timestamp": [digits],
+        "webhook-signature": ["v1a,AAAA"],
+    }
+
+    with pytest.raises(Unauthorized, match="ten digits"):
+        who_signed(headers, b"", APPROVERS, AT)
+
+
+def test_an_exact_replay_is_answered_like_the_first_and_counts_once(place):
+    first, again = place.decide(), place.decide()
+
+    assert (again.status_code, again.json()) == (200, first.json() | {"replayed": True})
+    assert place.answers == [(ASHA, "approve")]
+    assert place.woken == 1
+
+
+def test_a_replay_after_a_restart_and_after_the_end_is_answered_from_the_journal(place):
+    place.decide()
+    place.memory.add(AT, QuestionClosed("apr_1", "carried out", "words"))
+    place.start()
+
+    assert place.decide().status_code == 200
+    assert place.answers == [(ASHA, "approve")]
+
+
+def test_the_same_id_with_another_body_is_refused(place):
+    place.decide()
+
+    assert said(place.decide(decision="deny")) == (409, "idempotency_key_reuse")
+    assert place.answers == [(ASHA, "approve")]
+
+
+def test_the_same_id_for_another_question_is_refused(place):
+    place.decide()
+    place.memory.add(AT, asked("inc-1", "apr_2"))
+    body = place.body(approval_id="apr_2")
+
+    reply = place.post(body, signed(body), "/v1/approvals/apr_2/decision")
+
+    assert said(reply) == (409, "idempotency_key_reuse")
+
+
+def test_the_same_vote_under_another_id_is_refused(place):
+    place.decide()
+
+    assert said(place.decide(message="msg_00000002")) == (409, "duplicate_vote")
+
+
+def test_of_forty_identical_deliveries_at_once_one_is_recorded(place):
+    body = place.body()
+
+    async def forty():
+        async with place.client() as client:
+            path = "/v1/approvals/apr_1/decision"
+            sends = [
+                client.post(path, content=body, headers=signed(body)) for _ in range(40)
+            ]
+            return await asyncio.gather(*sends)
+
+    replies = asyncio.run(forty())
+
+    assert sorted(r.status_code for r in replies) == [200] * 39 + [202]
+    assert place.answers == [(ASHA, "approve")]
+    assert place.woken == 1
+
+
+def test_of_a_race_of_yes_and_no_the_no_wins(place):
+    async def race():
+        async with place.client() as client:
+            path = "/v1/approvals/apr_1/decision"
+            sends = []
+            for number in range(20):
+                by, decision = ((ASHA, "approve"), (BELA, "deny"))[number % 2]
+                body = place.body(approver=by, decision=decision)
+                headers = signed(body, KEYS[by], f"msg_{number:08}")
+                sends.append(client.post(path, content=body, headers=headers))
+            return await asyncio.gather(*sends)
+
+    codes = {reply.status_code for reply in asyncio.run(race())}
+
+    assert codes <= {202, 409}
+    question = place.memory.standing.question
+    assert question.approved_by is None
+    assert question.denied_by.by == BELA
+
+
+# C. Authorisation and state.
+
+
+def test_a_key_of_somebody_who_is_no_dri_is_refused(place):
+    assert said(place.decide(by=CARL)) == (403, "not_a_release_dri")
+
+
+def test_an_answer_in_somebody_elses_name_is_refused(place):
+    assert said(place.decide(by=BELA, approver=ASHA)) == (403, "approver_key_mismatch")
+
+
+def test_an_answer_for_another_watchdog_or_question_is_refused(place):
+    for wrong in ({"audience": "wd:staging"}, {"approval_id": "apr_2"}):
+        assert said(place.decide(**wrong)) == (403, "wrong_audience_or_path")
+
+
+def test_an_unknown_question_is_told_to_approvers(place):
+    body = place.body(approval_id="apr_9")
+
+    reply = place.post(body, signed(body), "/v1/approvals/apr_9/decision")
+
+    assert said(reply) == (404, "unknown")
+
+
+def test_approving_after_a_denial_is_refused(place):
+    assert place.decide(decision="deny").json()["state"] == "denied"
+
+    reply = place.decide(by=BELA, message="msg_00000002")
+
+    assert said(reply) == (409, "already_denied")
+    assert place.memory.standing.question.approved_by is None
+
+
+def test_denying_after_an_approval_wins(place):
+    place.decide()
+    reply = place.decide(by=BELA, message="msg_00000002", decision="deny")
+
+    assert reply.status_code == 202
+    assert place.memory.standing.question.denied_by.by == BELA
+
+
+@pytest.mark.parametrize("how", ["superseded", "denied", "closed", "carried out"])
+def test_an_answer_to_what_is_over_is_refused(place, how):
+    place.memory.add(AT, QuestionClosed("apr_1", how, "words"))
+
+    assert said(place.decide()) == (409, f"already_{how.replace(' ', '_')}")
+
+
+@pytest.mark.parametrize(
+    ("after", "code"), [(HOUR - SECOND, 202), (HOUR, 410), (HOUR + MINUTE, 410)]
+)
+def test_at_its_deadline_a_question_is_expired(place, after, code):
+    place.at = AT + after
+
+    assert place.decide().status_code == code
+
+
+# D. Binding.
+
+
+def test_an_answer_about_another_action_or_incident_is_refused(place):
+    old = f"sha256:{'0' * 64}"
+
+    assert said(place.decide(action_digest=old)) == (409, "action_mismatch")
+    assert said(place.decide(incident_id="inc-2")) == (409, "action_mismatch")
+    assert place.answers == []
+
+
+# E. Parsing.
+
+
+def malformed():
+    """Give (name, status, body): all well signed."""
+    body = Place().body()
+    text = body.decode()
+
+    def put(old, new):
+        assert old in text
+        return text.replace(old, new, 1).encode()
+
+    yield (
+        "deny and approve",
+        400,
+        put('"decision": "approve"', '"decision": "deny", "decision": "approve"'),
+    )
+    yield (
+        "an escaped key twice",
+        400,
+        put('"decision": "approve"', '"decision": "deny", "\\u0064ecision": "approve"'),
+    )
+    for number in ("NaN", "Infinity", "-Infinity"):
+        yield number, 400, put('"5xx everywhere"', number)
+    yield "1e400", 422, put('"5xx everywhere"', "1e400")
+    yield "5000 digits", 400, put('"5xx everywhere"', "9" * 5000)
+    yield "depth", 400, b"[" * 8000
+    yield (
+        "depth behind brackets in a string",
+        400,
+        (b'{"x":"' + b"]" * 5000 + b'","y":' + b"[" * 5000),
+    )
+    yield "utf-16", 400, text.encode("utf-16")
+    yield "a byte order mark", 400, b"\xef\xbb\xbf" + body
+    yield "no utf-8", 400, body[:-3] + b"\xff" + body[-3:]
+    yield "half a character", 422, put("5xx", "\\ud800")
+    yield "nothing", 400, b""
+    yield "no json", 400, b"approve"
+    yield "a list", 400, b"[]"
+    yield "two documents", 400, body + body
+    yield "a comment", 400, body + b"// yes"
+    for word in ("Approve", "approve ", "\\uff41pprove", "yes", ""):
+        yield f"decision {word!r}", 422, put('"approve"', f'"{word}"')
+    yield (
+        "a field too many",
+        422,
+        put('{"approval_id"', '{"x": true, "approval_id"'),
+    )
+    yield "a field too few", 422, put('"reason": "5xx everywhere"', '"x": ""')
+    yield "a number for a text", 422, put('"5xx everywhere"', "5")
+    yield "no reason at all", 422, put('"5xx everywhere"', "null")
+    yield "a reason too long", 422, put("5xx everywhere", "x" * 2001)
+    yield "another type", 422, put("rollback.approval.decision", "rollback.now")
+    yield "a joiner in the name", 403, put(f'"{ASHA}"', f'"{ASHA}\\u200d"')
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [pytest.param(status, body, id=name) for name, status, body in malformed()],
+)
+def test_a_signed_body_of_another_shape_is_refused(place, status, body):
+    reply = place.post(body, signed(body))
+
+    assert reply.status_code == status
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert place.answers == []
+
+
+def test_brackets_in_a_reason_are_only_text(place):
+    assert place.decide(reason="[[[[[[[[[[{{{{{{{{{{").status_code == 202
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        None,
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/json; charset=utf-16",
+        "application/jsonx",
+    ],
+)
+def test_another_content_type_is_refused(place, kind):
+    body = place.body()
+
+    reply = place.post(body, changed(signed(body), content_type=kind))
+
+    assert said(reply) == (415, "content_type")
+
+
+def test_a_compressed_body_is_refused(place):
+    body = place.body()
+
+    reply = place.post(body, [*signed(body), ("content-encoding", "gzip")])
+
+    assert said(reply) == (415, "content_encoding")
+
+
+def test_a_body_over_16_kib_is_refused_before_anything_is_read_of_it(place):
+    at_most = b" " * (16 * 1024)
+
+    assert said(place.post(at_most, signed(at_most))) == (400, "malformed")
+    assert said(place.post(at_most + b" ", [("content-type", "application/json")])) == (
+        413,
+        "too_large",
+    )
+
+
+# G. Looking changes nothing.
+
+
+def test_a_question_shows_what_would_be_signed(place):
+    reply = place.send("GET", "/v1/approvals/apr_1")
+
+    asked_ = place.memory.standing.question.asked
+    assert (reply.status_code, reply.json()) == (
+        200,
+        {
+            "approval_id": "apr_1",
+            "incident_id": "inc-1",
+            "action_document": asked_.document,
+            "action_digest": asked_.digest,
+            "dri": [ASHA, BELA],
+            "expires_at": "2026-03-11T04:00:00+00:00",
+            "state": "pending",
+            "words": "roll back?",
+        },
+    )
+    assert place.send("GET", "/v1/approvals/apr_9").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize(
+    "path", ["/v1/approvals/apr_1", "/v1/approvals/apr_1/decision"]
+)
+def test_nothing_but_a_post_changes_anything(place, method, path):
+    before = list(place.memory.entries)
+    body = place.body()
+
+    reply = place.send(method, path, content=body, headers=signed(body))
+
+    looks = path.endswith("apr_1") and method in ("GET", "HEAD")
+    assert reply.status_code == (200 if looks else 405)
+    assert place.memory.entries == before
+    assert place.woken == 0
