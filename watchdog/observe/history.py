@@ -1,0 +1,260 @@
+"""Asks Prometheus for weeks at a time, and reads any instant of them as live.
+
+Source: Prometheus HTTP API, ``GET /api/v1/query_range``: at most 11,000 points a
+series, and ``--query.max-samples`` in one query.
+"""
+
+import math
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from watchdog.facts.past import Backtest, Track
+from watchdog.facts.problem import Problem
+from watchdog.facts.reading import Blind, Cause, Reading
+from watchdog.facts.trigger import Release, Trigger, Value
+from watchdog.judge.blocks import Parts
+from watchdog.judge.replay import Grid, Replay
+from watchdog.notation import Said, duration, seen
+from watchdog.observe.prometheus import Prometheus, _Ask, _NotSeen, _Samples
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+# A week of minutes: it takes a small server a second, a large one longer.
+_PATIENCE = timedelta(seconds=60)
+_MOST_POINTS = 10_000
+# Below this a smaller question is no easier.
+_FEWEST_POINTS = 100
+# Around an instant that breached, its neighbours will be asked for next.
+_SEGMENT = 240
+_SEGMENTS_KEPT = 256
+_AHEAD = 3
+# What Prometheus says when a smaller question would do.
+_TOO_LARGE = ("too many samples", "maximum resolution", "answered more than")
+
+Progress = Callable[[Trigger, int, int], None]
+
+
+class Past(Prometheus):
+    """A Prometheus that is asked about long ago: few large asks, each kept.
+
+    *most_points* bounds one ask. ``read`` answers as the live one does, but from
+    what is kept.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        scrape_interval: timedelta,
+        poll: timedelta,
+        *,
+        timeout: timedelta = _PATIENCE,
+        most_points: int = _MOST_POINTS,
+    ) -> None:
+        super().__init__(url, timeout, scrape_interval, poll)
+        self._most_points = min(_MOST_POINTS, max(1, most_points))
+        self._segments: OrderedDict[tuple[str, int, int, int], _Samples] = OrderedDict()
+
+    def grid(
+        self, trigger: Trigger, since: datetime, until: datetime, step: timedelta
+    ) -> Grid:
+        """Lay the looks that are judged from *since* to *until*, *step* apart.
+
+        A step of less than a poll, or between two, is the next whole one: nothing
+        is ever judged in between.
+        """
+        ask = self._newest(trigger, since)[0]
+        least = self._poll
+        if isinstance(trigger.kind, Value):
+            least = ask.step  # a long window is sampled wider than the poll
+        step = max(least, -(-step // least) * least)
+        lag = self._scrape_interval
+        first = _EPOCH - (_EPOCH - (since - lag)) // step * step
+        count = max(0, (until - lag - first) // step + 1)
+        apart = _gcd(step, ask.step)
+        return Grid(first, apart, ask.step // apart, ask.points, step, count, lag)
+
+    def points(self, trigger: Trigger, grid: Grid) -> Iterator[list[Parts | Blind]]:
+        """Give every point that the grid's looks need, oldest first, in portions.
+
+        What the server would not answer, however small the question, is ``Blind``.
+        """
+        ask, label = self._newest(trigger, grid.first + grid.lag)
+        portions: deque[Future[list[Parts | Blind]]] = deque()
+        asked = 0
+        while asked < grid.points or portions:
+            while asked < grid.points and len(portions) <= _AHEAD:
+                count = min(self._most_points, grid.points - asked)
+                end = grid.begin + (asked + count - 1) * grid.apart
+                portion = _Ask(ask.query, end, grid.apart, count)
+                portions.append(self._pool.submit(self._portion, portion, label))
+                asked += count
+            yield portions.popleft().result()
+
+    def track(
+        self,
+        trigger: Trigger,
+        since: datetime,
+        until: datetime,
+        *,
+        step: timedelta,
+        armed_from: datetime,
+        progress: Progress = lambda _trigger, _done, _of: None,
+    ) -> Track:
+        """Judge *trigger* all along the period."""
+        grid = self.grid(trigger, since, until, step)
+        replay = Replay(
+            trigger,
+            grid,
+            armed_from,
+            lambda at: self.read(trigger, at),
+            since=since,
+            until=until,
+        )
+        done = 0
+        progress(trigger, done, grid.points)
+        for portion in self.points(trigger, grid):
+            replay.take(portion)
+            done += len(portion)
+            progress(trigger, done, grid.points)
+        return replay.track((self._newest(trigger, since)[0].query,))
+
+    def backtest(
+        self,
+        release: Release,
+        since: datetime,
+        until: datetime,
+        *,
+        step: timedelta | None = None,
+        started: datetime | None = None,
+        settle: timedelta = timedelta(),
+        progress: Progress = lambda _trigger, _done, _of: None,
+    ) -> Backtest:
+        """Judge every trigger of *release*, *step* or a block apart.
+
+        A release that *started* is judged from then on, until its watch is over,
+        and charged after *settle*; without it, as if it had run for ever.
+
+        Raises:
+            Problem: the period is empty.
+        """
+        if since >= until:
+            raise Problem(
+                f"the period ends at {until:%Y-%m-%d %H:%M:%S} UTC and begins at "
+                f"{since:%Y-%m-%d %H:%M:%S} UTC",
+                "begin before the end: `--since 30d --until 1d`",
+            )
+        armed_from = _EPOCH
+        if started is not None:
+            armed_from = started + settle
+            since = max(since, started)
+            until = max(since, min(until, started + release.watch_for))
+        tracks = [
+            self.track(
+                trigger,
+                since,
+                until,
+                step=step or trigger.block,
+                armed_from=armed_from,
+                progress=progress,
+            )
+            for trigger in release.triggers
+        ]
+        return Backtest(release, since, until, tracks, started)
+
+    def _newest(self, trigger: Trigger, at: datetime) -> tuple[_Ask, str]:
+        """Give the ask and the label of the newest look alone."""
+        plan = self._plan(replace(trigger, confirm_polls=1), at)
+        place = plan.looks[0]
+        return plan.asks[place.answer], place.label
+
+    def _portion(self, ask: _Ask, label: str) -> list[Parts | Blind]:
+        """Ask; what is too much for the server is asked for in halves."""
+        try:
+            samples = super()._points(ask)
+        except _NotSeen as refusal:
+            if ask.points > _FEWEST_POINTS and _is_too_much(refusal):
+                half = ask.points // 2
+                early = replace(
+                    ask, end=ask.end - (ask.points - half) * ask.step, points=half
+                )
+                late = replace(ask, points=ask.points - half)
+                return self._portion(early, label) + self._portion(late, label)
+            return [Blind(refusal.cause, refusal.words)] * ask.points
+        step, last = ask.step // _MILLISECOND, _millis(ask.end)
+        nothing: Parts = {}
+        return [
+            samples.get((label, last - back * step), nothing)
+            for back in reversed(range(ask.points))
+        ]
+
+    def read(self, trigger: Trigger, at: datetime) -> Reading:
+        """Read what the daemon would have read at *at*."""
+        return super().read(trigger, at)
+
+    def _points(self, ask: _Ask) -> _Samples:
+        """Answer from segments of the ask's own grid; ask for those not kept."""
+        step, last = ask.step // _MILLISECOND, _millis(ask.end)
+        phase, size = last % step, max(_SEGMENT, min(ask.points, _MOST_POINTS))
+        newest = (last - phase) // step
+        found: _Samples = {}
+        first = newest - ask.points + 1
+        low, high = last - (ask.points - 1) * step, last
+        for number in range(first // size, newest // size + 1):
+            segment = self._segment(ask, phase, size, number)
+            found |= {
+                place: parts
+                for place, parts in segment.items()
+                if low <= place[1] <= high
+            }
+        return found
+
+    def _segment(self, ask: _Ask, phase: int, size: int, number: int) -> _Samples:
+        key = (ask.query, ask.step // _MILLISECOND, phase, number * size)
+        if key in self._segments:
+            self._segments.move_to_end(key)
+            return self._segments[key]
+        last = phase + ((number + 1) * size - 1) * (ask.step // _MILLISECOND)
+        end = _EPOCH + last * _MILLISECOND
+        samples = super()._points(replace(ask, end=end, points=size))
+        self._segments[key] = samples
+        while len(self._segments) > _SEGMENTS_KEPT:
+            self._segments.popitem(last=False)
+        return samples
+
+
+def moment(text: str, now: datetime, key: str) -> datetime:
+    """Read ``30d`` as so long before *now*, or a time; one without a zone is UTC.
+
+    Raises:
+        Problem: it is neither; *key* names it.
+    """
+    if text == "now":
+        return now
+    with suppress(Said):
+        return now - duration(text)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise Problem(
+            f"{key}: {seen(text)} is neither a duration nor a time",
+            "write it like `30d`, `6h` or `2026-03-11T03:00:00Z`",
+        ) from None
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _is_too_much(refusal: _NotSeen) -> bool:
+    if refusal.cause in (Cause.TIMEOUT, Cause.PARTIAL):
+        return True
+    return any(words in refusal.words for words in _TOO_LARGE)
+
+
+def _gcd(one: timedelta, other: timedelta) -> timedelta:
+    return math.gcd(one // _MILLISECOND, other // _MILLISECOND) * _MILLISECOND
+
+
+def _millis(at: datetime) -> int:
+    return round((at - _EPOCH) / _MILLISECOND)

@@ -1,0 +1,225 @@
+"""A release's triggers as plain Prometheus alerting rules, for dashboards.
+
+They warn earlier and know less than the watchdog: a rule has a ratio, no counts.
+Source: Prometheus, "Alerting rules", and ``rulefmt.Rule``, which is strict.
+"""
+
+import json
+import math
+import re
+from typing import assert_never
+
+from watchdog.facts.trigger import (
+    Latency,
+    Queue,
+    Ratio,
+    RatioQuery,
+    Release,
+    Trigger,
+    Value,
+)
+from watchdog.notation import written
+
+_PLACEHOLDER = re.compile(r"\{\{\s*window\s*\}\}")
+# What a template may hold and still be certain to parse.
+_FIELD = re.compile(
+    r"(\{\{\s*\$(?:value|labels\.[a-zA-Z_]\w*)"
+    r"(?:\s*\|\s*humanize(?:1024|Duration|Percentage)?)?\s*\}\})",
+    re.ASCII,
+)
+_NOT_KEYS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+# Prometheus' own default for groups is a minute: coarser than most triggers.
+_INTERVAL = "15s"
+
+_HEAD = """\
+# Written by `watchdog export-rules {release}`; for dashboards. Do not edit.
+# The watchdog does not read these alerts. It judges the same metrics from counts:
+# with a coverage, a least number of events and a confidence, none of which a rule
+# has. So a rule may fire where the watchdog still says "suspected" or "blind".
+"""
+
+
+def rules(release: Release) -> str:
+    """Write one rule group that ``promtool check rules`` accepts.
+
+    Every trigger becomes one alert of the same name. Its own labels and
+    annotations are kept; ``action`` and ``release`` are added as labels.
+    """
+    version = release.version or "default"
+    lines = [
+        _HEAD.format(release=version).rstrip("\n"),
+        "groups:",
+        f"  - name: {_text(f'watchdog-{version}')}",
+        f"    interval: {_INTERVAL}",
+        "    rules:",
+    ]
+    for trigger in release.triggers:
+        lines += _rule(trigger, version)
+    return "\n".join(lines) + "\n"
+
+
+def expression(trigger: Trigger) -> str:
+    """Write what is true, in PromQL, while *trigger* is over its bound."""
+    block = written(trigger.block)
+    match trigger.kind:
+        case Ratio(errors=errors, total=total):
+            over = block if trigger.sustained else written(trigger.window)
+            return (
+                f"sum(rate({errors.strip()}[{over}]))\n"
+                f"  / sum(rate({total.strip()}[{over}])) > {_bound(trigger)}"
+            )
+        case RatioQuery(errors_query=errors, total_query=total):
+            over = block if trigger.sustained else written(trigger.window)
+            parts = (_PLACEHOLDER.sub(over, query) for query in (errors, total))
+            bad, every = (f"sum(\n{part}\n)" for part in parts)
+            return f"{bad}\n  / {every} > {_bound(trigger)}"
+        case Latency() as latency:
+            over = block if trigger.sustained else written(trigger.window)
+            fast = _bucket(latency, _le(latency))
+            every = _bucket(latency, 'le="+Inf"')
+            return (
+                f"1 - sum(rate({fast}[{over}]))\n"
+                f"  / sum(rate({every}[{over}])) > {_bound(trigger)}"
+            )
+        case Queue() as queue:
+            return _queue(trigger, queue)
+        case Value(expr=expr):
+            # `or` binds less than a comparison; own lines, as it may end in a comment.
+            plain = re.fullmatch(r"[\w:]+(\{[^{}#]*\})?", expr.strip(), re.ASCII)
+            asked = expr.strip() if plain else f"(\n{expr}\n)"
+            word = ">" if trigger.above is not None else "<"
+            return f"{asked} {word} {_bound(trigger)}"
+        case _ as unreachable:  # pragma: no cover
+            assert_never(unreachable)
+
+
+def _queue(trigger: Trigger, queue: Queue) -> str:
+    """Approximate steady growth: the floor rose, and the drain fell behind.
+
+    ``deriv`` is not used: it goes on for minutes after the last sample, and one
+    spike at the right place turns its sign.
+    """
+    block, window = written(trigger.block), written(trigger.window)
+    depth = queue.depth.strip()
+    now = f"sum(min_over_time({depth}[{block}]))"
+    then = f"sum(min_over_time({depth}[{block}] offset {window}))"
+    gone = f"sum(rate({queue.drained.strip()}[{window}]))"
+    came = f"sum(rate({queue.enqueued.strip()}[{window}]))"
+    rose = f"{now}\n  - {then} >= {_number(trigger.min_growth)}"
+    return f"{rose}\nand {gone} < 0.95 * {came}"
+
+
+def _rule(trigger: Trigger, version: str) -> list[str]:
+    lines = [f"      # {comment}" for comment in _comments(trigger)]
+    lines.append(f"      - alert: {trigger.name}")
+    expr = expression(trigger)
+    if expr.replace("\n", "").isprintable():
+        lines.append("        expr: |-")
+        lines += [f"          {line}" for line in expr.split("\n")]
+    else:
+        lines.append(f"        expr: {_text(expr)}")
+    if trigger.sustained and not isinstance(trigger.kind, Queue):
+        lines.append(f"        for: {written(trigger.window)}")
+    labels = {
+        **{key: text for key, text in trigger.labels.items() if _is_label(key)},
+        "action": str(trigger.action),
+        "release": version,
+    }
+    lines.append("        labels:")
+    lines += [
+        f"          {_key(key)}: {_text(_template(text))}"
+        for key, text in labels.items()
+    ]
+    annotations = {
+        "summary": f"{trigger.name} is over its bound on {version}",
+        **{key: text for key, text in trigger.annotations.items() if _is_label(key)},
+    }
+    lines.append("        annotations:")
+    lines += [
+        f"          {_key(key)}: {_text(_template(text))}"
+        for key, text in annotations.items()
+    ]
+    return lines
+
+
+def _comments(trigger: Trigger) -> list[str]:
+    """Say beside a rule where it is not what the watchdog judges."""
+    lines: list[str] = []
+    match trigger.kind:
+        case Ratio() | RatioQuery() | Latency():
+            if not trigger.sustained:
+                lines.append(
+                    "The watchdog acts as soon as it is confirmed, on"
+                    f" {trigger.min_events} bad events of {trigger.min_samples} or more"
+                )
+                lines.append(
+                    f"in {trigger.min_blocks_hit} blocks; the rule on the ratio alone."
+                )
+        case Queue():
+            steps = -(-trigger.window // trigger.block)
+            lines.append(
+                f"An approximation: the watchdog wants {steps} floors of"
+                f" {written(trigger.block)}, each above the one before;"
+            )
+            lines.append(
+                "the rule compares the first and the last. The window is in it: no for."
+            )
+        case Value():
+            lines.append(
+                "One alert for each series; the watchdog holds the worst of them."
+            )
+    if trigger.observe_only:
+        lines.append("mode: observe: the watchdog only reports it.")
+    return lines
+
+
+def _bound(trigger: Trigger) -> str:
+    bound = trigger.above if trigger.above is not None else trigger.below
+    if bound is None or not math.isfinite(bound):
+        raise ValueError(f"{trigger.name} is held against no bound")
+    return _number(bound)
+
+
+def _number(value: float) -> str:
+    """Write all digits: a rounded bound is another bound."""
+    return repr(float(value)).removesuffix(".0")
+
+
+def _bucket(kind: Latency, matcher: str) -> str:
+    name, _, rest = kind.histogram.strip().partition("{")
+    own = rest.rpartition("}")[0].strip().rstrip(",").strip()
+    return f"{name.strip()}_bucket{{{own + ',' if own else ''}{matcher}}}"
+
+
+def _le(kind: Latency) -> str:
+    """Match the bound as the client libraries write it: ``0.5``, ``1`` and ``1.0``."""
+    seconds = f"{kind.over.total_seconds():.6f}".rstrip("0").rstrip(".")
+    if "." in seconds:
+        return f'le="{seconds}"'
+    return f'le=~"{seconds}([.]0)?"'
+
+
+def _is_label(name: str) -> bool:
+    return re.fullmatch(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*", name, re.ASCII) is not None
+
+
+def _template(text: str) -> str:
+    """Keep Prometheus' plain fields; any other braces are text, not a template."""
+    pieces = _FIELD.split(text)
+    return "".join(
+        piece if place % 2 else piece.replace("{{", '{{ "{{" }}')
+        for place, piece in enumerate(pieces)
+    )
+
+
+def _key(name: str) -> str:
+    """Write a YAML key; some plain words are truth values."""
+    return _text(name) if name.lower() in _NOT_KEYS else name
+
+
+def _text(text: str) -> str:
+    """Write a YAML string on one line, whatever is in it."""
+    plain = json.dumps(text, ensure_ascii=False)
+    return "".join(
+        sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in plain
+    )
