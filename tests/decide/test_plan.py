@@ -1,0 +1,407 @@
+"""The order of a rollback's steps is what keeps the pair whole whatever dies."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.worlds import SECOND, a_pair, a_record, sha
+from watchdog.decide.plan import OP, SERVICE, spell
+from watchdog.facts.plan import Deployed, Do, FileSwap, Step, Which
+from watchdog.facts.problem import Problem
+
+LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
+SIZES = pytest.mark.parametrize("count", [1, 3], ids=["one service", "three services"])
+SERVICES = ("dms", "worker", "relay")
+NAME = sha("inc-1")[:12]
+
+
+def running(services, restart="unless-stopped", volumes=None, grace=10):
+    return {
+        service: Deployed(
+            f"old {service}",
+            {"Name": restart},
+            grace * SECOND,
+            {place: mount(place, name) for place, name in (volumes or {}).items()},
+        )
+        for service in services
+    }
+
+
+def mount(place, name):
+    return {"Type": "volume", "Source": name, "Target": place}
+
+
+def plan(*, shared=False, services=("dms",), pinned="v1.3.0", deployed=None, **body):
+    how = {"services": services, "shared": shared}
+    return spell(
+        incident="inc-1",
+        running=a_record("v1.3.0", **how),
+        running_sha="running",
+        target=a_record("v1.2.0", **how, **body),
+        target_sha="target",
+        deployed=deployed or running(services),
+        services=services,
+        stop_within=5 * SECOND,
+        pinned=pinned,
+    )
+
+
+def words(steps):
+    return [step.words for step in steps]
+
+
+def places(steps, do, which=None):
+    return [
+        place
+        for place, step in enumerate(steps)
+        if step.do is do and which in (None, step.which)
+    ]
+
+
+# The whole of it.
+
+
+def test_one_service_with_a_manifest_of_its_own():
+    it = plan()
+
+    image, manifest = a_pair().image[7:19], dict(a_pair().manifests)["meesho"][:12]
+    assert words(it.steps) == [
+        f"hold-image ghcr.io/flexli/dms:v1.2.0 to {image}",
+        f"hold-manifest meesho to {manifest}",
+        f"create dms (new) to dms-dms-1.rb-{NAME}",
+        "pin variable to v1.2.0",
+        "stop dms (old)",
+        f"rename dms (old) to dms-dms-1.rb-old-{NAME}",
+        "rename dms (new) to dms-dms-1",
+        "start dms (new)",
+        f"prove v1.2.0 (new) to {image}",
+        "remove dms (old)",
+    ]
+    assert words(it.way_back) == [
+        "pin variable to v1.3.0",
+        "stop dms (new)",
+        f"rename dms (new) to dms-dms-1.rb-failed-{NAME}",
+        "rename dms (old) to dms-dms-1",
+        "set-restart dms (old) to unless-stopped",
+        "start dms (old)",
+        f"prove v1.3.0 (old) to {a_pair('v1.3.0').image[7:19]}",
+        "remove dms (new)",
+    ]
+    assert (it.prepared, it.files, it.kind) == (3, (), "both")
+    assert (it.variable_before, it.variable_after) == ("v1.3.0", "v1.2.0")
+    assert (it.from_record, it.to_record) == ("running", "target")
+
+
+def test_a_shared_manifest_is_swapped_between_the_stop_and_the_start():
+    it = plan(shared=True)
+
+    now, then = (dict(a_pair(v).manifests)["meesho"] for v in ("v1.3.0", "v1.2.0"))
+    path = "manifests/meesho.manifest.json"
+    assert it.files == (FileSwap("meesho", path, now, then),)
+    assert words(it.steps[4:6]) == [
+        "stop dms (old)",
+        f"swap-manifest meesho to {then[:12]}",
+    ]
+    assert words(it.way_back)[:4] == [
+        "pin variable to v1.3.0",
+        "stop dms (new)",
+        "stop dms (old)",
+        f"swap-manifest meesho to {now[:12]}",
+    ]
+
+
+# What the order promises.
+
+
+@LAYOUTS
+@SIZES
+def test_nothing_that_runs_is_touched_while_preparing(shared, count):
+    it = plan(shared=shared, services=SERVICES[:count])
+
+    made_ready = {Do.HOLD_IMAGE, Do.HOLD_MANIFEST, Do.CREATE, Do.CONNECT}
+    assert {step.do for step in it.steps[: it.prepared]} <= made_ready
+    assert not {step.do for step in it.steps[it.prepared :]} & made_ready
+
+
+@LAYOUTS
+@SIZES
+def test_the_version_is_pinned_before_anything_stops(shared, count):
+    it = plan(shared=shared, services=SERVICES[:count])
+
+    (pin,) = places(it.steps, Do.PIN)
+    assert pin == it.prepared
+    assert places(it.way_back, Do.PIN) == [0]
+
+
+@SIZES
+def test_nothing_starts_between_the_first_stop_and_the_last_swap(count):
+    it = plan(shared=True, services=SERVICES[:count])
+
+    for steps, which in ((it.steps, Which.NEW), (it.way_back, Which.OLD)):
+        swaps, starts = places(steps, Do.SWAP_MANIFEST), places(steps, Do.START)
+        stops = places(steps, Do.STOP)
+        assert max(stops) < min(swaps) <= max(swaps) < min(starts)
+        assert {steps[place].which for place in starts} == {which}
+    # On the way back both may run: all of them are stopped before the file changes.
+    assert {
+        (it.way_back[p].subject, it.way_back[p].which)
+        for p in places(it.way_back, Do.STOP)
+    } == {(s, w) for s in SERVICES[:count] for w in Which}
+
+
+def test_with_a_manifest_each_services_are_changed_one_after_the_other():
+    it = plan(services=SERVICES)
+
+    order = [
+        (step.do, step.subject) for step in it.steps if step.do in (Do.STOP, Do.START)
+    ]
+    assert order == [(do, s) for s in SERVICES for do in (Do.STOP, Do.START)]
+
+
+@LAYOUTS
+@SIZES
+def test_a_name_is_free_before_it_is_taken(shared, count):
+    services = SERVICES[:count]
+    it = plan(shared=shared, services=services)
+
+    for service in services:
+        for steps, leaves, takes in (
+            (it.steps, Which.OLD, Which.NEW),
+            (it.way_back, Which.NEW, Which.OLD),
+        ):
+            moves = [s for s in steps if s.do is Do.RENAME and s.subject == service]
+            assert [step.which for step in moves] == [leaves, takes]
+            assert moves[1].to == f"dms-{service}-1"
+            assert ".rb-" in moves[0].to
+
+
+@LAYOUTS
+@SIZES
+def test_the_proof_comes_after_all_starts_and_before_any_removal(shared, count):
+    it = plan(shared=shared, services=SERVICES[:count])
+
+    for steps in (it.steps, it.way_back):
+        (proof,) = places(steps, Do.PROVE)
+        assert max(places(steps, Do.START)) < proof < min(places(steps, Do.REMOVE))
+        assert len(places(steps, Do.REMOVE)) == count
+        assert max(places(steps, Do.REMOVE)) == len(steps) - 1
+
+
+@LAYOUTS
+@SIZES
+def test_the_way_back_undoes_whatever_the_way_forward_touched(shared, count):
+    it = plan(
+        shared=shared,
+        services=SERVICES[:count],
+        deployed=running(SERVICES[:count], restart="always"),
+    )
+
+    def ends(steps, *dos):
+        return {(step.do, step.subject) for step in steps if step.do in dos}
+
+    touched = (Do.PIN, Do.SET_RESTART, Do.SWAP_MANIFEST)
+    assert ends(it.steps, *touched) <= ends(it.way_back, *touched)
+    assert ends(it.steps, Do.STOP) == {
+        (Do.STOP, s.subject) for s in it.way_back if s.do is Do.START
+    }
+    assert Do.CREATE not in {step.do for step in it.way_back}
+
+
+@LAYOUTS
+def test_every_step_says_something_else(shared):
+    """What was done is remembered by the step's words."""
+    it = plan(shared=shared, services=SERVICES)
+
+    for steps in (it.steps, it.way_back):
+        assert len(set(words(steps))) == len(steps)
+
+
+# Each part.
+
+
+@pytest.mark.parametrize(
+    ("restart", "quieted"),
+    [("always", True), ("on-failure", True), ("unless-stopped", False), ("no", False)],
+)
+def test_a_container_that_docker_would_start_again_is_told_not_to(restart, quieted):
+    it = plan(deployed=running(("dms",), restart=restart))
+
+    quiet = Step(Do.SET_RESTART, "dms", Which.OLD, to="no")
+    assert (quiet in it.steps) is quieted
+    if quieted:
+        assert it.steps.index(quiet) < min(places(it.steps, Do.STOP))
+    (swap,) = it.swaps
+    assert swap.old_restart == {"Name": restart}
+    assert Step(Do.SET_RESTART, "dms", Which.OLD, to=restart) in it.way_back
+
+
+def test_a_container_without_a_policy_gets_none_back():
+    deployed = {"dms": Deployed("old dms", {}, SECOND, {})}
+
+    it = plan(deployed=deployed)
+
+    assert Step(Do.SET_RESTART, "dms", Which.OLD, to="no") in it.way_back
+
+
+@pytest.mark.parametrize(("grace", "within"), [(2, 2), (10, 5), (0, 0)])
+def test_a_stop_takes_the_shorter_of_both_graces(grace, within):
+    (swap,) = plan(deployed=running(("dms",), grace=grace)).swaps
+
+    assert swap.stop_within == timedelta(seconds=within)
+
+
+def test_the_new_container_is_the_recorded_one_with_our_labels():
+    (swap,) = plan(User="dms").swaps
+
+    assert (swap.service, swap.name, swap.old_id) == ("dms", "dms-dms-1", "old dms")
+    assert swap.networks == {"dms_default": {"Aliases": ["dms"]}}
+    assert swap.new == {
+        "Image": "ghcr.io/flexli/dms:v1.2.0",
+        "User": "dms",
+        "HostConfig": {"Mounts": []},
+        "Labels": {
+            "a": "b",
+            "io.flexli.rollback.schema": "1",
+            OP: NAME,
+            SERVICE: "dms",
+            "io.flexli.rollback.role": "target",
+            "io.flexli.rollback.replaces": "old dms",
+            "io.flexli.rollback.pair": "v1.2.0",
+            "io.flexli.rollback.image": a_pair().image,
+            "io.flexli.rollback.record": "target",
+        },
+    }
+
+
+def test_a_record_is_not_changed_by_planning():
+    before = a_record("v1.2.0", HostConfig={"Mounts": []}, Volumes={"/data": {}})
+    target = a_record("v1.2.0", HostConfig={"Mounts": []}, Volumes={"/data": {}})
+    spell(
+        incident="inc-1",
+        running=a_record("v1.3.0"),
+        running_sha="running",
+        target=target,
+        target_sha="target",
+        deployed=running(("dms",), volumes={"/data": "v"}),
+        services=("dms",),
+        stop_within=SECOND,
+        pinned="",
+    )
+
+    assert target == before
+
+
+def test_anonymous_volumes_are_handed_over_where_the_target_has_a_place_for_them():
+    bound = {"Type": "bind", "Source": "/srv", "Target": "/bound"}
+    (swap,) = plan(
+        deployed=running(
+            ("dms",), volumes={"/data": "v1", "/bound": "v2", "/other": "v3"}
+        ),
+        Volumes={"/data": {}, "/bound": {}},
+        HostConfig={"Mounts": [bound]},
+    ).swaps
+
+    assert swap.new["HostConfig"]["Mounts"] == [
+        bound,
+        mount("/data", "v1"),
+    ]
+
+
+def test_further_networks_are_connected_while_preparing():
+    record = a_record("v1.2.0")
+    (replica,) = record.replicas
+    networks = {"front": {}, "back": {}, "third": {}}
+    more = type(replica)(replica.service, replica.name, replica.body, networks)
+    it = spell(
+        incident="inc-1",
+        running=a_record("v1.3.0"),
+        running_sha="running",
+        target=type(record)(
+            *(record.pair, record.image_ref, (), (more,), record.manifests, "")
+        ),
+        target_sha="target",
+        deployed=running(("dms",)),
+        services=("dms",),
+        stop_within=SECOND,
+        pinned="",
+    )
+
+    assert words(it.steps[: it.prepared])[-2:] == [
+        "connect dms (new) to back",
+        "connect dms (new) to third",
+    ]
+
+
+def test_services_follow_the_settings_and_not_the_record():
+    backwards = tuple(reversed(SERVICES))
+    it = spell(
+        incident="inc-1",
+        running=a_record("v1.3.0", services=SERVICES),
+        running_sha="running",
+        target=a_record("v1.2.0", services=SERVICES),
+        target_sha="target",
+        deployed=running(SERVICES),
+        services=backwards,
+        stop_within=SECOND,
+        pinned="",
+    )
+
+    assert tuple(swap.service for swap in it.swaps) == backwards
+
+
+@pytest.mark.parametrize(
+    ("recorded", "now"), [(("dms",), ("dms", "worker")), (("dms", "worker"), ("dms",))]
+)
+def test_other_services_than_were_recorded_are_refused(recorded, now):
+    with pytest.raises(Problem) as refused:
+        spell(
+            incident="inc-1",
+            running=a_record("v1.3.0", services=now),
+            running_sha="running",
+            target=a_record("v1.2.0", services=recorded),
+            target_sha="target",
+            deployed=running(now),
+            services=now,
+            stop_within=SECOND,
+            pinned="",
+        )
+
+    assert refused.value.words == (
+        f"v1.2.0 ran with the services {', '.join(recorded)}, "
+        f"now it is {', '.join(now)}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [
+        (a_pair("v1.2.0", manifest="v1.3.0"), "code"),
+        (a_pair("v1.2.0", image="v1.3.0"), "config"),
+        (a_pair("v1.2.0"), "both"),
+    ],
+)
+def test_a_rollback_is_of_code_of_config_or_of_both(target, kind):
+    it = spell(
+        incident="inc-1",
+        running=a_record("v1.3.0", shared=True),
+        running_sha="running",
+        target=a_record("v1.2.0", shared=True, pair=target),
+        target_sha="target",
+        deployed=running(("dms",)),
+        services=("dms",),
+        stop_within=SECOND,
+        pinned="",
+    )
+
+    assert it.kind == kind
+    assert bool(it.files) is (kind != "code")
+
+
+def test_a_variable_that_was_not_set_is_taken_out_again():
+    it = plan(pinned="")
+
+    assert it.way_back[0] == Step(Do.PIN, "variable", to="")
+
+
+def test_an_incident_has_one_operation_whoever_plans_it():
+    assert plan().op == plan(shared=True).op == NAME

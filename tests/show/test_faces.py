@@ -1,0 +1,268 @@
+"""What people and pipelines are told, in words and over HTTP."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from tests.decide.test_standing import begun, ended, verdict
+from tests.worlds import (
+    AT,
+    AWB,
+    HEALTHY_THEN_NEXT,
+    HTTP_5XX,
+    MINUTE,
+    SECOND,
+    Notebook,
+    a_release,
+    asked,
+    breached,
+    entries,
+    rules,
+    started,
+)
+from watchdog.decide.standing import stand
+from watchdog.facts.event import (
+    FarEndLost,
+    PairUnclear,
+    PromotionPaused,
+    PromotionResumed,
+    RollbackRefused,
+    RollbackStuck,
+)
+from watchdog.release_file import Releases
+from watchdog.roles import Turn
+from watchdog.show.http import Faces
+from watchdog.show.metrics import Pulse
+from watchdog.show.status import picture, words
+
+POLL = 5 * SECOND
+CLEAR = (verdict("clear"), verdict("clear", HTTP_5XX.name))
+TURN = Turn(AT, "watching v1.3.0", {AWB.name: "0 of 40 failed"})
+
+
+def shown(*events, turn=TURN, at=AT, release=None, **chosen):
+    s = stand(entries(*events))
+    release = release or a_release()
+    return picture(s, release, rules(**chosen), turn, poll=POLL, at=at)
+
+
+def lines(*events, **how):
+    return words(shown(*events, **how)).splitlines()
+
+
+# In words.
+
+
+def test_the_first_line_answers():
+    assert lines()[0] == "dms-test: nothing has been seen running yet"
+    assert lines(*HEALTHY_THEN_NEXT)[0] == "dms-test: watching v1.3.0: not judged yet"
+    assert lines(*HEALTHY_THEN_NEXT, *CLEAR)[0] == "dms-test: watching v1.3.0: clear"
+    mixed = (verdict("blind"), verdict("clear", HTTP_5XX.name))
+    assert lines(*HEALTHY_THEN_NEXT, *mixed)[0] == (
+        "dms-test: watching v1.3.0: blind, clear"
+    )
+    incident = (*HEALTHY_THEN_NEXT, breached())
+    assert lines(*incident)[0] == "dms-test: v1.3.0 has an open incident"
+    assert lines(*incident, begun())[0] == (
+        "dms-test: rolling back to v1.2.0: 0 of 1 steps"
+    )
+
+
+def test_the_rest_explains():
+    said = lines(*HEALTHY_THEN_NEXT, *CLEAR)
+
+    for line in (
+        "promotion      open",
+        "target         to v1.2.0: v1.2.0 ran long enough",
+        f"trigger        {AWB.name}: clear: 0 of 40 failed",
+        f"trigger        {HTTP_5XX.name}: clear: words",
+        "               candidate: not known to be good",
+    ):
+        assert line in said
+
+
+def test_a_refusal_a_question_and_what_is_stuck_are_said():
+    incident = (*HEALTHY_THEN_NEXT, breached())
+
+    assert "incident       inc-1: no target" in lines(
+        *incident, RollbackRefused("inc-1", "no target")
+    )
+    assert "question       apr_1 until 2026-03-11T04:00:00Z: roll back?" in lines(
+        *incident, asked()
+    )
+    stuck = lines(*incident, begun(), RollbackStuck("op", "rename refused", "hint"))
+    told = [line for line in stuck if line.startswith("rollback ")]
+    assert told[0].startswith("rollback       STUCK, a person must act: rename refused")
+
+
+def test_the_last_rollback_is_told_with_the_fields_of_the_runbook():
+    whole = shown(
+        *HEALTHY_THEN_NEXT, breached(), begun(), ended(), started("v1.2.0", by="op")
+    )
+
+    assert whole["last_rollback"] == {
+        "op": "op",
+        "incident": "inc-1",
+        "how": "proved",
+        "started": "2026-03-11T03:00:00Z",
+        "previous": "v1.3.0",
+        "target": "v1.2.0",
+        "root_cause": "why",
+        "owner": "ops",
+        "words": "v1.3.0 to v1.2.0, proved, started 2026-03-11T03:00:00Z; why",
+    }
+    assert whole["running"]["by_rollback"] == "op"
+    assert whole["target"]["words"].endswith("never rolling back a rollback")
+
+
+@pytest.mark.parametrize("turn", [None, Turn(AT - MINUTE, "long ago", {})])
+def test_nobody_watching_is_never_called_open(turn):
+    whole = shown(*HEALTHY_THEN_NEXT, *CLEAR, turn=turn)
+
+    assert not whole["watching"]
+    assert whole["promotion"]["state"] == "not known (nobody is watching)"
+    assert words(whole).splitlines()[1].startswith("NOT WATCHING: ")
+
+
+def test_a_clock_that_went_back_is_not_called_watching():
+    assert not shown(*HEALTHY_THEN_NEXT, *CLEAR, at=AT - MINUTE)["watching"]
+
+
+def test_everything_is_plain_json():
+    whole = shown(
+        *HEALTHY_THEN_NEXT, *CLEAR, breached(), asked(), FarEndLost("engine", "down")
+    )
+
+    assert json.loads(json.dumps(whole)) == whole
+
+
+# Over HTTP.
+
+
+class Place:
+    """The faces over a journal of *events*; *fresh* while somebody turns."""
+
+    def __init__(self, *events, fresh=True, default=None, files=("v1.2.0", "v1.3.0")):
+        memory = Notebook()
+        memory.add(AT, *events)
+        memory.mark(TURN)
+        self.memory = memory
+        faces = Faces(
+            memory=memory,
+            releases=Releases({v: a_release(v) for v in files}, default),
+            rules=rules(),
+            poll=POLL,
+            now=lambda: AT,
+            pulse=lambda: Pulse(1, 0.1, 0, fresh),
+        )
+        self.app = Starlette(routes=[*faces.public(), *faces.private()])
+
+    def get(self, path, method="GET"):
+        async def get():
+            transport = httpx.ASGITransport(self.app)
+            base = "http://watchdog"
+            async with httpx.AsyncClient(transport=transport, base_url=base) as client:
+                return await client.request(method, path)
+
+        return asyncio.run(get())
+
+    def gate(self, version="v1.3.0"):
+        reply = self.get(f"/v1/promotion/{version}")
+        return reply.status_code, reply.json()
+
+
+def test_promotion_is_200_while_it_is_open():
+    assert Place(*HEALTHY_THEN_NEXT, *CLEAR).gate() == (
+        200,
+        {"release": "v1.3.0", "state": "open", "reasons": []},
+    )
+
+
+def test_promotion_is_423_with_the_reasons_while_it_is_paused():
+    pause = PromotionPaused("v1.3.0", "AwbRoutingFailures: 9 of 40")
+    place = Place(*HEALTHY_THEN_NEXT, *CLEAR, pause)
+
+    assert place.gate() == (
+        423,
+        {
+            "release": "v1.3.0",
+            "state": "paused",
+            "reasons": ["AwbRoutingFailures: 9 of 40"],
+        },
+    )
+    place.memory.add(AT, PromotionResumed("v1.3.0", "asha"))
+    assert place.gate()[0] == 200
+
+
+def test_promotion_is_404_for_a_release_that_nobody_knows():
+    status, body = Place(*HEALTHY_THEN_NEXT, *CLEAR).gate("v9.9.9")
+
+    assert (status, body["code"]) == (404, "unknown")
+    default = a_release("")
+    assert Place(*HEALTHY_THEN_NEXT, default=default).gate("v9.9.9")[0] == 404
+
+
+def test_promotion_is_503_when_nobody_is_watching():
+    for events in (CLEAR, (PromotionPaused("v1.3.0", "bad"),)):
+        status, body = Place(*HEALTHY_THEN_NEXT, *events, fresh=False).gate()
+        assert (status, body["code"]) == (503, "not_watching")
+
+
+def test_a_version_without_a_file_is_paused_and_not_open():
+    words_ = "v1.4.0 runs without a release file of its own"
+    pause = PromotionPaused("v1.4.0", words_)
+    place = Place(started("v1.4.0"), pause, *CLEAR, default=a_release(""))
+
+    assert place.gate("v1.4.0") == (
+        423,
+        {"release": "v1.4.0", "state": "paused", "reasons": [words_]},
+    )
+
+
+def test_a_build_of_a_release_is_paused_like_the_release():
+    pause = PromotionPaused("v1.3.0-4f9c2ab", "bad")
+    place = Place(started("v1.3.0-4f9c2ab"), pause, *CLEAR)
+
+    assert place.gate("v1.3.0-4f9c2ab")[0] == 423
+    assert place.gate("v1.3.0")[0] == 423
+
+
+def test_what_cannot_be_seen_is_paused():
+    lost = FarEndLost("engine", "down")
+    split = PairUnclear("split!", split=True)
+
+    assert Place(*HEALTHY_THEN_NEXT, *CLEAR, lost).gate()[0] == 423
+    assert Place(*HEALTHY_THEN_NEXT, *CLEAR, split).gate()[0] == 423
+    assert Place().gate()[0] == 423
+
+
+def test_alive_is_the_process_and_ready_is_a_full_turn():
+    ready = Place(*HEALTHY_THEN_NEXT)
+    idle = Place(*HEALTHY_THEN_NEXT, fresh=False)
+    lost = Place(*HEALTHY_THEN_NEXT, FarEndLost("prometheus", "down"))
+
+    for place in (ready, idle, lost, Place()):
+        assert place.get("/healthz").status_code == 200
+    assert ready.get("/readyz").status_code == 200
+    for place in (idle, lost, Place()):
+        assert place.get("/readyz").status_code == 503
+    assert lost.get("/readyz").json()["unreachable"] == {"prometheus": "down"}
+
+
+def test_the_status_over_http_is_the_one_on_the_command_line():
+    events = (*HEALTHY_THEN_NEXT, *CLEAR, breached())
+
+    reply = Place(*events).get("/v1/status")
+
+    assert reply.status_code == 200
+    assert reply.json()["running"]["version"] == "v1.3.0"
+    assert reply.json()["incident"]["id"] == "inc-1"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("path", ["/v1/promotion/v1.3.0", "/v1/status", "/readyz"])
+def test_faces_can_only_be_looked_at(method, path):
+    assert Place(*HEALTHY_THEN_NEXT).get(path, method).status_code == 405

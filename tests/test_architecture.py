@@ -1,0 +1,57 @@
+"""What is ours, and whether the map in the README is the land."""
+
+import re
+from importlib.metadata import distribution, packages_distributions
+from pathlib import Path
+
+import watchdog
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_package_is_only_ours():
+    """PyPI's ``watchdog`` is something else: together they overwrite each other."""
+    ours = packages_distributions()["watchdog"]
+
+    assert set(ours) == {"dms-rollback-watchdog"}
+    assert Path(watchdog.__file__).is_relative_to(ROOT)
+
+
+def test_the_command_is_the_one_of_the_docs():
+    scripts = distribution("dms-rollback-watchdog").entry_points
+    (entry,) = scripts.select(group="console_scripts", name="watchdog")
+
+    assert entry.value == "watchdog.__main__:main"
+
+
+def pictured():
+    """Read the picture of the section "The flow": path to its words."""
+    text = (ROOT / "README.md").read_text()
+    section = text.partition("## The flow")[2].partition("\n## ")[0]
+    picture = re.search(r"```text\n(watchdog/\n.*?)```", section, re.DOTALL)
+    assert picture, "README.md has no picture in the section The flow"
+    found = {}
+    folders = []
+    for line in picture[1].splitlines():
+        name, _, words = line.strip().partition(" ")
+        depth = (len(line) - len(line.lstrip())) // 2
+        folders[depth:] = [name.rstrip("/")]
+        found["/".join(folders) + ("/" if name.endswith("/") else "")] = words.strip()
+    return found
+
+
+def test_the_folder_picture_equals_the_tree():
+    files = [
+        path.relative_to(ROOT)
+        for path in (ROOT / "watchdog").rglob("*.py")
+        if path.name != "__init__.py"
+    ]
+    tree = {str(path) for path in files} | {f"{path.parent}/" for path in files}
+
+    assert set(pictured()) == tree
+
+
+def test_every_line_of_the_picture_says_what_for():
+    silent = [path for path, words in pictured().items() if not words]
+
+    assert silent in ([], ["watchdog/"])
