@@ -180,8 +180,17 @@ class Cycle:
             return {trigger.name: server for trigger in release.triggers}
         self._back("prometheus", at)
         self._arm(release, since, server, at)
-        readings = self.metrics.read_all(release.triggers, server)
-        armed_from = since + self.rules.settle
+        standing = self.memory.standing
+        pair_since = standing.pair_since or since
+        readings = self.metrics.read_all(
+            release.triggers,
+            server,
+            since=pair_since,
+            before_from=standing.before_since,
+            # What a rollback put up is not charged: it is not a change by people.
+            compare=not seen.rolled_back_by,
+        )
+        armed_from = pair_since + self.rules.settle
         return {
             trigger.name: judge(trigger, readings[trigger.name], armed_from)
             for trigger in release.triggers
@@ -258,8 +267,13 @@ class Cycle:
     def _latch(self, trigger: Trigger, verdict: Breached, at: datetime) -> None:
         standing = self.memory.standing
         running, incident = standing.running, standing.incident
-        if running is None or trigger.name in standing.breached:
+        if running is None:
             return
+        if trigger.name in standing.breached:
+            charged = incident.charged if incident else ()
+            again = trigger.name in [breach.trigger for breach in charged]
+            if again or verdict.elsewhere:
+                return
         if incident and incident.rolled_back_at:
             return  # the recovery weighs it
         version = running.pair.version
@@ -276,6 +290,7 @@ class Cycle:
                 words=verdict.words,
                 value=verdict.value,
                 bound=verdict.bound,
+                elsewhere=verdict.elsewhere,
             ),
             PromotionPaused(version, words),
             PairQuarantined(running.pair.key, words),
@@ -417,7 +432,7 @@ class Cycle:
                     f"{half} was {asked[half]['version']} when it was approved, "
                     f"now it is {pair.words}; nothing was touched"
                 )
-        names = [breach.trigger for breach in incident.breaches]
+        names = [breach.trigger for breach in incident.charged]
         if all(isinstance(verdicts.get(name), Clear) for name in names):
             return f"{', '.join(names)} recovered before the rollback; not rolling back"
         return ""

@@ -12,8 +12,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from watchdog.facts.problem import Fault, Problem, Refused
 from watchdog.facts.trigger import (
     Action,
+    Baseline,
+    Dispersion,
     Kind,
     Latency,
+    Missing,
     Queue,
     Ratio,
     RatioQuery,
@@ -51,7 +54,6 @@ _MINUTE = timedelta(minutes=1)
 _WEEK = timedelta(weeks=1)
 _LEAST_BLOCKS = 5
 _BLOCKS_OF_A_WINDOW = 10
-_NOT_YET = ("by", "unless")
 _MANIFEST_END = ".manifest.json"
 _VERSION_HERE = "{version}"
 _GIT_SHA = re.compile(r"-[0-9a-f]{7,40}$")
@@ -172,6 +174,26 @@ class _Queue(_Part):
     drained: Selector
 
 
+def _dispersion(value: object) -> Dispersion:
+    # YAML reads a 1 as a number.
+    for known in Dispersion:
+        if str(value) == known and not isinstance(value, bool):
+            return known
+    hint = "write `auto` to measure batches, `1` if events never come in any"
+    raise Said(f"{seen(value)} is not one of: auto, 1", hint)
+
+
+class _Baseline(_Part):
+    window: Annotated[SomeTime, AfterValidator(_at_most_a_week)] | None = None
+    worse_by: (
+        Annotated[Number, _between(1, 1000, low_too=True, high_too=True)] | None
+    ) = None
+    confidence: (
+        Annotated[Share, _between(0.5, 1, low_too=True, high_too=False)] | None
+    ) = None
+    missing: Missing | None = None
+
+
 class _Care(_Part):
     """How sure a breach must be: in ``defaults`` for all triggers, or in one."""
 
@@ -190,6 +212,8 @@ class _Care(_Part):
     confirm_polls: (
         Annotated[Whole, _between(1, 10, low_too=True, high_too=True)] | None
     ) = None
+    dispersion: Annotated[Dispersion, BeforeValidator(_dispersion)] | None = None
+    baseline: _Baseline | None = None
 
 
 class _Rule(_Care):
@@ -209,8 +233,10 @@ class _Rule(_Care):
     block: SomeTime | None = None
     action: Action | None = None
     mode: Literal["act", "observe"] = "act"
-    by: Any = None
-    unless: Any = None
+    by: Annotated[str, _shaped(r"[a-zA-Z][a-zA-Z0-9_]*", "a label's name")] | None = (
+        None
+    )
+    unless: Prose | None = None
     labels: Mapping[OneLine, Prose] | None = None
     annotations: Mapping[OneLine, Prose] | None = None
 
@@ -248,6 +274,27 @@ _NO_BOUND = {
     "queue": "leave it out; a queue is judged by its growth",
     "ratio": "write `above`",
 }
+
+
+# What a kind does not ask for; in ``defaults`` it may stand for the others.
+_COUNTS_ONLY = (
+    "confidence",
+    "min_samples",
+    "min_events",
+    "min_blocks_hit",
+    "dispersion",
+    "by",
+)
+_MEANS_NOTHING: dict[str, tuple[str, ...]] = {
+    "ratio": ("min_growth",),
+    "latency": ("min_growth",),
+    "queue": (*_COUNTS_ONLY, "coverage"),
+    "value": (*_COUNTS_ONLY, "min_growth", "block"),
+}
+# Only counts are compared by how much worse they are.
+_COMPARED = ("worse_by", "confidence")
+# Labels that the queries use themselves.
+_OWN_LABELS = ("le", "look", "part")
 
 
 # What is handed out.
@@ -540,10 +587,10 @@ def _trigger(
     kinds = [kind for kind in _TIMES if kind in given]
     trigger: Trigger | None = None
     if window and len(kinds) == 1:
-        care = {
-            **defaults.model_dump(exclude_none=True),
-            **rule.model_dump(include=set(_Care.model_fields), exclude_none=True),
-        }
+        own = rule.model_dump(include=set(_Care.model_fields), exclude_none=True)
+        care = defaults.model_dump(exclude_none=True)
+        baseline = Baseline(**(care.pop("baseline", {}) | own.pop("baseline", {})))
+        care |= own
         time = next((key for key in _TIMES[kinds[0]] if key in given), "for")
         block = rule.block or _block(kinds[0], window, time, scrape_interval)
         wrong = _fault_of_block(
@@ -572,6 +619,9 @@ def _trigger(
                 block=block,
                 above=_above(rule),
                 below=rule.below,
+                baseline=baseline,
+                unless=rule.unless or "",
+                by=rule.by or "",
                 observe_only=rule.mode == "observe",
                 labels=dict(rule.labels or {}),
                 annotations=dict(rule.annotations or {}),
@@ -608,9 +658,6 @@ def _faults_of_rule(
     for key in ("alert", "action"):
         if key not in given:
             yield fault(key, "is missing")
-    for key in _NOT_YET:
-        if key in given:
-            yield fault(key, "is not supported yet", "leave it out")
     kinds = [kind for kind in _TIMES if kind in given]
     if len(kinds) != 1:
         has = f"is {' and '.join(kinds)} at once" if kinds else "has no kind"
@@ -619,8 +666,16 @@ def _faults_of_rule(
     kind = kinds[0]
     if kind == "ratio" and filled.is_right("ratio"):
         yield from _faults_of_ratio(filled.value.ratio, (*at, "ratio"))
-    if "min_growth" in given and kind != "queue":
-        yield fault("min_growth", f"means nothing to a {kind}", "leave it out")
+    for key in _MEANS_NOTHING[kind]:
+        if key in given:
+            yield fault(key, f"means nothing to a {kind}", "leave it out")
+    if kind in ("queue", "value") and filled.is_right("baseline"):
+        for key in _COMPARED:
+            if getattr(filled.value.baseline, key, None) is not None:
+                yield fault(
+                    f"baseline.{key}", f"means nothing to a {kind}", "leave it out"
+                )
+    yield from _faults_of_by(filled.value, at)
     for key in ("for", "window", "growing_for"):
         if key in given and key not in _TIMES[kind]:
             hint = " or ".join(f"`{time}`" for time in _TIMES[kind])
@@ -635,6 +690,19 @@ def _faults_of_rule(
         is_percent = above == int(above) and 1 <= above < 100
         hint = f"write `{above:g}%`" if is_percent else "write `0%` to `99%`"
         yield fault("above", f"{above:g} is no share of all events", hint)
+
+
+def _faults_of_by(rule: _Rule, at: Place) -> Iterator[Fault]:
+    place = in_words((*at, "by"))
+    if rule.by in _OWN_LABELS:
+        yield Fault(place, f"cannot count by the label {seen(rule.by)}")
+    elif (
+        rule.by
+        and rule.ratio
+        and any((rule.ratio.errors_query, rule.ratio.total_query))
+    ):
+        hint = "write errors and total, or leave `by` out"
+        yield Fault(place, "needs plain selectors", hint)
 
 
 def _faults_of_ratio(ratio: _Ratio | None, at: Place) -> Iterator[Fault]:

@@ -60,9 +60,19 @@ class Metrics(Protocol):
         ...
 
     def read_all(
-        self, triggers: tuple[Trigger, ...], at: datetime
+        self,
+        triggers: tuple[Trigger, ...],
+        at: datetime,
+        since: datetime | None = None,
+        before_from: datetime | None = None,
+        *,
+        compare: bool = True,
     ) -> Mapping[str, Reading]:
-        """Read every trigger, by name."""
+        """Read every trigger, by name, for a pair that runs *since* then.
+
+        *before_from* is when the pair before it started, if that is known; its time
+        is read too, unless there is nothing to *compare*.
+        """
         ...
 
 

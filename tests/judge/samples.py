@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from watchdog.facts.reading import Block, Look, Measured
+from watchdog.facts.reading import Before, Block, Look, Measured
 from watchdog.facts.trigger import (
     Action,
     Kind,
@@ -72,27 +72,43 @@ def down(**other):
     return http_5xx(**(own | other))
 
 
-def look(trigger, blocks, at=AT, step=None):
-    """Lay *blocks* on the trigger's grid, the last ending at *at*."""
+def look(trigger, blocks, at=AT, step=None, gaps=None):
+    """Lay *blocks* on the trigger's grid, the last ending at *at*.
+
+    *gaps*: what was counted in a gap, by the place of its last block.
+    """
     width = trigger.block if step is None else step
     count = len(blocks)
+    ends = [at - (count - 1 - place) * width for place in range(count)]
     return Look(
         at,
-        tuple(
-            Block(at - (count - 1 - place) * width, parts or {})
-            for place, parts in enumerate(blocks)
-        ),
+        tuple(Block(end, parts or {}) for end, parts in zip(ends, blocks, strict=True)),
+        {ends[place]: parts for place, parts in (gaps or {}).items()},
     )
 
 
-def read(trigger, *looks, step=None):
-    """Make a reading of one look per poll, newest first."""
+def read(trigger, *looks, step=None, gaps=None, **asked):
+    """Make a reading of one look per poll, newest first, and what else was asked."""
     return Measured(
         tuple(
-            look(trigger, blocks, AT - number * POLL, step)
+            look(trigger, blocks, AT - number * POLL, step, gaps)
             for number, blocks in enumerate(looks)
-        )
+        ),
+        **asked,
     )
+
+
+def before(bad=0, every=60_000, last=None, **other):
+    """Make the hour before AT - 1 day; *last*: bad and all of its last ten minutes."""
+    until = AT - timedelta(days=1)
+    few, many = last or (bad / 6, every / 6)
+    values = {
+        "since": until - timedelta(hours=1),
+        "until": until,
+        "whole": {"bad": bad, "all": every, "seconds": 3600.0},
+        "last": {"bad": few, "all": many, "seconds": 600.0},
+    }
+    return Before(**(values | other))
 
 
 def counts(*pairs):

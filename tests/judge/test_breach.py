@@ -1,6 +1,6 @@
 """The one door: looks are judged alone, and all of them confirm."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.judge.samples import (
@@ -10,6 +10,7 @@ from tests.judge.samples import (
     MINUTE,
     SECOND,
     awb,
+    before,
     counts,
     down,
     http_5xx,
@@ -20,6 +21,7 @@ from tests.judge.samples import (
     read,
 )
 from watchdog.facts.reading import Blind, Block, Cause, Look, Measured
+from watchdog.facts.trigger import Dispersion
 from watchdog.facts.verdict import Breached, Clear, Pending
 from watchdog.judge.breach import judge
 
@@ -93,12 +95,24 @@ pairs = st.one_of(
 windows = st.lists(pairs, min_size=5, max_size=5)
 tens = st.lists(pairs, min_size=10, max_size=10)
 places = st.sets(st.integers(0, 9))
+# Near the bound of 1 %: most of these are over in most blocks.
+hot = st.lists(
+    st.one_of(
+        st.none(),
+        st.just((0, 0)),
+        st.tuples(st.integers(0, 9), st.integers(20, 600)),
+        st.tuples(st.integers(2, 9), st.integers(20, 200)),
+        st.tuples(st.integers(2, 9), st.integers(20, 200)),
+    ),
+    min_size=10,
+    max_size=10,
+)
 
 
 def without(seen, lost):
     """Leave out the blocks at *lost*."""
     kept = [one for place, one in enumerate(seen.blocks) if place not in lost]
-    return Measured((Look(seen.at, tuple(kept)),))
+    return Measured((Look(seen.at, tuple(kept), bridged(seen, lost)),))
 
 
 def emptied(seen, lost):
@@ -107,14 +121,40 @@ def emptied(seen, lost):
         Block(one.end, {}) if place in lost else one
         for place, one in enumerate(seen.blocks)
     ]
-    return Measured((Look(seen.at, tuple(blocks)),))
+    return Measured((Look(seen.at, tuple(blocks), bridged(seen, lost)),))
 
 
-@given(tens, places, st.booleans())
-def test_with_full_coverage_losing_blocks_may_delay_a_breach_but_never_makes_one(
-    window, lost, sustained
+def bridged(seen, lost):
+    """Count what was lost, as the counters tell it on the other side of a gap.
+
+    What had not been measured at all stays unknown.
+    """
+    gaps, run = {}, []
+    for place, one in enumerate(seen.blocks):
+        if place in lost or not one.parts:
+            run.append(one)
+            continue
+        if run and all("all" in block.parts for block in run):
+            gaps[run[-1].end] = {
+                part: sum(block.parts.get(part, 0.0) for block in run)
+                for part in ("bad", "all")
+            }
+        run = []
+    return gaps
+
+
+@given(
+    tens | hot,
+    st.sets(st.integers(0, 9), max_size=3),
+    st.booleans(),
+    st.sampled_from([0.5, 0.8, 1.0]),
+    st.sampled_from([1, 2, 3]),
+)
+@settings(max_examples=2000, deadline=None)
+def test_losing_blocks_may_delay_a_breach_but_never_makes_one(
+    window, lost, sustained, coverage, hit
 ):
-    trigger = awb(sustained=sustained, coverage=1.0)
+    trigger = awb(sustained=sustained, coverage=coverage, min_blocks_hit=hit)
     seen = look(trigger, counts(*window))
     before = judge(trigger, Measured((seen,)), LONG_AGO)
 
@@ -250,3 +290,43 @@ def test_a_release_that_is_younger_is_never_judged_harder(window, seconds):
     if not isinstance(judge(trigger, reading, LONG_AGO), Breached):
         younger = judge(trigger, reading, AT - seconds * SECOND)
         assert not isinstance(younger, Breached)
+
+
+@given(tens, st.integers(0, 60), st.integers(0, 60_000), st.booleans())
+def test_what_was_before_never_makes_a_breach_nor_unmakes_one(
+    window, bad, every, sustained
+):
+    trigger = awb(sustained=sustained, dispersion=Dispersion.NONE)
+    looks = counts(*window)
+    time_before = before(min(bad, every), every)
+
+    alone = judge(trigger, read(trigger, looks), LONG_AGO)
+    compared = judge(trigger, read(trigger, looks, before=time_before), LONG_AGO)
+
+    assert type(alone) is type(compared)
+    assert alone.words == compared.words
+
+
+@given(tens, st.lists(st.integers(0, 400), min_size=60, max_size=60), st.booleans())
+def test_batches_may_weigh_a_breach_away_but_never_make_one(window, minutes, sustained):
+    trigger = awb(sustained=sustained)
+    looks = counts(*window)
+    in_batches = before(bad_each=tuple(map(float, minutes)))
+
+    if not isinstance(judge(trigger, read(trigger, looks), LONG_AGO), Breached):
+        seen = judge(trigger, read(trigger, looks, before=in_batches), LONG_AGO)
+        assert not isinstance(seen, Breached)
+
+
+@given(tens, st.sampled_from(list(Cause)), st.booleans())
+def test_blindness_beside_the_looks_never_makes_a_breach(window, cause, sustained):
+    trigger = awb(sustained=sustained, unless="down", by="tenant")
+    looks, blind = counts(*window), Blind(cause, "…")
+
+    alone = judge(trigger, read(trigger, looks), LONG_AGO)
+    reading = read(trigger, looks, before=blind, outside=blind, groups=blind)
+    seen = judge(trigger, reading, LONG_AGO)
+
+    if isinstance(seen, Breached):
+        assert isinstance(alone, Breached)
+        assert seen.elsewhere

@@ -22,8 +22,12 @@ from watchdog.facts.verdict import Breached, Clear, Pending
 from watchdog.judge.breach import judge
 
 
-def verdict(trigger, *pairs, armed_from=LONG_AGO):
-    return judge(trigger, read(trigger, counts(*pairs)), armed_from)
+def verdict(trigger, *pairs, armed_from=LONG_AGO, gaps=None):
+    return judge(trigger, read(trigger, counts(*pairs), gaps=gaps), armed_from)
+
+
+def gap(bad, every):
+    return {"bad": float(bad), "all": float(every)}
 
 
 def test_ten_per_cent_for_five_minutes_is_a_breach_with_its_arithmetic():
@@ -66,12 +70,71 @@ def test_a_dip_in_the_middle_is_pending():
 
 def test_a_two_minute_gap_is_bridged_at_80_per_cent_and_blind_at_100():
     blocks = (120, 1200), (120, 1200), GAP, (120, 1200), (120, 1200)
+    gaps = {2: gap(120, 1200)}
 
-    assert isinstance(verdict(http_5xx(), *blocks), Breached)
-    assert verdict(http_5xx(coverage=1.0), *blocks) == Blind(
+    seen = verdict(http_5xx(), *blocks, gaps=gaps)
+
+    assert isinstance(seen, Breached)
+    assert seen.words.startswith("600 of 6000 (10%) were bad")
+    assert verdict(http_5xx(coverage=1.0), *blocks, gaps=gaps) == Blind(
         Cause.TOO_FEW_SAMPLES,
-        "only 4 of 5 blocks measured, 100% needed; 480 of 4800 (10%) were bad",
+        "only 4 of 5 blocks measured, 100% needed; 600 of 6000 (10%) were bad",
     )
+
+
+def test_a_gap_in_which_it_was_fine_is_a_dip():
+    blocks = (120, 1200), (120, 1200), GAP, (120, 1200), (120, 1200)
+
+    assert verdict(http_5xx(), *blocks, gaps={2: gap(30, 1200)}) == Pending(
+        "suspected: 510 of 6000 (8.5%) were bad; bound 5%; only 4 of 5 blocks over"
+    )
+    assert isinstance(verdict(http_5xx(), *blocks, gaps={2: gap(0, 0)}), Breached)
+
+
+def test_a_gap_of_which_nobody_can_tell_is_blind():
+    over = (120, 1200)
+
+    assert verdict(http_5xx(), over, over, GAP, over, over) == Blind(
+        Cause.TOO_FEW_SAMPLES,
+        "the counters do not tell what happened in a gap of the window; "
+        "480 of 4800 (10%) were bad",
+    )
+    assert verdict(http_5xx(), GAP, *[over] * 4) == Blind(
+        Cause.TOO_FEW_SAMPLES,
+        "the window begins with a gap; 480 of 4800 (10%) were bad",
+    )
+
+
+def test_a_gap_of_two_blocks_is_bridged_only_where_not_every_block_must_be_over():
+    blocks = [(9, 30)] * 4 + [GAP] * 2 + [(9, 30)] * 4
+    gaps = {5: gap(18, 60)}
+
+    assert isinstance(verdict(awb(), *blocks, gaps=gaps), Breached)
+    assert verdict(awb(sustained=True), *blocks, gaps=gaps) == Blind(
+        Cause.TOO_FEW_SAMPLES,
+        "a gap of 2 blocks in a row, 1 can be bridged; 90 of 300 (30%) were bad",
+    )
+
+
+def test_the_events_of_a_gap_count_where_they_speak_for_the_release():
+    blocks = [(1, 30), GAP, (1, 30), GAP, (1, 30), *[(1, 30)] * 5]
+
+    seen = verdict(awb(), *blocks, gaps={1: gap(0, 9000), 3: gap(0, 9000)})
+
+    assert seen == Clear("8 of 18240 (0.0439%) were bad; bound 1%")
+
+
+def test_a_gap_that_is_no_number_is_blind():
+    seen = verdict(
+        http_5xx(),
+        (120, 1200),
+        GAP,
+        *[(120, 1200)] * 3,
+        gaps={1: gap(float("nan"), 1200)},
+    )
+
+    assert isinstance(seen, Blind)
+    assert seen.cause is Cause.NOT_A_NUMBER
 
 
 def test_a_release_of_one_minute_is_pending_and_says_its_age():

@@ -13,7 +13,7 @@ from tests.judge.samples import (
     points,
     read,
 )
-from watchdog.facts.reading import Blind, Cause
+from watchdog.facts.reading import Blind, Block, Cause, Look, Measured
 from watchdog.facts.verdict import Breached, Clear, Pending
 from watchdog.judge.breach import judge
 
@@ -112,6 +112,50 @@ def test_up_now_is_not_clear_before_most_of_the_window_was_measured():
 def test_one_point_alone_is_not_a_window():
     assert isinstance(verdict(down(), 1), Blind)
     assert isinstance(verdict(down(window=0 * SECOND), 1), Clear)
+
+
+def replicas(*points):
+    """Make points of named series; a series that is left out is up there."""
+    return [
+        Block(
+            AT - (len(points) - 1 - place) * POLL,
+            {"worst": 0.0 if down else 1.0},
+            dict.fromkeys(down, 0.0),
+        )
+        for place, down in enumerate(points)
+    ]
+
+
+def test_three_replicas_that_restart_one_after_another_are_not_down_for_long():
+    restarts = replicas(*["a"] * 9, *["b"] * 8, *["c"] * 8)
+    reading = Measured((Look(AT, tuple(restarts)),))
+
+    assert judge(down(), reading, LONG_AGO) == Pending(
+        "suspected: 0, below 1 for 35s of 2m without a gap: c"
+    )
+
+
+def test_the_series_that_hold_are_named():
+    blocks = replicas(*["ab"] * 24, "abc")
+    reading = Measured((Look(AT, tuple(blocks)),))
+
+    assert judge(down(), reading, LONG_AGO) == Breached(
+        "0, below 1 for 2m without a gap: a and 1 more", value=0.0, bound=1.0
+    )
+
+
+def test_of_the_series_that_hold_the_worst_is_told():
+    trigger = down(above=10.0, below=None)
+    blocks = [
+        Block(AT - n * POLL, {"worst": 99.0}, {"a": 20.0, "b": 30.0})
+        for n in reversed(range(25))
+    ]
+
+    seen = judge(trigger, Measured((Look(AT, tuple(blocks)),)), LONG_AGO)
+
+    assert seen == Breached(
+        "30, above 10 for 2m without a gap: b and 1 more", value=30.0, bound=10.0
+    )
 
 
 def test_without_a_for_the_newest_point_decides():

@@ -34,7 +34,13 @@ def decide(
         return Hold(incident.refused)
     if rules.observe_only:
         return Hold("mode is observe: nothing is asked, and nothing is done")
-    urgent = next((b for b in incident.breaches if b.action == Action.ROLLBACK), None)
+    if not incident.charged:
+        first = incident.breaches[0]
+        return Refuse(
+            incident.id,
+            f"not this release: {first.elsewhere}; {first.trigger}: {first.words}",
+        )
+    urgent = next((b for b in incident.charged if b.action == Action.ROLLBACK), None)
     target = choose_target(s, release)
     if isinstance(target, str):
         return Refuse(incident.id, target)
@@ -54,7 +60,7 @@ def decide(
         if question is None:
             return Ask(incident.id, target.pair, f"{urgent.words}; {obstacle}")
     if question is None:
-        first = incident.breaches[0]
+        first = incident.charged[0]
         return Ask(incident.id, target.pair, f"{first.trigger}: {first.words}")
     return _weigh(incident, question, target, at)
 
@@ -122,7 +128,7 @@ def _weigh(
     if question.closed:
         return Hold(f"the question is {question.closed}; promotion stays paused")
     if approved:
-        breach = incident.breaches[0]
+        breach = incident.charged[0]
         return RollBack(
             incident=incident.id,
             to=target.pair,
@@ -159,7 +165,7 @@ def recovered(
         return None
     waiting: list[str] = []
     deadline = incident.rolled_back_at
-    for breach in incident.breaches:
+    for breach in incident.charged:
         verdict = verdicts.get(breach.trigger)
         deadline = max(
             deadline, incident.rolled_back_at + _patience(breach, release, rules)
@@ -174,7 +180,7 @@ def recovered(
             case _:
                 waiting.append(f"{breach.trigger}: {verdict.words}")
     if not waiting:
-        names = ", ".join(breach.trigger for breach in incident.breaches)
+        names = ", ".join(breach.trigger for breach in incident.charged)
         return True, f"{names} clear again on {_version(s)}"
     if at >= deadline:
         return False, (

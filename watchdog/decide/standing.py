@@ -87,6 +87,11 @@ class Incident:
     ended: str = ""
     tried: bool = False
 
+    @property
+    def charged(self) -> tuple[BreachConfirmed, ...]:
+        """The breaches that are the release's own doing."""
+        return tuple(breach for breach in self.breaches if not breach.elsewhere)
+
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
@@ -124,9 +129,13 @@ class Standing:
     *unproven_since* is the last instant at which something spoke against the
     running pair being good: a start of it or of the watch, or any change of a
     verdict.
+    *pair_since* is the first start of the running pair since another one ran, at
+    *before_since*: containers made anew from the same pair are still its doing.
     """
 
     running: PairStarted | None = None
+    pair_since: datetime | None = None
+    before_since: datetime | None = None
     unclear: PairUnclear | None = None
     unproven_since: datetime | None = None
     pairs: dict[str, KnownPair] = field(default_factory=dict)
@@ -272,9 +281,18 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         known = KnownPair(event.pair, event.record, entry.seq, entry.at)
     elif not event.by:
         known = replace(known, order=entry.seq, record=event.record)
+    pair_since, before_since = s.pair_since, s.before_since
+    same = s.running is not None and (
+        s.running.containers == event.containers
+        or s.running.pair.key == event.pair.key
+    )
+    if not same:
+        pair_since, before_since = event.since, s.pair_since
     seen = replace(
         s,
         running=event,
+        pair_since=pair_since,
+        before_since=before_since,
         unclear=None,
         unproven_since=entry.at,
         pairs=s.pairs | {event.pair.key: known},

@@ -112,7 +112,8 @@ class TriggerUnproven:
 class BreachConfirmed:
     """A fact from now on, whatever later samples say.
 
-    The first one of a stack opens *incident*; others join it.
+    The first one of a stack opens *incident*; others join it. *elsewhere* says why
+    it is not this release's doing; empty when it is.
     """
 
     incident: str
@@ -123,6 +124,7 @@ class BreachConfirmed:
     words: str
     value: float
     bound: float
+    elsewhere: str = ""
 
 
 @dataclass(frozen=True, slots=True)

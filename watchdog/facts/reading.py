@@ -1,7 +1,7 @@
 """One look at a metric: measured, or blind with a cause."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -29,26 +29,25 @@ class Block:
     *parts* holds only what the server answered: ``bad`` and ``all`` for counts,
     ``floor``, ``in`` and ``out`` for a queue, ``worst`` for a value. A part that
     is missing was not measured; it is never zero.
+    *over*: of a value, each series past the bound there, with its value.
     """
 
     end: datetime
     parts: Mapping[str, float]
+    over: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The blocks of one window as of *at*, oldest first, none left out."""
+    """The blocks of one window as of *at*, oldest first, none left out.
+
+    *gaps*: what was counted in each gap between two blocks, by the end of the gap:
+    a counter tells after a gap by how much it grew in it.
+    """
 
     at: datetime
     blocks: tuple[Block, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What the server answered: one look per poll to be confirmed, newest first."""
-
-    looks: tuple[Look, ...]
-    queries: tuple[str, ...] = ()
+    gaps: Mapping[datetime, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,55 @@ class Blind:
 
     cause: Cause
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was measured before the running pair started, from *since* to *until*.
+
+    *whole* adds up all of it, *last* its last ten minutes; parts as in a block,
+    and ``seconds`` is how much time was measured. *bad_each*: the bad events of
+    each minute, empty when there are too few to tell batches from chance.
+    """
+
+    since: datetime
+    until: datetime
+    whole: Mapping[str, float] = field(default_factory=dict)
+    last: Mapping[str, float] = field(default_factory=dict)
+    bad_each: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Bad and all events of the window by the values of one label.
+
+    *before*: the values that there were before the running pair started.
+    """
+
+    counts: Mapping[str, tuple[float, float]]
+    before: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """When the outside cause held last in the window; None when it did not."""
+
+    held_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the server answered: one look per poll to be confirmed, newest first.
+
+    *before*, *outside* and *groups* are None when they were not asked for, and
+    blind on their own: neither makes the looks unseen.
+    """
+
+    looks: tuple[Look, ...]
+    queries: tuple[str, ...] = ()
+    before: Before | Blind | None = None
+    outside: Outside | Blind | None = None
+    groups: Groups | Blind | None = None
 
 
 Reading: TypeAlias = Measured | Blind

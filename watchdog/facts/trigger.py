@@ -15,6 +15,35 @@ class Action(StrEnum):
     PAUSE_AND_INVESTIGATE = "pause-and-investigate"
 
 
+class Missing(StrEnum):
+    """What a breach leads to when there is nothing before the release to compare."""
+
+    PAUSE = "pause"
+    IGNORE = "ignore"
+
+
+class Dispersion(StrEnum):
+    """Whether bad events may come in batches: *auto* measures it, *1* says no."""
+
+    AUTO = "auto"
+    NONE = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What a breach must be clearly worse than, to be the release's doing.
+
+    *window*: how long before the release; *worse_by* how many times worse, with
+    *confidence*. *missing*: with nothing to compare, ``pause`` charges nobody, and
+    ``ignore`` charges the release by its bound alone.
+    """
+
+    window: timedelta = timedelta(hours=1)
+    worse_by: float = 1.5
+    confidence: float = 0.99
+    missing: Missing = Missing.PAUSE
+
+
 @dataclass(frozen=True, slots=True)
 class Ratio:
     """Bad events out of all events, each a plain selector of counters."""
@@ -72,6 +101,8 @@ class Trigger:
     ``growing_for``. *sustained* is true when the whole window must be over (with
     ``for``), false when it acts as soon as it is confirmed.
     *confidence*, *coverage*: shares of 1. *block*: the window is counted in these.
+    *unless* is an expression of an outside cause, *by* a label to count apart for
+    evidence; both may be empty.
     """
 
     name: str
@@ -89,6 +120,10 @@ class Trigger:
     min_growth: float = 20.0
     coverage: float = 0.8
     confirm_polls: int = 2
+    baseline: Baseline = Baseline()
+    dispersion: Dispersion = Dispersion.AUTO
+    unless: str = ""
+    by: str = ""
     observe_only: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)

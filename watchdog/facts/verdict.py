@@ -25,11 +25,13 @@ class Breached:
     """Confirmed: over the bound by every rule of the trigger.
 
     *value* and *bound* are in the unit of the trigger (a share for counts).
+    *elsewhere* says why it is not this release's doing; empty when it is.
     """
 
     words: str
     value: float
     bound: float
+    elsewhere: str = ""
 
 
 Verdict: TypeAlias = Clear | Pending | Breached | Blind

@@ -1,7 +1,7 @@
 """Which blocks of a look count, and what is plainly wrong with them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -14,15 +14,30 @@ Parts: TypeAlias = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """So many blocks in a row that were not measured.
+
+    *parts* is what the counters grew by from one side of it to the other; empty
+    when that is not known, and always when it *leads*: it has one side only.
+    """
+
+    blocks: int
+    parts: Parts
+    leads: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """The blocks that begin at or after the release, oldest first.
 
     A block that was not measured is an empty mapping. *asked* is how many blocks
-    the window has; fewer are counted while the release is younger.
+    the window has; fewer are counted while the release is younger. *gaps* leaves
+    out the one that the newest block is a part of.
     """
 
     blocks: tuple[Parts, ...]
     asked: int
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def is_young(self) -> bool:
@@ -46,10 +61,25 @@ def counted(
     found = {block.end: block.parts for block in look.blocks}
     ends = [look.at - place * trigger.block for place in reversed(range(asked))]
     charged = [end for end in ends if end - trigger.block >= armed_from]
-    blocks = Counted(tuple(found.get(end, {}) for end in charged), asked)
+    parts = tuple(found.get(end, {}) for end in charged)
+    blocks = Counted(parts, asked, tuple(_gaps(parts, charged, look)))
     if any(blocks.blocks):
         return blocks
     return nothing_measured(trigger, look.at, armed_from, young=blocks.is_young)
+
+
+def _gaps(
+    blocks: Sequence[Parts], ends: Sequence[datetime], look: Look
+) -> Iterator[Gap]:
+    length = 0
+    for place, parts in enumerate(blocks):
+        if not parts:
+            length += 1
+        elif length:
+            leads = length == place
+            known = {} if leads else look.gaps.get(ends[place - 1], {})
+            yield Gap(length, known, leads)
+            length = 0
 
 
 def nothing_measured(

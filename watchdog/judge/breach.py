@@ -1,5 +1,7 @@
 """The one door: a trigger and its reading in, a verdict out."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import takewhile
 from typing import assert_never
@@ -7,7 +9,10 @@ from typing import assert_never
 from watchdog.facts.reading import Blind, Cause, Look, Reading
 from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
 from watchdog.facts.verdict import Breached, Pending, Verdict
+from watchdog.judge.attribution import elsewhere
+from watchdog.judge.batches import batch_of
 from watchdog.judge.counts import judge_counts
+from watchdog.judge.groups import evidence
 from watchdog.judge.growth import judge_growth
 from watchdog.judge.value import judge_value
 
@@ -18,16 +23,30 @@ def judge(trigger: Trigger, reading: Reading, armed_from: datetime) -> Verdict:
     *armed_from* is the start of the running pair plus its time to settle; what
     begins before it is never counted. Each look is judged alone and by its own
     ``at``; the reading is breached only if every look is, ``confirm_polls`` of
-    them. The verdict depends on nothing else: no clock, no earlier call.
+    them. A breach then says whether it is the release's doing. The verdict depends
+    on nothing else: no clock, no earlier call.
     """
     if isinstance(reading, Blind):
         return reading
     needed = max(1, trigger.confirm_polls)
+    batch = batch_of(trigger, reading.before)
     verdicts = [
-        _judge_look(trigger, look, armed_from) for look in reading.looks[:needed]
+        _judge_look(trigger, look, armed_from, batch) for look in reading.looks[:needed]
     ]
     if not verdicts:
         return Blind(Cause.PARTIAL, "the reading holds no look at the window")
+    verdict = _confirmed(verdicts, needed)
+    if isinstance(verdict, Breached):
+        whose = elsewhere(trigger, reading, reading.looks[0], armed_from, batch)
+        if isinstance(whose, Blind):
+            return whose
+        verdict = replace(verdict, elsewhere=whose)
+    said = evidence(trigger, reading.groups, verdict)
+    return replace(verdict, words=f"{verdict.words}; {said}") if said else verdict
+
+
+def _confirmed(verdicts: Sequence[Verdict], needed: int) -> Verdict:
+    """Take the newest verdict; a breach only if every poll asked for says so."""
     newest = verdicts[0]
     if not isinstance(newest, Breached):
         return newest
@@ -38,10 +57,12 @@ def judge(trigger: Trigger, reading: Reading, armed_from: datetime) -> Verdict:
     return newest
 
 
-def _judge_look(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
+def _judge_look(
+    trigger: Trigger, look: Look, armed_from: datetime, batch: float
+) -> Verdict:
     match trigger.kind:
         case Ratio() | RatioQuery() | Latency():
-            return judge_counts(trigger, look, armed_from)
+            return judge_counts(trigger, look, armed_from, batch)
         case Queue():
             return judge_growth(trigger, look, armed_from)
         case Value():

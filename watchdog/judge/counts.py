@@ -2,6 +2,9 @@
 
 The rule is one table, read from the top; the first line that fits decides.
 Research: a bound on a ratio alone fires on one failed request in an idle hour.
+
+A gap never stands in for what was fine: its events are read from the counters on
+both of its sides, and count. So losing samples may delay a breach, never make one.
 """
 
 import math
@@ -12,6 +15,7 @@ from datetime import datetime
 from watchdog.facts.reading import Blind, Cause, Look
 from watchdog.facts.trigger import Latency, Trigger
 from watchdog.facts.verdict import Breached, Clear, Pending, Verdict
+from watchdog.judge.batches import in_batches
 from watchdog.judge.blocks import Counted, Parts, blocks_in_window, counted, not_numbers
 from watchdog.judge.tail import lower_bound, upper_tail
 from watchdog.judge.words import age, exact_percent, percent
@@ -24,7 +28,7 @@ _IDLE_BELOW = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Tally:
+class Tally:
     """What the measured blocks add up to, in whole events.
 
     Rates bring 4.9 for 5: Prometheus extrapolates less near a counter's zero.
@@ -36,34 +40,41 @@ class _Tally:
 
     @property
     def is_over(self) -> bool:
+        """True when the share is past the bound, sure or not."""
         return self.bad > self.bound * self.every
 
     @property
     def words(self) -> str:
+        """Say the counts and their share."""
         share = self.bad / self.every
         return f"{self.bad} of {self.every} ({percent(share)}) were bad"
 
     @property
     def limit(self) -> str:
+        """Say the bound."""
         return f"bound {exact_percent(self.bound)}"
 
 
-def judge_counts(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
+def judge_counts(
+    trigger: Trigger, look: Look, armed_from: datetime, batch: float = 1.0
+) -> Verdict:
     """Judge bad events of all events as of ``look.at``.
 
     ``bad`` missing beside ``all`` is no bad event: a series is born with its
     first. ``all`` missing is a gap, and a gap is neither over nor clear.
+    *batch* is how many bad events come at a time; a batch proves as much as one.
     """
     window = counted(trigger, look, armed_from, blocks_in_window(trigger))
     if isinstance(window, Blind):
         return window
     blocks = window.blocks
-    if fault := not_numbers(blocks) or _nonsense(blocks):
+    known = _known(window)
+    if fault := not_numbers(known) or _nonsense(known):
         return fault
     if not blocks[-1]:
         return Blind(Cause.STALE, "the newest block was not measured")
-    bound = _bound(trigger)
-    tally = _tally(blocks, bound)
+    bound = bound_of(trigger)
+    tally = _tally(known, bound)
     if fault := _too_few(trigger, tally, window, look.at, armed_from):
         return fault
     newest_over = _over(blocks[-1], bound)
@@ -77,18 +88,33 @@ def judge_counts(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
         return _inside(trigger, tally, window, look.at, armed_from)
     if why_not := _not_yet(trigger, tally, window, look.at, armed_from):
         return why_not
-    least = percent(lower_bound(tally.bad, tally.every, trigger.confidence))
+    bad, every = in_batches(tally.bad, tally.every, batch)
+    said = tally.words
+    if batch > 1:
+        said += f" in batches of about {batch:.2g}, so they weigh as {bad} of {every}"
+    sure = f"{exact_percent(trigger.confidence)} confidence"
+    if upper_tail(bad, every, tally.bound) >= 1 - trigger.confidence:
+        return Pending(
+            f"suspected: {said}; {tally.limit}; too few to be sure with {sure}"
+        )
+    least = percent(lower_bound(bad, every, trigger.confidence))
     return Breached(
-        f"{tally.words}; with {exact_percent(trigger.confidence)} confidence "
-        f"at least {least}; {tally.limit}",
+        f"{said}; with {sure} at least {least}; {tally.limit}",
         value=tally.bad / tally.every,
         bound=bound,
     )
 
 
+def tally(trigger: Trigger, look: Look, armed_from: datetime) -> Tally:
+    """Add up what is charged to the release in *look*, its gaps included."""
+    window = counted(trigger, look, armed_from, blocks_in_window(trigger))
+    blocks = () if isinstance(window, Blind) else _known(window)
+    return _tally(blocks, bound_of(trigger))
+
+
 def _inside(
     trigger: Trigger,
-    tally: _Tally,
+    tally: Tally,
     window: Counted,
     at: datetime,
     armed_from: datetime,
@@ -108,7 +134,7 @@ def _inside(
 
 def _not_yet(
     trigger: Trigger,
-    tally: _Tally,
+    tally: Tally,
     window: Counted,
     at: datetime,
     armed_from: datetime,
@@ -127,12 +153,15 @@ def _not_yet(
             f"only {measured} of {len(blocks)} blocks measured, "
             f"{exact_percent(trigger.coverage)} needed; {tally.words}",
         )
-    busy = [parts for parts in blocks if parts and not _idle(parts)]
+    if unbridged := _unbridged(trigger, tally, window):
+        return unbridged
+    busy = [parts for parts in _known(window) if parts and not _idle(parts)]
     needed = min(trigger.min_blocks_hit, window.asked)
     if trigger.sustained:
         over = sum(_over(parts, tally.bound) for parts in busy)
         if over < len(busy):
             return Pending(f"{so_far}; only {over} of {len(busy)} blocks over")
+        over = sum(_over(parts, tally.bound) for parts in blocks)
         if over < needed:
             return Pending(f"{so_far}; only {over} blocks over, {needed} needed")
     else:
@@ -141,17 +170,30 @@ def _not_yet(
             return Pending(
                 f"{so_far}; bad events in only {hit} blocks, {needed} needed"
             )
-    if upper_tail(tally.bad, tally.every, tally.bound) >= 1 - trigger.confidence:
-        return Pending(
-            f"{so_far}; too few to be sure with "
-            f"{exact_percent(trigger.confidence)} confidence"
-        )
+    return None
+
+
+def _unbridged(trigger: Trigger, tally: Tally, window: Counted) -> Blind | None:
+    """Blind for a gap of which nobody can say what happened in it.
+
+    With ``for`` every block must be over, and a gap of several has one count.
+    """
+    for gap in window.gaps:
+        if gap.leads:
+            why = "the window begins with a gap"
+        elif not gap.parts:
+            why = "the counters do not tell what happened in a gap of the window"
+        elif trigger.sustained and gap.blocks > 1:
+            why = f"a gap of {gap.blocks} blocks in a row, 1 can be bridged"
+        else:
+            continue
+        return Blind(Cause.TOO_FEW_SAMPLES, f"{why}; {tally.words}")
     return None
 
 
 def _too_few(
     trigger: Trigger,
-    tally: _Tally,
+    tally: Tally,
     window: Counted,
     at: datetime,
     armed_from: datetime,
@@ -182,16 +224,22 @@ def _nonsense(blocks: Sequence[Parts]) -> Blind | None:
     return None
 
 
-def _tally(blocks: Sequence[Parts], bound: float) -> _Tally:
+def _known(window: Counted) -> tuple[Parts, ...]:
+    """Give all that was counted, in blocks and in gaps; gaps first, no matter where."""
+    return (*(gap.parts for gap in window.gaps), *window.blocks)
+
+
+def _tally(blocks: Sequence[Parts], bound: float) -> Tally:
     bad = math.floor(sum(map(_bad, blocks)) + 0.5)
     every = math.floor(sum(map(_all, blocks)) + 0.5)
     if every > 0:
         # Latency and ratio alike: within the slack, the extra bad ones are noise.
-        return _Tally(min(bad, every), every, bound)
-    return _Tally(0, 0, bound)
+        return Tally(min(bad, every), every, bound)
+    return Tally(0, 0, bound)
 
 
-def _bound(trigger: Trigger) -> float:
+def bound_of(trigger: Trigger) -> float:
+    """Give the share of bad events that is not yet too many."""
     if trigger.above is not None:
         return trigger.above
     if isinstance(trigger.kind, Latency):

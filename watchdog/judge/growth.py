@@ -16,14 +16,14 @@ from watchdog.judge.blocks import Parts, blocks_in_window, counted, not_numbers
 from watchdog.judge.words import age, number, percent
 
 # A drain is failing when it takes out less than this share of what came in.
-_DRAIN_FAILS_BELOW = 0.95
+DRAIN_FAILS_BELOW = 0.95
 # As for counts: half an event is none, and rates may miss zero by rounding.
 _IDLE_BELOW = 0.5
 _PARTS = {"floor": "depth", "in": "enqueued", "out": "drained"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Flow:
+class Flow:
     """The floors, oldest first, and what came in and went out between them."""
 
     floors: tuple[float, ...]
@@ -32,6 +32,7 @@ class _Flow:
 
     @property
     def rise(self) -> float:
+        """By how much the floor rose."""
         return self.floors[-1] - self.floors[0]
 
     @property
@@ -42,15 +43,17 @@ class _Flow:
 
     @property
     def is_rising(self) -> bool:
+        """True when every step rose."""
         return self.steps_up == len(self.floors) - 1
 
     @property
     def drain_fails(self) -> bool:
-        # The clause against the drain before the release joins here.
-        return self.went < _DRAIN_FAILS_BELOW * self.came
+        """True when clearly less goes out than comes in."""
+        return self.went < DRAIN_FAILS_BELOW * self.came
 
     @property
     def words(self) -> str:
+        """Say the floors and the drain."""
         path = ", ".join(map(number, self.floors))
         drained = f"{self.went:.0f} of {self.came:.0f} drained"
         if self.came >= _IDLE_BELOW:
@@ -70,11 +73,7 @@ def judge_growth(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
     fault = not_numbers(blocks) or _nonsense(blocks) or _gaps(blocks)
     if fault:
         return fault
-    flow = _Flow(
-        floors=tuple(parts["floor"] for parts in blocks),
-        came=sum(parts["in"] for parts in blocks[1:]),
-        went=sum(parts["out"] for parts in blocks[1:]),
-    )
+    flow = _flow(blocks)
     if window.is_young:
         why = f"{flow.words}; {age(trigger, look.at, armed_from)}"
         if flow.steps_up and flow.is_rising and flow.drain_fails:
@@ -83,7 +82,23 @@ def judge_growth(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
     return _weigh(trigger, flow)
 
 
-def _weigh(trigger: Trigger, flow: _Flow) -> Verdict:
+def flow_of(trigger: Trigger, look: Look, armed_from: datetime) -> Flow | None:
+    """Give what is charged to the release in *look*; None if it has holes."""
+    window = counted(trigger, look, armed_from, blocks_in_window(trigger) + 1)
+    if isinstance(window, Blind) or _gaps(window.blocks):
+        return None
+    return _flow(window.blocks)
+
+
+def _flow(blocks: Sequence[Parts]) -> Flow:
+    return Flow(
+        floors=tuple(parts["floor"] for parts in blocks),
+        came=sum(parts["in"] for parts in blocks[1:]),
+        went=sum(parts["out"] for parts in blocks[1:]),
+    )
+
+
+def _weigh(trigger: Trigger, flow: Flow) -> Verdict:
     steps = len(flow.floors) - 1
     bound = f"bound {number(trigger.min_growth)}"
     if not flow.is_rising:

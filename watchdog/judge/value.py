@@ -1,11 +1,14 @@
 """Value: an expression that stays past its bound, point after point.
 
 A Prometheus alerting rule's ``for``, with one difference: there, time without an
-evaluation counts as still true; here a missing point ends the run.
+evaluation counts as still true; here a missing point ends the run. As there, it is
+one and the same series that must hold: three replicas that restart one after
+another are not down for long.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -20,7 +23,8 @@ def judge_value(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
     """Judge the points of a look, each an instant: its *end*.
 
     The look's points lie evenly, the newest at ``look.at``, and together they
-    span the window at least; a point that was not measured has no ``worst``.
+    span the window at least; a point that was not measured has no ``worst``. A
+    point that names no series past the bound has one, its worst, if that is past.
     """
     points = [block for block in look.blocks if armed_from <= block.end <= look.at]
     young = look.at - trigger.window < armed_from
@@ -40,15 +44,13 @@ def judge_value(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
     held = _held(trigger, points, _step(look.blocks))
     if held is not None:
         needed = trigger.window if trigger.sustained else timedelta(0)
-        if held >= needed:
+        said = f"{number(held.value)}, {limit} for {spell(held.time)}"
+        if held.time >= needed:
             return Breached(
-                f"{number(newest)}, {limit} for {spell(held)} without a gap",
-                value=newest,
-                bound=bound,
+                f"{said} without a gap{held.which}", value=held.value, bound=bound
             )
         return Pending(
-            f"suspected: {number(newest)}, {limit} for {spell(held)} of "
-            f"{spell(needed)} without a gap{since}"
+            f"suspected: {said} of {spell(needed)} without a gap{held.which}{since}"
         )
     finite = sum(map(math.isfinite, worst.values()))
     asked = _points_in(trigger, look)
@@ -62,18 +64,36 @@ def judge_value(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
     return Clear(f"{number(newest)}, not {limit}")
 
 
-def _held(
-    trigger: Trigger, points: Sequence[Block], step: timedelta
-) -> timedelta | None:
-    """How long it has been past the bound up to now; ``None`` if it is not."""
-    newest = points[-1].end
-    first: datetime | None = None
-    for point in reversed(points):
-        is_next = first is None or first - point.end <= step
-        if not is_next or not _past(trigger, point.parts.get("worst", math.nan)):
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """How long which series have been past the bound; the worst of them now."""
+
+    time: timedelta
+    series: tuple[str, ...]
+    value: float
+
+    @property
+    def which(self) -> str:
+        first = self.series[0]
+        more = f" and {len(self.series) - 1} more" if len(self.series) > 1 else ""
+        return f": {first}{more}" if first else ""
+
+
+def _held(trigger: Trigger, points: Sequence[Block], step: timedelta) -> _Held | None:
+    """Find the series past the bound up to now for longest; None if none is now."""
+    newest = points[-1]
+    if not (held := _past(trigger, newest)):
+        return None
+    series, first = set(held), newest.end
+    for point in reversed(points[:-1]):
+        still = series & _past(trigger, point).keys()
+        if first - point.end > step or not still:
             break
-        first = point.end
-    return None if first is None else newest - first
+        series, first = still, point.end
+    pick = max if _bound(trigger)[1] == "above" else min
+    worst = pick(series, key=lambda name: (held[name], name))
+    rest = sorted(series - {worst})
+    return _Held(newest.end - first, (worst, *rest), held[worst])
 
 
 def _step(blocks: Sequence[Block]) -> timedelta:
@@ -89,7 +109,16 @@ def _points_in(trigger: Trigger, look: Look) -> int:
     return -(-trigger.window // step) + 1
 
 
-def _past(trigger: Trigger, value: float) -> bool:
+def _past(trigger: Trigger, point: Block) -> Mapping[str, float]:
+    """Give the series past the bound at a point, with their values."""
+    worst = point.parts.get("worst", math.nan)
+    if not is_past(trigger, worst):
+        return {}
+    return point.over or {"": worst}
+
+
+def is_past(trigger: Trigger, value: float) -> bool:
+    """Tell whether a value is past the trigger's bound; no number never is."""
     if not math.isfinite(value):
         return False
     bound, word = _bound(trigger)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from watchdog.facts.past import Backtest, Track
 from watchdog.facts.problem import Problem
-from watchdog.facts.reading import Blind, Cause, Reading
+from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.trigger import Release, Trigger, Value
 from watchdog.judge.blocks import Parts
 from watchdog.judge.replay import Grid, Replay
@@ -190,10 +190,6 @@ class Past(Prometheus):
             samples.get((label, last - back * step), nothing)
             for back in reversed(range(ask.points))
         ]
-
-    def read(self, trigger: Trigger, at: datetime) -> Reading:
-        """Read what the daemon would have read at *at*."""
-        return super().read(trigger, at)
 
     def _points(self, ask: _Ask) -> _Samples:
         """Answer from segments of the ask's own grid; ask for those not kept."""

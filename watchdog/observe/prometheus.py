@@ -4,16 +4,18 @@ Source: Prometheus HTTP API, ``GET /api/v1/query_range`` and ``GET /api/v1/query
 """
 
 import json
+import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotDone
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias, assert_never
+from typing import Any, TypeAlias, TypeVar, assert_never
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
@@ -24,7 +26,17 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from watchdog.facts.reading import Blind, Block, Cause, Look, Measured, Reading
+from watchdog.facts.reading import (
+    Before,
+    Blind,
+    Block,
+    Cause,
+    Groups,
+    Look,
+    Measured,
+    Outside,
+    Reading,
+)
 from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
 from watchdog.observe import promql
 
@@ -43,10 +55,29 @@ _MOST_AT_ONCE = 4
 _WHOLE_ONLY = {"partial_response": "false", "deny_partial_response": "1"}
 
 _TIMED_OUT = frozenset({"timeout", "canceled"})
+_OVER = "over"
+
+# A start, and the deploy that led to it, takes two scrapes on either side: neither
+# belongs to what ran before.
+_SCRAPES_OF_A_START = 2
+_MINUTE = timedelta(minutes=1)
+_LAST = timedelta(minutes=10)
+# Fewer blocks than this are made shorter than a minute.
+_FEW_BLOCKS = 10
+# The time before a start does not change. Triggers times starts, and then some.
+_MOST_KEPT = 256
+# A question about the past that failed is asked again after so many timeouts:
+# each costs a turn the time of one.
+_REST = 5
+_NOT_NOW = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
 
 
-# (look, milliseconds) to the parts that were answered there.
+# (look, milliseconds) to the parts that were answered there; under the look "over",
+# to the series of a value that are past its bound.
 _Samples: TypeAlias = dict[tuple[str, int], dict[str, float]]
+
+
+_Kept = TypeVar("_Kept")
 
 
 class _NotSeen(Exception):
@@ -89,6 +120,26 @@ class _Plan:
     asks: tuple[_Ask, ...]
     looks: tuple[_Place, ...]
     blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """Missing blocks of one look, from *first* to *last*, and those beside them."""
+
+    look: int
+    first: int
+    last: int
+    beside: tuple[Block, Block]
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks are missing, and one on either side."""
+        return self.last - self.first + 3
+
+    @property
+    def until(self) -> datetime:
+        """The end of the measured block after the gap."""
+        return self.beside[1].end
 
 
 @dataclass(slots=True)
@@ -147,6 +198,8 @@ class Prometheus:
         self._lines = _Lines()
         self._open: list[_Line] = []
         self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[object, ...], Any] = OrderedDict()
+        self._failed: dict[tuple[object, ...], tuple[float, Blind]] = {}
         self._pool = ThreadPoolExecutor(_MOST_AT_ONCE, "prometheus")
 
     def now(self) -> datetime | Blind:
@@ -182,34 +235,69 @@ class Prometheus:
             words = f"{self._shown} answered `{query}` with something else"
             return Blind(Cause.REJECTED, words)
 
-    def read(self, trigger: Trigger, at: datetime) -> Reading:
+    def read(
+        self,
+        trigger: Trigger,
+        at: datetime,
+        since: datetime | None = None,
+        before_from: datetime | None = None,
+        *,
+        compare: bool = True,
+    ) -> Reading:
         """Read what *trigger* counts, as of the last whole poll before *at*.
 
         One scrape interval is left out at the end: its samples may be under way.
         A part that the server did not answer is missing from its block.
+
+        *since* is when the running pair started, *before_from* when the run before
+        it did, if that is known: what was between is read too, and kept, unless
+        there is nothing to *compare*. What fails of that is blind by itself.
         """
         try:
             plan = self._plan(trigger, at)
             answers = [self._points(ask) for ask in plan.asks]
             if isinstance(trigger.kind, Latency) and not any(answers):
                 self._need_bucket(trigger.kind, plan)
+            looks = tuple(
+                _look(place, answers[place.answer], plan.asks[0].step, plan.blocks)
+                for place in plan.looks
+            )
+            looks = self._bridged(trigger, looks)
         except _NotSeen as refusal:
             return Blind(refusal.cause, refusal.words)
-        looks = tuple(
-            _look(place, answers[place.answer], plan.asks[0].step, plan.blocks)
-            for place in plan.looks
-        )
-        return Measured(looks, tuple(dict.fromkeys(ask.query for ask in plan.asks)))
+        seen = Measured(looks, tuple(dict.fromkeys(ask.query for ask in plan.asks)))
+        if trigger.unless:
+            seen = replace(seen, outside=self._outside(trigger, at))
+        before = self._time_before(trigger, since, before_from)
+        if compare and before and not _is_not_now(seen.outside):
+            seen = replace(seen, before=self._before(trigger, at, *before))
+        if trigger.by and not (_is_not_now(seen.outside) or _is_not_now(seen.before)):
+            groups = self._groups(trigger, looks[0].at, at, since, before)
+            seen = replace(seen, groups=groups)
+        return seen
 
-    def read_all(self, triggers: Sequence[Trigger], at: datetime) -> dict[str, Reading]:
-        """Read every trigger, by name, a few at once; none waits for ever."""
+    def read_all(
+        self,
+        triggers: Sequence[Trigger],
+        at: datetime,
+        since: datetime | None = None,
+        before_from: datetime | None = None,
+        *,
+        compare: bool = True,
+    ) -> dict[str, Reading]:
+        """Read every trigger, by name, a few at once; none waits for ever.
+
+        *since*, *before_from* and *compare* as for ``read``.
+        """
         rounds = -(-len(triggers) // _MOST_AT_ONCE)
         # A trigger may need several asks; whoever is later than this is hung in
         # something that no socket deadline reaches, such as a name server.
         asks = max((trigger.confirm_polls for trigger in triggers), default=1)
-        last = time.monotonic() + (rounds * (asks + 1)) * self._seconds + 1
+        last = time.monotonic() + (rounds * (asks + 3)) * self._seconds + 1
         under_way: dict[str, Future[Reading]] = {
-            trigger.name: self._pool.submit(self.read, trigger, at)
+            trigger.name: self._pool.submit(
+                self.read, trigger, at, since, before_from, compare=compare
+            )
             for trigger in triggers
         }
         readings: dict[str, Reading] = {}
@@ -234,31 +322,20 @@ class Prometheus:
         """Lay the trigger's looks on the poll's grid and write their queries."""
         width, scrape = trigger.block, self._scrape_interval
         blocks = max(1, -(-trigger.window // width))
-        selectors: dict[str, str] = {}
-        ready: dict[str, promql.Part] = {}
-        match trigger.kind:
-            case Value(expr=expr):
-                return self._value_plan(trigger, expr, at)
-            case RatioQuery() as ratio:
-                query = promql.finished_counts(ratio, width, scrape)
-                ends = self._ends(trigger, at, self._poll)
-                return _Plan(
-                    tuple(_Ask(query, end, width, blocks) for end in ends),
-                    tuple(_Place(end, answer=n) for n, end in enumerate(ends)),
-                    blocks,
-                )
-            case Ratio(errors=errors, total=total):
-                selectors = {"bad": errors, "all": total}
-            case Latency() as latency:
-                slow, every = promql.slow_and_all(latency)
-                ready = {"bad": slow, "all": every}
-            case Queue(depth=depth, enqueued=enqueued, drained=drained):
-                blocks += 1
-                selectors = {"in": enqueued, "out": drained}
-                ready = {"floor": promql.floor(depth, width)}
-            case _ as unreachable:  # pragma: no cover
-                assert_never(unreachable)
+        if isinstance(trigger.kind, Value):
+            return self._value_plan(trigger, trigger.kind.expr, at)
         ends = self._ends(trigger, at, self._poll)
+        if isinstance(trigger.kind, RatioQuery):
+            query = promql.finished_counts(trigger.kind, width, scrape)
+            return _Plan(
+                tuple(_Ask(query, end, width, blocks) for end in ends),
+                tuple(_Place(end, answer=n) for n, end in enumerate(ends)),
+                blocks,
+            )
+        selectors, ready = _parts(trigger.kind)
+        if isinstance(trigger.kind, Queue):
+            blocks += 1
+            ready = {"floor": promql.floor(trigger.kind.depth, width)}
         offsets = [ends[0] - end for end in ends]
         counting = promql.counts(
             selectors, width=width, scrape=scrape, offsets=offsets, ready=ready
@@ -288,19 +365,242 @@ class Prometheus:
         step = self._poll * max(1, fitting)
         points = -(-trigger.window // step) + 1
         ends = self._ends(trigger, at, step)
-        query = promql.worst(
-            expr, highest=trigger.below is None, scrape=self._scrape_interval
-        )
-        ask = _Ask(query, ends[0], step, points + more)
+        highest, scrape = trigger.below is None, self._scrape_interval
+        bound = trigger.above if highest else trigger.below
+        terms = [promql.worst(expr, highest=highest, scrape=scrape)]
+        if bound is not None:
+            terms.append(promql.past(expr, bound, highest=highest, scrape=scrape))
+        ask = _Ask(promql.joined(terms), ends[0], step, points + more)
         return _Plan((ask,), tuple(map(_Place, ends)), points)
+
+    def _bridged(self, trigger: Trigger, looks: tuple[Look, ...]) -> tuple[Look, ...]:
+        """Ask what the counters grew by in the gaps of the looks, if there are any.
+
+        Over the gap and a block on either side, less those two blocks.
+        """
+        kind, width = trigger.kind, trigger.block
+        if isinstance(kind, Queue | Value):
+            return looks
+        gaps = [gap for n, look in enumerate(looks) for gap in _gaps(n, look)]
+        if not gaps:
+            return looks
+        found: list[dict[datetime, Mapping[str, float]]] = [{} for _ in looks]
+        for gap, whole in zip(gaps, self._around(kind, width, gaps), strict=True):
+            if "all" in whole:
+                end = looks[gap.look].blocks[gap.last].end
+                found[gap.look][end] = {
+                    part: max(
+                        0.0,
+                        whole.get(part, 0.0)
+                        - sum(block.parts.get(part, 0.0) for block in gap.beside),
+                    )
+                    for part in ("bad", "all")
+                }
+        return tuple(
+            replace(look, gaps=own) for look, own in zip(looks, found, strict=True)
+        )
+
+    def _around(
+        self, kind: Ratio | RatioQuery | Latency, width: timedelta, gaps: list[_Gap]
+    ) -> list[Mapping[str, float]]:
+        """Count over each gap with the blocks beside it, in one request."""
+        scrape = self._scrape_interval
+        if isinstance(kind, RatioQuery):
+            queries = [
+                promql.finished_counts(kind, gap.blocks * width, scrape) for gap in gaps
+            ]
+            return [
+                self._points(_Ask(query, gap.until, width, 1)).get(
+                    ("0", _millis(gap.until)), {}
+                )
+                for query, gap in zip(queries, gaps, strict=True)
+            ]
+        selectors, ready = _parts(kind)
+        newest = max(gap.until for gap in gaps)
+        query = promql.joined(
+            promql.counts(
+                selectors,
+                width=gap.blocks * width,
+                scrape=scrape,
+                offsets=[newest - gap.until],
+                ready=ready,
+                first=number,
+            )
+            for number, gap in enumerate(gaps)
+        )
+        answer = self._points(_Ask(query, newest, width, 1))
+        places = ((str(number), _millis(newest)) for number in range(len(gaps)))
+        return [answer.get(place, {}) for place in places]
+
+    def _time_before(
+        self,
+        trigger: Trigger,
+        since: datetime | None,
+        before_from: datetime | None,
+    ) -> tuple[datetime, datetime] | None:
+        """Give from when until when the baseline is; the same for every turn."""
+        if since is None:
+            return None
+        start = _SCRAPES_OF_A_START * self._scrape_interval
+        until = _floor(since - start, _SECOND)
+        begin = until - trigger.baseline.window
+        if before_from is not None:
+            begin = max(begin, _floor(before_from + start, _SECOND))
+        return min(begin, until), until
+
+    def _before(
+        self, trigger: Trigger, at: datetime, begin: datetime, until: datetime
+    ) -> Before | Blind:
+        """Read the time before the running pair, once."""
+        kind, scrape = trigger.kind, self._scrape_interval
+        least = max(_SECOND, -(-scrape // _SECOND) * _SECOND)
+        span = until - begin
+        if isinstance(kind, Value):
+            width, span = least, min(span, _LAST)
+            highest = trigger.below is None
+            query = promql.worst(kind.expr, highest=highest, scrape=scrape)
+        else:
+            width = max(_MINUTE, 2 * least)
+            if span < _FEW_BLOCKS * width:
+                shorter = span // _FEW_BLOCKS // _SECOND * _SECOND
+                width = max(2 * least, shorter)
+            if isinstance(kind, RatioQuery):
+                query = promql.finished_counts(kind, width, scrape)
+            else:
+                selectors, ready = _parts(kind)
+                query = promql.counts(
+                    selectors,
+                    width=width,
+                    scrape=scrape,
+                    offsets=[timedelta()],
+                    ready=ready,
+                )
+        points = min(span // width, _MOST_POINTS)
+        if points < 1:
+            return Before(until, until)
+        ask = _Ask(query, until, width, points)
+        return self._once(
+            (query, begin, until),
+            lambda: _summed(trigger, ask, self._points(ask)),
+            keep=until <= at - scrape,
+        )
+
+    def _outside(self, trigger: Trigger, at: datetime) -> Outside | Blind:
+        """Ask whether the outside cause held at any moment of the window.
+
+        Also earlier than now: what it did is in the window for as long.
+        """
+        step = max(self._poll, -(-self._scrape_interval // _SECOND) * _SECOND)
+        step *= max(1, -(-trigger.window // (step * (_MOST_POINTS - 2))))
+        points = -(-trigger.window // step) + 2
+        ask = _Ask(f"\n{trigger.unless}\n", _floor(at, self._poll), step, points)
+        try:
+            held = [
+                float(moment)
+                for one in self._range(ask)
+                for moment, text in one["values"]
+                # What is no number is not known to be harmless.
+                if float(text) != 0
+            ]
+        except _NotSeen as refusal:
+            return Blind(refusal.cause, refusal.words)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            return Blind(Cause.REJECTED, self._other_shape(error))
+        return Outside(_EPOCH + max(held) * _SECOND if held else None)
+
+    def _groups(
+        self,
+        trigger: Trigger,
+        end: datetime,
+        at: datetime,
+        since: datetime | None,
+        before: tuple[datetime, datetime] | None,
+    ) -> Groups | Blind | None:
+        """Count by the trigger's label, in one request for all of its values."""
+        kind, scrape, label = trigger.kind, self._scrape_interval, trigger.by
+        if not isinstance(kind, Ratio | Latency):
+            return None
+        width = trigger.window
+        if since is not None:
+            width = min(width, end - since - _SCRAPES_OF_A_START * scrape)
+        if width < trigger.block:
+            return None
+        selectors, ready = _parts(kind)
+        query = promql.grouped(
+            selectors, label, width=width, scrape=scrape, ready=ready
+        )
+        answer = self.instant(query, end)
+        if isinstance(answer, Blind):
+            return answer
+        counted: dict[str, dict[str, float]] = {"bad": {}, "all": {}}
+        for labels, value in answer:
+            if math.isfinite(value):
+                counted[labels["part"]][labels.get(label, "")] = value
+        bad = counted["bad"]
+        counts = {name: (bad.get(name, 0.0), n) for name, n in counted["all"].items()}
+        if before is None or before[0] >= before[1]:
+            return Groups(counts)
+        selector = kind.total if isinstance(kind, Ratio) else promql.every_bucket(kind)
+        begin, until = before
+        naming = promql.groups_of(selector, label, until - begin)
+
+        def read() -> frozenset[str]:
+            named = self.instant(naming, until)
+            if isinstance(named, Blind):
+                raise _NotSeen(named.cause, named.words)
+            return frozenset(labels.get(label, "") for labels, _ in named)
+
+        were = self._once((naming, until), read, keep=until <= at - scrape)
+        return Groups(counts, frozenset() if isinstance(were, Blind) else were)
+
+    def _once(
+        self, key: tuple[object, ...], read: Callable[[], _Kept], *, keep: bool
+    ) -> _Kept | Blind:
+        """Read what does not change any more, and keep it; a failure is not kept.
+
+        It is only not asked again at once: a question that times out would make
+        every turn late.
+        """
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                kept: _Kept = self._kept[key]
+                return kept
+            failed_at, failure = self._failed.get(key, (0.0, None))
+        if failure and time.monotonic() < failed_at + _REST * self._seconds:
+            return failure
+        try:
+            found = read()
+        except _NotSeen as refusal:
+            blind = Blind(refusal.cause, refusal.words)
+            with self._lock:
+                # Only the newest start is asked about, so these are few.
+                if len(self._failed) >= _MOST_KEPT:
+                    self._failed.clear()
+                self._failed[key] = (time.monotonic(), blind)
+            return blind
+        with self._lock:
+            self._failed.pop(key, None)
+            if keep:
+                self._kept[key] = found
+                while len(self._kept) > _MOST_KEPT:
+                    self._kept.popitem(last=False)
+        return found
 
     def _points(self, ask: _Ask) -> _Samples:
         """Ask, and sort the samples: (look, milliseconds) to the parts there."""
+        series = self._range(ask)
+        try:
+            return _sorted(series)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise _NotSeen(Cause.REJECTED, self._other_shape(error)) from error
+
+    def _range(self, ask: _Ask) -> Any:
         reach = (ask.points - 1) * ask.step
         # The client rounds the start: begin earlier, on the grid and on a second.
         while reach % _SECOND:
             reach += ask.step
-        series = self._guarded(
+        return self._guarded(
             lambda line: line.client.custom_query_range(
                 ask.query,
                 start_time=ask.end - reach,
@@ -309,11 +609,9 @@ class Prometheus:
                 params=self._parameters(),
             )
         )
-        try:
-            return _sorted(series)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            words = f"{self._shown} answered in a shape that nobody asked for: {error}"
-            raise _NotSeen(Cause.REJECTED, words) from error
+
+    def _other_shape(self, error: Exception) -> str:
+        return f"{self._shown} answered in a shape that nobody asked for: {error}"
 
     def _need_bucket(self, kind: Latency, plan: _Plan) -> None:
         """Tell a bound that is no bucket from a histogram that is not there."""
@@ -517,7 +815,11 @@ def _look(place: _Place, answer: _Samples, step: timedelta, blocks: int) -> Look
     return Look(
         place.end,
         tuple(
-            Block(end, answer.get((place.label, _millis(end + place.moved)), {}))
+            Block(
+                end,
+                answer.get((place.label, _millis(end + place.moved)), {}),
+                answer.get((_OVER, _millis(end + place.moved)), {}),
+            )
             for end in ends
         ),
     )
@@ -529,6 +831,8 @@ def _sorted(series: Any) -> _Samples:
     for one in series:
         labels: Mapping[str, str] = one["metric"]
         part, look = labels["part"], labels.get("look", "0")
+        if part == "past":
+            look, part = _OVER, _name(labels)
         for moment, text in one["values"]:
             place, value = (look, round(float(moment) * 1000)), float(text)
             if part == "sum":
@@ -544,6 +848,78 @@ def _sorted(series: Any) -> _Samples:
     for place in sums:
         points[place] = {"worst": float("nan")}
     return points
+
+
+def _name(labels: Mapping[str, str]) -> str:
+    """Write a series as a query would select it: ``up{job="dms"}``."""
+    own = sorted(labels.keys() - {"__name__", "part", "look"})
+    inner = ",".join(f"{key}={json.dumps(labels[key])}" for key in own)
+    return labels.get("__name__", "") + (f"{{{inner}}}" if inner else "")
+
+
+def _parts(
+    kind: Ratio | Latency | Queue,
+) -> tuple[dict[str, str], dict[str, promql.Part]]:
+    """Name what is counted: plain selectors, and parts that write themselves."""
+    match kind:
+        case Ratio(errors=errors, total=total):
+            return {"bad": errors, "all": total}, {}
+        case Latency():
+            slow, every = promql.slow_and_all(kind)
+            return {}, {"bad": slow, "all": every}
+        case Queue(enqueued=enqueued, drained=drained):
+            return {"in": enqueued, "out": drained}, {}
+        case _ as unreachable:  # pragma: no cover
+            assert_never(unreachable)
+
+
+def _gaps(number: int, look: Look) -> Iterator[_Gap]:
+    """Find the gaps of a look that have a measured block on either side."""
+    before: int | None = None
+    for place, block in enumerate(look.blocks):
+        if not block.parts:
+            continue
+        if before is not None and place - before > 1:
+            beside = (look.blocks[before], block)
+            yield _Gap(number, before + 1, place - 1, beside)
+        before = place
+
+
+def _summed(trigger: Trigger, ask: _Ask, samples: _Samples) -> Before:
+    """Add up the blocks of the time before; one that lacks a part is left out."""
+    ends = [ask.end - back * ask.step for back in reversed(range(ask.points))]
+    found = [(end, samples.get(("0", _millis(end)), {})) for end in ends]
+    begin = ask.end - ask.points * ask.step
+    lately = [parts for end, parts in found if end > ask.end - _LAST]
+    if isinstance(trigger.kind, Value):
+        pick = max if trigger.below is None else min
+        values = [parts["worst"] for parts in lately if "worst" in parts]
+        finite = [value for value in values if math.isfinite(value)]
+        worst = {"worst": pick(finite)} if finite else {}
+        return Before(begin, ask.end, worst, worst)
+    needed = {"in", "out"} if isinstance(trigger.kind, Queue) else {"all"}
+    sound = [parts for _, parts in found if needed <= parts.keys()]
+    recent = [parts for parts in lately if needed <= parts.keys()]
+    minutes: tuple[float, ...] = ()
+    if ask.step >= _MINUTE and "all" in needed:
+        minutes = tuple(parts.get("bad", 0.0) for parts in sound)
+    whole, last = _total(sound, ask.step), _total(recent, ask.step)
+    return Before(begin, ask.end, whole, last, minutes)
+
+
+def _total(blocks: Sequence[Mapping[str, float]], step: timedelta) -> dict[str, float]:
+    if not blocks:
+        return {}
+    total = {"seconds": len(blocks) * step.total_seconds()}
+    for parts in blocks:
+        for name, value in parts.items():
+            total[name] = total.get(name, 0.0) + value
+    return total
+
+
+def _is_not_now(seen: object) -> bool:
+    """Tell whether the server did not answer in time: asking more is no use."""
+    return isinstance(seen, Blind) and seen.cause in _NOT_NOW
 
 
 def _floor(at: datetime, grid: timedelta) -> datetime:

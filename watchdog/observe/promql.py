@@ -4,7 +4,7 @@ Source: Prometheus, "Querying basics" and "Functions"; the forms were measured.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -25,8 +25,11 @@ _SELECTOR = re.compile(
 class Part(Protocol):
     """Writes one part of an answer, for blocks that *offset* moves back."""
 
-    def __call__(self, *, over: str, width: str, offset: str) -> str:
-        """Write it: *over* is the range to rate, *width* the block in seconds."""
+    def __call__(self, *, over: str, width: str, offset: str, by: str = "") -> str:
+        """Write it: *over* is the range to rate, *width* the block in seconds.
+
+        *by* is what follows the sum: empty, or `` by (label) ``.
+        """
         ...
 
 
@@ -48,14 +51,15 @@ def counts(
     scrape: timedelta,
     offsets: Sequence[timedelta],
     ready: Mapping[str, Part] | None = None,
+    first: int = 0,
 ) -> str:
     """Count *selectors* per block of *width*, once for each of *offsets*.
 
     A rate over the block and one scrape more, times the block, tiles time without
     loss: ``increase`` over disjoint blocks never sees one of their intervals.
+    The looks are numbered from *first* on.
     """
-    parts: dict[str, Part] = dict(ready or {})
-    parts |= {name: partial(_counted, selector) for name, selector in selectors.items()}
+    parts = _all_parts(selectors, ready)
     terms = [
         _labelled(
             write(
@@ -66,10 +70,52 @@ def counts(
             part=name,
             look=str(number),
         )
-        for number, offset in enumerate(offsets)
+        for number, offset in enumerate(offsets, first)
         for name, write in parts.items()
     ]
+    return joined(terms)
+
+
+def joined(terms: Iterable[str]) -> str:
+    """Ask several questions as one."""
     return "\nor ".join(terms)
+
+
+def grouped(
+    selectors: Mapping[str, str],
+    label: str,
+    *,
+    width: timedelta,
+    scrape: timedelta,
+    ready: Mapping[str, Part] | None = None,
+) -> str:
+    """Count the newest *width* for each value of *label*; one look, of an instant."""
+    return joined(
+        'label_replace({}, "part", "{}", "", "")'.format(
+            write(
+                over=duration(width + scrape),
+                width=seconds(width),
+                offset="",
+                by=f" by ({label}) ",
+            ),
+            name,
+        )
+        for name, write in _all_parts(selectors, ready).items()
+    )
+
+
+def groups_of(selector: str, label: str, over: timedelta) -> str:
+    """Name the values of *label* that there were in the time before an instant."""
+    return f"group by ({label}) (last_over_time({selector.strip()}[{duration(over)}]))"
+
+
+def _all_parts(
+    selectors: Mapping[str, str], ready: Mapping[str, Part] | None
+) -> dict[str, Part]:
+    parts: dict[str, Part] = dict(ready or {})
+    return parts | {
+        name: partial(_counted, selector) for name, selector in selectors.items()
+    }
 
 
 def floor(depth: str, block: timedelta) -> Part:
@@ -79,9 +125,9 @@ def floor(depth: str, block: timedelta) -> Part:
     its last sample.
     """
 
-    def write(*, over: str, width: str, offset: str) -> str:
+    def write(*, over: str, width: str, offset: str, by: str = "") -> str:
         del over, width
-        return f"sum(min_over_time({depth.strip()}[{duration(block)}]{offset}))"
+        return f"sum{by}(min_over_time({depth.strip()}[{duration(block)}]{offset}))"
 
     return write
 
@@ -93,15 +139,15 @@ def slow_and_all(kind: Latency) -> tuple[Part, Part]:
     bad in the first or all good in the second.
     """
     bound = slow_bucket(kind)
-    every = _bucket(kind, 'le="+Inf"')
+    every = every_bucket(kind)
 
-    def slow(*, over: str, width: str, offset: str) -> str:
+    def slow(*, over: str, width: str, offset: str, by: str = "") -> str:
         top, fast = f"{every}[{over}]{offset}", f"{bound}[{over}]{offset}"
-        return f"sum(rate({top}) * {width} - ignoring(le) rate({fast}) * {width})"
+        return f"sum{by}(rate({top}) * {width} - ignoring(le) rate({fast}) * {width})"
 
-    def both(*, over: str, width: str, offset: str) -> str:
+    def both(*, over: str, width: str, offset: str, by: str = "") -> str:
         top, fast = f"{every}[{over}]{offset}", f"{bound}[{over}]{offset}"
-        return f"sum(rate({top}) * {width} and ignoring(le) rate({fast}))"
+        return f"sum{by}(rate({top}) * {width} and ignoring(le) rate({fast}))"
 
     return slow, both
 
@@ -116,9 +162,14 @@ def is_selector(expr: str) -> bool:
     return _SELECTOR.fullmatch(expr) is not None
 
 
+def every_bucket(kind: Latency) -> str:
+    """Select the bucket that counts every request."""
+    return _bucket(kind, 'le="+Inf"')
+
+
 def any_bucket(kind: Latency) -> tuple[str, str]:
     """Ask whether the histogram is there at all, and name it."""
-    every = _bucket(kind, 'le="+Inf"')
+    every = every_bucket(kind)
     name = every.partition("{")[0].removesuffix("_bucket")
     return _labelled(f"count({every})", part="bucket", look="0"), name
 
@@ -149,19 +200,30 @@ def worst(expr: str, *, highest: bool, scrape: timedelta) -> str:
     that ended must not go on counting. Of other expressions that is up to their
     author.
     """
-    asked = f"\n{expr}\n"
-    if is_selector(expr):
-        asked = f"last_over_time({expr.strip()}[{duration(2 * scrape)}])"
+    asked = _fresh(expr, scrape)
     best = "max" if highest else "min"
     terms = [
         _labelled(f"{best}({asked})", part="worst", look="0"),
         _labelled(f"sum({asked})", part="sum", look="0"),
     ]
-    return "\nor ".join(terms)
+    return joined(terms)
 
 
-def _counted(selector: str, *, over: str, width: str, offset: str) -> str:
-    return f"sum(rate({selector.strip()}[{over}]{offset}) * {width})"
+def past(expr: str, bound: float, *, highest: bool, scrape: timedelta) -> str:
+    """Ask for the series past a bound, each by its own labels: mostly none."""
+    sign = ">" if highest else "<"
+    asked = _fresh(expr, scrape)
+    return f'label_replace(({asked}) {sign} {bound!r}, "part", "past", "", "")'
+
+
+def _fresh(expr: str, scrape: timedelta) -> str:
+    if is_selector(expr):
+        return f"last_over_time({expr.strip()}[{duration(2 * scrape)}])"
+    return f"\n{expr}\n"
+
+
+def _counted(selector: str, *, over: str, width: str, offset: str, by: str = "") -> str:
+    return f"sum{by}(rate({selector.strip()}[{over}]{offset}) * {width})"
 
 
 def _labelled(expr: str, *, part: str, look: str) -> str:
