@@ -162,7 +162,7 @@ KIND = st.sampled_from(
 
 
 @pytest.mark.real
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     triggers=st.lists(
         st.builds(
