@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 
 from tests.record.strategies import events
-from tests.worlds import AT, AWB, a_pair, breached, started
+from tests.worlds import AT, a_pair, breached, started
 from watchdog.facts.event import (
     EVERY_EVENT,
     Answered,
     Entry,
+    RollbackRefused,
     StepDone,
     StepIntended,
     TurnCrashed,
@@ -38,21 +39,15 @@ def lines(*events, form="json", level="debug"):
 
 
 def test_a_line_is_json_with_the_name_the_time_and_the_fields():
-    (line,) = lines(breached())
+    (line,) = lines(RollbackRefused("inc-1", "no target"))
 
     assert json.loads(line) == {
-        "event": "judge.breach_confirmed",
+        "event": "decide.rollback_refused",
         "level": "error",
         "at": "2026-03-11T03:00:00.000Z",
         "seq": 7,
         "incident": "inc-1",
-        "trigger": AWB.name,
-        "action": "rollback",
-        "key": a_pair("v1.3.0").key,
-        "release": "v1.3.0",
-        "words": "9 of 40 failed",
-        "value": 9.0,
-        "bound": 1.0,
+        "words": "no target",
     }
 
 
