@@ -14,6 +14,7 @@ from docker.errors import APIError, DockerException, NotFound
 from watchdog.facts.problem import EngineRefused, Unreachable, WriteRefused
 
 T = TypeVar("T")
+_GATEWAY = (502, 503, 504)
 _IN_ONE_CREATE = (1, 44)  # from here on all networks go into the create call
 
 
@@ -62,6 +63,12 @@ class Engine:
         except NotFound:
             raise
         except APIError as error:
+            if error.status_code in _GATEWAY:
+                # A proxy before the socket said so; the engine may have done it.
+                raise Unreachable(
+                    f"the engine behind {self._url} did not answer to {what}: {error}",
+                    "check the socket proxy, and the engine behind it",
+                ) from error
             raise EngineRefused(
                 f"the engine refused to {what}: {error.explanation or error}",
                 "look at the engine's log; the answer's words are Docker's own",
