@@ -57,7 +57,8 @@ def verify_seal(
     try:
         blob = _Wire(base64.b64decode(match[1].replace(b"\n", b""), validate=True))
         blob.expect(b"SSHSIG")
-        blob.number()
+        if blob.number() != 1:
+            raise ValueError("it is of a version that is not 1")
         key, space = blob.text(), blob.text()
         blob.text()
         algorithm = blob.text()
