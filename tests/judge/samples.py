@@ -101,12 +101,14 @@ def read(trigger, *looks, step=None, gaps=None, **asked):
 def before(bad=0, every=60_000, last=None, **other):
     """Make the hour before AT - 1 day; *last*: bad and all of its last ten minutes."""
     until = AT - timedelta(days=1)
-    few, many = last or (bad / 6, every / 6)
+    if not isinstance(last, dict):
+        few, many = last or (bad / 6, every / 6)
+        last = {"bad": few, "all": many, "seconds": 600.0}
     values = {
         "since": until - timedelta(hours=1),
         "until": until,
         "whole": {"bad": bad, "all": every, "seconds": 3600.0},
-        "last": {"bad": few, "all": many, "seconds": 600.0},
+        "last": last,
     }
     return Before(**(values | other))
 

@@ -112,8 +112,10 @@ def read_at(trigger, grid, points, number):
             points[place] if place >= 0 else {}
             for place in range(last - grid.reach, last + 1, grid.stride)
         ]
-        if blind := next((one for one in taken if isinstance(one, Blind)), None):
+        blind = next((one for one in taken if isinstance(one, Blind)), None)
+        if blind and not back:
             return blind
+        taken = [{} if isinstance(one, Blind) else one for one in taken]
         end = grid.begin + last * grid.apart
         width = grid.stride * grid.apart
         ends = [end - n * width for n in reversed(range(grid.blocks))]

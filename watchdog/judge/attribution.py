@@ -162,11 +162,12 @@ def _drain(trigger: Trigger, before: Before, look: Look, armed_from: datetime) -
             f"{before.last['in']:.0f} drained in {last_time} before"
         )
     usual = went / span * trigger.window.total_seconds()
+    window = spell(trigger.window)
     if now.went < _DRAIN_IS_WORSE_BELOW * min(now.came, usual):
         return ""
     return (
         f"the drain is not clearly worse than before it: {now.went:.0f} in "
-        f"{spell(trigger.window)} now, {usual:.0f} in {time} before; more comes in"
+        f"{window} now, {usual:.0f} per {window} in {time} before; more comes in"
     )
 
 
