@@ -182,7 +182,7 @@ def _swap(
         f"{_LABELS}record": sha,
     }
     host = dict(body.get("HostConfig") or {})
-    host["Mounts"] = _with_volumes(body, host, old.volumes)
+    host["Mounts"] = _with_volumes(host, set(body.get("Volumes") or ()), old.mounts)
     body["HostConfig"] = host
     return Swap(
         service=replica.service,
@@ -196,17 +196,25 @@ def _swap(
 
 
 def _with_volumes(
-    body: Mapping[str, Any], host: Mapping[str, Any], volumes: Mapping[str, str]
+    host: Mapping[str, Any], declared: set[str], mounts: Mapping[str, Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
-    """Hand the old container's anonymous volumes over, as Compose does.
+    """Hand over what the old container has where the target has a nameless volume.
 
-    Only those whose place the target declares as a volume too: what another image
-    declared is not ours to mount.
+    As Compose does, and whatever it is: it holds the data that the service wrote
+    last. Where the old one has nothing, the target gets back the volume that it had.
     """
-    mounts = list(host.get("Mounts") or [])
-    taken = {mount.get("Target") for mount in mounts}
-    declared = set(body.get("Volumes") or {})
-    for place, name in sorted(volumes.items()):
-        if place in declared and place not in taken:
-            mounts.append({"Type": "volume", "Source": name, "Target": place})
-    return mounts
+    whole: list[Mapping[str, Any]] = []
+    for mount in host.get("Mounts") or []:
+        nameless = mount.get("Type") == "volume" and is_nameless(mount.get("Source"))
+        whole.append(mounts.get(mount["Target"], mount) if nameless else mount)
+    taken = {str(mount["Target"]) for mount in whole}
+    taken |= {bind.split(":")[1] for bind in host.get("Binds") or []}
+    taken |= set(host.get("Tmpfs") or ())
+    whole += [mounts[place] for place in sorted(declared - taken) if place in mounts]
+    return whole
+
+
+def is_nameless(volume: str | None) -> bool:
+    """Tell whether the engine made this volume's name up, or still has to."""
+    name = volume or "0" * 64
+    return len(name) == 64 and set(name) <= set("0123456789abcdef")

@@ -55,12 +55,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What a plan must know of a running container beside its record."""
+    """What a plan must know of a running container beside its record.
+
+    *mounts* maps a place in the container to what is mounted there, as a mount of
+    the create body.
+    """
 
     id: str
     restart: Mapping[str, Any]
     grace: timedelta
-    volumes: Mapping[str, str]
+    mounts: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from watchdog.decide.plan import is_nameless
 from watchdog.engine import Engine
 from watchdog.facts.pair import (
     HeldManifest,
@@ -18,11 +19,13 @@ from watchdog.facts.pair import (
 )
 from watchdog.facts.plan import Deployed
 from watchdog.facts.problem import Problem
+from watchdog.observe.obstacles import compose_files, obstacles
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
 _ONEOFF = "com.docker.compose.oneoff"
 _FOLDER = "com.docker.compose.project.working_dir"
+_FILES = "com.docker.compose.project.config_files"
 _COMPOSE = "com.docker.compose.version"
 _OP = "io.flexli.rollback.op"
 # Made ready, put aside or failed: not what serves, unless somebody started it.
@@ -131,8 +134,34 @@ class Stack:
             compose_version=str(labels.get(_COMPOSE, "")),
         ), blobs
 
+    def obstacles(self) -> tuple[str, ...]:
+        """Say what here cannot be put back by replaying records, each in a sentence."""
+        listed = self._engine.containers({_PROJECT: self._project})
+        found = [
+            self._engine.container(str(one["Id"]))
+            for one in listed
+            if _OURS_ASIDE not in one["Names"][0]
+        ]
+        whole = [c for c in found if c is not None]
+        files: dict[str, str] = {}
+        for labels in (c["Config"].get("Labels") or {} for c in whole):
+            if labels.get(_SERVICE) in self._services:
+                there = str(labels.get(_FOLDER, "/"))
+                files |= compose_files(self._folder, there, labels.get(_FILES, ""))
+        return obstacles(self._services, whole, files)
+
     def deployed(self, containers: tuple[str, ...]) -> dict[str, Deployed]:
-        """Tell by service what a plan must know of the running containers."""
+        """Tell by service what a plan must know of the running containers.
+
+        Raises:
+            Problem: they cannot be put back faithfully; nothing may be planned.
+        """
+        standing_in_the_way = self.obstacles()
+        if standing_in_the_way:
+            raise Problem(
+                f"this stack cannot be replayed: {'; '.join(standing_in_the_way)}",
+                "roll back by Compose: pin the version, and `docker compose up -d`",
+            )
         result: dict[str, Deployed] = {}
         for id_ in containers:
             found = self._engine.container(id_)
@@ -144,10 +173,10 @@ class Stack:
                 id=str(found["Id"]),
                 restart=host.get("RestartPolicy") or {},
                 grace=timedelta(seconds=10 if grace is None else grace),
-                volumes={
-                    str(m["Destination"]): str(m["Name"])
+                mounts={
+                    str(m["Destination"]): _mount(m)
                     for m in found.get("Mounts") or ()
-                    if m.get("Type") == "volume"
+                    if m.get("Type") in ("volume", "bind")
                 },
             )
         return result
@@ -256,10 +285,17 @@ def _replica(container: Mapping[str, Any]) -> Replica:
     to this one container goes: a host name that is its id, the short-id alias, and
     the addresses that were handed out rather than chosen.
     """
-    config = dict(container["Config"])
+    config, host = dict(container["Config"]), container["HostConfig"]
     short = str(container["Id"])[:12]
     if config.get("Hostname") == short:
         del config["Hostname"]
+    # The engine writes these itself there, and refuses to be given them.
+    if host.get("UTSMode") == "host":
+        config = _without(config, "Hostname", "Domainname")
+    if str(host.get("NetworkMode")).startswith("container:"):
+        config = _without(
+            config, "Hostname", "Domainname", "ExposedPorts", "MacAddress"
+        )
     labels = {
         key: value
         for key, value in (config.get("Labels") or {}).items()
@@ -267,8 +303,8 @@ def _replica(container: Mapping[str, Any]) -> Replica:
         and not key.startswith("io.flexli.rollback.")
     }
     config["Labels"] = labels
-    config["HostConfig"] = _without_volumes(container)
-    primary = str(container["HostConfig"].get("NetworkMode") or "")
+    config["HostConfig"] = _with_volumes(container)
+    primary = str(host.get("NetworkMode") or "")
     found = container["NetworkSettings"].get("Networks") or {}
     names = sorted(found, key=lambda name: (name != primary, name))
     return Replica(
@@ -279,24 +315,38 @@ def _replica(container: Mapping[str, Any]) -> Replica:
     )
 
 
-def _without_volumes(container: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave handed-over anonymous volumes out: each replay inherits the live ones."""
+def _without(whole: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in whole.items() if key not in keys}
+
+
+def _with_volumes(container: Mapping[str, Any]) -> dict[str, Any]:
+    """Name each volume that the engine named: a new one would begin empty."""
     host = dict(container["HostConfig"])
-    declared = set(container["Config"].get("Volumes") or {})
+    # Shown as `/db:/self/alias`, wanted as `db:alias`.
+    host["Links"] = [
+        f"{one.split(':')[0].lstrip('/')}:{one.rpartition('/')[2]}"
+        for one in host.get("Links") or ()
+    ]
+    nameless = {
+        str(m["Destination"]): _mount(m)
+        for m in container.get("Mounts") or ()
+        if m.get("Type") == "volume" and is_nameless(m.get("Name"))
+    }
     host["Mounts"] = [
-        m
-        for m in host.get("Mounts") or ()
-        if not (
-            m.get("Type") == "volume"
-            and m.get("Target") in declared
-            and _is_anonymous(str(m.get("Source") or ""))
-        )
+        m for m in host.get("Mounts") or () if m["Target"] not in nameless
+    ]
+    host["Mounts"] += [nameless[place] for place in sorted(nameless)]
+    host["Binds"] = [
+        b for b in host.get("Binds") or () if b.split(":")[1] not in nameless
     ]
     return host
 
 
-def _is_anonymous(name: str) -> bool:
-    return len(name) == 64 and all(char in "0123456789abcdef" for char in name)
+def _mount(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a mount as it is shown into one of a create body."""
+    source = seen["Name"] if seen["Type"] == "volume" else seen["Source"]
+    mount = {"Type": seen["Type"], "Source": source, "Target": seen["Destination"]}
+    return mount if seen.get("RW", True) else mount | {"ReadOnly": True}
 
 
 def _endpoint(settings: Mapping[str, Any], short: str) -> dict[str, Any]:
@@ -304,7 +354,7 @@ def _endpoint(settings: Mapping[str, Any], short: str) -> dict[str, Any]:
     chosen = {key: settings.get(key) for key in ("IPAMConfig", "Links", "DriverOpts")}
     if settings.get("GwPriority"):
         chosen["GwPriority"] = settings["GwPriority"]
-    return {"Aliases": aliases} | {k: v for k, v in chosen.items() if v}
+    return {"Aliases": aliases} | {k: v for k, v in chosen.items() if v is not None}
 
 
 def _sha(data: bytes) -> str:

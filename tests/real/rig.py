@@ -1,0 +1,247 @@
+"""A Compose project of its own, rolled back by the real hands without a Prometheus."""
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import yaml
+
+from tests.worlds import breached, rules
+from watchdog.act.hands import Hands
+from watchdog.decide.plan import spell
+from watchdog.engine import Engine
+from watchdog.facts.event import (
+    RollbackEnded,
+    RollbackStarted,
+    RollbackStuck,
+    StepFailed,
+)
+from watchdog.facts.pair import NotKnown
+from watchdog.observe.running import Stack
+from watchdog.record.journal import Journal
+from watchdog.record.memory import Memory
+from watchdog.schedule import RealClock
+from watchdog.transaction import Transaction
+
+IMAGE = "fidelity-app"
+_SOCKET = "unix:///var/run/docker.sock"
+# Two images that are alike in nothing that a container may inherit.
+_DOCKERFILES = {
+    "v1.2.0": """
+        FROM python:3.13-slim
+        ENV APP_VERSION=v1.2.0 ONLY_IN_120=1
+        LABEL app.version=v1.2.0 app.only-in-120=1
+        RUN mkdir -p /app /keep /only-in-120 && touch /keep/from-image
+        VOLUME /keep /only-in-120
+        WORKDIR /app
+        EXPOSE 7000 7120/udp
+        STOPSIGNAL SIGTERM
+        HEALTHCHECK --interval=500ms --timeout=5s --retries=9 CMD test -d /app
+        CMD ["sh", "-c", "trap exit TERM INT QUIT USR1; while :; do sleep 1 & wait; done"]
+        """,
+    "v1.3.0": """
+        FROM python:3.13-slim
+        ENV APP_VERSION=v1.3.0 ONLY_IN_130=1
+        LABEL app.version=v1.3.0 app.only-in-130=1
+        RUN mkdir -p /srv /keep /only-in-130 && touch /keep/from-image
+        VOLUME /keep /only-in-130
+        WORKDIR /srv
+        USER 1000:1000
+        EXPOSE 7000 9130
+        STOPSIGNAL SIGQUIT
+        HEALTHCHECK --interval=1s --timeout=9s --retries=3 CMD test -d /srv
+        ENTRYPOINT ["sh", "-c"]
+        CMD ["trap exit TERM INT QUIT USR1; while :; do sleep 1 & wait; done"]
+        """,
+}
+
+
+def docker(*words, check=True, **more):
+    """Run ``docker`` *words*; return what it printed."""
+    done = subprocess.run(
+        ["docker", *words], text=True, capture_output=True, check=False, **more
+    )
+    if check and done.returncode:
+        raise AssertionError(f"docker {' '.join(words[:6])}: {done.stderr.strip()}")
+    return done.stdout + done.stderr
+
+
+def build():
+    """Have both images, and nothing in any registry."""
+    for version, text in _DOCKERFILES.items():
+        lines = "\n".join(line.strip() for line in text.strip().splitlines())
+        docker("build", "-q", "-t", f"{IMAGE}:{version}", "-", input=lines)
+
+
+class Rig:
+    """One project in *folder*: deployed by Compose, rolled back by our hands."""
+
+    def __init__(self, folder, project, services=("app",)):
+        self.folder = folder
+        self.project = project
+        self.services = services
+        self.url = os.environ.get("DOCKER_HOST", _SOCKET)
+        self.to_look = Engine(self.url, timedelta(seconds=30))
+        self.to_act = Engine(self.url, timedelta(seconds=30), to_act=True)
+        self.journal = Journal(folder.with_name(f"{folder.name}-state"))
+        self.memory = Memory(self.journal, lambda _: None)
+        self.rules = rules(services=services, prove_within=timedelta(seconds=20))
+        self.eyes = Stack(
+            self.to_look,
+            project=project,
+            services=services,
+            folder=folder,
+            env_file=".env",
+            variable="DMS_VERSION",
+            manifests="manifests",
+            inside="/manifests/{tenant}.manifest.json",
+        )
+        self.hands = Hands(
+            self.to_act,
+            folder=folder,
+            env_file=".env",
+            variable="DMS_VERSION",
+            blob=self.journal.blob,
+            sealed=lambda *_: None,
+        )
+
+    # what people do
+
+    def compose(self, *words, check=True):
+        """Run ``docker compose`` *words* in the project's folder."""
+        env = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("DMS_", "COMPOSE_"))
+        }
+        return docker("compose", *words, check=check, cwd=self.folder, env=env)
+
+    def pin(self, version):
+        """Write the version into the stack's env file, as the pipeline does."""
+        env = self.folder / ".env"
+        rest = [
+            line
+            for line in (env.read_text().splitlines() if env.is_file() else [])
+            if not line.startswith("DMS_VERSION=")
+        ]
+        env.write_text("\n".join([*rest, f"DMS_VERSION={version}", ""]))
+
+    def deploy(self, version):
+        """Pin *version* and let Compose do it; return what Compose said."""
+        self.pin(version)
+        return self.up()
+
+    def up(self, check=True):
+        """Run ``up -d`` as an operator would; return what Compose said."""
+        return self.compose("up", "-d", "--no-build", "--pull=never", check=check)
+
+    def inspect(self, service):
+        """Inspect the one container of *service*."""
+        ids = self.compose("ps", "-aq", service).split()
+        assert len(ids) == 1, ids
+        return json.loads(docker("inspect", ids[0]))[0]
+
+    def run_in(self, service, *words):
+        """Run *words* as root in the container of *service*."""
+        return docker("exec", "-u", "0", self.inspect(service)["Id"], *words)
+
+    def down(self):
+        """Remove all of it, and let go."""
+        self.compose(
+            "down", "--volumes", "--timeout=1", "--remove-orphans", check=False
+        )
+        label = f"label=com.docker.compose.project={self.project}"
+        left = docker("ps", "-aq", "--filter", label).split()
+        if left:
+            docker("rm", "-fv", *left)
+            self.compose("down", "--volumes", check=False)
+        self.to_look.close()
+        self.to_act.close()
+        self.journal.close()
+
+    # what the watchdog does
+
+    def record(self):
+        """Record what runs; return the record's name."""
+        seen = self.eyes.running(lambda _: ("meesho",))
+        assert not isinstance(seen, NotKnown), seen.words
+        kept = {"meesho": f"meesho.{seen.pair.version}.manifest.json"}
+        return self.memory.keep(*self.eyes.record(seen, kept))
+
+    def begin(self, to):
+        """Plan the rollback of what runs to the record *to*; journal it as begun."""
+        sha = self.record()
+        running, target = self.memory.record(sha), self.memory.record(to)
+        seen = self.eyes.running(lambda _: ("meesho",))
+        plan = spell(
+            incident=f"inc-{self.project}",
+            running=running,
+            running_sha=sha,
+            target=target,
+            target_sha=to,
+            deployed=self.eyes.deployed(seen.containers),
+            services=self.services,
+            stop_within=timedelta(seconds=2),
+            pinned=self.eyes.pinned(),
+        )
+        now = datetime.now(UTC)
+        self.memory.add(
+            now,
+            replace(breached(), incident=f"inc-{self.project}"),
+            RollbackStarted(
+                incident=f"inc-{self.project}",
+                plan=plan,
+                from_pair=running.pair,
+                to_pair=target.pair,
+                cause="the test said so",
+                approved_by="the test",
+                automatic=True,
+            ),
+        )
+        return plan
+
+    def carry_on(self, hands=None):
+        """Take the rollback under way as far as it goes in one turn."""
+        transaction = Transaction(
+            eyes=self.eyes,
+            hands=hands or self.hands,
+            ask_stack=lambda _: (),
+            tenants_of=lambda _: ("meesho",),
+            memory=self.memory,
+            rules=self.rules,
+            clock=RealClock(),
+        )
+        return transaction.carry_out(self.memory.standing.rollback)
+
+    def roll_back(self, to):
+        """Roll back from what runs to the record *to*: proved, in one turn."""
+        self.begin(to)
+        words = self.carry_on()
+        failed = [event.words for event in self.events(StepFailed)]
+        assert "proved" in words, f"{words}: {failed}"
+
+    def events(self, *kinds):
+        """Give the journal's events of *kinds*, in order."""
+        events = [entry.event for entry in self.journal.entries()]
+        return [event for event in events if isinstance(event, kinds)]
+
+    def ends(self):
+        """Give how each rollback ended, or that it is stuck."""
+        return [
+            event.how if isinstance(event, RollbackEnded) else "stuck"
+            for event in self.events(RollbackEnded, RollbackStuck)
+        ]
+
+
+def write(folder: Path, project, whole, files):
+    """Write a Compose file, its env file and other *files* into *folder*."""
+    folder.mkdir()
+    (folder / "compose.yaml").write_text(yaml.safe_dump(whole, sort_keys=False))
+    (folder / ".env").write_text(f"COMPOSE_PROJECT_NAME={project}\n")
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)

@@ -1,0 +1,168 @@
+"""What replaying a record cannot put back: found while there is time, in sentences.
+
+Most shows in the engine. What Compose itself does after the engine's create (writing
+inline configs into the container, hooks) leaves no trace there: for that the
+Compose files are read.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+_SERVICE = "com.docker.compose.service"
+_ONEOFF = "com.docker.compose.oneoff"
+_SWARM = ("com.docker.swarm.", "com.docker.stack.")
+_LEFT_OVER = re.compile(r"[0-9a-f]{12}_(.+)")
+_JOINED = {"NetworkMode": "network", "IpcMode": "IPC", "PidMode": "process"}
+_HOOKS = ("post_start", "pre_stop")
+
+
+def obstacles(
+    services: tuple[str, ...],
+    containers: Iterable[Mapping[str, Any]],
+    compose_files: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
+    """Say what keeps *services* from being replayed faithfully; empty when nothing.
+
+    *containers* are all of the project, inspected, in any state; *compose_files*
+    are the texts of the project's Compose files by name.
+    """
+    project = [c for c in containers if _label(c, _ONEOFF) != "True"]
+    ours = [c for c in project if _label(c, _SERVICE) in services]
+    found = [words for c in ours for words in _of_one(c)]
+    for service in services:
+        names = sorted(_name(c) for c in ours if _label(c, _SERVICE) == service)
+        if len(names) > 1:
+            found.append(
+                f"service {service} has {len(names)} containers "
+                f"({', '.join(names)}); one is replayed"
+            )
+    for one in ours:
+        found += [
+            words for other in project if other is not one for words in _on(one, other)
+        ]
+    found += list(_in_files(services, compose_files or {}))
+    return tuple(dict.fromkeys(found))
+
+
+def _of_one(container: Mapping[str, Any]) -> Iterator[str]:
+    name, host = _name(container), container["HostConfig"]
+    if host.get("AutoRemove"):
+        yield f"{name} is removed by the engine when it stops: no way back (AutoRemove)"
+    if any(key.startswith(_SWARM) for key in container["Config"].get("Labels") or ()):
+        yield f"{name} belongs to Swarm, which would replace whatever we start"
+    left = _LEFT_OVER.fullmatch(name)
+    if left:
+        yield (
+            f"{name} was left by a Compose that was killed while replacing {left[1]}: "
+            "`docker compose up -d --force-recreate`"
+        )
+
+
+def _on(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
+    """Say what *other* takes from *one*: it would hold on to the replaced one."""
+    names = {f"container:{one['Id']}", f"container:{_name(one)}"}
+    for mode, word in _JOINED.items():
+        if other["HostConfig"].get(mode) in names:
+            yield f"{_name(other)} shares the {word} namespace of {_name(one)}"
+    sources = {v.split(":")[0] for v in other["HostConfig"].get("VolumesFrom") or ()}
+    if sources & {one["Id"], _name(one)}:
+        yield f"{_name(other)} takes its volumes from {_name(one)}"
+
+
+def _in_files(services: tuple[str, ...], files: Mapping[str, str]) -> Iterator[str]:
+    models = {name: _model(text) for name, text in files.items()}
+    written = {
+        (kind, name)
+        for model in models.values()
+        for kind in ("configs", "secrets")
+        for name, source in _mapping(model, kind).items()
+        if {"content", "environment"} & set(source or ())
+    }
+    for file, model in models.items():
+        for service in services:
+            options = _mapping(_mapping(model, "services"), service)
+            for kind in ("configs", "secrets"):
+                for entry in options.get(kind) or ():
+                    name = entry.get("source") if isinstance(entry, dict) else entry
+                    if (kind, name) in written:
+                        yield (
+                            f"{kind[:-1]} {name} of service {service} has its content "
+                            f"in {file}: only Compose writes that into a container"
+                        )
+            for hook in _HOOKS:
+                if options.get(hook):
+                    yield f"{hook} of service {service} in {file}: only Compose runs it"
+
+
+class _Lenient(yaml.SafeLoader):
+    """Reads Compose's own tags (``!reset``, ``!override``) as what follows them."""
+
+
+def _any_tag(loader: _Lenient, _: str, node: yaml.Node) -> Any:
+    match node:
+        case yaml.MappingNode():
+            return loader.construct_mapping(node, deep=True)
+        case yaml.SequenceNode():
+            return loader.construct_sequence(node, deep=True)
+        case _:
+            return None
+
+
+_Lenient.add_multi_constructor("!", _any_tag)
+
+
+def _model(text: str) -> Mapping[str, Any]:
+    try:
+        whole = yaml.load(text, Loader=_Lenient)  # noqa: S506 # a SafeLoader
+    except yaml.YAMLError:
+        return {}  # Compose would not run it either
+    return whole if isinstance(whole, dict) else {}
+
+
+def _mapping(whole: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    inner = whole.get(key)
+    return inner if isinstance(inner, dict) else {}
+
+
+def compose_files(folder: Path, there: str, names: str) -> dict[str, str]:
+    """Read the project's Compose files, and those that they include or extend.
+
+    *names* is Compose's own label: paths as the one who deployed saw them, with
+    *there* for our *folder*. What lies elsewhere cannot be read, and is left out.
+    """
+    wanted = [Path(name) for name in names.split(",") if name]
+    found: dict[str, str] = {}
+    while wanted:
+        path = wanted.pop()
+        if path.is_absolute():
+            if not path.is_relative_to(there):
+                continue
+            path = path.relative_to(there)
+        here = folder / path
+        if str(path) in found or not here.is_file():
+            continue
+        found[str(path)] = here.read_text(errors="replace")
+        wanted += [path.parent / name for name in _further(_model(found[str(path)]))]
+    return found
+
+
+def _further(model: Mapping[str, Any]) -> Iterator[str]:
+    for entry in model.get("include") or ():
+        paths = entry.get("path") if isinstance(entry, dict) else entry
+        yield from [paths] if isinstance(paths, str) else paths or ()
+    for options in _mapping(model, "services").values():
+        extends = options.get("extends") if isinstance(options, dict) else None
+        if isinstance(extends, dict) and extends.get("file"):
+            yield str(extends["file"])
+
+
+def _label(container: Mapping[str, Any], key: str) -> str:
+    return str((container["Config"].get("Labels") or {}).get(key, ""))
+
+
+def _name(container: Mapping[str, Any]) -> str:
+    return str(container["Name"]).lstrip("/")
