@@ -10,7 +10,14 @@ import pytest
 
 from tests.judge.samples import KINDS, awb, down, http_5xx, outbox
 from tests.observe.wire import matrix, running
-from watchdog.facts.reading import Blind, Cause, Measured
+from watchdog.facts.reading import (
+    Before,
+    Blind,
+    Cause,
+    Groups,
+    Measured,
+    Outside,
+)
 from watchdog.facts.trigger import Latency
 from watchdog.observe import promql
 from watchdog.observe.prometheus import Prometheus
@@ -550,3 +557,430 @@ def test_only_a_plain_selector_is_kept_from_looking_back_five_minutes(
     query = promql.worst(expr, highest=True, scrape=15 * SECOND)
 
     assert ("last_over_time(" in query) == is_selector
+
+
+# ------------------------------------------------- what is asked beside the looks
+
+SINCE = END - timedelta(hours=2)
+UNTIL = SINCE - 30 * SECOND
+
+
+def hour_before(bad=3.0, every=1000.0, minutes=60):
+    """Answer a baseline's minutes; other questions get what they get."""
+    ends = [UNTIL.timestamp() - back * 60 for back in range(minutes)]
+    return matrix(
+        ({"part": "bad", "look": "0"}, [[end, str(bad)] for end in ends]),
+        ({"part": "all", "look": "0"}, [[end, str(every)] for end in ends]),
+    )
+
+
+def answering(wire, **bodies):
+    """Answer by what the question holds, first match first; else with nothing."""
+
+    def answer(handler):
+        query = wire.asked[-1]["query"]
+        at_baseline = float(wire.asked[-1].get("end", 0)) == UNTIL.timestamp()
+        for part, body in bodies.items():
+            if part == "baseline" and at_baseline:
+                return wire.send(handler, body)
+            if part != "baseline" and part in query and not at_baseline:
+                return wire.send(handler, body)
+        return wire.send(handler, matrix())
+
+    wire.answer = answer
+
+
+def test_the_hour_before_a_start_is_asked_once(asked):
+    wire, far_end = asked
+    answering(wire, baseline=hour_before(), errors=matrix(*bad_and_all()))
+
+    readings = [
+        far_end.read(http_5xx(), AT + n * 5 * SECOND, SINCE, None) for n in range(3)
+    ]
+
+    before = readings[0].before
+    assert before == Before(
+        since=UNTIL - timedelta(hours=1),
+        until=UNTIL,
+        whole={"bad": 180.0, "all": 60_000.0, "seconds": 3600.0},
+        last={"bad": 30.0, "all": 10_000.0, "seconds": 600.0},
+        bad_each=(3.0,) * 60,
+    )
+    assert [one.before for one in readings] == [before] * 3
+    assert len(wire.asked) == 4
+    (sent,) = [one for one in wire.asked if float(one["end"]) < STAMP]
+    assert (float(sent["start"]), float(sent["end"])) == (
+        UNTIL.timestamp() - 3540,
+        UNTIL.timestamp(),
+    )
+    assert sent["step"] == "60s"
+    assert "[75s]) * 60" in sent["query"]
+
+
+def test_another_start_has_another_hour_before(asked):
+    wire, far_end = asked
+
+    far_end.read(http_5xx(), AT, SINCE)
+    far_end.read(http_5xx(), AT, SINCE + timedelta(hours=1))
+    far_end.read(http_5xx(name="Other"), AT, SINCE)
+
+    # The same question of two triggers is one question.
+    assert len(wire.asked) == 5
+
+
+def test_nothing_is_asked_of_the_time_before_where_nothing_is_compared(asked):
+    wire, far_end = asked
+
+    alone = far_end.read(http_5xx(), AT)
+    put_back = far_end.read(http_5xx(), AT, SINCE, compare=False)
+
+    assert alone.before is None
+    assert put_back.before is None
+    assert len(wire.asked) == 2
+
+
+def test_the_run_before_it_bounds_the_hour_before(asked):
+    wire, far_end = asked
+    wire.answers(matrix())
+
+    half = far_end.read(http_5xx(), AT, SINCE, SINCE - timedelta(minutes=30))
+    short = far_end.read(http_5xx(), AT, SINCE, SINCE - timedelta(minutes=5))
+    none = far_end.read(http_5xx(), AT, SINCE, SINCE - timedelta(seconds=61))
+
+    assert half.before == Before(UNTIL - timedelta(minutes=29), UNTIL)
+    # Four minutes in blocks of two scrapes: 30 s each.
+    assert short.before == Before(UNTIL - timedelta(minutes=4), UNTIL)
+    assert wire.asked[-2]["step"] == "30s"
+    assert none.before == Before(UNTIL, UNTIL)
+
+
+def test_a_few_seconds_before_are_counted_in_scrapes(far):
+    wire, url = far
+    with closing(Prometheus(url, 5 * SECOND, SECOND, SECOND)) as far_end:
+        far_end.read(awb(), AT, SINCE, SINCE - 25 * SECOND)
+
+    (sent,) = [one for one in wire.asked if float(one["end"]) < STAMP - 60]
+    assert sent["step"] == "2s"
+    assert float(sent["end"]) - float(sent["start"]) == 18
+
+
+def test_a_start_just_now_has_no_past_that_could_be_kept(asked):
+    wire, far_end = asked
+    now = AT + 40 * SECOND
+
+    for late in range(3):
+        far_end.read(http_5xx(), AT + late * SECOND, now)
+
+    assert len(wire.asked) == 6
+
+
+def test_a_failed_question_about_the_past_is_not_kept(far):
+    wire, url = far
+    with closing(prometheus(url, timeout=0.2)) as far_end:
+        fine = wire.answer
+        refused = {"status": "error", "errorType": "execution", "error": "too many"}
+
+        def answer(handler):
+            is_past = float(wire.asked[-1]["end"]) < STAMP
+            wire.send(
+                handler, refused if is_past else matrix(), 422 if is_past else 200
+            )
+
+        wire.answer = answer
+        failed = [far_end.read(http_5xx(), AT, SINCE) for _ in range(3)]
+        asked_meanwhile = len(wire.asked)
+        wire.answer = fine
+        time.sleep(1.05)
+        again = far_end.read(http_5xx(), AT, SINCE)
+
+    for reading in failed:
+        blind(reading.before, Cause.REJECTED, "too many")
+    assert asked_meanwhile == 4  # at once it would fail again
+    assert again.before == Before(UNTIL - timedelta(hours=1), UNTIL)
+
+
+def test_what_is_kept_of_the_past_is_bounded(asked, monkeypatch):
+    _, far_end = asked
+    monkeypatch.setattr("watchdog.observe.prometheus._MOST_KEPT", 3)
+
+    for n in range(9):
+        far_end.read(http_5xx(), AT, SINCE - n * timedelta(hours=1))
+
+    assert len(far_end._kept) == 3
+
+
+def test_a_queue_before_is_what_came_and_went(asked):
+    wire, far_end = asked
+    ends = [UNTIL.timestamp() - back * 60 for back in range(60)]
+    flow = matrix(
+        ({"part": "in", "look": "0"}, [[end, "90"] for end in ends]),
+        ({"part": "out", "look": "0"}, [[end, "80"] for end in ends[:30]]),
+    )
+    answering(wire, baseline=flow)
+
+    reading = far_end.read(outbox(), AT, SINCE)
+
+    # A minute without one of the two is no minute.
+    assert reading.before.whole == {"in": 2700.0, "out": 2400.0, "seconds": 1800.0}
+    assert reading.before.last == {"in": 900.0, "out": 800.0, "seconds": 600.0}
+    assert reading.before.bad_each == ()
+    assert "min_over_time" not in wire.asked[-1]["query"]
+
+
+def test_a_value_before_is_the_worst_of_ten_minutes(asked):
+    wire, far_end = asked
+    ends = [UNTIL.timestamp() - back * 15 for back in range(40)]
+    odd = {0: "NaN", 9: "0.5"}
+    values = [[end, odd.get(place, "1")] for place, end in enumerate(ends)]
+    answering(wire, baseline=matrix(({"part": "worst", "look": "0"}, values)))
+
+    reading = far_end.read(down(), AT, SINCE)
+
+    assert reading.before.last == {"worst": 0.5}
+    sent = wire.asked[-1]
+    assert float(sent["end"]) - float(sent["start"]) == 39 * 15
+
+
+def test_a_finished_query_is_asked_of_the_past_too(asked):
+    wire, far_end = asked
+    answering(wire, baseline=hour_before())
+
+    reading = far_end.read(http_5xx(kind=KINDS["query"]), AT, SINCE)
+
+    assert reading.before.whole["all"] == 60_000.0
+
+
+def test_an_outside_cause_is_asked_over_the_whole_window(asked):
+    wire, far_end = asked
+    held = [[STAMP - 60, "1"], [STAMP - 45, "1"], [STAMP - 30, "0"]]
+    answering(wire, carrier=matrix(({"pod": "a"}, held), ({}, [[STAMP - 90, "NaN"]])))
+    trigger = http_5xx(unless="carrier_api_up == bool 0 # theirs")
+
+    reading = far_end.read(trigger, AT)
+
+    assert reading.outside == Outside(END - 45 * SECOND)
+    sent = wire.asked[-1]
+    assert sent["query"] == "\ncarrier_api_up == bool 0 # theirs\n"
+    assert sent["step"] == "15s"
+    assert float(sent["end"]) == STAMP + 15
+    assert float(sent["end"]) - float(sent["start"]) >= 300
+
+
+def test_an_outside_cause_that_does_not_hold_is_none(asked):
+    _, far_end = asked
+
+    assert far_end.read(http_5xx(unless="x > 1"), AT).outside == Outside(None)
+    assert far_end.read(http_5xx(), AT).outside is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({"status": "error", "errorType": "bad_data", "error": "no"}, 400), (b"{}", 200)],
+)
+def test_an_outside_cause_that_cannot_be_asked_is_blind_by_itself(asked, body, status):
+    wire, far_end = asked
+
+    def answer(handler):
+        is_cause = "carrier" in wire.asked[-1]["query"]
+        wire.send(handler, body if is_cause else matrix(), status if is_cause else 200)
+
+    wire.answer = answer
+
+    reading = far_end.read(http_5xx(unless="carrier == 0"), AT)
+
+    blind(reading.outside, Cause.REJECTED)
+    assert isinstance(reading, Measured)
+
+
+def test_an_outside_cause_of_another_shape_is_blind_by_itself(asked):
+    wire, far_end = asked
+    answering(wire, carrier=matrix(({}, [[STAMP, "soon"]])))
+
+    blind(far_end.read(http_5xx(unless="carrier"), AT).outside, Cause.REJECTED)
+
+
+def test_a_server_that_is_late_is_not_asked_the_rest(far):
+    wire, url = far
+
+    def answer(handler):
+        if "carrier" in wire.asked[-1]["query"]:
+            wire.over.wait(20)
+        else:
+            wire.send(handler, matrix())
+
+    wire.answer = answer
+    with closing(prometheus(url, timeout=0.3)) as far_end:
+        trigger = http_5xx(unless="carrier == 0", by="tenant")
+        reading = far_end.read(trigger, AT, SINCE)
+
+    blind(reading.outside, Cause.TIMEOUT)
+    assert (reading.before, reading.groups) == (None, None)
+    assert len(wire.asked) == 2
+
+
+def vector(*series):
+    result = [{"metric": labels, "value": [STAMP, value]} for labels, value in series]
+    return {"status": "success", "data": {"resultType": "vector", "result": result}}
+
+
+def test_groups_are_one_question_however_many_there_are(asked):
+    wire, far_end = asked
+    tenants = [
+        ({"tenant": f"t{n}", "part": part}, value)
+        for n in range(1000)
+        for part, value in (("bad", "9"), ("all", "40"))
+    ]
+    odd = [({"part": "all"}, "7"), ({"tenant": "x", "part": "all"}, "NaN")]
+    odd.append(({"tenant": "no-total", "part": "bad"}, "7"))
+    answering(
+        wire,
+        **{
+            "group by": vector(({"tenant": "t1"}, "1")),
+            "by (tenant)": vector(*tenants, *odd),
+        },
+    )
+    trigger = http_5xx(by="tenant")
+
+    reading = far_end.read(trigger, AT, SINCE)
+    again = far_end.read(trigger, AT + 5 * SECOND, SINCE)
+
+    assert len(reading.groups.counts) == 1001
+    assert reading.groups.counts["t7"] == (9.0, 40.0)
+    assert reading.groups.counts[""] == (0.0, 7.0)
+    assert reading.groups.before == {"t1"}
+    assert again.groups == reading.groups
+    # Two a turn; the past of the counts and of the tenants once.
+    assert len(wire.asked) == 6
+    (named,) = [one for one in wire.asked if "group by" in one["query"]]
+    assert named["query"] == "group by (tenant) (last_over_time(total[3600s]))"
+    counted = [one for one in wire.asked if "sum by (tenant)" in one["query"]]
+    assert "sum by (tenant) (rate(errors[315s]) * 300)" in counted[0]["query"]
+
+
+def test_groups_are_counted_from_the_start_of_the_pair_only(asked):
+    wire, far_end = asked
+    answering(wire, **{"by (tenant)": vector()})
+    trigger = http_5xx(by="tenant")
+
+    far_end.read(trigger, AT, END - 150 * SECOND, compare=False)
+    too_young = far_end.read(trigger, AT, END - 60 * SECOND, compare=False)
+
+    assert "[135s]) * 120" in wire.asked[1]["query"]
+    assert too_young.groups is None
+    assert len(wire.asked) == 4  # the third asks for the tenants of before
+
+
+def test_a_histogram_is_counted_by_group_too(asked):
+    wire, far_end = asked
+    labels = {"tenant": "a"}
+    body = vector((labels | {"part": "bad"}, "1"), (labels | {"part": "all"}, "9"))
+    answering(wire, **{"by (tenant)": body, "h_bucket": matrix(*bad_and_all())})
+
+    reading = far_end.read(http_5xx(kind=KINDS["latency"], by="tenant"), AT)
+
+    assert reading.groups == Groups({"a": (1.0, 9.0)})
+    assert "sum by (tenant) (rate(h_bucket{" in wire.asked[-1]["query"]
+
+
+def test_groups_that_are_not_answered_are_blind_by_themselves(asked):
+    wire, far_end = asked
+
+    def answer(handler):
+        is_group = "by (tenant)" in wire.asked[-1]["query"]
+        wire.send(handler, {} if is_group else matrix(), 422 if is_group else 200)
+
+    wire.answer = answer
+
+    blind(far_end.read(http_5xx(by="tenant"), AT).groups, Cause.REJECTED)
+
+
+def test_groups_whose_past_is_not_known_are_counted_all_the_same(asked):
+    wire, far_end = asked
+
+    def answer(handler):
+        query = wire.asked[-1]["query"]
+        if "group by" in query:
+            wire.send(handler, {}, 422)
+        else:
+            wire.send(handler, vector() if "by (" in query else matrix())
+
+    wire.answer = answer
+
+    assert far_end.read(http_5xx(by="tenant"), AT, SINCE).groups == Groups({})
+
+
+def test_what_has_no_labels_left_is_not_counted_by_group(asked):
+    _, far_end = asked
+
+    assert far_end.read(http_5xx(kind=KINDS["query"], by="tenant"), AT).groups is None
+
+
+def test_the_counters_tell_what_happened_in_a_gap(asked):
+    wire, far_end = asked
+    moments = [[STAMP - back * 60, "1200"] for back in (0, 1, 3, 4)]
+    bad = [[STAMP - back * 60, "120"] for back in (0, 1, 3, 4)]
+    looks = matrix(
+        ({"part": "bad", "look": "0"}, bad), ({"part": "all", "look": "0"}, moments)
+    )
+    around = matrix(
+        ({"part": "bad", "look": "0"}, [[STAMP, "300"]]),
+        ({"part": "all", "look": "0"}, [[STAMP, "3599.5"]]),
+    )
+    around["data"]["result"][0]["values"] = [[STAMP - 60, "300"]]
+    around["data"]["result"][1]["values"] = [[STAMP - 60, "3599.5"]]
+    answering(wire, **{"[195s]": around, "errors": looks})
+
+    reading = far_end.read(http_5xx(), AT)
+
+    assert reading.looks[0].gaps == {END - 120 * SECOND: {"bad": 60.0, "all": 1199.5}}
+    assert len(wire.asked) == 2
+    assert float(wire.asked[1]["end"]) == STAMP - 60
+    assert wire.asked[1]["start"] == wire.asked[1]["end"]
+
+
+def test_a_gap_of_a_finished_query_is_asked_by_itself(asked):
+    wire, far_end = asked
+    moments = [[STAMP - back * 60, "1200"] for back in (0, 1, 3, 4)]
+    trigger = http_5xx(kind=KINDS["query"])
+    around = matrix(({"part": "all", "look": "0"}, [[STAMP - 60, "3000"]]))
+    whole = matrix(({"part": "all", "look": "0"}, moments))
+    answering(wire, **{"[195s]": around, "all[": whole})
+
+    reading = far_end.read(trigger, AT)
+
+    assert reading.looks[0].gaps == {END - 120 * SECOND: {"bad": 0.0, "all": 600.0}}
+
+
+def test_a_gap_that_is_not_answered_stays_unknown(asked):
+    wire, far_end = asked
+    moments = [[STAMP - back * 60, "1200"] for back in (0, 1, 3, 4)]
+    answering(
+        wire,
+        **{
+            "[195s]": matrix(),
+            "errors": matrix(({"part": "all", "look": "0"}, moments)),
+        },
+    )
+
+    assert far_end.read(http_5xx(), AT).looks[0].gaps == {}
+
+
+def test_a_value_brings_each_series_past_its_bound(asked):
+    wire, far_end = asked
+    past = {"__name__": "up", "job": "dms", "part": "past"}
+    wire.answers(
+        matrix(
+            ({"part": "worst", "look": "0"}, [[STAMP, "0"]]),
+            ({"part": "sum", "look": "0"}, [[STAMP, "1"]]),
+            (past | {"pod": 'a"'}, [[STAMP, "0"], [STAMP - 5, "-Inf"]]),
+            ({"part": "past"}, [[STAMP, "0.5"]]),
+        )
+    )
+
+    reading = far_end.read(down(), AT)
+
+    block = reading.looks[0].blocks[-1]
+    assert block.parts == {"worst": 0.0}
+    assert block.over == {'up{job="dms",pod="a\\""}': 0.0, "": 0.5}
+    assert reading.looks[0].blocks[-2].over == {}
+    assert "(last_over_time(up[30s])) < 1.0" in wire.asked[0]["query"]

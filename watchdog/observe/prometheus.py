@@ -835,6 +835,8 @@ def _sorted(series: Any) -> _Samples:
             look, part = _OVER, _name(labels)
         for moment, text in one["values"]:
             place, value = (look, round(float(moment) * 1000)), float(text)
+            if look == _OVER and not math.isfinite(value):
+                continue
             if part == "sum":
                 # A sum is not a number as soon as one of its series is not;
                 # max and min would pass that series over.
