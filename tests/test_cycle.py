@@ -41,6 +41,7 @@ from watchdog.facts.event import (
     RollbackStarted,
     TriggerUnproven,
     VerdictChanged,
+    WouldHaveActed,
 )
 from watchdog.facts.problem import Fault, Problem
 from watchdog.facts.reading import Blind, Cause
@@ -389,6 +390,10 @@ def test_observing_reports_and_does_nothing(world, where):
 
     (seen,) = it.memory.all(VerdictChanged)[len(verdicts_before) :]
     assert (seen.kind, seen.observe_only) == ("breached", True)
+    (would,) = it.memory.all(WouldHaveActed)
+    assert would.words.startswith(
+        f"{AWB.name} would have rolled v1.3.0 back to v1.2.0: "
+    )
     done = (BreachConfirmed, PromotionPaused, QuestionAsked, RollbackStarted)
     assert [e for e in since(it, begun) if isinstance(e, done)] == []
     assert it.docker.calls == []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watchdog.decide.plan import spell
-from watchdog.decide.policy import baked, decide, differ, recovered
+from watchdog.decide.policy import baked, choose_target, decide, differ, recovered
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
     BlindTooLong,
@@ -31,13 +31,14 @@ from watchdog.facts.event import (
     RollbackStarted,
     TriggerUnproven,
     VerdictChanged,
+    WouldHaveActed,
 )
 from watchdog.facts.pair import NotKnown, Pair, Running
-from watchdog.facts.problem import Problem, Unreachable
+from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.rules import Rules
 from watchdog.facts.trial import cure
-from watchdog.facts.trigger import Release, Trigger
+from watchdog.facts.trigger import Action, Release, Trigger
 from watchdog.facts.verdict import Breached, Clear, Verdict, kind_of
 from watchdog.judge.breach import judge
 from watchdog.roles import Arms, Eyes, Filed, Metrics, Remembers, Turn
@@ -114,13 +115,26 @@ class Cycle:
                     split=True,
                 )
         if isinstance(seen, NotKnown):
-            if standing.unclear is None or standing.unclear.words != seen.words:
-                self.memory.add(at, PairUnclear(seen.words, seen.split))
-            return seen.words
+            return self._unclear(seen, at)
         known = before and (before.containers, before.pair.key)
         if known != (seen.containers, seen.pair.key) or standing.unclear:
-            self._arrived(seen, at)
+            try:
+                self._arrived(seen, at)
+            except JournalLost:
+                raise
+            except Unreachable as problem:
+                self._lost("engine", problem, at)
+                return f"cannot see what runs: {problem.words}"
+            except Problem as problem:
+                return self._unclear(NotKnown(problem.words), at)
         return seen
+
+    def _unclear(self, seen: NotKnown, at: datetime) -> str:
+        """Say once that what runs is not one whole pair that can be read."""
+        before = self.memory.standing.unclear
+        if before is None or before.words != seen.words:
+            self.memory.add(at, PairUnclear(seen.words, seen.split))
+        return seen.words
 
     def _arrived(self, seen: Running, at: datetime) -> None:
         """Another start: record how it was made, and close what it overtakes."""
@@ -241,10 +255,30 @@ class Cycle:
                     trigger.name, kind, verdict.words, cause, quiet
                 )
                 self.memory.add(at, changed)
+                if isinstance(verdict, Breached) and quiet:
+                    self._would_have(trigger, release, verdict, at)
             if isinstance(verdict, Blind):
                 self._tell_blindness(trigger, verdict, at)
             if isinstance(verdict, Breached) and not quiet:
                 self._latch(trigger, verdict, at)
+
+    def _would_have(
+        self, trigger: Trigger, release: Release, verdict: Breached, at: datetime
+    ) -> None:
+        """Say what a breach that is only observed would have led to."""
+        standing = self.memory.standing
+        version = standing.running.pair.version if standing.running else ""
+        target = choose_target(standing, release)
+        if verdict.elsewhere:
+            does = f"paused promotion of {version}: not this release"
+        elif trigger.action is not Action.ROLLBACK:
+            does = f"paused promotion of {version} and asked {', '.join(release.dri)}"
+        elif isinstance(target, str):
+            does = f"paused promotion of {version} and refused to roll back: {target}"
+        else:
+            does = f"rolled {version} back to {target.pair.version}"
+        words = f"{trigger.name} would have {does}: {verdict.words}"
+        self.memory.add(at, WouldHaveActed(trigger.name, str(trigger.action), words))
 
     def _tell_blindness(self, trigger: Trigger, verdict: Blind, at: datetime) -> None:
         """Tell ops, once, when a trigger stays blind for ``blind_for``.
@@ -308,9 +342,7 @@ class Cycle:
         standing = self.memory.standing
         good = baked(standing, release, self.rules, verdicts, at)
         if good:
-            record, blobs = self.eyes.record(seen, release.manifests)
-            name = self.memory.keep(record, blobs)
-            self.memory.add(at, PairProvedGood(seen.pair.key, good, record=name))
+            self._prove_good(seen, release, good, at)
         incident = standing.incident
         outcome = recovered(standing, release, self.rules, verdicts, at)
         if incident and outcome:
@@ -330,6 +362,19 @@ class Cycle:
                 return self._refuse(name, words, at)
             case RollBack():
                 return self._roll_back(seen, verdicts, decision, at)
+
+    def _prove_good(
+        self, seen: Running, release: Release, words: str, at: datetime
+    ) -> None:
+        """Vouch for what runs, with a fresh record; at the next turn if it moved."""
+        try:
+            record, blobs = self.eyes.record(seen, release.manifests)
+        except JournalLost:
+            raise
+        except Problem:
+            return
+        name = self.memory.keep(record, blobs)
+        self.memory.add(at, PairProvedGood(seen.pair.key, words, record=name))
 
     def _ask(self, seen: Running, release: Release, ask: Ask, at: datetime) -> str:
         question = f"apr_{self.secret()}"
@@ -354,6 +399,8 @@ class Cycle:
         events: list[Event] = [RollbackRefused(incident, words)]
         if question and not question.closed:
             how = "denied" if question.denied_by else "closed"
+            if at >= question.asked.expires and not question.denied_by:
+                how = "expired"
             events.append(QuestionClosed(question.asked.question, how, words))
         self.memory.add(at, *events)
         return words

@@ -106,6 +106,7 @@ class Rollback:
     done: dict[str, str] = field(default_factory=dict)
     back: str = ""
     stuck: str = ""
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +253,8 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             return replace(s, rollback=replace(s.rollback, done=done))
         case WentBack(words=words) if s.rollback:
             return replace(s, rollback=replace(s.rollback, back=words))
-        case RollbackStuck(words=words) if s.rollback:
-            return replace(s, rollback=replace(s.rollback, stuck=words))
+        case RollbackStuck(words=words, hint=hint) if s.rollback:
+            return replace(s, rollback=replace(s.rollback, stuck=words, hint=hint))
         case RollbackEnded(how=how) if s.incident:
             incident = (
                 replace(s.incident, rolled_back_at=at)
@@ -283,8 +284,7 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         known = replace(known, order=entry.seq, record=event.record)
     pair_since, before_since = s.pair_since, s.before_since
     same = s.running is not None and (
-        s.running.containers == event.containers
-        or s.running.pair.key == event.pair.key
+        s.running.containers == event.containers or s.running.pair.key == event.pair.key
     )
     if not same:
         pair_since, before_since = event.since, s.pair_since

@@ -81,6 +81,15 @@ class VerdictChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class WouldHaveActed:
+    """A breach was confirmed that is only observed: what it would have led to."""
+
+    trigger: str
+    action: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class BlindTooLong:
     """A trigger could not be measured for ``blind_for``; ops must know what."""
 
@@ -340,6 +349,7 @@ Event: TypeAlias = (
     | PairQuarantined
     | ReleaseUnfiled
     | VerdictChanged
+    | WouldHaveActed
     | BlindTooLong
     | ReleaseArmed
     | TriggerUnproven

@@ -48,6 +48,7 @@ from watchdog.facts.event import (
     VerdictChanged,
     WatchStarted,
     WentBack,
+    WouldHaveActed,
 )
 from watchdog.facts.pair import Pair
 from watchdog.facts.plan import Plan, Step
@@ -61,6 +62,7 @@ NAMES: dict[type[Event], tuple[str, str]] = {
     PairQuarantined: ("warning", "decide.pair_quarantined"),
     ReleaseUnfiled: ("warning", "observe.release_unfiled"),
     VerdictChanged: ("info", "judge.verdict_changed"),
+    WouldHaveActed: ("warning", "decide.would_have_acted"),
     BlindTooLong: ("error", "judge.blind_too_long"),
     ReleaseArmed: ("info", "observe.release_armed"),
     TriggerUnproven: ("error", "observe.trigger_unproven"),

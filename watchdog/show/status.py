@@ -179,7 +179,7 @@ def _rollback(s: Standing) -> dict[str, Any] | None:
     if s.rollback.back:
         doing = f"putting {started.from_pair.version} back: {s.rollback.back}"
     if s.rollback.stuck:
-        doing = f"STUCK, a person must act: {s.rollback.stuck}"
+        doing = f"STUCK, a person must act: {s.rollback.stuck}; {s.rollback.hint}"
     return {"op": started.plan.op, "stuck": s.rollback.stuck, "words": doing}
 
 
