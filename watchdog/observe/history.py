@@ -102,6 +102,7 @@ class Past(Prometheus):
         *,
         step: timedelta,
         armed_from: datetime,
+        started: datetime | None = None,
         progress: Progress = lambda _trigger, _done, _of: None,
     ) -> Track:
         """Judge *trigger* all along the period."""
@@ -110,7 +111,7 @@ class Past(Prometheus):
             trigger,
             grid,
             armed_from,
-            lambda at: self.read(trigger, at),
+            lambda at: self.read(trigger, at, started),
             since=since,
             until=until,
         )
@@ -159,6 +160,7 @@ class Past(Prometheus):
                 until,
                 step=step or trigger.block,
                 armed_from=armed_from,
+                started=started,
                 progress=progress,
             )
             for trigger in release.triggers
@@ -193,6 +195,8 @@ class Past(Prometheus):
 
     def _points(self, ask: _Ask) -> _Samples:
         """Answer from segments of the ask's own grid; ask for those not kept."""
+        if ask.points == 1:
+            return super()._points(ask)  # about one gap, and seldom twice
         step, last = ask.step // _MILLISECOND, _millis(ask.end)
         phase, size = last % step, max(_SEGMENT, min(ask.points, _MOST_POINTS))
         newest = (last - phase) // step
