@@ -1,0 +1,202 @@
+"""What this turn's verdicts are, and what is worth saying of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchdog.decide.policy import choose_target
+from watchdog.facts.event import (
+    BlindTooLong,
+    BreachConfirmed,
+    FarEndBack,
+    FarEndLost,
+    PairQuarantined,
+    PromotionPaused,
+    ReleaseArmed,
+    TriggerUnproven,
+    VerdictChanged,
+    WouldHaveActed,
+)
+from watchdog.facts.pair import Running
+from watchdog.facts.problem import Problem
+from watchdog.facts.reading import Blind, Cause
+from watchdog.facts.rules import Rules
+from watchdog.facts.trial import cure
+from watchdog.facts.trigger import Action, Release, Trigger
+from watchdog.facts.verdict import Breached, Verdict, kind_of
+from watchdog.judge.breach import judge
+from watchdog.roles import Arms, Metrics, Remembers
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """Judges every trigger of a release, and journals what changed."""
+
+    metrics: Metrics
+    arms: Arms
+    memory: Remembers
+    rules: Rules
+
+    def judged(
+        self, seen: Running, release: Release, at: datetime
+    ) -> dict[str, Verdict]:
+        """Judge every trigger of *release*; empty once its watch is over."""
+        running = self.memory.standing.running
+        since = running.since if running else seen.since
+        if at > since + release.watch_for and self.memory.standing.incident is None:
+            return {}
+        server = self.metrics.now()
+        if isinstance(server, Blind):
+            far_end_lost(self.memory, "prometheus", server, at)
+            return {trigger.name: server for trigger in release.triggers}
+        far_end_back(self.memory, "prometheus", at)
+        self._arm(release, since, server, at)
+        standing = self.memory.standing
+        pair_since = standing.pair_since or since
+        readings = self.metrics.read_all(
+            release.triggers,
+            server,
+            since=pair_since,
+            before_from=standing.before_since,
+            # What a rollback put up is not charged: it is not a change by people.
+            compare=not seen.rolled_back_by,
+        )
+        armed_from = pair_since + self.rules.settle
+        return {
+            trigger.name: judge(trigger, readings[trigger.name], armed_from)
+            for trigger in release.triggers
+        }
+
+    def _arm(
+        self, release: Release, since: datetime, server: datetime, at: datetime
+    ) -> None:
+        """Try every trigger live until all are proven; say once which are not.
+
+        A release that just started has no series yet: only what is still missing
+        after ``blind_for`` is a fault.
+        """
+        standing = self.memory.standing
+        settled = since + self.rules.settle
+        if standing.armed or at < settled:
+            return
+        trials = [self.arms.try_out(trigger, server) for trigger in release.triggers]
+        version = standing.running.pair.version if standing.running else ""
+        faulty = [trial for trial in trials if not trial.is_proven]
+        if not faulty:
+            words = f"all {len(trials)} triggers of {version} were tried live"
+            self.memory.add(at, ReleaseArmed(version, words))
+        elif at >= settled + self.rules.blind_for:
+            for trial in faulty:
+                first = trial.faults[0]
+                words = f"{first.path}: {first.words}"
+                if standing.unproven.get(trial.trigger) != words:
+                    self.memory.add(
+                        at, TriggerUnproven(version, trial.trigger, words, first.hint)
+                    )
+
+    def note(
+        self, release: Release, verdicts: Mapping[str, Verdict], at: datetime
+    ) -> None:
+        """Journal each verdict that became another one, and latch each breach."""
+        for trigger in release.triggers:
+            verdict = verdicts[trigger.name]
+            quiet = trigger.observe_only or self.rules.observe_only
+            before = self.memory.standing.verdicts.get(trigger.name)
+            kind = kind_of(verdict)
+            cause = str(verdict.cause) if isinstance(verdict, Blind) else ""
+            if before is None or (before.changed.kind, before.changed.cause) != (
+                kind,
+                cause,
+            ):
+                changed = VerdictChanged(
+                    trigger.name, kind, verdict.words, cause, quiet
+                )
+                self.memory.add(at, changed)
+                if isinstance(verdict, Breached) and quiet:
+                    self._would_have(trigger, release, verdict, at)
+            if isinstance(verdict, Blind):
+                self._tell_blindness(trigger, verdict, at)
+            if isinstance(verdict, Breached) and not quiet:
+                self._latch(trigger, verdict, at)
+
+    def _would_have(
+        self, trigger: Trigger, release: Release, verdict: Breached, at: datetime
+    ) -> None:
+        """Say what a breach that is only observed would have led to."""
+        standing = self.memory.standing
+        version = standing.running.pair.version if standing.running else ""
+        target = choose_target(standing, release)
+        if verdict.elsewhere:
+            does = f"paused promotion of {version}: not this release"
+        elif trigger.action is not Action.ROLLBACK:
+            does = f"paused promotion of {version} and asked {', '.join(release.dri)}"
+        elif isinstance(target, str):
+            does = f"paused promotion of {version} and refused to roll back: {target}"
+        else:
+            does = f"rolled {version} back to {target.pair.version}"
+        words = f"{trigger.name} would have {does}: {verdict.words}"
+        self.memory.add(at, WouldHaveActed(trigger.name, str(trigger.action), words))
+
+    def _tell_blindness(self, trigger: Trigger, verdict: Blind, at: datetime) -> None:
+        """Tell ops, once, when a trigger stays blind for ``blind_for``.
+
+        A release that is younger than the window can't have filled it yet; that is
+        no fault of anybody.
+        """
+        standing = self.memory.standing
+        seen, running = standing.verdicts[trigger.name], standing.running
+        if seen.told or running is None or at - seen.since < self.rules.blind_for:
+            return
+        full = running.since + self.rules.settle + trigger.window + trigger.block
+        if verdict.cause is Cause.TOO_FEW_SAMPLES and at < full:
+            return
+        since = f"{seen.since:%H:%M:%S} UTC"
+        words = f"{trigger.name} cannot be measured since {since}: {verdict.words}"
+        cause = verdict.cause
+        self.memory.add(at, BlindTooLong(trigger.name, str(cause), words, cure(cause)))
+
+    def _latch(self, trigger: Trigger, verdict: Breached, at: datetime) -> None:
+        standing = self.memory.standing
+        running, incident = standing.running, standing.incident
+        if running is None:
+            return
+        if trigger.name in standing.breached:
+            charged = incident.charged if incident else ()
+            again = trigger.name in [breach.trigger for breach in charged]
+            if again or verdict.elsewhere:
+                return
+        if incident and incident.rolled_back_at:
+            return  # the recovery weighs it
+        version = running.pair.version
+        name = incident.id if incident else f"inc-{at:%Y%m%dT%H%M%S}"
+        words = f"{trigger.name}: {verdict.words}"
+        self.memory.add(
+            at,
+            BreachConfirmed(
+                incident=name,
+                trigger=trigger.name,
+                action=str(trigger.action),
+                key=running.pair.key,
+                release=version,
+                words=verdict.words,
+                value=verdict.value,
+                bound=verdict.bound,
+                elsewhere=verdict.elsewhere,
+            ),
+            PromotionPaused(version, words),
+            PairQuarantined(running.pair.key, words),
+        )
+
+
+def far_end_lost(
+    memory: Remembers, what: str, problem: Problem | Blind, at: datetime
+) -> None:
+    """Say once that *what* cannot be reached."""
+    if what not in memory.standing.lost:
+        memory.add(at, FarEndLost(what, problem.words))
+
+
+def far_end_back(memory: Remembers, what: str, at: datetime) -> None:
+    """Say once that *what* answers again."""
+    if what in memory.standing.lost:
+        memory.add(at, FarEndBack(what))
