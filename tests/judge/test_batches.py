@@ -14,7 +14,18 @@ BATCHES = (10.0, 0.0, 0.0, 0.0, 0.0, 0.0) * 10
 
 
 def test_the_size_of_a_batch_is_the_variance_over_the_mean():
-    assert batch_of(awb(), before(bad_each=BATCHES)) == pytest.approx(8.475, abs=0.001)
+    every_fifth = (10.0, 0.0, 0.0, 0.0, 0.0) * 12
+
+    assert batch_of(awb(), before(bad_each=every_fifth)) == pytest.approx(80 / 9)
+    assert 5 < batch_of(awb(), before(bad_each=BATCHES)) < 11
+
+
+def test_an_incident_before_it_is_not_taken_for_a_batch():
+    began = (3.0, 1.0, 2.0) * 17 + (120.0,) * 9
+    passed = (3.0, 1.0, 2.0) * 10 + (120.0,) * 6 + (3.0, 1.0, 2.0) * 8
+
+    assert batch_of(awb(), before(bad_each=began)) == 1.0
+    assert batch_of(awb(), before(bad_each=passed)) == 1.0
 
 
 def test_what_chance_alone_could_do_is_no_batch():
@@ -29,7 +40,7 @@ def test_what_chance_alone_could_do_is_no_batch():
         Blind(Cause.TIMEOUT, "…"),
         before(),
         before(bad_each=(0.0,) * 60),
-        before(bad_each=BATCHES[:9]),
+        before(bad_each=BATCHES[:29]),
         before(bad_each=(float("nan"),) * 60),
     ],
 )
@@ -59,8 +70,8 @@ def test_a_breach_of_batches_says_how_they_weigh():
     )
 
     assert seen == Breached(
-        "600 of 6000 (10%) were bad in batches of about 8.5, so they weigh as 70 of "
-        "708; with 99.9% confidence at least 6.74%; bound 1%",
+        "600 of 6000 (10%) were bad in batches of about 8.9, so they weigh as 67 of "
+        "675; with 99.9% confidence at least 6.7%; bound 1%",
         value=0.1,
         bound=0.01,
     )
@@ -74,6 +85,6 @@ def test_a_few_batches_are_only_suspected():
     seen = judge(trigger, read(trigger, blocks, before=time_before), LONG_AGO)
 
     assert seen == Pending(
-        "suspected: 30 of 600 (5%) were bad in batches of about 8.5, so they weigh as "
-        "3 of 71; bound 1%; too few to be sure with 99.9% confidence"
+        "suspected: 30 of 600 (5%) were bad in batches of about 8.9, so they weigh as "
+        "3 of 68; bound 1%; too few to be sure with 99.9% confidence"
     )

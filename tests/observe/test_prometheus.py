@@ -766,6 +766,18 @@ def test_an_outside_cause_is_asked_over_the_whole_window(asked):
     assert float(sent["end"]) - float(sent["start"]) >= 300
 
 
+def test_what_a_comparison_lets_through_holds_although_it_is_zero(asked):
+    wire, far_end = asked
+    held = [[STAMP - 60, "0"], [STAMP - 45, "0"]]
+    answering(wire, carrier=matrix(({}, held)))
+
+    for unless in ("carrier == 0", 'carrier{a="x"} <0', "sum(carrier) !=1"):
+        reading = far_end.read(http_5xx(unless=unless), AT)
+        assert reading.outside == Outside(END - 45 * SECOND)
+    for unless in ("carrier", 'carrier{a!="<"} # > 1', "max(carrier) == bool 1"):
+        assert far_end.read(http_5xx(unless=unless), AT).outside == Outside(None)
+
+
 def test_an_outside_cause_that_does_not_hold_is_none(asked):
     _, far_end = asked
 

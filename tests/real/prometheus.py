@@ -1,6 +1,7 @@
 """A real Prometheus on a free port of loopback, filled with a known past."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -9,6 +10,8 @@ import urllib.request
 from contextlib import contextmanager
 
 TOOLS = ("prometheus", "promtool")
+# Folders with both, to try several versions; empty is what PATH finds.
+BINARIES = os.environ.get("PROMETHEUS_BINARIES", "").split(os.pathsep)
 
 
 def is_there():
@@ -20,6 +23,17 @@ def line(name, labels, value, at):
     """Write one sample in the text format of OpenMetrics."""
     matchers = ",".join(f'{key}="{text}"' for key, text in labels.items())
     return f"{name}{{{matchers}}} {value} {at:.3f}\n"
+
+
+@contextmanager
+def taken_from(folder):
+    """Find the tools in *folder* first, until the block ends."""
+    path = os.environ["PATH"]
+    os.environ["PATH"] = os.pathsep.join(filter(None, (folder, path)))
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
 
 
 @contextmanager

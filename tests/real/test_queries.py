@@ -128,9 +128,10 @@ def past():
     return lines
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    with real.running(tmp_path_factory.mktemp("prometheus"), past()) as url:
+@pytest.fixture(scope="module", params=real.BINARIES)
+def url(tmp_path_factory, request):
+    folder = tmp_path_factory.mktemp("prometheus")
+    with real.taken_from(request.param), real.running(folder, past()) as url:
         yield url
 
 
@@ -349,7 +350,7 @@ def test_a_sawtooth_is_clear(seen):
 
 def test_down_for_two_minutes_is_a_breach(seen):
     assert seen(is_down("down")) == Breached(
-        "0, below 1 for 2m without a gap", value=0.0, bound=1.0
+        '0, below 1 for 2m without a gap: up{case="down"}', value=0.0, bound=1.0
     )
 
 

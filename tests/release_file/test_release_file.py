@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from watchdog.facts.problem import Refused
 from watchdog.facts.trigger import (
     Action,
+    Baseline,
+    Dispersion,
     Latency,
+    Missing,
     Queue,
     Ratio,
     RatioQuery,
@@ -157,7 +160,7 @@ def test_any_unknown_key_anywhere_is_refused_with_its_path(shelf, place, key, va
     known = "by unless ratio latency queue value above below window growing_for block "
     known += "mode labels annotations confidence min_events min_blocks_hit min_growth "
     known += "coverage confirm_polls rollback_to rollback_safe deployment mttr "
-    known += "approved_by watch_for errors_query total_query"
+    known += "approved_by watch_for errors_query total_query dispersion baseline"
     assume(key not in at and key not in known.split())
     at[key] = value
     path = shelf / "v1.3.0.yaml"
@@ -494,3 +497,49 @@ def test_hidden_and_other_files_are_not_ours(folder):
 def test_a_folder_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(AllRefused, match="no such file or directory; see `releases`"):
         load_releases(tmp_path / "releases", SCRAPE, [ASHA])
+
+
+# Whose doing a breach is.
+
+
+def test_the_baseline_is_an_hour_unless_it_is_written(read):
+    raw = a_file(
+        HTTP_5XX | {"baseline": {"worse_by": 3}},
+        DMS_DOWN,
+        HTTP_5XX | {"alert": "Other", "baseline": {"missing": "ignore"}},
+        defaults={"baseline": {"window": "30m", "missing": "pause"}},
+    )
+
+    one, two, three = (trigger.baseline for trigger in read(raw).triggers)
+    assert one == Baseline(window=30 * MINUTE, worse_by=3.0)
+    assert two == Baseline(window=30 * MINUTE)
+    assert three == Baseline(window=30 * MINUTE, missing=Missing.IGNORE)
+    assert Baseline() == Baseline(60 * MINUTE, 1.5, 0.99, Missing.PAUSE)
+
+
+def test_an_outside_cause_and_a_label_are_read(read_trigger):
+    trigger = read_trigger(HTTP_5XX | {"unless": "carrier == 0", "by": "tenant"})
+
+    assert (trigger.unless, trigger.by) == ("carrier == 0", "tenant")
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [("auto", Dispersion.AUTO), (1, Dispersion.NONE), ("1", Dispersion.NONE)],
+)
+def test_batches_are_measured_or_said_to_be_none(read_trigger, value, meant):
+    assert read_trigger(HTTP_5XX | {"dispersion": value}).dispersion is meant
+    assert read_trigger(HTTP_5XX).dispersion is Dispersion.AUTO
+
+
+def test_what_means_nothing_to_a_kind_may_stand_in_defaults(read):
+    care = {"min_samples": 9, "min_growth": 9, "confidence": "99%", "coverage": "90%"}
+    care |= {"dispersion": 1, "baseline": {"worse_by": 2}}
+    queue = {
+        "alert": "Growing",
+        "queue": {"depth": "d", "enqueued": "e", "drained": "o"},
+        "growing_for": "15m",
+        "action": "pause-and-alert",
+    }
+
+    assert len(read(a_file(HTTP_5XX, DMS_DOWN, queue, defaults=care)).triggers) == 3

@@ -488,8 +488,10 @@ class Prometheus:
     def _outside(self, trigger: Trigger, at: datetime) -> Outside | Blind:
         """Ask whether the outside cause held at any moment of the window.
 
-        Also earlier than now: what it did is in the window for as long.
+        Also earlier than now: what it did is in the window for as long. It holds
+        where a comparison lets a sample through, or any other value is not 0.
         """
+        is_filter = promql.is_filter(trigger.unless)
         step = max(self._poll, -(-self._scrape_interval // _SECOND) * _SECOND)
         step *= max(1, -(-trigger.window // (step * (_MOST_POINTS - 2))))
         points = -(-trigger.window // step) + 2
@@ -500,7 +502,7 @@ class Prometheus:
                 for one in self._range(ask)
                 for moment, text in one["values"]
                 # What is no number is not known to be harmless.
-                if float(text) != 0
+                if is_filter or float(text) != 0
             ]
         except _NotSeen as refusal:
             return Blind(refusal.cause, refusal.words)

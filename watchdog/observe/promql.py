@@ -22,6 +22,14 @@ _SELECTOR = re.compile(
 )
 
 
+_QUOTED_OR_BRACED = re.compile(
+    r"""\#[^\n]* | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `[^`]*`
+    | \{ (?: [^{}"'`] | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `[^`]*` )* \}""",
+    re.VERBOSE,
+)
+_COMPARISON = re.compile(r"(?:[=!]=|[<>]=?)(?!\s*bool\b)", re.IGNORECASE)
+
+
 class Part(Protocol):
     """Writes one part of an answer, for blocks that *offset* moves back."""
 
@@ -150,6 +158,15 @@ def slow_and_all(kind: Latency) -> tuple[Part, Part]:
         return f"sum{by}(rate({top}) * {width} and ignoring(le) rate({fast}))"
 
     return slow, both
+
+
+def is_filter(expr: str) -> bool:
+    """Tell whether *expr* compares without ``bool``: what it lets through is true.
+
+    The value that it lets through may be 0, as in ``up == 0``.
+    """
+    bare = _QUOTED_OR_BRACED.sub("", expr)
+    return _COMPARISON.search(bare) is not None
 
 
 def slow_bucket(kind: Latency) -> str:
