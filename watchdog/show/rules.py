@@ -168,6 +168,8 @@ def _comments(trigger: Trigger) -> list[str]:
             lines.append(
                 "One alert for each series; the watchdog holds the worst of them."
             )
+    if trigger.unless:
+        lines.append("`unless` is not in the rule: it would hide the alert.")
     if trigger.observe_only:
         lines.append("mode: observe: the watchdog only reports it.")
     return lines
