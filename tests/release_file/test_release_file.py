@@ -506,7 +506,14 @@ def test_the_baseline_is_an_hour_unless_it_is_written(read):
     raw = a_file(
         HTTP_5XX | {"baseline": {"worse_by": 3}},
         DMS_DOWN,
-        HTTP_5XX | {"alert": "Other", "baseline": {"missing": "ignore"}},
+        {
+            "alert": "Other",
+            "ratio": {"errors": "e", "total": "t"},
+            "above": "1%",
+            "window": "5m",
+            "action": "pause-and-alert",
+            "baseline": {"missing": "ignore"},
+        },
         defaults={"baseline": {"window": "30m", "missing": "pause"}},
     )
 
