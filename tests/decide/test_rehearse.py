@@ -55,6 +55,16 @@ def test_a_breach_of_the_past_is_decided_by_the_policy_of_today(trigger, release
     assert rehearse(release, trigger, BREACH, rules(), AT) == said
 
 
+def test_a_breach_that_is_not_the_release_s_pages_and_says_why():
+    breach = replace(BREACH, elsewhere="over before it started")
+
+    said = rehearse(V130, AT_ONCE, breach, rules(), AT)
+
+    assert said.startswith(
+        "would have paused promotion and paged: not this release: over before it "
+    )
+
+
 def test_a_daily_limit_of_none_asks():
     said = rehearse(V130, AT_ONCE, BREACH, rules(daily_limit=0), AT - timedelta(days=9))
 

@@ -47,6 +47,7 @@ def rehearse(
             words=words,
             value=breach.value,
             bound=breach.bound,
+            elsewhere=breach.elsewhere,
         ),
         PairQuarantined(running.key, words),
     )

@@ -16,7 +16,7 @@ class Stretch:
     *cause* is that of a blindness, ``elsewhere`` for a breach that is not the
     release's doing, else empty. *words* are the verdict's: its first, or where it
     was worst if it breached. *value* is then the worst one, and *bound* what it
-    was held against.
+    was held against; *elsewhere* says why it is not the release's doing.
     """
 
     kind: str
@@ -26,6 +26,7 @@ class Stretch:
     cause: str = ""
     value: float | None = None
     bound: float | None = None
+    elsewhere: str = ""
 
     @property
     def length(self) -> timedelta:

@@ -180,10 +180,12 @@ class Replay:
         kind, cause = _word(verdict)
         last = self._said[-1] if self._said else None
         value = bound = None
+        elsewhere = ""
         if isinstance(verdict, Breached):
             value, bound = verdict.value, verdict.bound
+            elsewhere = verdict.elsewhere
         if last is None or (last.kind, last.cause) != (kind, cause):
-            new = Stretch(kind, at, at, verdict.words, cause, value, bound)
+            new = Stretch(kind, at, at, verdict.words, cause, value, bound, elsewhere)
             self._said.append(new)
         elif value is not None and last.value is not None:
             falls = self._trigger.below is not None

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from watchdog.decide.rehearse import rehearse
-from watchdog.facts.past import ELSEWHERE, Backtest, Stretch, Track
+from watchdog.facts.past import Backtest, Stretch, Track
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Latency, Queue, Release, Trigger, Value
 from watchdog.facts.verdict import Breached
@@ -163,9 +163,7 @@ def _blindness(track: Track) -> Iterator[str]:
 
 
 def _decided(one: Stretch, track: Track, release: Release, rules: Rules) -> str:
-    if one.cause == ELSEWHERE:
-        return "would have paused promotion and paged: not this release's doing"
-    breach = Breached(one.words, one.value or 0.0, one.bound or 0.0)
+    breach = Breached(one.words, one.value or 0.0, one.bound or 0.0, one.elsewhere)
     return rehearse(release, track.trigger, breach, rules, one.since)
 
 
@@ -184,6 +182,7 @@ def _stretch(one: Stretch) -> dict[str, Any]:
         "words": one.words,
         "value": one.value,
         "bound": one.bound,
+        "elsewhere": one.elsewhere,
     }
 
 
