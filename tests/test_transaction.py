@@ -309,31 +309,66 @@ def test_a_service_that_cannot_be_started_brings_all_of_them_back(world, shared,
 
 
 class Meddler(Fuse):
-    """Does *deed* as soon as the old container was stopped."""
+    """Does *deed* as soon as the engine was told *after* (to stop the old one)."""
 
-    def __init__(self, docker, deed):
+    def __init__(self, docker, deed, after="stop"):
         super().__init__()
-        self.docker, self.deed = docker, deed
+        self.docker, self.deed, self.after = docker, deed, after
 
     def passes(self):
-        if ("stop", "dms-dms-1") in self.docker.calls:
+        if self.after in {do for do, _ in self.docker.calls}:
             self.deed()
 
 
-def test_a_container_that_somebody_removed_is_stuck_and_never_acted_on(world):
+def test_a_new_container_that_somebody_removed_is_stuck_and_never_acted_on(world):
     it = world()
     (old,) = it.docker.boxes
-    it.docker.fuse = Meddler(it.docker, lambda: it.docker.boxes.pop(old, None))
+
+    def remove_ours():
+        for new in set(it.docker.boxes) - {old}:
+            del it.docker.boxes[new]
+
+    it.docker.fuse = Meddler(it.docker, remove_ours)
     it.turn()
     calls = len(it.docker.calls)
 
     words = [it.turn() for _ in range(3)]
 
     (stuck,) = it.memory.all(RollbackStuck)
-    assert stuck.words == ("stop dms (old): the container for `stop dms (old)` is gone")
+    assert stuck.words == (
+        "rename dms (new) to dms-dms-1: the container for "
+        "`rename dms (new) to dms-dms-1` is gone"
+    )
     assert words == [f"stuck: {stuck.words}"] * 3
     assert len(it.docker.calls) == calls
     assert it.memory.all(WentBack) == ends(it) == []
+
+
+@LAYOUTS
+def test_an_old_container_that_somebody_removed_is_no_reason_to_stop(world, shared):
+    """It is what Compose does when an operator types `up -d` at that moment."""
+    it = world(shared=shared)
+    (old,) = it.docker.boxes
+    it.docker.fuse = Meddler(it.docker, lambda: it.docker.boxes.pop(old, None))
+
+    it.turn()
+
+    assert_rolled_back_once(it)
+
+
+@LAYOUTS
+def test_a_version_that_somebody_pinned_meanwhile_is_left_alone(world, shared):
+    it = world(shared=shared)
+
+    def pin_another():
+        (it.folder / ".env").write_text("DMS_VERSION=v1.3.1\n")
+
+    it.docker.fuse = Meddler(it.docker, pin_another, after="create")
+    it.turn()
+
+    assert it.pinned() == "DMS_VERSION=v1.3.1\n"
+    assert ends(it) == [("unchanged", "v1.3.0", "v1.2.0")]
+    assert it.docker.names() == container_names(it)
 
 
 def test_a_way_back_that_fails_too_is_stuck_and_never_acted_on(world):

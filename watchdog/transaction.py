@@ -83,8 +83,8 @@ class Transaction:
                 if step.do is Do.REMOVE:
                     continue  # the target is proved; what is left over is stopped
                 # A resumed plan may fail an early step after a later one was done.
-                acted = self._acted(plan)
-                if number < plan.prepared and not acted:
+                early = number < plan.prepared or isinstance(problem, Foreign)
+                if early and not self._acted(plan):
                     self._clear_away(plan, target)
                 elif isinstance(problem, Foreign):
                     # Somebody else is at work: going on, or back, would fight them.
@@ -121,6 +121,13 @@ class Transaction:
             outcome = self._look(pair)
             if isinstance(outcome, Proven):
                 return self._ended(how, f"by hand, after it was stuck: {outcome.words}")
+        seen = self.eyes.running(self.tenants_of)
+        ours = (rollback.started.from_pair.key, rollback.started.to_pair.key)
+        if isinstance(seen, Running) and seen.pair.key not in ours:
+            outcome = self._look(seen.pair)
+            if isinstance(outcome, Proven):
+                words = f"{seen.pair.version} was deployed meanwhile: {outcome.words}"
+                return self._ended("overtaken", words)
         return f"stuck: {rollback.stuck}"
 
     def _touched(self) -> bool:

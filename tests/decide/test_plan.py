@@ -98,15 +98,18 @@ def test_a_shared_manifest_is_swapped_between_the_stop_and_the_start():
     now, then = (dict(a_pair(v).manifests)["meesho"] for v in ("v1.3.0", "v1.2.0"))
     path = "manifests/meesho.manifest.json"
     assert it.files == (FileSwap("meesho", path, now, then),)
-    assert words(it.steps[4:6]) == [
+    assert words(it.steps[3:7]) == [
+        "bar variable to rolling-back-to-v1.2.0",
         "stop dms (old)",
         f"swap-manifest meesho to {then[:12]}",
+        "pin variable to v1.2.0",
     ]
-    assert words(it.way_back)[:4] == [
-        "pin variable to v1.3.0",
+    assert words(it.way_back)[:5] == [
+        "bar variable to rolling-back-to-v1.3.0",
         "stop dms (new)",
         "stop dms (old)",
         f"swap-manifest meesho to {now[:12]}",
+        "pin variable to v1.3.0",
     ]
 
 
@@ -128,9 +131,18 @@ def test_nothing_that_runs_is_touched_while_preparing(shared, count):
 def test_the_version_is_pinned_before_anything_stops(shared, count):
     it = plan(shared=shared, services=SERVICES[:count])
 
-    (pin,) = places(it.steps, Do.PIN)
-    assert pin == it.prepared
-    assert places(it.way_back, Do.PIN) == [0]
+    first = Do.BAR if shared else Do.PIN
+    assert places(it.steps, first) == [it.prepared]
+    assert places(it.way_back, first) == [0]
+
+
+def test_no_up_could_start_anything_while_a_shared_manifest_is_swapped():
+    it = plan(shared=True, services=SERVICES)
+
+    for steps in (it.steps, it.way_back):
+        (bar,), (pin,) = places(steps, Do.BAR), places(steps, Do.PIN)
+        swaps, starts = places(steps, Do.SWAP_MANIFEST), places(steps, Do.START)
+        assert bar < min(places(steps, Do.STOP)) < max(swaps) < pin < min(starts)
 
 
 @SIZES
@@ -400,7 +412,7 @@ def test_a_rollback_is_of_code_of_config_or_of_both(target, kind):
 def test_a_variable_that_was_not_set_is_taken_out_again():
     it = plan(pinned="")
 
-    assert it.way_back[0] == Step(Do.PIN, "variable", to="")
+    assert Step(Do.PIN, "variable", to="") in it.way_back
 
 
 def test_an_incident_has_one_operation_whoever_plans_it():

@@ -40,7 +40,7 @@ _DOCKERFILES = {
         EXPOSE 7000 7120/udp
         STOPSIGNAL SIGTERM
         HEALTHCHECK --interval=500ms --timeout=5s --retries=9 CMD test -d /app
-        CMD ["sh", "-c", "trap exit TERM INT QUIT USR1; while :; do sleep 1 & wait; done"]
+        CMD ["sh", "-c", "trap exit TERM INT QUIT USR1; sleep 9999 & wait"]
         """,
     "v1.3.0": """
         FROM python:3.13-slim
@@ -54,7 +54,7 @@ _DOCKERFILES = {
         STOPSIGNAL SIGQUIT
         HEALTHCHECK --interval=1s --timeout=9s --retries=3 CMD test -d /srv
         ENTRYPOINT ["sh", "-c"]
-        CMD ["trap exit TERM INT QUIT USR1; while :; do sleep 1 & wait; done"]
+        CMD ["trap exit TERM INT QUIT USR1; sleep 9999 & wait"]
         """,
 }
 

@@ -135,7 +135,7 @@ EVERYTHING = {
     "healthcheck": {"test": ["CMD", "true"], "interval": "1s", "start_period": "9s"},
     "restart": "on-failure:3",
     "depends_on": {"beside": {"condition": "service_started", "restart": True}},
-    "command": ["sh", "-c", "trap exit TERM USR1; while :; do sleep 1 & wait; done"],
+    "command": ["sh", "-c", "trap exit TERM USR1; sleep 9999 & wait"],
     "working_dir": "/tmp",
     "user": "0:0",
     "read_only": True,

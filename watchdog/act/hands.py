@@ -53,9 +53,8 @@ class Hands:
                 return self._image_held(step)
             case Do.HOLD_MANIFEST:
                 return self._manifest_held(_manifest(target, step.subject))
-            case Do.PIN:
-                seen = variable_in(self._env_text(), self._variable)
-                return f"{self._variable}={seen}" if seen == step.to else ""
+            case Do.BAR | Do.PIN:
+                return self._pinned(plan, step)
             case Do.SWAP_MANIFEST:
                 file = next(f for f in plan.files if f.tenant == step.subject)
                 seen = sha_of(self._folder / file.path)
@@ -81,7 +80,7 @@ class Hands:
             case Do.CREATE:
                 swap = _swap(plan, step)
                 self._engine.create(step.to, swap.new, swap.networks)
-            case Do.PIN:
+            case Do.BAR | Do.PIN:
                 text = with_variable(self._env_text(), self._variable, step.to)
                 put(self._env, text.encode())
             case Do.SWAP_MANIFEST:
@@ -111,7 +110,7 @@ class Hands:
                 and step.do in (Do.STOP, Do.RENAME)
                 and step in plan.way_back
             )
-            if gone_is_done or self._was_removed_by_us(plan, step):
+            if gone_is_done or self._is_past(plan, step):
                 return "there is none"
             if step.do is Do.CREATE:
                 return ""
@@ -177,17 +176,17 @@ class Hands:
             )
         return self._engine.container(str(ours[0]["Id"])) if ours else None
 
-    def _was_removed_by_us(self, plan: Plan, step: Step) -> bool:
-        """Tell whether the old container is gone because the end was reached before.
+    def _is_past(self, plan: Plan, step: Step) -> bool:
+        """Tell whether the old container is gone because its time is over.
 
-        After a crash in the last steps every earlier one is looked at again; that
-        the old one is gone is fine when the new one has its name.
+        After a crash in the last steps every earlier one is looked at again. And an
+        operator's ``up -d`` removes the old one and starts ours: it leads where we
+        go, so that it is no reason to stop as long as ours is there.
         """
         if step.which is not Which.OLD or step not in plan.steps:
             return False
-        swap = _swap(plan, step)
-        new = self._container(plan, Step(Do.START, swap.service, Which.NEW))
-        return new is not None and str(new["Name"]).lstrip("/") == swap.name
+        new = Step(Do.START, step.subject, Which.NEW)
+        return self._container(plan, new) is not None
 
     # -- image and manifests -----------------------------------------------------
 
@@ -249,6 +248,29 @@ class Hands:
         # repeated step can't back the new bytes up over the old ones.
         put(path.with_name(f"{path.name}.bak"), now)
         put(path, self._blob(step.to))
+
+    def _pinned(self, plan: Plan, step: Step) -> str:
+        """Look at the variable; what a bar was for may be over already."""
+        seen = variable_in(self._env_text(), self._variable)
+        bars = {s.to for s in (*plan.steps, *plan.way_back) if s.do is Do.BAR}
+        if seen not in {plan.variable_before, plan.variable_after, *bars}:
+            raise Foreign(
+                f"{self._env.name} says {self._variable}={seen}, meant "
+                f"{plan.variable_before or 'nothing'} or {plan.variable_after}",
+                "somebody pinned another version meanwhile; deploy it, or pin one back",
+            )
+        if seen == step.to:
+            return f"{self._variable}={seen}"
+        ahead = step in plan.steps
+        end = plan.variable_after if ahead else plan.variable_before
+        over = step.do is Do.BAR and seen == end and self._all_swapped(plan, ahead)
+        return f"{self._variable}={seen}, and the manifests with it" if over else ""
+
+    def _all_swapped(self, plan: Plan, ahead: bool) -> bool:  # noqa: FBT001 # which way
+        return all(
+            sha_of(self._folder / file.path) == (file.after if ahead else file.before)
+            for file in plan.files
+        )
 
     def _env_text(self) -> str:
         try:

@@ -31,8 +31,9 @@ def spell(
     The order is what keeps the pair whole whatever dies: everything is made ready
     beside what runs; the stack's variable is pinned first, so that an operator's
     ``up -d`` moves toward the target from then on; a shared manifest is swapped
-    only while no container that reads it runs. *services* gives the order;
-    *pinned* is what the env file says now, empty when it does not say.
+    only while no container that reads it runs, and no ``up -d`` could start one.
+    *services* gives the order; *pinned* is what the env file says now, empty when it
+    does not say.
 
     Raises:
         Problem: the target was recorded with other services than run now.
@@ -78,18 +79,21 @@ def spell(
         ]
         for s in swaps
     ]
+    pin = Step(Do.PIN, "variable", to=after)
     if files:
-        # One file for all: nothing may run between the first stop and the swap.
-        middle = [step for stop in stops for step in stop]
+        # One file for all: nothing may run between the first stop and the swap. The
+        # version and the file cannot change in one instant, so that an `up -d`
+        # between the two would start one half of each: it must find no image.
+        middle = [_bar(after), *quiet]
+        middle += [step for stop in stops for step in stop]
         middle += [Step(Do.SWAP_MANIFEST, f.tenant, to=f.after) for f in files]
-        middle += [step for move in moves for step in move]
+        middle += [pin, *(step for move in moves for step in move)]
     else:
         pairs = zip(stops, moves, strict=True)
-        middle = [step for stop, move in pairs for step in (*stop, *move)]
+        middle = [pin, *quiet]
+        middle += [step for stop, move in pairs for step in (*stop, *move)]
     steps = (
         *prepare,
-        Step(Do.PIN, "variable", to=after),
-        *quiet,
         *middle,
         Step(Do.PROVE, after, Which.NEW, to=target.pair.image),
         *(Step(Do.REMOVE, s.service, Which.OLD) for s in swaps),
@@ -117,11 +121,13 @@ def _way_back(
     pinned: str,
 ) -> tuple[Step, ...]:
     """Spell the previous pair's return out; valid after any part of the way forward."""
+    pin = Step(Do.PIN, "variable", to=pinned)
     return (
-        Step(Do.PIN, "variable", to=pinned),
+        _bar(running.pair.version) if files else pin,
         *(Step(Do.STOP, s.service, Which.NEW) for s in swaps),
         *(Step(Do.STOP, s.service, Which.OLD) for s in swaps if files),
         *(Step(Do.SWAP_MANIFEST, f.tenant, to=f.before) for f in files),
+        *((pin,) if files else ()),
         *(
             step
             for s in swaps
@@ -140,6 +146,11 @@ def _way_back(
         Step(Do.PROVE, running.pair.version, Which.OLD, to=running.pair.image),
         *(Step(Do.REMOVE, s.service, Which.NEW) for s in swaps),
     )
+
+
+def _bar(version: str) -> Step:
+    """Name a version that no registry has, for as long as no pair is whole."""
+    return Step(Do.BAR, "variable", to=f"rolling-back-to-{version}")
 
 
 def _kind(running: Record, target: Record) -> str:

@@ -249,6 +249,8 @@ class WentBack:
 class RollbackEnded:
     """How it ended: *proved*, *unchanged* (nothing was touched) or *put-back*.
 
+    *overtaken*: somebody deployed another pair meanwhile, and that one serves.
+
     The six fields of the runbook: *started*, the event's own time (completed),
     *previous*, *target*, *root_cause*, *owner*.
     """

@@ -14,6 +14,7 @@ class Do(StrEnum):
     HOLD_MANIFEST = "hold-manifest"
     CREATE = "create"
     CONNECT = "connect"
+    BAR = "bar"
     PIN = "pin"
     SET_RESTART = "set-restart"
     STOP = "stop"
