@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, Phase, given, note, reject, settings
 from hypothesis import strategies as st
 
 from tests.real import rig
 from tests.real.rig import Rig
+from watchdog.facts.problem import Problem
 
 pytestmark = pytest.mark.real
 
@@ -160,7 +162,6 @@ _ALTERNATIVES = {
         ["named:/only-in-120", "/anonymous"],
         ["other:/anonymous"],
         ["/only-in-130", "./conf:/keep"],
-        [{"type": "volume", "target": "/anonymous", "read_only": True}],
     ],
     "healthcheck": [{"disable": True}, {"interval": "2s"}],
     "restart": ["always", "no", "unless-stopped", "on-failure"],
@@ -256,9 +257,8 @@ def _sorted(container):
     if whole["Config"]["Hostname"] == whole["Id"][:12]:
         whole["Config"]["Hostname"] = ""
     for network in whole["NetworkSettings"]["Networks"].values():
-        network["Aliases"] = sorted(
-            a for a in network["Aliases"] or () if a != whole["Id"][:12]
-        )
+        for names in ("Aliases", "DNSNames"):
+            network[names] = sorted(set(network.get(names) or ()) - {whole["Id"][:12]})
     return whole
 
 
@@ -268,7 +268,7 @@ def _is_nameless(mount):
 
 
 def assert_faithful(it):
-    """Deploy, roll back, and hold the outcome against Compose's own."""
+    """Deploy, roll back, hold the outcome against Compose's own, and give it."""
     _deploy_first(it, OLD)
     first = it.inspect("app")
     target = it.record()
@@ -292,6 +292,7 @@ def assert_faithful(it):
     it.deploy(OLD)
     wrong = differences(ours, it.inspect("app"))
     assert not wrong, "\n".join(wrong)
+    return ours
 
 
 def _deploy_first(it, version):
@@ -321,7 +322,11 @@ def _said(printed, service):
 
 def test_a_service_that_uses_everything_comes_back_as_compose_makes_it(tmp_path):
     with a_project(tmp_path, {OLD: EVERYTHING, BAD: EVERYTHING}) as it:
-        assert_faithful(it)
+        networks = assert_faithful(it)["NetworkSettings"]["Networks"]
+        front, back = (networks[f"{it.project}_{name}"] for name in ("front", "back"))
+        assert front["MacAddress"] == EVERYTHING["mac_address"]
+        ends = [network["IPAddress"].rpartition(".")[2] for network in (front, back)]
+        assert ends == ["77", "177"]
 
 
 @settings(
@@ -343,3 +348,36 @@ def test_a_service_drawn_at_random_comes_back_as_compose_makes_it(
         except Unfit as unfit:
             print(unfit)
             reject()
+
+
+def test_what_only_compose_can_put_back_is_said_and_refused(tmp_path):
+    own = {"init": True, "stop_grace_period": "1s"}
+    with a_project(tmp_path, {OLD: own, BAD: own}) as it:
+        it.deploy(OLD)
+        assert it.eyes.obstacles() == ()
+        model = yaml.safe_load((it.folder / "compose.yaml").read_text())
+        model["configs"]["inline"] = {"content": "written by Compose"}
+        model["services"]["app"] |= {"configs": ["inline"], "scale": 2}
+        del model["services"]["beside"]["networks"]
+        model["services"]["beside"] |= {
+            "network_mode": "service:app",
+            "volumes_from": ["app"],
+        }
+        (it.folder / "compose.yaml").write_text(yaml.safe_dump(model))
+        it.deploy(OLD)
+        app, beside = (f"{it.project}-{name}" for name in ("app", "beside"))
+        expected = {
+            f"service app has 2 containers ({app}-1, {app}-2); one is replayed",
+            (
+                "config inline of service app has its content in compose.yaml: "
+                "only Compose writes that into a container"
+            ),
+            f"{beside}-1 shares the network namespace of {app}-1",
+            f"{beside}-1 takes its volumes from {app}-1",
+        }
+        found = set(it.eyes.obstacles())
+        # Which of the two it joined is Compose's choice.
+        joined = re.compile(rf"(of|from) {app}-2$")
+        assert {joined.sub(rf"\1 {app}-1", words) for words in found} == expected
+        with pytest.raises(Problem, match="cannot be replayed"):
+            it.eyes.deployed(())

@@ -134,19 +134,21 @@ def compose_files(folder: Path, there: str, names: str) -> dict[str, str]:
     *names* is Compose's own label: paths as the one who deployed saw them, with
     *there* for our *folder*. What lies elsewhere cannot be read, and is left out.
     """
+    inside = folder.resolve()
     wanted = [Path(name) for name in names.split(",") if name]
     found: dict[str, str] = {}
     while wanted:
         path = wanted.pop()
-        if path.is_absolute():
-            if not path.is_relative_to(there):
-                continue
+        if path.is_absolute() and path.is_relative_to(there):
             path = path.relative_to(there)
-        here = folder / path
-        if str(path) in found or not here.is_file():
+        here = (inside / path).resolve()
+        if not here.is_relative_to(inside) or not here.is_file():
             continue
-        found[str(path)] = here.read_text(errors="replace")
-        wanted += [path.parent / name for name in _further(_model(found[str(path)]))]
+        name = str(here.relative_to(inside))
+        if name not in found:
+            found[name] = here.read_text(errors="replace")
+            further = _further(_model(found[name]))
+            wanted += [here.parent / other for other in further]
     return found
 
 

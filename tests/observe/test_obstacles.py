@@ -1,0 +1,162 @@
+"""What cannot be replayed is said in a sentence, before it matters."""
+
+import pytest
+
+from watchdog.observe.obstacles import compose_files, obstacles
+
+DMS = "1" * 64
+OTHER = "2" * 64
+
+
+def a_container(name="dms-dms-1", service="dms", id_=DMS, labels=None, **host):
+    own = {
+        "com.docker.compose.service": service,
+        "com.docker.compose.oneoff": "False",
+    }
+    return {
+        "Id": id_,
+        "Name": f"/{name}",
+        "Config": {"Labels": own | (labels or {})},
+        "HostConfig": {"NetworkMode": "dms_default"} | host,
+    }
+
+
+def beside(**host):
+    return a_container("dms-vpn-1", "vpn", OTHER, **host)
+
+
+def said(*containers, services=("dms",), **files):
+    return obstacles(
+        services, containers, {f"{name}.yaml": text for name, text in files.items()}
+    )
+
+
+def test_a_plain_stack_has_no_obstacle():
+    assert said(a_container(), beside(), compose="services: {dms: {image: x}}") == ()
+
+
+def test_a_container_that_is_removed_when_it_stops_has_no_way_back():
+    assert said(a_container(AutoRemove=True)) == (
+        "dms-dms-1 is removed by the engine when it stops: no way back (AutoRemove)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "word"),
+    [("NetworkMode", "network"), ("IpcMode", "IPC"), ("PidMode", "process")],
+)
+@pytest.mark.parametrize("target", [DMS, "dms-dms-1"])
+def test_a_container_in_the_targets_namespace_would_be_orphaned(mode, word, target):
+    there = beside(**{mode: f"container:{target}"})
+
+    assert said(a_container(), there) == (
+        f"dms-vpn-1 shares the {word} namespace of dms-dms-1",
+    )
+
+
+@pytest.mark.parametrize("volumes", [DMS, f"{DMS}:ro", "dms-dms-1"])
+def test_a_container_with_the_targets_volumes_would_keep_the_old_ones(volumes):
+    assert said(a_container(), beside(VolumesFrom=[volumes])) == (
+        "dms-vpn-1 takes its volumes from dms-dms-1",
+    )
+
+
+def test_what_others_share_among_themselves_is_no_obstacle():
+    third = a_container("x", "x", "3" * 64, NetworkMode=f"container:{OTHER}")
+
+    assert said(a_container(), beside(), third) == ()
+
+
+def test_a_one_off_beside_it_is_no_obstacle():
+    once = {"com.docker.compose.oneoff": "True"}
+    shell = a_container("run", id_=OTHER, labels=once, NetworkMode=f"container:{DMS}")
+
+    assert said(a_container(), shell) == ()
+
+
+def test_one_container_of_a_service_is_replayed():
+    assert said(a_container(), a_container("dms-dms-2", id_=OTHER)) == (
+        "service dms has 2 containers (dms-dms-1, dms-dms-2); one is replayed",
+    )
+
+
+def test_what_a_killed_compose_left_is_named_with_its_cure():
+    assert said(a_container("0123456789ab_dms-dms-1")) == (
+        (
+            "0123456789ab_dms-dms-1 was left by a Compose that was killed while replacing "
+            "dms-dms-1: `docker compose up -d --force-recreate`"
+        ),
+    )
+
+
+def test_swarm_would_replace_what_we_start():
+    swarm = {"com.docker.swarm.task.id": "x"}
+
+    assert said(a_container(labels=swarm)) == (
+        "dms-dms-1 belongs to Swarm, which would replace whatever we start",
+    )
+
+
+@pytest.mark.parametrize("kind", ["configs", "secrets"])
+@pytest.mark.parametrize("use", ["[conf]", "[{source: conf, target: /c}]"])
+@pytest.mark.parametrize("source", ["content: x", "environment: X"])
+def test_content_that_only_compose_writes_is_found_in_its_files(kind, use, source):
+    text = f"services: {{dms: {{{kind}: {use}}}}}\n{kind}: {{conf: {{{source}}}}}"
+
+    assert said(a_container(), compose=text) == (
+        (
+            f"{kind[:-1]} conf of service dms has its content in compose.yaml: "
+            "only Compose writes that into a container"
+        ),
+    )
+
+
+def test_content_of_another_service_and_files_of_ours_are_no_obstacle():
+    text = """
+        services:
+          dms: {configs: [file]}
+          other: {configs: [conf]}
+        configs: {conf: {content: x}, file: {file: ./x}}
+        """
+
+    assert said(a_container(), compose=text) == ()
+
+
+def test_hooks_are_run_by_compose_only():
+    text = "services: {dms: !override {post_start: [{command: x}]}}"
+
+    assert said(a_container(), compose=text) == (
+        "post_start of service dms in compose.yaml: only Compose runs it",
+    )
+
+
+def test_a_use_in_one_file_meets_its_content_in_another():
+    assert said(
+        a_container(),
+        compose="services: {dms: {configs: [conf]}}",
+        more="configs: {conf: {content: x}}",
+    ) == (
+        (
+            "config conf of service dms has its content in compose.yaml: "
+            "only Compose writes that into a container"
+        ),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "[]", "services: [", "services: {dms: }", "a"])
+def test_a_file_that_is_no_stack_says_nothing(text):
+    assert said(a_container(), compose=text) == ()
+
+
+def test_compose_files_are_read_where_they_are_for_us(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "compose.yaml").write_text(
+        "include: [sub/more.yaml, {path: [none.yaml]}]\n"
+        "services: {a: {extends: {file: ./base.yaml, service: a}}, b: {extends: a}}"
+    )
+    (tmp_path / "sub/more.yaml").write_text("include: [../compose.yaml]")
+    (tmp_path / "base.yaml").write_text("services: {}")
+
+    found = compose_files(tmp_path, "/srv/dms", "/srv/dms/compose.yaml,/etc/x.yaml")
+
+    assert set(found) == {"compose.yaml", "sub/more.yaml", "base.yaml"}
