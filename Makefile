@@ -1,6 +1,6 @@
 # Everything is one word. `make` alone lists the words.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down demo check test unit real lock fix clean
+.PHONY: help setup sandbox sandbox-down demo check test unit real campaign bench lock fix clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,6 +42,15 @@ real: setup sandbox ## Tests on the real engine, registry, Compose and Prometheu
 	$(SANDBOX) run $(BIN)/pytest -q -m real -n 3
 
 test: check unit real ## Everything that CI runs
+
+campaign: setup sandbox ## What takes long: every Prometheus, and how often a trigger is wrong
+	PROMETHEUS_BINARIES="$$(dirname "$$(command -v prometheus)"):$$(examples/sandbox/modern-prometheus)" \
+	  $(BIN)/pytest -q -m real tests/real/test_queries.py tests/real/test_edges.py tests/real/test_arming.py tests/real/test_differential.py tests/real/test_backtest.py
+	$(BIN)/python bench/confidence.py --runs 4000
+
+bench: setup sandbox ## Figures, each as a ratio in one run where it is time
+	$(BIN)/python bench/backtest.py
+	$(SANDBOX) run $(BIN)/python bench/scale.py
 
 lock: ## Resolve the dependencies again
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock

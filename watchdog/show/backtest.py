@@ -271,6 +271,9 @@ color:var(--dim)}
 caption{text-align:left;color:var(--dim)}
 th,td{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;
 border-top:1px solid var(--rule)}td.n{white-space:nowrap}
+@media(max-width:40rem){tr{display:flex;flex-wrap:wrap;
+border-top:1px solid var(--rule)}th,td{border:0}th:last-child{display:none}
+td:last-child{flex-basis:100%}}
 code,pre{font:.8rem/1.45 ui-monospace,monospace;white-space:pre-wrap}
 svg .band{fill:var(--line);stroke:var(--line);stroke-width:1.5}
 svg .bound{stroke:var(--bound);stroke-width:1.5;stroke-dasharray:7 5}
