@@ -371,6 +371,20 @@ def test_a_version_that_somebody_pinned_meanwhile_is_left_alone(world, shared):
     assert it.docker.names() == container_names(it)
 
 
+@LAYOUTS
+def test_a_pair_that_was_deployed_meanwhile_ends_it_as_overtaken(world, shared):
+    it = world(shared=shared)
+    it.docker.refuses["rename", ".rb-old-"] = "not now"
+    it.docker.refuses["rename", ".rb-failed-"] = "not now"
+    it.turn()
+
+    it.compose_up("v1.3.1")
+    it.turn()
+
+    assert ends(it) == [("overtaken", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.3.1") == []
+
+
 def test_a_way_back_that_fails_too_is_stuck_and_never_acted_on(world):
     it = world()
     it.docker.refuses["rename", ".rb-old-"] = "not now"

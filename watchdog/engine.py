@@ -16,6 +16,7 @@ from watchdog.facts.problem import EngineRefused, Unreachable, WriteRefused
 T = TypeVar("T")
 _GATEWAY = (502, 503, 504)
 _IN_ONE_CREATE = (1, 44)  # from here on all networks go into the create call
+_MAC_OF_NETWORK = (1, 52)  # from here on a container has none of its own
 
 
 class _LookOnly(APIClient):  # type: ignore[misc] # the SDK has no types
@@ -152,20 +153,22 @@ class Engine:
         """Create a container; return its id. Older engines take one network here."""
 
         def ask(client: APIClient) -> str:
-            names = list(networks)
-            if not self._all_at_once(client):
-                names = names[:1]
             whole = dict(body)
-            whole["NetworkingConfig"] = {
-                "EndpointsConfig": {n: dict(networks[n]) for n in names}
-            }
+            ends = {name: dict(end) for name, end in networks.items()}
+            first = next(iter(ends), "")
+            if not self._speaks(client, _IN_ONE_CREATE):
+                ends = {name: ends[name] for name in [first] if name}
+            if self._speaks(client, _MAC_OF_NETWORK) and "MacAddress" in whole:
+                # A record may be older than the engine.
+                ends.get(first, {})["MacAddress"] = whole.pop("MacAddress")
+            whole["NetworkingConfig"] = {"EndpointsConfig": ends}
             return str(client.create_container_from_config(whole, name)["Id"])
 
         return self._found(f"create {name}", ask)
 
-    def _all_at_once(self, client: APIClient) -> bool:
+    def _speaks(self, client: APIClient, since: tuple[int, int]) -> bool:
         major, minor = str(client.api_version).split(".")
-        return (int(major), int(minor)) >= _IN_ONE_CREATE
+        return (int(major), int(minor)) >= since
 
     def connect(
         self, container: str, network: str, endpoint: Mapping[str, Any]

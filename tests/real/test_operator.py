@@ -135,7 +135,7 @@ class Interrupted:
 
 
 def _instants():
-    wanted = os.environ.get("OPERATOR_INSTANTS", "1,3,5")
+    wanted = os.environ.get("OPERATOR_INSTANTS", "2,3,5")
     return [int(one) for one in wanted.split(",")]
 
 
