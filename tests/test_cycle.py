@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -44,7 +45,7 @@ from watchdog.facts.event import (
     WouldHaveActed,
 )
 from watchdog.facts.problem import Fault, Problem
-from watchdog.facts.reading import Blind, Cause
+from watchdog.facts.reading import Before, Blind, Cause
 
 NO_PROMETHEUS = Blind(Cause.UNREACHABLE, "connection refused")
 
@@ -644,3 +645,19 @@ def test_an_engine_that_is_away_while_planning_is_waited_for(world):
     assert it.memory.all(RollbackStarted) == []
     it.turn()
     assert it.stands_on("v1.2.0") == []
+
+
+def test_what_came_from_elsewhere_pauses_but_says_nothing_against_the_pair(world):
+    it = world()
+    ago = it.clock.now() - timedelta(hours=1)
+    it.numbers.before = Before(ago, ago + MINUTE, {"worst": 9}, {"worst": 9})
+    it.numbers.values[AWB.name] = 9
+
+    words = [it.turn() for _ in range(3)][-1]
+
+    assert words.startswith("not this release")
+    (breach,) = it.memory.all(BreachConfirmed)
+    assert "before it started" in breach.elsewhere
+    assert len(it.memory.all(PromotionPaused)) == 1
+    assert it.memory.all(PairQuarantined) == []
+    assert it.docker.calls == []

@@ -693,6 +693,7 @@ class Numbers:
         self.values = {}
         self.down = None
         self.asked = 0
+        self.before = None
 
     def now(self):
         return self.down or self.clock.now()
@@ -705,7 +706,8 @@ class Numbers:
         value = self.values.get(name, 0.0)
         if isinstance(value, Blind):
             return value
-        return Measured((Look(at, (Block(at, {"worst": value}),)),))
+        looks = (Look(at, (Block(at, {"worst": value}),)),)
+        return Measured(looks, before=self.before)
 
 
 class Files:
@@ -722,7 +724,7 @@ class Trials:
     def __init__(self):
         self.faults = {}
 
-    def try_out(self, trigger, at):
+    def try_out(self, trigger, at, since=None):
         faults = self.faults.get(trigger.name, ())
         return Trial(trigger.name, 1, Clear("0, not above 1"), faults=tuple(faults))
 

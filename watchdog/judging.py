@@ -79,12 +79,19 @@ class Judging:
         settled = since + self.rules.settle
         if standing.armed or at < settled:
             return
-        trials = [self.arms.try_out(trigger, server) for trigger in release.triggers]
+        trials = [
+            self.arms.try_out(trigger, server, since) for trigger in release.triggers
+        ]
         version = standing.running.pair.version if standing.running else ""
         faulty = [trial for trial in trials if not trial.is_proven]
         if not faulty:
             words = f"all {len(trials)} triggers of {version} were tried live"
-            self.memory.add(at, ReleaseArmed(version, words))
+            doubts = tuple(
+                f"{trial.trigger}: {doubt.words}; {doubt.hint}"
+                for trial in trials
+                for doubt in trial.doubts
+            )
+            self.memory.add(at, ReleaseArmed(version, words, doubts))
         elif at >= settled + self.rules.blind_for:
             for trial in faulty:
                 first = trial.faults[0]
@@ -184,7 +191,8 @@ class Judging:
                 elsewhere=verdict.elsewhere,
             ),
             PromotionPaused(version, words),
-            PairQuarantined(running.pair.key, words),
+            # What came from elsewhere says nothing against the pair.
+            *(() if verdict.elsewhere else (PairQuarantined(running.pair.key, words),)),
         )
 
 

@@ -79,8 +79,13 @@ class Metrics(Protocol):
 class Arms(Protocol):
     """Tries triggers against the live server."""
 
-    def try_out(self, trigger: Trigger, at: datetime) -> Trial:
-        """Try *trigger* as of *at*, which is the server's time."""
+    def try_out(
+        self, trigger: Trigger, at: datetime, since: datetime | None = None
+    ) -> Trial:
+        """Try *trigger* as of *at*, by the server's time.
+
+        *since* is when the release started; None before it ships.
+        """
         ...
 
 

@@ -57,8 +57,7 @@ def verify_seal(
     try:
         blob = _Wire(base64.b64decode(match[1].replace(b"\n", b""), validate=True))
         blob.expect(b"SSHSIG")
-        if blob.number() != 1:
-            raise ValueError("it is of a version that is not 1")
+        blob.expect((1).to_bytes(4, "big"))
         key, space = blob.text(), blob.text()
         blob.text()
         algorithm = blob.text()
@@ -108,7 +107,7 @@ class _Wire:
 
     def expect(self, magic: bytes) -> None:
         if not self._data.startswith(magic):
-            raise ValueError("it does not begin with SSHSIG")
+            raise ValueError("it is not an SSHSIG of version 1")
         self._data = self._data[len(magic) :]
 
     def number(self) -> int:

@@ -505,9 +505,9 @@ def test_a_histogram_that_is_not_there_is_left_to_the_judge(asked):
     ],
 )
 def test_the_bucket_joins_the_histograms_own_matchers(histogram, meant):
-    query, name = promql.any_bucket(Latency(histogram, SECOND, 0.95))
+    query, name = promql.any_bucket(Latency(histogram, SECOND, 0.95), 15 * SECOND)
 
-    assert f"count({meant})" in query
+    assert f"count(last_over_time({meant}[30s]))" in query
     assert name == "h"
 
 

@@ -136,7 +136,7 @@ class Rig:
 
     def up(self, check=True):
         """Run ``up -d`` as an operator would; return what Compose said."""
-        return self.compose("up", "-d", "--no-build", "--pull=never", check=check)
+        return self.compose("up", "-d", check=check)
 
     def inspect(self, service):
         """Inspect the one container of *service*."""

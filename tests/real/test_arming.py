@@ -10,7 +10,7 @@ from tests.real import prometheus as real
 from watchdog.facts.problem import Fault
 from watchdog.facts.trigger import Action, Latency, Queue, Ratio, Trigger, Value
 from watchdog.facts.verdict import Clear
-from watchdog.observe.arming import try_out
+from watchdog.observe.arming import Arming, try_out
 from watchdog.observe.prometheus import Prometheus
 
 pytestmark = [
@@ -157,3 +157,14 @@ def test_a_server_that_does_not_answer_is_said_for_each_selector():
     paths = [fault.path for fault in trial.faults]
     assert paths == ["ratio.total", "ratio.errors"]
     assert "prometheus.url" in trial.faults[0].hint
+
+
+def test_a_release_that_was_over_its_bound_before_it_started_is_told_so(server):
+    always = Ratio('total{job="dms"}', 'total{job="dms"}')
+    arming = Arming(server, SCRAPE)
+    trigger = replace(FIVE, kind=always)
+    trial = arming.try_out(trigger, END, END - 600 * SECOND)
+
+    assert trial.is_proven
+    assert [doubt.path for doubt in trial.doubts] == ["baseline"]
+    assert "over its bound before the release" in trial.doubts[0].words

@@ -101,10 +101,14 @@ class BlindTooLong:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseArmed:
-    """Every trigger of the running release was tried live, and can be relied on."""
+    """Every trigger of the running release was tried live, and can be relied on.
+
+    *doubts* are what a DRI should know all the same.
+    """
 
     release: str
     words: str
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Tries every trigger against the live server: a typo is found now, not at 3 a.m."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -9,6 +9,7 @@ from watchdog.facts.problem import Fault
 from watchdog.facts.reading import Blind, Cause, Measured, Reading
 from watchdog.facts.trial import Trial, cure
 from watchdog.facts.trigger import Latency, Queue, Ratio, Trigger, Value
+from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
 from watchdog.observe.promql import duration, is_selector, slow_bucket
 
@@ -38,9 +39,18 @@ class Arming:
     prometheus: Asks
     scrape: timedelta
 
-    def try_out(self, trigger: Trigger, at: datetime) -> Trial:
-        """Try *trigger* as of *at*, which is the server's time."""
-        return try_out(self.prometheus, trigger, self.scrape, at)
+    def try_out(
+        self, trigger: Trigger, at: datetime, since: datetime | None = None
+    ) -> Trial:
+        """Try *trigger* as of *at*, by the server's time.
+
+        Of a release that started at *since*, also whether it was over before.
+        """
+        trial = try_out(self.prometheus, trigger, self.scrape, at)
+        if since is None or not trial.is_proven:
+            return trial
+        over = _over_before(self.prometheus, trigger, since)
+        return replace(trial, doubts=(*trial.doubts, *over))
 
 
 def try_out(
@@ -72,6 +82,20 @@ def try_out(
         faults.append(Fault("trigger", verdict.words, cure(verdict.cause)))
     queries = reading.queries if isinstance(reading, Measured) else ()
     return Trial(trigger.name, series, verdict, queries, tuple(faults), tuple(doubts))
+
+
+def _over_before(
+    prometheus: Asks, trigger: Trigger, since: datetime
+) -> Iterator[Fault]:
+    """Say that the trigger was over its bound just before the release started."""
+    reading = prometheus.read(trigger, since)
+    verdict = judge(trigger, reading, since - _LONG_AGO)
+    if isinstance(verdict, Breached):
+        yield Fault(
+            "baseline",
+            f"it was over its bound before the release: {verdict.words}",
+            "a breach will not be charged to this release; is the bound right?",
+        )
 
 
 def _selectors(trigger: Trigger) -> Iterator[tuple[str, str, bool]]:

@@ -617,7 +617,7 @@ class Prometheus:
 
     def _need_bucket(self, kind: Latency, plan: _Plan) -> None:
         """Tell a bound that is no bucket from a histogram that is not there."""
-        query, name = promql.any_bucket(kind)
+        query, name = promql.any_bucket(kind, self._scrape_interval)
         if self._points(replace(plan.asks[0], query=query)):
             over = promql.seconds(kind.over)
             words = (

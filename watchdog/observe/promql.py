@@ -184,11 +184,18 @@ def every_bucket(kind: Latency) -> str:
     return _bucket(kind, 'le="+Inf"')
 
 
-def any_bucket(kind: Latency) -> tuple[str, str]:
-    """Ask whether the histogram is there at all, and name it."""
+def any_bucket(kind: Latency, scrape: timedelta) -> tuple[str, str]:
+    """Ask whether the histogram is there at all, and name it.
+
+    Looked at two scrapes back: a bare selector sees a dead target for five minutes.
+    """
     every = every_bucket(kind)
     name = every.partition("{")[0].removesuffix("_bucket")
-    return _labelled(f"count({every})", part="bucket", look="0"), name
+    return _labelled(
+        f"count(last_over_time({every}[{duration(2 * scrape)}]))",
+        part="bucket",
+        look="0",
+    ), name
 
 
 def finished_counts(kind: RatioQuery, width: timedelta, scrape: timedelta) -> str:
