@@ -154,7 +154,10 @@ class Judging:
         seen, running = standing.verdicts[trigger.name], standing.running
         if seen.told or running is None or at - seen.since < self.rules.blind_for:
             return
-        full = running.since + self.rules.settle + trigger.window + trigger.block
+        # The window, a block more for a queue's first floor, and the scrapes that
+        # are left out at both ends.
+        full = running.since + 2 * self.rules.settle + trigger.window
+        full += 2 * trigger.block
         if verdict.cause is Cause.TOO_FEW_SAMPLES and at < full:
             return
         since = f"{seen.since:%H:%M:%S} UTC"

@@ -62,7 +62,7 @@ def test_the_first_line_answers():
     assert lines(*HEALTHY_THEN_NEXT, *CLEAR)[0] == "dms-test: watching v1.3.0: clear"
     mixed = (verdict("blind"), verdict("clear", HTTP_5XX.name))
     assert lines(*HEALTHY_THEN_NEXT, *mixed)[0] == (
-        "dms-test: watching v1.3.0: blind, clear"
+        "dms-test: watching v1.3.0: blind: AwbRoutingFailures"
     )
     incident = (*HEALTHY_THEN_NEXT, breached())
     assert lines(*incident)[0] == "dms-test: v1.3.0 has an open incident"

@@ -115,14 +115,15 @@ def _first(whole: dict[str, Any]) -> str:
         return f"{whole['name']}: {whole['rollback']['words']}"
     if whole["incident"]:
         return f"{whole['name']}: {version} has an open incident"
-    kinds = {seen["verdict"] for seen in whole["triggers"].values()}
-    state = (
-        "not judged yet"
-        if not kinds
-        else "clear"
-        if kinds == {"clear"}
-        else ", ".join(sorted(kinds))
-    )
+    by_kind: dict[str, list[str]] = {}
+    for name, seen in whole["triggers"].items():
+        by_kind.setdefault(seen["verdict"], []).append(name)
+    others = [
+        f"{kind}: {', '.join(names)}"
+        for kind, names in sorted(by_kind.items())
+        if kind != "clear"
+    ]
+    state = "; ".join(others) or ("clear" if by_kind else "not judged yet")
     return f"{whole['name']}: watching {version}: {state}"
 
 
