@@ -15,6 +15,7 @@ from watchdog.facts.event import (
     PairProvedGood,
     PairStarted,
     PairUnclear,
+    PairUnreplayable,
     PromotionPaused,
     QuestionAsked,
     QuestionClosed,
@@ -151,6 +152,10 @@ class Cycle:
             why = known.quarantined
             words = f"{version} is quarantined and was deployed again: {why}"
             events.append(PromotionPaused(version, words))
+        in_the_way = self.eyes.obstacles()
+        if in_the_way:
+            # Said now, while there is time, and not when it is needed.
+            events.append(PairUnreplayable(version, "; ".join(in_the_way)))
         incident, question = standing.incident, standing.question
         if incident and moved and not seen.rolled_back_by:
             words = f"{version} was deployed meanwhile"

@@ -39,6 +39,10 @@ class Eyes(Protocol):
         """Record how *running* was made, with the bytes that it needs."""
         ...
 
+    def obstacles(self) -> tuple[str, ...]:
+        """Say what of this stack cannot be put back by replaying records."""
+        ...
+
     def deployed(self, containers: tuple[str, ...]) -> dict[str, Deployed]:
         """Tell by service what a plan must know of what runs."""
         ...

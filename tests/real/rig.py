@@ -83,6 +83,7 @@ class Rig:
         self.folder = folder
         self.project = project
         self.services = services
+        self._volumes = set()
         self.url = os.environ.get("DOCKER_HOST", _SOCKET)
         self.to_look = Engine(self.url, timedelta(seconds=30))
         self.to_act = Engine(self.url, timedelta(seconds=30), to_act=True)
@@ -142,7 +143,9 @@ class Rig:
         """Inspect the one container of *service*."""
         ids = self.compose("ps", "-aq", service).split()
         assert len(ids) == 1, ids
-        return json.loads(docker("inspect", ids[0]))[0]
+        found = json.loads(docker("inspect", ids[0]))[0]
+        self._volumes |= {m["Name"] for m in found["Mounts"] if m["Type"] == "volume"}
+        return found
 
     def run_in(self, service, *words):
         """Run *words* as root in the container of *service*."""
@@ -153,11 +156,17 @@ class Rig:
         self.compose(
             "down", "--volumes", "--timeout=1", "--remove-orphans", check=False
         )
+        # `down` knows the networks of the version that is pinned now, and no volume
+        # that a container had before.
         label = f"label=com.docker.compose.project={self.project}"
-        left = docker("ps", "-aq", "--filter", label).split()
-        if left:
-            docker("rm", "-fv", *left)
-            self.compose("down", "--volumes", check=False)
+        for kind, listed in (
+            ("container", ["ps", "-aq", "--filter", label]),
+            ("network", ["network", "ls", "-q", "--filter", label]),
+        ):
+            for one in docker(*listed).split():
+                docker(kind, "rm", "-f" if kind == "container" else "--", one)
+        for volume in self._volumes:
+            docker("volume", "rm", "-f", volume, check=False)
         self.to_look.close()
         self.to_act.close()
         self.journal.close()

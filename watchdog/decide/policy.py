@@ -261,6 +261,8 @@ def promotion(
         reasons.append(f"what runs cannot be seen: {s.lost['engine']}")
     if s.unclear:
         reasons.append(s.unclear.words)
+    if s.unreplayable:
+        reasons.append(f"it could not be rolled back: {s.unreplayable}")
     for trigger in release.triggers:
         seen = s.verdicts.get(trigger.name)
         if trigger.observe_only:

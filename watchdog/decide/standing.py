@@ -16,6 +16,7 @@ from watchdog.facts.event import (
     PairQuarantined,
     PairStarted,
     PairUnclear,
+    PairUnreplayable,
     PromotionPaused,
     PromotionResumed,
     QuestionAsked,
@@ -138,6 +139,7 @@ class Standing:
     pair_since: datetime | None = None
     before_since: datetime | None = None
     unclear: PairUnclear | None = None
+    unreplayable: str = ""
     unproven_since: datetime | None = None
     pairs: dict[str, KnownPair] = field(default_factory=dict)
     verdicts: dict[str, SeenVerdict] = field(default_factory=dict)
@@ -184,6 +186,8 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return _started(s, entry, event)
         case PairUnclear():
             return replace(s, unclear=event, unproven_since=at)
+        case PairUnreplayable(words=words):
+            return replace(s, unreplayable=words)
         case PairProvedGood(key=key, words=words, record=record) if key in s.pairs:
             known = s.pairs[key]
             good = replace(known, good=words, record=record or known.record)
@@ -294,6 +298,7 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         pair_since=pair_since,
         before_since=before_since,
         unclear=None,
+        unreplayable="",
         unproven_since=entry.at,
         pairs=s.pairs | {event.pair.key: known},
     )

@@ -44,6 +44,14 @@ class PairUnclear:
 
 
 @dataclass(frozen=True, slots=True)
+class PairUnreplayable:
+    """The stack holds something that a rollback could not put back."""
+
+    release: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class PairProvedGood:
     """A pair ran its bake time, measured and clear: it is known to be good."""
 
@@ -351,6 +359,7 @@ Event: TypeAlias = (
     WatchStarted
     | PairStarted
     | PairUnclear
+    | PairUnreplayable
     | PairProvedGood
     | PairQuarantined
     | ReleaseUnfiled

@@ -41,6 +41,7 @@ def picture(
         if running
         else None,
         "unclear": s.unclear.words if s.unclear else "",
+        "unreplayable": s.unreplayable,
         "armed": s.armed,
         "unproven": s.unproven,
         "promotion": {"state": _gate(reasons, fresh=fresh), "reasons": list(reasons)},
