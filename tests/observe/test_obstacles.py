@@ -81,12 +81,10 @@ def test_one_container_of_a_service_is_replayed():
 
 
 def test_what_a_killed_compose_left_is_named_with_its_cure():
-    assert said(a_container("0123456789ab_dms-dms-1")) == (
-        (
-            "0123456789ab_dms-dms-1 was left by a Compose that was killed while replacing "
-            "dms-dms-1: `docker compose up -d --force-recreate`"
-        ),
-    )
+    (words,) = said(a_container("0123456789ab_dms-dms-1"))
+
+    assert words.startswith("0123456789ab_dms-dms-1 was left by a Compose that was")
+    assert words.endswith("dms-dms-1: `docker compose up -d --force-recreate`")
 
 
 def test_swarm_would_replace_what_we_start():
