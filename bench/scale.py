@@ -191,7 +191,8 @@ def cpu_and_memory(pid: int) -> tuple[float, float]:
 
 def watch(stage: Stage, url: str, seconds: float, every: float) -> dict[str, float]:
     """Let the daemon turn for *seconds*; print a line *every* so often."""
-    stage.file("v1.2.0", triggers=TRIGGERS)
+    for version in ("v1.2.0", "v1.3.0", "v1.3.1"):
+        stage.file(version, triggers=TRIGGERS)
     stage.settings(
         mode="observe",
         poll="5s",

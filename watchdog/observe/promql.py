@@ -185,14 +185,16 @@ def every_bucket(kind: Latency) -> str:
 
 
 def any_bucket(kind: Latency, scrape: timedelta) -> tuple[str, str]:
-    """Ask whether the histogram is there at all, and name it.
+    """Ask whether the histogram is there without the bucket, and name it.
 
     Looked at two scrapes back: a bare selector sees a dead target for five minutes.
     """
     every = every_bucket(kind)
     name = every.partition("{")[0].removesuffix("_bucket")
+    over = duration(2 * scrape)
     return _labelled(
-        f"count(last_over_time({every}[{duration(2 * scrape)}]))",
+        f"count(last_over_time({every}[{over}])) "
+        f"unless count(last_over_time({slow_bucket(kind)}[{over}]))",
         part="bucket",
         look="0",
     ), name
