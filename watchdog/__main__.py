@@ -75,6 +75,9 @@ def check(
     release: Annotated[
         str, typer.Option(help="Whose triggers; default: every release file's.")
     ] = "",
+    queries: Annotated[
+        bool, typer.Option("--queries", help="Show what is asked, with --live.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Name every fault of the settings and the release files, at once.
@@ -85,7 +88,9 @@ def check(
     releases = releases_of(settings)
     if live:
         trials = tried(settings, releases, release)
-        typer.echo(trials_json(trials) if as_json else trials_words(trials))
+        typer.echo(
+            trials_json(trials) if as_json else trials_words(trials, queries=queries)
+        )
         raise typer.Exit(0 if all(t.is_proven for _, t in trials) else 1)
     count = len(releases.versions)
     typer.echo(f"{config} and {count} release files of {settings.releases}: no fault")

@@ -13,8 +13,11 @@ from watchdog.facts.verdict import Breached, kind_of
 Trials = Iterable[tuple[str, Trial]]
 
 
-def words(trials: Trials) -> str:
-    """Say of each trigger what it has now, and what to do about it."""
+def words(trials: Trials, *, queries: bool = False) -> str:
+    """Say of each trigger what it has now, and what to do about it.
+
+    With *queries* also what was asked; always so for one that has a fault.
+    """
     found = list(trials)
     lines: list[str] = []
     for release, trial in found:
@@ -27,6 +30,8 @@ def words(trials: Trials) -> str:
         lines += [_line("fault", fault) for fault in trial.faults]
         lines += [_line("doubt", doubt) for doubt in trial.doubts]
         lines += [f"          {note}" for note in _notes(trial)]
+        if queries or not trial.is_proven:
+            lines += [f"  query   {' '.join(asked.split())}" for asked in trial.queries]
     faulty = sum(not trial.is_proven for _, trial in found)
     lines.append(
         f"{len(found)} triggers tried live: "
