@@ -39,7 +39,7 @@ unit: setup ## Tests that need no engine
 	$(BIN)/pytest -q -m "not real"
 
 real: setup sandbox ## Tests on the real engine, registry, Compose and Prometheus: about 5 minutes
-	$(SANDBOX) run $(BIN)/pytest -q -m real -n 3
+	$(SANDBOX) run $(BIN)/pytest -q -m real -n 3 --dist worksteal
 
 test: check unit real ## Everything that CI runs
 
