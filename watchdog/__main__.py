@@ -92,7 +92,7 @@ def check(
             trials_json(trials) if as_json else trials_words(trials, queries=queries)
         )
         raise typer.Exit(0 if all(t.is_proven for _, t in trials) else 1)
-    count = len(releases.versions)
+    count = releases.count
     typer.echo(f"{config} and {count} release files of {settings.releases}: no fault")
 
 

@@ -43,6 +43,11 @@ class ReleaseFolder:
         """The versions that have a file of their own."""
         return sorted(self._releases.by_version)
 
+    @property
+    def count(self) -> int:
+        """How many files are in force, the default among them."""
+        return len(self.versions) + (self._releases.default is not None)
+
     def refresh(self) -> Refused | None:
         """Read the files again if the folder changed; say what is wrong with it now."""
         look = self._look()
