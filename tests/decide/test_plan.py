@@ -1,5 +1,6 @@
 """The order of a rollback's steps is what keeps the pair whole whatever dies."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,7 @@ from watchdog.facts.problem import Problem
 LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
 SIZES = pytest.mark.parametrize("count", [1, 3], ids=["one service", "three services"])
 SERVICES = ("dms", "worker", "relay")
-NAME = sha("inc-1")[:12]
+NAME = sha("inc-1/old dms")[:12]
 
 
 def running(services, restart="unless-stopped", volumes=None, grace=10):
@@ -417,3 +418,10 @@ def test_a_variable_that_was_not_set_is_taken_out_again():
 
 def test_an_incident_has_one_operation_whoever_plans_it():
     assert plan().op == plan(shared=True).op == NAME
+
+
+def test_two_stacks_with_incidents_of_one_name_have_two_operations():
+    """Two stacks on one engine once took each other's containers for their own."""
+    other = {"dms": replace(running()["dms"], id="of another stack")}
+
+    assert plan(deployed=other).op != plan().op

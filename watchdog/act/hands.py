@@ -13,6 +13,7 @@ from watchdog.facts.problem import EngineRefused, Foreign, Problem
 
 _OP = "io.flexli.rollback.op"
 _SERVICE = "io.flexli.rollback.service"
+_REPLACES = "io.flexli.rollback.replaces"
 
 
 class Hands:
@@ -168,7 +169,9 @@ class Hands:
         swap = _swap(plan, step)
         if step.which is Which.OLD:
             return self._engine.container(swap.old_id)
-        ours = self._engine.containers({_OP: plan.op, _SERVICE: swap.service})
+        ours = self._engine.containers(
+            {_OP: plan.op, _SERVICE: swap.service, _REPLACES: swap.old_id}
+        )
         if len(ours) > 1:
             raise Foreign(
                 f"{len(ours)} containers carry the label {_OP}={plan.op}",

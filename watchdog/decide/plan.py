@@ -45,7 +45,10 @@ def spell(
             f"now it is {', '.join(sorted({*services, *deployed}))}",
             "roll back by hand; pairs that start from now on are recorded with all",
         )
-    op = hashlib.sha256(incident.encode()).hexdigest()[:12]
+    # The ids of what runs are in it: two stacks on one engine may have incidents of
+    # one name, and must never take each other's containers for their own.
+    name = "/".join([incident, *(deployed[service].id for service in services)])
+    op = hashlib.sha256(name.encode()).hexdigest()[:12]
     files = _files(running, target)
     whole = (target, target_sha)
     swaps = tuple(
