@@ -422,6 +422,6 @@ def test_an_incident_has_one_operation_whoever_plans_it():
 
 def test_two_stacks_with_incidents_of_one_name_have_two_operations():
     """Two stacks on one engine once took each other's containers for their own."""
-    other = {"dms": replace(running()["dms"], id="of another stack")}
+    other = {"dms": replace(running(("dms",))["dms"], id="of another stack")}
 
     assert plan(deployed=other).op != plan().op
