@@ -1,5 +1,9 @@
 """A rollback, cut off anywhere: one whole pair, one create each, one end."""
 
+import contextlib
+import copy
+import itertools
+
 import pytest
 
 from tests.worlds import AWB, MINUTE, SECOND, Fuse, PowerCut, World, a_pair
@@ -586,3 +590,27 @@ def test_the_way_back_pins_what_compose_read(world, text):
     (begun,) = it.memory.all(RollbackStarted)
     assert begun.plan.variable_before == "v1.3.0"
     assert "v0" not in it.pinned()
+
+
+def test_another_stacks_container_of_an_operation_of_the_same_name_is_let_alone(world):
+    """Two stacks on one engine, with incidents of one second, once met here."""
+    for cut in itertools.count(1):
+        it = world()
+        it.fuse.cuts = {it.fuse.count + cut}
+        with contextlib.suppress(PowerCut):
+            it.turn()
+        made = [b for b in it.docker.boxes.values() if ".rb-" in b["Name"]]
+        if made:
+            break
+    theirs = copy.deepcopy(made[0]) | {"Id": "f" * 64, "Name": "/other-dms-1.rb-x"}
+    theirs["Config"]["Labels"] |= {
+        "com.docker.compose.project": "other",
+        "io.flexli.rollback.replaces": "what ran there",
+    }
+    it.docker.boxes[theirs["Id"]] = theirs
+    before = copy.deepcopy(theirs)
+
+    turn_until_it_ended(it)
+
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    assert it.docker.boxes[theirs["Id"]] == before
