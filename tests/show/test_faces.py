@@ -252,6 +252,13 @@ def test_alive_is_the_process_and_ready_is_a_full_turn():
     assert lost.get("/readyz").json()["unreachable"] == {"prometheus": "down"}
 
 
+def test_a_faulty_release_file_is_said_while_the_last_good_ones_watch_on():
+    faulty = Place(*HEALTHY_THEN_NEXT, FarEndLost("a release file", "1 fault"))
+
+    assert faulty.get("/readyz").status_code == 200
+    assert faulty.get("/readyz").json()["unreachable"] == {"a release file": "1 fault"}
+
+
 def test_the_status_over_http_is_the_one_on_the_command_line():
     events = (*HEALTHY_THEN_NEXT, *CLEAR, breached())
 

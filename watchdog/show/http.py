@@ -14,6 +14,8 @@ from watchdog.roles import Filed, Remembers
 from watchdog.show.metrics import Pulse, Standings, page
 from watchdog.show.status import picture
 
+_NEEDED = ("engine", "prometheus")
+
 
 class Faces:
     """Answers from the journal, and changes nothing."""
@@ -71,7 +73,9 @@ class Faces:
     async def _ready(self, _: Request) -> Response:
         standing = self._memory.standing
         fresh = self._pulse().is_fresh
-        ready = fresh and not standing.lost and standing.running is not None
+        # A faulty release file is said, but the last good ones still watch.
+        away = [what for what in _NEEDED if what in standing.lost]
+        ready = fresh and not away and standing.running is not None
         body: dict[str, Any] = {"ready": ready, "unreachable": standing.lost}
         if not fresh:
             body["words"] = "no full turn in the last 3 polls"
