@@ -41,7 +41,7 @@ unit: setup ## Tests that need no engine
 real: setup sandbox ## Tests on the real engine, registry, Compose and Prometheus: about 5 minutes
 	$(SANDBOX) run $(BIN)/pytest -q -m real -n 3 --dist worksteal
 
-test: check unit real ## Everything that CI runs
+test: check sandbox unit real ## Everything that CI runs; the sandbox first: unit tests use its promtool and ssh-keygen
 
 campaign: setup sandbox ## What takes long: every Prometheus, and how often a trigger is wrong
 	PROMETHEUS_BINARIES="$$(dirname "$$(command -v prometheus)"):$$(examples/sandbox/modern-prometheus)" \
