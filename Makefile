@@ -51,6 +51,7 @@ campaign: setup sandbox ## What takes long: every Prometheus, and how often a tr
 bench: setup sandbox ## Figures, each as a ratio in one run where it is time
 	$(BIN)/python bench/backtest.py
 	$(SANDBOX) run $(BIN)/python bench/scale.py
+	$(SANDBOX) run $(BIN)/python bench/rollback.py
 
 lock: ## Resolve the dependencies again
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock

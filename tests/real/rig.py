@@ -83,6 +83,7 @@ class Rig:
         self.folder = folder
         self.project = project
         self.services = services
+        self.smoke = lambda _: ()
         self._volumes = set()
         self.url = os.environ.get("DOCKER_HOST", _SOCKET)
         self.to_look = Engine(self.url, timedelta(seconds=30))
@@ -180,9 +181,12 @@ class Rig:
         kept = {"meesho": f"meesho.{seen.pair.version}.manifest.json"}
         return self.memory.keep(*self.eyes.record(seen, kept))
 
-    def begin(self, to):
-        """Plan the rollback of what runs to the record *to*; journal it as begun."""
-        sha = self.record()
+    def begin(self, to, sha=""):
+        """Plan the rollback of what runs to the record *to*; journal it as begun.
+
+        *sha* is the record of what runs, if it was made when that started.
+        """
+        sha = sha or self.record()
         running, target = self.memory.record(sha), self.memory.record(to)
         seen = self.eyes.running(lambda _: ("meesho",))
         plan = spell(
@@ -217,7 +221,7 @@ class Rig:
         transaction = Transaction(
             eyes=self.eyes,
             hands=hands or self.hands,
-            ask_stack=lambda _: (),
+            ask_stack=self.smoke,
             tenants_of=lambda _: ("meesho",),
             memory=self.memory,
             rules=self.rules,
