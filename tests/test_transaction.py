@@ -340,8 +340,7 @@ def test_a_new_container_that_somebody_removed_is_stuck_and_never_acted_on(world
 
     (stuck,) = it.memory.all(RollbackStuck)
     assert stuck.words == (
-        "rename dms (new) to dms-dms-1: the container for "
-        "`rename dms (new) to dms-dms-1` is gone"
+        "start dms (new): the container for `start dms (new)` is gone"
     )
     assert words == [f"stuck: {stuck.words}"] * 3
     assert len(it.docker.calls) == calls

@@ -28,7 +28,7 @@ from watchdog.facts.rules import Rules
 from watchdog.roles import Clock, Doer, Eyes, Remembers
 from watchdog.verify.proof import Answer, NotYet, Proven, prove
 
-_BETWEEN_LOOKS = 0.2  # s; a proof is a few GETs, and the gap is being waited out
+_BETWEEN_LOOKS = 0.05  # s; a look is a few GETs, and a proof late is a rollback late
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +222,10 @@ class Transaction:
         health: tuple[str, ...] = ()
         if isinstance(seen, Running):
             health = self.eyes.health(seen.containers)
+        outcome = prove(meant, seen, health, ())
+        if isinstance(outcome, NotYet):
+            # Asked before its time, a stack can hold a connection for seconds.
+            return outcome
         return prove(meant, seen, health, self.ask_stack(meant.version))
 
     def _proof(self, steps: tuple[Step, ...]) -> str:

@@ -72,9 +72,9 @@ def test_one_service_with_a_manifest_of_its_own():
         f"create dms (new) to dms-dms-1.rb-{NAME}",
         "pin variable to v1.2.0",
         "stop dms (old)",
+        "start dms (new)",
         f"rename dms (old) to dms-dms-1.rb-old-{NAME}",
         "rename dms (new) to dms-dms-1",
-        "start dms (new)",
         f"prove v1.2.0 (new) to {image}",
         "remove dms (old)",
     ]

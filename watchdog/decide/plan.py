@@ -74,11 +74,12 @@ def spell(
         if s.old_restart.get("Name") in ("always", "on-failure")
     ]
     stops = [[Step(Do.STOP, s.service, Which.OLD)] for s in swaps]
+    # The names last: nothing is found by them, and they would lengthen the gap.
     moves = [
         [
+            Step(Do.START, s.service, Which.NEW),
             Step(Do.RENAME, s.service, Which.OLD, to=f"{s.name}.rb-old-{op}"),
             Step(Do.RENAME, s.service, Which.NEW, to=s.name),
-            Step(Do.START, s.service, Which.NEW),
         ]
         for s in swaps
     ]
