@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from watchdog.act.hands import Hands
 from watchdog.cycle import Cycle
+from watchdog.decide.plan import Replay
 from watchdog.decide.standing import Standing, stand
 from watchdog.facts.event import (
     BreachConfirmed,
@@ -625,8 +626,12 @@ class World:
 
     def watch(self):
         """Start a watchdog that knows only the journal and the world."""
+        eyes = self.eyes()
         return Cycle(
-            eyes=self.eyes(),
+            eyes=eyes,
+            plans=Replay(
+                eyes.deployed, eyes.pinned, self.services, self.rules.stop_within
+            ),
             metrics=self.numbers,
             arms=self.trials,
             transaction=self.transaction(),

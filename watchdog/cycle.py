@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from watchdog.decide.plan import spell
 from watchdog.decide.policy import baked, decide, differ, recovered
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
@@ -31,7 +30,7 @@ from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 from watchdog.facts.verdict import Clear, Verdict, kind_of
 from watchdog.judging import Judging, far_end_back, far_end_lost
-from watchdog.roles import Arms, Eyes, Filed, Metrics, Remembers, Turn
+from watchdog.roles import Arms, Eyes, Filed, Metrics, Plans, Remembers, Turn
 from watchdog.transaction import Transaction
 
 _FILES = "a release file"  # one that was good before: that one stays in force
@@ -42,6 +41,7 @@ class Cycle:
     """Everything a turn needs, handed over once by the wiring."""
 
     eyes: Eyes
+    plans: Plans
     metrics: Metrics
     arms: Arms
     transaction: Transaction
@@ -261,16 +261,13 @@ class Cycle:
         if running is None:
             return "what runs is not known"
         try:
-            plan = spell(
+            plan = self.plans.plan(
                 incident=decision.incident,
                 running=self.memory.record(running.record),
                 running_sha=running.record,
                 target=self.memory.record(decision.record),
                 target_sha=decision.record,
-                deployed=self.eyes.deployed(seen.containers),
-                services=self.rules.services,
-                stop_within=self.rules.stop_within,
-                pinned=self.eyes.pinned(),
+                seen=seen,
             )
         except Unreachable as problem:
             far_end_lost(self.memory, "engine", problem, at)

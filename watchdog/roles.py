@@ -8,7 +8,7 @@ from typing import Protocol
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import Event
 from watchdog.facts.pair import NotKnown, Record, Running
-from watchdog.facts.plan import Deployed, Plan, Step
+from watchdog.facts.plan import Plan, Step
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Reading
 from watchdog.facts.trial import Trial
@@ -40,19 +40,33 @@ class Eyes(Protocol):
         ...
 
     def obstacles(self) -> tuple[str, ...]:
-        """Say what of this stack cannot be put back by replaying records."""
-        ...
-
-    def deployed(self, containers: tuple[str, ...]) -> dict[str, Deployed]:
-        """Tell by service what a plan must know of what runs."""
-        ...
-
-    def pinned(self) -> str:
-        """Give the version that the env file names, or nothing."""
+        """Say what of this stack this executor could not put back."""
         ...
 
     def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
         """Give Docker's word for each container that has a health check."""
+        ...
+
+
+class Plans(Protocol):
+    """Spells a rollback out, in steps that the hands of its executor know."""
+
+    def plan(
+        self,
+        *,
+        incident: str,
+        running: Record,
+        running_sha: str,
+        target: Record,
+        target_sha: str,
+        seen: Running,
+    ) -> Plan:
+        """Fix the way from what is *seen* running to *target*, and the way back.
+
+        Raises:
+            Unreachable: what runs cannot be looked at now.
+            Problem: it cannot be done; the reason in words.
+        """
         ...
 
 
@@ -107,6 +121,15 @@ class Doer(Protocol):
     def evidence_of(self, plan: Plan, step: Step) -> str:
         """Give what is worth keeping of a container that will be removed."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """One way to put a pair back: who sees, who plans and who does belong together."""
+
+    eyes: Eyes
+    plans: Plans
+    hands: Doer
 
 
 class Remembers(Protocol):

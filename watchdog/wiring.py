@@ -14,11 +14,10 @@ from pathlib import Path
 import uvicorn
 from starlette.applications import Starlette
 
-from watchdog.act.hands import Hands
 from watchdog.approve.answer import Door
 from watchdog.approve.webhook import Webhook
 from watchdog.cycle import Cycle
-from watchdog.engine import Engine
+from watchdog.executors import executor_of
 from watchdog.facts.event import WatchStarted
 from watchdog.facts.problem import JournalLost, Problem
 from watchdog.facts.reading import Blind
@@ -27,7 +26,6 @@ from watchdog.facts.trial import Trial, cure
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
 from watchdog.observe.prometheus import Prometheus
-from watchdog.observe.running import Stack
 from watchdog.record.journal import Journal
 from watchdog.record.log import to_stdout
 from watchdog.record.memory import Memory
@@ -133,8 +131,6 @@ def wire(settings: Settings, version: str) -> Watch:
     clock = RealClock()
     journal = Journal(settings.state)
     memory = Memory(journal, to_stdout(settings.log.format, settings.log.level))
-    to_look = Engine(settings.engine.url, settings.engine.timeout)
-    to_act = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
     allowed = folder / stack.allowed_signers
 
     def sealed(tenant: str, data: bytes, signature: bytes) -> None:
@@ -146,26 +142,10 @@ def wire(settings: Settings, version: str) -> Watch:
             name=f"the manifest of {tenant}",
         )
 
-    eyes = Stack(
-        to_look,
-        project=stack.project,
-        services=rules.services,
-        folder=folder,
-        env_file=stack.env_file,
-        variable=stack.version_variable,
-        manifests=stack.manifests,
-        inside=stack.manifest_in_container,
-    )
+    executor = executor_of(settings, journal.blob, sealed)
     transaction = Transaction(
-        eyes=eyes,
-        hands=Hands(
-            to_act,
-            folder=folder,
-            env_file=stack.env_file,
-            variable=stack.version_variable,
-            blob=journal.blob,
-            sealed=sealed,
-        ),
+        eyes=executor.eyes,
+        hands=executor.hands,
         ask_stack=lambda meant: ask_stack(stack.health, stack.version or "", meant),
         tenants_of=lambda version: _tenants(releases, version),
         memory=memory,
@@ -174,7 +154,8 @@ def wire(settings: Settings, version: str) -> Watch:
     )
     metrics = prometheus_of(settings)
     cycle = Cycle(
-        eyes=eyes,
+        eyes=executor.eyes,
+        plans=executor.plans,
         metrics=metrics,
         arms=Arming(metrics, settings.prometheus.scrape_interval),
         transaction=transaction,

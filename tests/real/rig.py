@@ -11,7 +11,7 @@ import yaml
 
 from tests.worlds import breached, rules
 from watchdog.act.hands import Hands
-from watchdog.decide.plan import spell
+from watchdog.decide.plan import Replay
 from watchdog.engine import Engine
 from watchdog.facts.event import (
     RollbackEnded,
@@ -109,6 +109,9 @@ class Rig:
             blob=self.journal.blob,
             sealed=lambda *_: None,
         )
+        self.plans = Replay(
+            self.eyes.deployed, self.eyes.pinned, services, timedelta(seconds=2)
+        )
 
     # what people do
 
@@ -189,16 +192,13 @@ class Rig:
         sha = sha or self.record()
         running, target = self.memory.record(sha), self.memory.record(to)
         seen = self.eyes.running(lambda _: ("meesho",))
-        plan = spell(
+        plan = self.plans.plan(
             incident=f"inc-{self.project}",
             running=running,
             running_sha=sha,
             target=target,
             target_sha=to,
-            deployed=self.eyes.deployed(seen.containers),
-            services=self.services,
-            stop_within=timedelta(seconds=2),
-            pinned=self.eyes.pinned(),
+            seen=seen,
         )
         now = datetime.now(UTC)
         self.memory.add(

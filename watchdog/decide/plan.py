@@ -1,17 +1,56 @@
 """A decision spelled out as ordered steps, with the way back beside it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from watchdog.facts.pair import Record, Replica
+from watchdog.facts.pair import Record, Replica, Running
 from watchdog.facts.plan import Deployed, Do, FileSwap, Plan, Step, Swap, Which
 from watchdog.facts.problem import Problem
 
 OP = "io.flexli.rollback.op"
 SERVICE = "io.flexli.rollback.service"
 _LABELS = "io.flexli.rollback."
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Plans for the engine: the target's containers are made again from its record.
+
+    *deployed* tells by service what a plan must know of the containers that run, or
+    raises a Problem when they cannot be put back faithfully; *pinned* gives the
+    version in the env file.
+    """
+
+    deployed: Callable[[tuple[str, ...]], Mapping[str, Deployed]]
+    pinned: Callable[[], str]
+    services: tuple[str, ...]
+    stop_within: timedelta
+
+    def plan(
+        self,
+        *,
+        incident: str,
+        running: Record,
+        running_sha: str,
+        target: Record,
+        target_sha: str,
+        seen: Running,
+    ) -> Plan:
+        """Spell it out for what runs now; see ``spell``."""
+        return spell(
+            incident=incident,
+            running=running,
+            running_sha=running_sha,
+            target=target,
+            target_sha=target_sha,
+            deployed=self.deployed(seen.containers),
+            services=self.services,
+            stop_within=self.stop_within,
+            pinned=self.pinned(),
+        )
 
 
 def spell(
