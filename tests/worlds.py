@@ -274,6 +274,9 @@ class Notebook:
         self.fuse.passes()
         return self.blobs[sha256]
 
+    def missing(self, sha256):
+        return "" if sha256 in self.records else f"no record {sha256[:12]}"
+
     def last_turn(self):
         return self.turn
 

@@ -1,7 +1,6 @@
 """The commands: one small function each."""
 
 import json
-import os
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from watchdog import __version__
+from watchdog.by_hand import app as by_hand
 from watchdog.decide.standing import stand
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind
@@ -20,7 +20,8 @@ from watchdog.observe.history import Past, moment
 from watchdog.record.journal import Journal
 from watchdog.release_file import load_release
 from watchdog.schedule import RealClock
-from watchdog.settings import Settings, load
+from watchdog.settings import Settings
+from watchdog.shell import HERE, AsJson, Config, settings_at
 from watchdog.show import backtest as shown
 from watchdog.show.progress import bars
 from watchdog.show.rules import rules
@@ -38,16 +39,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Config = Annotated[
-    Path,
-    typer.Option("--config", "-c", envvar="WATCHDOG_CONFIG", help="The settings file."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+app.add_typer(by_hand)
 Which = Annotated[
     str, typer.Argument(help="A version with a release file, or the file's path.")
 ]
 Out = Annotated[Path, typer.Option(help="Where to write; default: standard output.")]
-_HERE = Path("config/watchdog.yaml")
 
 
 def main() -> None:
@@ -60,14 +56,14 @@ def main() -> None:
 
 
 @app.command("run")
-def run_command(config: Config = _HERE) -> None:
+def run_command(config: Config = HERE) -> None:
     """Watch, until told to stop."""
-    run(wire(_settings(config), __version__))
+    run(wire(settings_at(config), __version__))
 
 
 @app.command()
 def check(
-    config: Config = _HERE,
+    config: Config = HERE,
     *,
     live: Annotated[
         bool, typer.Option("--live", help="Try every trigger on Prometheus, now.")
@@ -84,7 +80,7 @@ def check(
 
     With --live, ends with 1 when a trigger cannot be relied on.
     """
-    settings = _settings(config)
+    settings = settings_at(config)
     releases = releases_of(settings)
     if live:
         trials = tried(settings, releases, release)
@@ -97,12 +93,12 @@ def check(
 
 
 @app.command()
-def status(config: Config = _HERE, *, as_json: AsJson = False) -> None:
+def status(config: Config = HERE, *, as_json: AsJson = False) -> None:
     """Say what runs, whether it is watched, and what could be done now.
 
     Reads the journal, so it answers whether the daemon runs or not.
     """
-    settings = _settings(config)
+    settings = settings_at(config)
     journal = Journal(settings.state, read_only=True)
     standing = stand(journal.entries())
     turn = journal.last_turn()
@@ -123,7 +119,7 @@ def status(config: Config = _HERE, *, as_json: AsJson = False) -> None:
 @app.command()
 def backtest(
     release: Which,
-    config: Config = _HERE,
+    config: Config = HERE,
     *,
     since: Annotated[str, typer.Option(help="`30d` ago, or a time.")] = "30d",
     until: Annotated[str, typer.Option(help="`1d` ago, or a time.")] = "now",
@@ -142,7 +138,7 @@ def backtest(
 
     Ends with 1 when nothing at all was measured.
     """
-    settings = _settings(config)
+    settings = settings_at(config)
     filed, careful = _filed(settings, release), rules_of(settings)
     past = Past(
         settings.prometheus.url, settings.prometheus.scrape_interval, settings.poll
@@ -171,10 +167,10 @@ def backtest(
 
 @app.command("export-rules")
 def export_rules(
-    release: Which, config: Config = _HERE, *, out: Out = Path("-")
+    release: Which, config: Config = HERE, *, out: Out = Path("-")
 ) -> None:
     """Write a release's triggers as Prometheus alerting rules, for dashboards."""
-    _write(out, rules(_filed(_settings(config), release)))
+    _write(out, rules(_filed(settings_at(config), release)))
 
 
 @app.command("schema")
@@ -228,12 +224,6 @@ def _write(out: Path, text: str) -> None:
         out.write_text(text, "utf-8")
     except OSError as error:
         raise Problem(f"cannot write {out}: {error.strerror}") from error
-
-
-def _settings(path: Path) -> Settings:
-    # Where the settings are is not itself a setting.
-    env = {key: text for key, text in os.environ.items() if key != "WATCHDOG_CONFIG"}
-    return load(path, env)
 
 
 if __name__ == "__main__":

@@ -152,6 +152,10 @@ class Remembers(Protocol):
         """Read a release record."""
         ...
 
+    def missing(self, sha256: str) -> str:
+        """Say what of a release record the ledger does not hold, or nothing."""
+        ...
+
     def last_turn(self) -> Turn | None:
         """Give the last complete turn; None before the first."""
         ...

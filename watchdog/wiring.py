@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,12 @@ import uvicorn
 from starlette.applications import Starlette
 
 from watchdog.approve.answer import Door
+from watchdog.approve.control import Control, opened
+from watchdog.approve.order import Orders
 from watchdog.approve.webhook import Webhook
 from watchdog.cycle import Cycle
 from watchdog.executors import executor_of
-from watchdog.facts.event import WatchStarted
+from watchdog.facts.event import Entry, WatchStarted
 from watchdog.facts.problem import JournalLost, Problem
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
@@ -51,6 +53,9 @@ class Watch:
     schedule: Schedule
     decisions: Starlette
     private: Starlette
+    control: Starlette
+    orders: Orders
+    clock: RealClock
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -119,8 +124,12 @@ def tried(
         prometheus.close()
 
 
-def wire(settings: Settings, version: str) -> Watch:
+def wire(
+    settings: Settings, version: str, say: Callable[[Entry], None] | None = None
+) -> Watch:
     """Make everything and hand it to each other; nothing runs yet.
+
+    *say* is told of each event once it is journaled; default: the log.
 
     Raises:
         Refused: a release file is wrong.
@@ -130,7 +139,7 @@ def wire(settings: Settings, version: str) -> Watch:
     rules, releases = rules_of(settings), releases_of(settings)
     clock = RealClock()
     journal = Journal(settings.state)
-    memory = Memory(journal, to_stdout(settings.log.format, settings.log.level))
+    memory = Memory(journal, say or to_stdout(settings.log.format, settings.log.level))
     allowed = folder / stack.allowed_signers
 
     def sealed(tenant: str, data: bytes, signature: bytes) -> None:
@@ -176,12 +185,17 @@ def wire(settings: Settings, version: str) -> Watch:
     )
     door = Door(memory, audience=settings.name, approvers=_keys(settings))
     webhook = Webhook(memory, door, now=clock.now, wake=schedule.wake)
+    orders = Orders(memory)
+    control = Control(orders, now=clock.now, wake=schedule.wake)
     return Watch(
         settings,
         journal,
         schedule,
         decisions=Starlette(routes=[*webhook.routes(), *faces.public()]),
         private=Starlette(routes=faces.private()),
+        control=Starlette(routes=control.routes()),
+        orders=orders,
+        clock=clock,
     )
 
 
@@ -189,17 +203,18 @@ def run(watch: Watch) -> None:
     """Turn and listen until told to stop; the step in hand is finished first.
 
     Raises:
-        Problem: a listener's port is taken.
+        Problem: a listener's port is taken, or the state folder takes no socket.
     """
     listen = watch.settings.listen
     sockets = [_bound(listen.decisions), _bound(listen.private)]
-    apps = [watch.decisions, watch.private]
-    watch.schedule.start()
-    try:
-        asyncio.run(_serve(apps, sockets))
-    finally:
-        watch.schedule.stop()
-        watch.journal.close()
+    apps = [watch.decisions, watch.private, watch.control]
+    with opened(watch.settings.state) as control:
+        watch.schedule.start()
+        try:
+            asyncio.run(_serve(apps, [*sockets, control]))
+        finally:
+            watch.schedule.stop()
+            watch.journal.close()
 
 
 class _Server(uvicorn.Server):

@@ -34,6 +34,8 @@ from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
     Answered,
     FarEndLost,
+    HoldLifted,
+    HoldPlaced,
     IncidentClosed,
     PairQuarantined,
     PairUnclear,
@@ -602,3 +604,67 @@ def test_without_a_breach_nothing_is_ever_done(events, seconds):
 
     decision = decide(s, a_release(), rules(), AT + seconds * SECOND)
     assert decision == Hold("watching: nothing is confirmed")
+
+
+# An operator's hold.
+
+HELD = HoldPlaced(ASHA, "operator hold by asha: a migration")
+LIFTED = HoldLifted(ASHA, "asha lifted it")
+BY_HOLD = RollbackRefused("inc-1", HELD.words)
+
+
+def test_under_a_hold_a_breach_is_refused_with_the_holds_own_words():
+    assert decided(HELD, breached()) == Refuse("inc-1", HELD.words)
+    assert decided(HELD, breached(HTTP_5XX)) == Refuse("inc-1", HELD.words)
+
+
+def test_under_a_hold_an_approved_rollback_waits():
+    approved = (breached(HTTP_5XX), asked(), answered("approve"))
+
+    assert decided(*approved, HELD) == Hold(HELD.words)
+    assert isinstance(decided(*approved, HELD, LIFTED), RollBack)
+
+
+def test_after_a_hold_what_it_kept_from_starting_is_asked_and_never_done_by_itself():
+    got = decided(HELD, breached(), BY_HOLD, LIFTED)
+
+    assert isinstance(got, Ask)
+    assert got.words.endswith(
+        "; a hold kept it from starting when it was confirmed; it may be over"
+    )
+
+
+def test_a_hold_that_was_lifted_before_the_breach_changes_nothing():
+    assert decided(HELD, LIFTED, breached()) == rolling_back()
+
+
+def test_lifting_a_hold_opens_nothing_that_was_refused_for_another_reason():
+    denied = RollbackRefused("inc-1", "asha denied it")
+
+    got = decided(breached(HTTP_5XX), denied, HELD, LIFTED)
+
+    assert got == Hold("asha denied it")
+
+
+def test_a_hold_pauses_every_promotion_for_as_long_as_it_lasts():
+    for version in ("v1.2.0", "v1.3.0"):
+        events = (*HEALTHY_THEN_NEXT, verdict("clear"), verdict("clear", HTTP_5XX.name))
+        held = stand(entries(*events, HELD))
+        free = stand(entries(*events, HELD, LIFTED))
+
+        release = a_release(version)
+        assert promotion(held, version, release, rules(), LATER) == (HELD.words,)
+        assert promotion(free, version, release, rules(), LATER) == ()
+
+
+def test_a_target_that_equals_what_runs_is_no_target():
+    same = a_pair("v1.2.1", image="v1.3.0", manifest="v1.3.0")
+    events = (started(pair=same, containers="c"), started("v1.3.0"))
+    s = stand(entries(*events))
+
+    got = choose_target(s, a_release(rollback_to="v1.2.1"))
+
+    assert got == (
+        "no target: v1.2.1 has the image and the manifests of what runs, "
+        f"{s.running_pair.pair.words}"
+    )

@@ -122,7 +122,12 @@ def test_pairs_are_ordered_by_their_deployment():
 
     assert s.pairs == {
         a_pair("v1.2.0").key: KnownPair(
-            a_pair("v1.2.0"), "record of v1.2.0", 1, AT, "v1.2.0 ran long enough"
+            a_pair("v1.2.0"),
+            "record of v1.2.0",
+            1,
+            AT,
+            good="v1.2.0 ran long enough",
+            good_since=AT + SECOND,
         ),
         a_pair("v1.3.0").key: KnownPair(
             a_pair("v1.3.0"), "record of v1.3.0", 3, AT + 2 * SECOND

@@ -45,8 +45,12 @@ def decide(
     if isinstance(target, str):
         return Refuse(incident.id, target)
     question = s.question
+    if s.hold:
+        if question and not question.closed:
+            return Hold(s.hold.words)
+        return Refuse(incident.id, s.hold.words)
     if urgent and release is not None:
-        obstacle = _only_a_person(s, release, rules, at)
+        obstacle = _only_a_person(s, incident, release, rules, at)
         if not obstacle:
             return RollBack(
                 incident=incident.id,
@@ -85,6 +89,12 @@ def choose_target(s: Standing, release: Release | None) -> KnownPair | str:
             "only a person may roll it back"
         )
     wanted = release.rollback_to if release else ""
+    same = [known for known in s.pairs.values() if known.pair.version == wanted]
+    if same and not any(differ(known.pair, running.pair) for known in same):
+        return (
+            f"no target: {wanted} has the image and the manifests of what runs, "
+            f"{running.pair.words}"
+        )
     older = [
         known
         for known in s.pairs.values()
@@ -103,8 +113,12 @@ def choose_target(s: Standing, release: Release | None) -> KnownPair | str:
     return f"no target: {newest.pair.version} is not known to be good ({why})"
 
 
-def _only_a_person(s: Standing, release: Release, rules: Rules, at: datetime) -> str:
+def _only_a_person(
+    s: Standing, incident: Incident, release: Release, rules: Rules, at: datetime
+) -> str:
     """Say why this immediate rollback may not start by itself, or nothing."""
+    if incident.held:
+        return "a hold kept it from starting when it was confirmed; it may be over"
     if release.is_default:
         return "this version has no release file, so nobody approved it before"
     if any(_is_of(release, version) for version in s.automatic):
@@ -250,6 +264,8 @@ def promotion(
         if paused == version or _is_of(release, paused)
         for words in why
     ]
+    if s.hold:
+        reasons.append(s.hold.words)
     running, known = s.running, s.running_pair
     now = running.pair.version if running else ""
     if now != version and not _is_of(release, now):

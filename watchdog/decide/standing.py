@@ -11,6 +11,8 @@ from watchdog.facts.event import (
     Entry,
     FarEndBack,
     FarEndLost,
+    HoldLifted,
+    HoldPlaced,
     IncidentClosed,
     PairProvedGood,
     PairQuarantined,
@@ -40,7 +42,11 @@ from watchdog.facts.pair import Pair
 
 @dataclass(frozen=True, slots=True)
 class KnownPair:
-    """A pair that ran here. *order* grows with each deployment of it by people."""
+    """A pair that ran here. *order* grows with each deployment of it by people.
+
+    *good* and *quarantined* are sentences, empty when it is not; each has its
+    *since*. *vouched_by* is whose word made it good, empty when it was measured.
+    """
 
     pair: Pair
     record: str
@@ -48,6 +54,9 @@ class KnownPair:
     first_seen: datetime
     good: str = ""
     quarantined: str = ""
+    good_since: datetime | None = None
+    vouched_by: str = ""
+    quarantined_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,8 @@ class Question:
 class Incident:
     """What is open since a confirmed breach. *refused* and *ended* are sentences.
 
-    *tried* once a rollback of it was begun: there is never a second one.
+    *tried* once a rollback of it was begun: there is never a second one. *held* once
+    an operator's hold kept it from starting by itself.
     """
 
     id: str
@@ -87,6 +97,7 @@ class Incident:
     rolled_back_at: datetime | None = None
     ended: str = ""
     tried: bool = False
+    held: bool = False
 
     @property
     def charged(self) -> tuple[BreachConfirmed, ...]:
@@ -153,6 +164,7 @@ class Standing:
     automatic: dict[str, int] = field(default_factory=dict)
     by_itself: tuple[datetime, ...] = ()
     last_rollback: RollbackEnded | None = None
+    hold: HoldPlaced | None = None
     lost: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -188,12 +200,17 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return replace(s, unclear=event, unproven_since=at)
         case PairUnreplayable(words=words):
             return replace(s, unreplayable=words)
-        case PairProvedGood(key=key, words=words, record=record) if key in s.pairs:
-            known = s.pairs[key]
-            good = replace(known, good=words, record=record or known.record)
-            return replace(s, pairs=s.pairs | {key: good})
+        case PairProvedGood(key=key) if key in s.pairs:
+            return replace(s, pairs=s.pairs | {key: _good(s.pairs[key], at, event)})
         case PairQuarantined(key=key, words=words) if key in s.pairs:
-            bad = replace(s.pairs[key], good="", quarantined=words)
+            bad = replace(
+                s.pairs[key],
+                good="",
+                good_since=None,
+                vouched_by="",
+                quarantined=words,
+                quarantined_since=at,
+            )
             return replace(s, pairs=s.pairs | {key: bad})
         case VerdictChanged(trigger=trigger, kind=kind):
             before = s.verdicts.get(trigger)
@@ -217,6 +234,13 @@ def _after(s: Standing, entry: Entry) -> Standing:
         case PromotionResumed(release=release):
             rest = {r: why for r, why in s.paused.items() if r != release}
             return replace(s, paused=rest)
+        case HoldPlaced():
+            return replace(s, hold=event)
+        case HoldLifted():
+            incident = s.incident
+            if incident and incident.held:
+                incident = replace(incident, refused="")
+            return replace(s, hold=None, incident=incident)
         case QuestionAsked(question=question) if s.incident:
             return replace(
                 s,
@@ -238,7 +262,9 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
     at, event = entry.at, entry.event
     match event:
         case RollbackRefused(words=words) if s.incident:
-            return replace(s, incident=replace(s.incident, refused=words))
+            held = s.incident.held or s.hold is not None
+            incident = replace(s.incident, refused=words, held=held)
+            return replace(s, incident=incident)
         case RollbackStarted(automatic=automatic, from_pair=bad):
             begun = replace(s, rollback=Rollback(event, at))
             if not automatic:
@@ -310,6 +336,20 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         breached=frozenset(),
         armed=False,
         unproven={},
+    )
+
+
+def _good(known: KnownPair, at: datetime, event: PairProvedGood) -> KnownPair:
+    """Let *known* be good; only a person's word lifts a quarantine."""
+    lifted = bool(event.vouched_by)
+    return replace(
+        known,
+        good=event.words,
+        good_since=at,
+        vouched_by=event.vouched_by,
+        record=event.record or known.record,
+        quarantined="" if lifted else known.quarantined,
+        quarantined_since=None if lifted else known.quarantined_since,
     )
 
 

@@ -53,7 +53,10 @@ class PairUnreplayable:
 
 @dataclass(frozen=True, slots=True)
 class PairProvedGood:
-    """A pair ran its bake time, measured and clear: it is known to be good."""
+    """A pair is known to be good: it ran its bake time, measured and clear.
+
+    Or a person says so: *vouched_by*, whose word also lifts a quarantine.
+    """
 
     key: str
     words: str
@@ -162,6 +165,22 @@ class PromotionResumed:
 
     release: str
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPlaced:
+    """A person wants nothing to be rolled back until they lift the hold."""
+
+    by: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldLifted:
+    """The hold is over; what was refused because of it is weighed again."""
+
+    by: str
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +390,8 @@ Event: TypeAlias = (
     | BreachConfirmed
     | PromotionPaused
     | PromotionResumed
+    | HoldPlaced
+    | HoldLifted
     | QuestionAsked
     | Answered
     | QuestionClosed

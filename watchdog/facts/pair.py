@@ -1,5 +1,6 @@
 """What runs, is good or bad, and is rolled back: image and manifests together."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,11 @@ class Pair:
     def key(self) -> str:
         """Identity of the pair, usable as a key: image and manifests only."""
         return "+".join([self.image, *(f"{t}={sha}" for t, sha in self.manifests)])
+
+    @property
+    def short(self) -> str:
+        """Twelve hex digits that stand for the key, for people to read and type."""
+        return hashlib.sha256(self.key.encode()).hexdigest()[:12]
 
     @property
     def words(self) -> str:

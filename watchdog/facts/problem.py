@@ -9,6 +9,7 @@ Problem
 ├── NotProven        what came up is not what was meant
 ├── Claimed          this may happen once only, and did already
 └── JournalLost      the memory cannot be trusted or written
+    └── Held         another process writes it
 """
 
 from dataclasses import dataclass
@@ -77,3 +78,7 @@ class Claimed(Problem):
 
 class JournalLost(Problem):
     """The journal is missing, damaged, held by another process or not writable."""
+
+
+class Held(JournalLost):
+    """Another watchdog holds the journal; there is one writer."""

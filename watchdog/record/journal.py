@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 
 from watchdog.facts.event import EVERY_EVENT, Entry, Event
 from watchdog.facts.pair import Record
-from watchdog.facts.problem import Claimed, JournalLost
+from watchdog.facts.problem import Claimed, Held, JournalLost
 from watchdog.roles import Turn
 
 _APPLICATION = 0x444D5357  # "DMSW"
@@ -106,7 +106,7 @@ class Journal:
                 raise PermissionError(0, f"user {os.getuid()} may not write there")
         except BlockingIOError as error:
             self._let_go()
-            raise JournalLost(
+            raise Held(
                 f"another watchdog holds the journal in {self._folder}",
                 "one watchdog per engine: stop the other one",
             ) from error

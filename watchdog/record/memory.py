@@ -8,6 +8,7 @@ from datetime import datetime
 from watchdog.decide.standing import Standing, stand
 from watchdog.facts.event import Entry, Event
 from watchdog.facts.pair import Record
+from watchdog.facts.problem import JournalLost
 from watchdog.record.journal import Journal
 from watchdog.roles import Turn
 
@@ -49,6 +50,17 @@ class Memory:
     def record(self, sha256: str) -> Record:
         """Read a release record."""
         return self._journal.record(sha256)
+
+    def missing(self, sha256: str) -> str:
+        """Say what of a release record the ledger does not hold, or nothing."""
+        try:
+            record = self._journal.record(sha256)
+            for held in record.manifests:
+                self._journal.blob(held.sha256)
+                self._journal.blob(held.signature_sha256)
+        except JournalLost as problem:
+            return problem.words
+        return ""
 
     def mark(self, turn: Turn) -> None:
         """Note that a turn is complete."""

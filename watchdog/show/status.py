@@ -44,6 +44,7 @@ def picture(
         "unreplayable": s.unreplayable,
         "armed": s.armed,
         "unproven": s.unproven,
+        "hold": s.hold.words if s.hold else "",
         "promotion": {"state": _gate(reasons, fresh=fresh), "reasons": list(reasons)},
         "triggers": {
             name: {
@@ -65,6 +66,7 @@ def picture(
         "pairs": [
             {
                 "version": known.pair.version,
+                "id": known.pair.short,
                 "pair": known.pair.words,
                 "first_seen": _stamp(known.first_seen),
                 "known_good": known.good,
@@ -91,6 +93,8 @@ def words(whole: dict[str, Any]) -> str:
     if running:
         lines.append(f"running        {running['pair']} since {running['since']}")
         lines.append(f"               {running['standing']}")
+    if whole["hold"]:
+        lines.append(f"hold           {whole['hold']}")
     gate = whole["promotion"]
     lines.append(f"promotion      {gate['state']}")
     lines += [f"               - {reason}" for reason in gate["reasons"]]

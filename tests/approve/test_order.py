@@ -1,0 +1,128 @@
+"""What people order by hand: checked at the door, journaled, and never executed."""
+
+import pytest
+
+from tests.worlds import (
+    ASHA,
+    AT,
+    BELA,
+    HEALTHY_THEN_NEXT,
+    Notebook,
+    a_pair,
+    a_record,
+)
+from watchdog.approve.order import Orders
+from watchdog.facts.event import (
+    HoldLifted,
+    HoldPlaced,
+    PairProvedGood,
+    PairQuarantined,
+)
+
+HELD = "operator hold by asha@flexli.example since 2026-03-11 03:00:00 UTC: a migration"
+
+
+@pytest.fixture
+def memory():
+    made = Notebook()
+    made.add(AT, *HEALTHY_THEN_NEXT)
+    for version in ("v1.2.0", "v1.3.0"):
+        made.records[f"record of {version}"] = a_record(version)
+    return made
+
+
+@pytest.fixture
+def take(memory):
+    def take(kind, **order):
+        before = len(memory.entries)
+        reply = Orders(memory).take(kind, {"by": ASHA} | order, AT)
+        return reply, [entry.event for entry in memory.entries[before:]]
+
+    return take
+
+
+def test_a_vouched_pair_is_known_to_be_good_by_a_persons_word(take, memory):
+    reply, events = take("vouch", which="v1.3.0", reason="ran a week elsewhere")
+
+    words = f"{ASHA} vouched for v1.3.0: ran a week elsewhere"
+    assert (reply.status, reply.body) == (200, {"words": words})
+    assert events == [PairProvedGood(a_pair("v1.3.0").key, words, vouched_by=ASHA)]
+    assert memory.standing.pairs[a_pair("v1.3.0").key].vouched_by == ASHA
+
+
+def test_vouching_for_what_is_good_already_says_so_and_changes_nothing(take):
+    reply, events = take("vouch", which="v1.2.0")
+
+    assert (reply.status, events) == (200, [])
+    assert reply.body["words"] == (
+        "v1.2.0 is known to be good already: v1.2.0 ran long enough"
+    )
+
+
+def test_a_quarantined_pair_needs_the_flag_and_a_reason(take, memory):
+    key = a_pair("v1.3.0").key
+    memory.add(AT, PairQuarantined(key, "it failed"))
+
+    without, _ = take("vouch", which="v1.3.0", reason="fine")
+    silent, _ = take("vouch", which="v1.3.0", even_though_quarantined=True)
+    assert (without.status, silent.status) == (409, 409)
+    assert "--reason" in silent.body["hint"]
+    assert memory.standing.pairs[key].quarantined
+
+    reply, _ = take(
+        "vouch", which="v1.3.0", even_though_quarantined=True, reason="the load test"
+    )
+    assert reply.status == 200
+    assert not memory.standing.pairs[key].quarantined
+
+
+def test_a_pair_whose_record_is_gone_is_not_vouched_for(take, memory):
+    del memory.records["record of v1.3.0"]
+
+    reply, events = take("vouch", which="v1.3.0")
+
+    assert (reply.status, events) == (409, [])
+    assert reply.body["hint"] == ("deploy v1.3.0 again: it is recorded when it starts")
+
+
+def test_a_hold_is_placed_once_and_lifted_once(take):
+    early, _ = take("resume")
+    placed, events = take("hold", reason="a migration")
+    again, none = take("hold", by=BELA, reason="another")
+    lifted, after = take("resume", by=BELA, reason="done")
+    late, _ = take("resume")
+
+    assert (early.status, late.status) == (409, 409)
+    assert early.body["words"] == "there is no hold to lift"
+    assert (placed.status, placed.body["words"]) == (200, HELD)
+    assert events == [HoldPlaced(ASHA, HELD)]
+    assert (again.status, none) == (409, [])
+    assert again.body["words"] == f"there is one already: {HELD}"
+    assert lifted.body["words"] == f"{BELA} lifted the {HELD} (done)"
+    assert after == [HoldLifted(BELA, lifted.body["words"])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "order", "words"),
+    [
+        ("hold", {}, "reason: Field required"),
+        ("hold", {"reason": ""}, "reason: Value error, meant some text"),
+        ("hold", {"reason": 7}, "reason: Input should be a valid string"),
+        ("hold", {"reason": "x", "by": ""}, "by: Value error, meant some text"),
+        ("hold", {"reason": "a\x1b[31m"}, "reason: Value error, meant text in one"),
+        ("hold", {"reason": "a\nb"}, "reason: Value error, meant text in one"),
+        ("resume", {"release": "v1"}, "release: Extra inputs are not permitted"),
+        ("vouch", {"which": "x", "even_though_quarantined": 1}, "even_though_quar"),
+    ],
+)
+def test_an_order_that_is_not_whole_is_refused(take, kind, order, words):
+    reply, events = take(kind, **order)
+
+    assert (reply.status, events) == (422, [])
+    assert reply.body["words"].startswith(words)
+
+
+def test_an_order_that_nobody_knows_is_refused(take):
+    reply, events = take("explode")
+
+    assert (reply.status, events) == (404, [])
