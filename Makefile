@@ -1,6 +1,6 @@
 # Everything is one word. `make` alone lists the words.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down demo check test unit real campaign bench lock fix clean
+.PHONY: help setup sandbox sandbox-down demo check test unit real campaign campaign-crash bench lock fix clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -47,6 +47,10 @@ campaign: setup sandbox ## What takes long: every Prometheus, and how often a tr
 	PROMETHEUS_BINARIES="$$(dirname "$$(command -v prometheus)"):$$(examples/sandbox/modern-prometheus)" \
 	  $(BIN)/pytest -q -m real tests/real/test_queries.py tests/real/test_edges.py tests/real/test_arming.py tests/real/test_differential.py tests/real/test_backtest.py
 	$(BIN)/python bench/confidence.py --runs 4000
+
+KILLS := 200
+campaign-crash: setup sandbox ## Kill the watchdog at every step, in every request and at KILLS random instants
+	$(SANDBOX) run $(BIN)/python -m tests.crash.campaign --kills $(KILLS)
 
 bench: setup sandbox ## Figures, each as a ratio in one run where it is time
 	$(BIN)/python bench/backtest.py

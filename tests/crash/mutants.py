@@ -1,0 +1,87 @@
+"""Broken variants of the product: a campaign that misses them proves nothing."""
+
+import os
+
+from tests.crash.victim import Witnessed
+from watchdog.facts.event import StepDone, StepIntended
+from watchdog.facts.plan import Do
+from watchdog.record.journal import Journal
+from watchdog.transaction import Transaction
+
+
+class _Believes(Transaction):
+    """Takes the journal's word for it that a step is done; never looks again."""
+
+    def _bring_about(self, plan, target, step, meant):
+        rollback = self.memory.standing.rollback
+        if step.words not in rollback.done:
+            self._act(plan, target, step, meant)
+
+    def _act(self, plan, target, step, meant):
+        super()._bring_about(plan, target, step, meant)
+
+
+class TrustsDone(_Believes):
+    """Right in everything else, so that only an engine that forgets shows it."""
+
+
+class DoneFirst(_Believes):
+    """Notes that a step is done, and then does it."""
+
+    def _act(self, plan, target, step, meant):
+        self.memory.add(self.clock.now(), StepDone(plan.op, step, "surely"))
+        super()._act(plan, target, step, meant)
+
+
+class NeverLooks(_Believes):
+    """Acts without a look at what the world shows."""
+
+    def _act(self, plan, target, step, meant):
+        if step.do in (Do.PROVE, Do.HOLD_IMAGE, Do.HOLD_MANIFEST):
+            super()._act(plan, target, step, meant)
+            return
+        self.memory.add(self.clock.now(), StepIntended(plan.op, step, 1))
+        self.hands.do(plan, target, step)
+        self.memory.add(self.clock.now(), StepDone(plan.op, step, "it was done"))
+
+
+def put_without_folder(path, data):
+    """Replace a file as `act.files.put` does, but leave the folder to the kernel."""
+    new = path.with_name(f".{path.name}.rb-new")
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.write(handle, data)
+    os.fsync(handle)
+    os.close(handle)
+    new.replace(path)
+
+
+class _Weaker(Witnessed):
+    pragmas = ()
+
+    def _open(self, *, read_only):
+        db = Journal._open(self, read_only=read_only)
+        for pragma in self.pragmas:
+            db.execute(pragma)
+        return db
+
+
+class Full(_Weaker):
+    """SQLite's default: the removal of the rollback journal is not synced."""
+
+    pragmas = ("PRAGMA synchronous = FULL",)
+
+
+class Normal(_Weaker):
+    """What most applications use."""
+
+    pragmas = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL")
+
+
+def instead(name):
+    """Give the substitution that puts mutant *name* into a victim's wiring."""
+    place = {
+        "put_without_folder": "watchdog.act.hands:put",
+        "Full": "watchdog.wiring:Journal",
+        "Normal": "watchdog.wiring:Journal",
+    }.get(name, "watchdog.wiring:Transaction")
+    return {place: f"tests.crash.mutants:{name}"}

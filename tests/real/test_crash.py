@@ -1,0 +1,63 @@
+"""The watchdog is killed at every boundary of a rollback; the next one ends it."""
+
+import pytest
+
+from tests.crash import mutants, runs
+from tests.crash.ground import ONE, THREE, Ground
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def ground(tmp_path):
+    made = []
+
+    def ground(*args, **more):
+        made.append(Ground(tmp_path / "ground", *args, **more))
+        return made[-1].deploy()
+
+    yield ground
+    for one in made:
+        one.strike()
+
+
+@pytest.mark.parametrize("services", [ONE, THREE], ids=["one", "three"])
+@pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+def test_a_rollback_that_is_killed_at_every_boundary_comes_to_one_whole_pair(
+    ground, layout, services
+):
+    here, tally = ground(layout, services), runs.Tally("all boundaries")
+
+    case = runs.chain(here, tally)
+
+    assert tally.faults == []
+    # Each thing that was done was killed three times: intended, done, noted.
+    assert case.kills > 20 * len(services)
+
+
+@pytest.mark.parametrize("phase", runs.PHASES)
+def test_killed_while_the_engine_is_at_it_the_rollback_ends_as_it_would_have(
+    ground, phase
+):
+    here, tally = ground("shared-file", ONE), runs.Tally("each request")
+    runs.places(here)
+    count = here.proxy.count
+
+    for number in range(1, count + 1):
+        runs.kill_at(here, tally, {"rule": runs.at_request(number, phase)})
+
+    assert tally.faults == []
+    assert tally.kills == tally.runs == count
+
+
+def test_a_transaction_that_never_looks_would_be_seen(ground):
+    here, tally = ground("versioned", ONE), runs.Tally("mutant")
+
+    for number in range(1, 7):
+        rule = runs.at_request(number, "answered")
+        broken = mutants.instead("NeverLooks")
+        runs.kill_at(here, tally, {"rule": rule}, instead=broken)
+        if tally.faults:
+            break
+
+    assert tally.faults
