@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +19,8 @@ from watchdog.facts.event import (
     WentBack,
 )
 from watchdog.facts.problem import JournalLost
+from watchdog.facts.smoke import Asks
+from watchdog.verify.proof import Answer
 
 LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
 SIZES = pytest.mark.parametrize("count", [1, 3], ids=["one service", "three services"])
@@ -613,3 +616,70 @@ def test_another_stacks_container_of_an_operation_of_the_same_name_is_let_alone(
 
     assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
     assert it.docker.boxes[theirs["Id"]] == before
+
+
+# Smoke checks.
+
+CHECK = Asks("http://dms:5269/version")
+
+
+class Warming(dict):
+    """Answers that come right at the *n*-th time of asking."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.n, self.asked = n, 0
+
+    def __getitem__(self, check):
+        self.asked += 1
+        fine = self.asked >= self.n
+        return Answer(fine, "GET says 200" if fine else "GET says 503, meant 200")
+
+
+def test_smoke_checks_are_asked_again_each_second_until_they_pass(world):
+    it = world()
+    it.rules = replace(it.rules, smoke=(CHECK,))
+    it.smoke = Warming(4)
+
+    it.turn()
+
+    assert_rolled_back_once(it)
+    assert it.smoke.asked == 4
+    assert it.clock.waited == 3.0
+    (ended,) = it.memory.all(RollbackEnded)
+    assert ended.proof.endswith("; GET says 200")
+
+
+def test_smoke_checks_wait_for_health_and_stop_at_the_first_that_fails(world):
+    it = world()
+    it.rules = replace(it.rules, smoke=(CHECK, Asks("http://dms:5269/scan")))
+    it.smoke = Warming(99)
+    it.docker.sick.add(a_pair("v1.2.0").image)
+
+    it.turn()
+
+    assert_put_back_once(it)
+    # Never of the sick target; once of what was put back.
+    assert it.smoke.asked == 1
+
+
+@LAYOUTS
+def test_a_target_that_never_passes_is_put_back_whatever_the_old_one_says(
+    world, shared
+):
+    it = world(shared=shared)
+    it.rules = replace(it.rules, smoke=(CHECK,))
+    it.smoke = Warming(99)
+
+    it.turn()
+
+    assert_put_back_once(it)
+    (back,) = it.memory.all(WentBack)
+    assert back.words == (
+        "v1.2.0 did not come up as meant within 60 s: smoke check failed: "
+        "GET says 503, meant 200"
+    )
+    (ended,) = it.memory.all(RollbackEnded)
+    assert ended.proof.endswith(
+        "smoke check failed, as it may have before: GET says 503, meant 200"
+    )

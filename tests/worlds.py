@@ -525,6 +525,7 @@ class World:
         self.trials = Trials()
         self.rules = rules(services=services, **chosen)
         self.releases = {v: a_release(v) for v in ("v1.2.0", "v1.3.0", "v1.3.1")}
+        self.smoke = {}
         self.default = None
         self.faulty = None
         self.restart = "unless-stopped"
@@ -601,6 +602,7 @@ class World:
                 sealed=lambda *_: None,
             ),
             ask_stack=self.docker.answers,
+            smoke=lambda check, _: self.smoke[check],
             tenants_of=self.tenants_of,
             memory=self.memory,
             rules=self.rules,

@@ -3,11 +3,14 @@
 Source: Docker Engine API 1.41 and later, the highest that the engine speaks.
 """
 
-from collections.abc import Callable, Mapping
+import struct
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import requests
+import urllib3
 from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
 
@@ -17,6 +20,8 @@ T = TypeVar("T")
 _GATEWAY = (502, 503, 504)
 _IN_ONE_CREATE = (1, 44)  # from here on all networks go into the create call
 _MAC_OF_NETWORK = (1, 52)  # from here on a container has none of its own
+_MOST_OUTPUT = 64 * 1024  # bytes of what a command printed; more is not read
+_FRAME = struct.Struct(">BxxxL")  # which stream, how many bytes
 
 
 class _LookOnly(APIClient):  # type: ignore[misc] # the SDK has no types
@@ -127,6 +132,50 @@ class Engine:
 
     # -- acting ----------------------------------------------------------------
 
+    def prepare(self, container: str, argv: Sequence[str]) -> str:
+        """Make ready to run *argv* in a container that runs; return its name."""
+        return self._found(
+            f"prepare a command in {container[:12]}",
+            lambda c: str(c.exec_create(container, list(argv))["Id"]),
+        )
+
+    def run(self, prepared: str, within: timedelta) -> str:
+        """Run what was *prepared*; give what it printed first, both streams as one.
+
+        Past *within* it is left to itself, and what it printed until then is given;
+        one that keeps printing gets that time once more.
+        """
+
+        def ask(client: APIClient) -> str:
+            # The SDK's own method waits for output for ever.
+            url = client._url("/exec/{0}/start", prepared)
+            response = client._post_json(
+                url,
+                data={"Detach": False, "Tty": False},
+                stream=True,
+                timeout=within.total_seconds(),
+            )
+            client._raise_for_status(response)
+            raw, last = bytearray(), time.monotonic() + within.total_seconds()
+            try:
+                while len(raw) < _MOST_OUTPUT and time.monotonic() < last:
+                    part = response.raw.read1(_MOST_OUTPUT)
+                    if not part:
+                        break
+                    raw += part
+            except urllib3.exceptions.HTTPError:
+                pass  # its time is over; whether it ended is asked next
+            finally:
+                response.close()
+            return _printed(bytes(raw))
+
+        return self._found("run a command", ask)
+
+    def exit_code(self, prepared: str) -> int | None:
+        """Give what a command exited with; None while it runs."""
+        found = self._found("look at a command", lambda c: c.exec_inspect(prepared))
+        return None if found["ExitCode"] is None else int(found["ExitCode"])
+
     def pull(self, repository: str, digest: str) -> None:
         """Pull by digest. An error in the stream is an error, whatever the status."""
 
@@ -225,3 +274,13 @@ class Engine:
                 f"the engine refused to {what}: {missing.explanation or missing}",
                 "it was there when the plan was made; somebody removed it",
             ) from missing
+
+
+def _printed(raw: bytes) -> str:
+    """Take the text out of the engine's frames; the last may be cut."""
+    parts: list[bytes] = []
+    while len(raw) >= _FRAME.size:
+        _, length = _FRAME.unpack_from(raw)
+        parts.append(raw[_FRAME.size : _FRAME.size + length])
+        raw = raw[_FRAME.size + length :]
+    return b"".join(parts).decode(errors="replace")

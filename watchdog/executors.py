@@ -3,17 +3,22 @@
 from collections.abc import Callable
 
 from watchdog.act.hands import Hands
+from watchdog.act.smoke import run
 from watchdog.decide.plan import Replay
 from watchdog.engine import Engine
+from watchdog.facts.smoke import Asks, Runs, SmokeCheck
+from watchdog.observe.health import ask
 from watchdog.observe.running import Stack
-from watchdog.roles import Executor
+from watchdog.roles import Clock, Executor
 from watchdog.settings import Settings
+from watchdog.verify.proof import Answer
 
 
 def executor_of(
     settings: Settings,
     blob: Callable[[str], bytes],
     sealed: Callable[[str, bytes, bytes], None],
+    clock: Clock,
 ) -> Executor:
     """Make the executor of *settings*; nothing is opened yet.
 
@@ -42,4 +47,19 @@ def executor_of(
         sealed=sealed,
     )
     plans = Replay(eyes.deployed, eyes.pinned, services, settings.stop_within)
-    return Executor(eyes, plans, hands)
+    return Executor(eyes, plans, hands, smoke_of(to_act, clock))
+
+
+def smoke_of(
+    to_act: Engine, clock: Clock
+) -> Callable[[SmokeCheck, tuple[str, ...]], Answer]:
+    """Give what carries out one smoke check among the given containers."""
+
+    def smoke(check: SmokeCheck, containers: tuple[str, ...]) -> Answer:
+        match check:
+            case Asks():
+                return ask(check)
+            case Runs():
+                return run(to_act, clock, check, containers)
+
+    return smoke

@@ -468,6 +468,8 @@ def _keys_at(model: type[BaseModel], at: Place) -> Collection[str]:
     """Name the keys that are known at a place of *model*."""
     kind: Any = model
     for part in at:
+        if isinstance(part, int):
+            continue  # any place of a list holds the same
         kind = _model_in(kind)
         if kind is None or part not in _names(kind):
             return ()
@@ -486,6 +488,6 @@ def _names(model: type[BaseModel]) -> dict[str, Any]:
 def _model_in(kind: Any) -> type[BaseModel] | None:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return kind
-    if get_origin(kind) in (Union, UnionType, Annotated):
+    if get_origin(kind) in (Union, UnionType, Annotated, tuple):
         return next(filter(None, map(_model_in, get_args(kind))), None)
     return None

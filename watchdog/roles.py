@@ -11,8 +11,10 @@ from watchdog.facts.pair import NotKnown, Record, Running
 from watchdog.facts.plan import Plan, Step
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Reading
+from watchdog.facts.smoke import SmokeCheck
 from watchdog.facts.trial import Trial
 from watchdog.facts.trigger import Release, Trigger
+from watchdog.verify.proof import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +127,12 @@ class Doer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """One way to put a pair back: who sees, who plans and who does belong together."""
+    """One way to put a pair back: who sees, plans, does and asks belong together."""
 
     eyes: Eyes
     plans: Plans
     hands: Doer
+    smoke: Callable[[SmokeCheck, tuple[str, ...]], Answer]
 
 
 class Remembers(Protocol):

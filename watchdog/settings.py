@@ -10,7 +10,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -21,6 +21,7 @@ from pydantic import (
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -196,6 +197,15 @@ def _at_most(limit: timedelta) -> AfterValidator:
     return AfterValidator(at_most)
 
 
+def _at_most_number(limit: int) -> AfterValidator:
+    def at_most(value: int) -> int:
+        if value > limit:
+            raise Said(f"{value} is too much", f"{limit} at most")
+        return value
+
+    return AfterValidator(at_most)
+
+
 def _some_and_distinct(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
         raise Said("is empty", "name at least one")
@@ -236,6 +246,30 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Smoke(_Part):
+    """One smoke check: a GET, or a command in a service's containers.
+
+    *expect* is the GET's; *service* is the command's, None for the first of the stack.
+    """
+
+    http: HttpUrl | None = None
+    exec: tuple[OneLine, ...] | None = None
+    expect: Annotated[Whole, _at_most_number(599)] | None = None
+    contains: OneLine | None = None
+    service: OneLine | None = None
+    timeout: Annotated[SomeTime, _at_most(timedelta(minutes=1))] = timedelta(seconds=5)
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.http is None) == (not self.exec):
+            raise Said("is neither or both", "write either `http: URL` or `exec: […]`")
+        if self.http is None and self.expect is not None:
+            raise Said("a command has no status", "leave `expect` out: it must exit 0")
+        if self.http is not None and self.service is not None:
+            raise Said("a URL has no service", "leave `service` out")
+        return self
+
+
 class Stack(_Part):
     """The Compose stack that is watched, and where its halves of a pair are."""
 
@@ -261,6 +295,7 @@ class Stack(_Part):
     signature_namespace: OneLine = "manifest@dms"
     health: HttpUrl = "http://localhost:5269/health"
     version: HttpUrl | None = None
+    smoke: tuple[Smoke, ...] = ()
 
 
 class Prometheus(_Part):
@@ -276,6 +311,7 @@ class Engine(_Part):
 
     url: Annotated[str, BeforeValidator(_engine_url)] = "unix:///var/run/docker.sock"
     timeout: SomeTime = timedelta(seconds=30)
+    pull_within: SomeTime = timedelta(minutes=5)
 
 
 class Listen(_Part):
@@ -523,6 +559,18 @@ def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
         )
     if are_right(("blind_for",), ("poll",)):
         yield from _longer("blind_for", it.blind_for, "poll", it.poll)
+    for place, check in enumerate(it.stack.smoke if are_right(("stack",)) else ()):
+        where = f"stack.smoke[{place}]"
+        if check.service is not None and check.service not in it.stack.services:
+            yield Fault(
+                f"{where}.service",
+                f"{seen(check.service)} is not one of stack.services",
+                one_of(check.service, it.stack.services),
+            )
+        if are_right(("prove_within",)):
+            yield from _longer(
+                "prove_within", it.prove_within, f"{where}.timeout", check.timeout
+            )
     owners: dict[str, str] = {}
     for approver, keys in it.approvers.items():
         for place, key in enumerate(keys):

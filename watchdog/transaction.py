@@ -25,10 +25,12 @@ from watchdog.facts.problem import (
     Unreachable,
 )
 from watchdog.facts.rules import Rules
+from watchdog.facts.smoke import SmokeCheck
 from watchdog.roles import Clock, Doer, Eyes, Remembers
 from watchdog.verify.proof import Answer, NotYet, Proven, prove
 
 _BETWEEN_LOOKS = 0.05  # s; a look is a few GETs, and a proof late is a rollback late
+_BETWEEN_SMOKE = 1.0  # s; a smoke check is the stack's own work
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Transaction:
     eyes: Eyes
     hands: Doer
     ask_stack: Callable[[str], tuple[Answer, ...]]
+    smoke: Callable[[SmokeCheck, tuple[str, ...]], Answer]
     tenants_of: Callable[[str], tuple[str, ...]]
     memory: Remembers
     rules: Rules
@@ -118,13 +121,13 @@ class Transaction:
             ("proved", rollback.started.to_pair),
             ("put-back", rollback.started.from_pair),
         ):
-            outcome = self._look(pair)
+            outcome = self._look(pair, as_it_was=how == "put-back")
             if isinstance(outcome, Proven):
                 return self._ended(how, f"by hand, after it was stuck: {outcome.words}")
         seen = self.eyes.running(self.tenants_of)
         ours = (rollback.started.from_pair.key, rollback.started.to_pair.key)
         if isinstance(seen, Running) and seen.pair.key not in ours:
-            outcome = self._look(seen.pair)
+            outcome = self._look(seen.pair, as_it_was=True)
             if isinstance(outcome, Proven):
                 words = f"{seen.pair.version} was deployed meanwhile: {outcome.words}"
                 return self._ended("overtaken", words)
@@ -181,7 +184,7 @@ class Transaction:
     def _bring_about(self, plan: Plan, target: Record, step: Step, meant: Pair) -> None:
         """Look; unless it is so already, note the intent, act, and look again."""
         if step.do is Do.PROVE:
-            evidence = self._prove(meant)
+            evidence = self._prove(meant, as_it_was=step.which is Which.OLD)
         else:
             evidence = self.hands.is_done(plan, target, step)
         if not evidence:
@@ -202,12 +205,12 @@ class Transaction:
         if rollback and step.words not in rollback.done:
             self.memory.add(self.clock.now(), StepDone(plan.op, step, evidence))
 
-    def _prove(self, meant: Pair) -> str:
+    def _prove(self, meant: Pair, *, as_it_was: bool) -> str:
         """Wait until what runs is proved to be *meant*, within ``prove_within``."""
         patience = self.rules.prove_within.total_seconds()
         deadline = self.clock.monotonic() + patience
         while True:
-            outcome = self._look(meant)
+            outcome = self._look(meant, as_it_was=as_it_was)
             if isinstance(outcome, Proven):
                 return outcome.words
             if outcome.hopeless or self.clock.monotonic() >= deadline:
@@ -215,9 +218,9 @@ class Transaction:
                     f"{meant.version} did not come up as meant within "
                     f"{patience:g} s: {outcome.words}"
                 )
-            self.clock.pause(_BETWEEN_LOOKS)
+            self.clock.pause(_BETWEEN_SMOKE if outcome.unhurried else _BETWEEN_LOOKS)
 
-    def _look(self, meant: Pair) -> Proven | NotYet:
+    def _look(self, meant: Pair, *, as_it_was: bool = False) -> Proven | NotYet:
         seen = self.eyes.running(self.tenants_of)
         health: tuple[str, ...] = ()
         if isinstance(seen, Running):
@@ -226,7 +229,21 @@ class Transaction:
         if isinstance(outcome, NotYet):
             # Asked before its time, a stack can hold a connection for seconds.
             return outcome
-        return prove(meant, seen, health, self.ask_stack(meant.version))
+        answers = self.ask_stack(meant.version)
+        outcome = prove(meant, seen, health, answers)
+        if isinstance(outcome, NotYet) or not isinstance(seen, Running):
+            return outcome
+        smoke = self._smoke(seen.containers)
+        return prove(meant, seen, health, answers, smoke, as_it_was=as_it_was)
+
+    def _smoke(self, containers: tuple[str, ...]) -> tuple[Answer, ...]:
+        """Ask the smoke checks in their order, up to the first that fails."""
+        answers: list[Answer] = []
+        for check in self.rules.smoke:
+            answers.append(self.smoke(check, containers))
+            if not answers[-1].fine:
+                break
+        return tuple(answers)
 
     def _proof(self, steps: tuple[Step, ...]) -> str:
         """Give what the proof among *steps* showed when it was done."""

@@ -24,6 +24,7 @@ from watchdog.facts.event import Entry, WatchStarted
 from watchdog.facts.problem import JournalLost, Problem
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
+from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.facts.trial import Trial, cure
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
@@ -33,7 +34,7 @@ from watchdog.record.log import to_stdout
 from watchdog.record.memory import Memory
 from watchdog.release_folder import ReleaseFolder
 from watchdog.schedule import RealClock, Schedule
-from watchdog.settings import Address, Settings
+from watchdog.settings import Address, Settings, Smoke
 from watchdog.show.http import Faces
 from watchdog.show.metrics import Pulse
 from watchdog.signature import verify_seal
@@ -73,7 +74,18 @@ def rules_of(settings: Settings) -> Rules:
         stop_within=settings.stop_within,
         daily_limit=settings.daily_limit,
         observe_only=settings.mode == "observe",
+        smoke=tuple(
+            _check(one, settings.stack.services) for one in settings.stack.smoke
+        ),
     )
+
+
+def _check(given: Smoke, services: tuple[str, ...]) -> SmokeCheck:
+    contains = given.contains or ""
+    if given.http is not None:
+        return Asks(given.http, given.expect or 200, contains, given.timeout)
+    service = given.service or services[0]
+    return Runs(given.exec or (), service, contains, given.timeout)
 
 
 def releases_of(settings: Settings) -> ReleaseFolder:
@@ -151,11 +163,12 @@ def wire(
             name=f"the manifest of {tenant}",
         )
 
-    executor = executor_of(settings, journal.blob, sealed)
+    executor = executor_of(settings, journal.blob, sealed, clock)
     transaction = Transaction(
         eyes=executor.eyes,
         hands=executor.hands,
         ask_stack=lambda meant: ask_stack(stack.health, stack.version or "", meant),
+        smoke=executor.smoke,
         tenants_of=lambda version: _tenants(releases, version),
         memory=memory,
         rules=rules,

@@ -13,6 +13,7 @@ from tests.worlds import breached, rules
 from watchdog.act.hands import Hands
 from watchdog.decide.plan import Replay
 from watchdog.engine import Engine
+from watchdog.executors import smoke_of
 from watchdog.facts.event import (
     RollbackEnded,
     RollbackStarted,
@@ -83,7 +84,7 @@ class Rig:
         self.folder = folder
         self.project = project
         self.services = services
-        self.smoke = lambda _: ()
+        self.ask_stack = lambda _: ()
         self._volumes = set()
         self.url = os.environ.get("DOCKER_HOST", _SOCKET)
         self.to_look = Engine(self.url, timedelta(seconds=30))
@@ -221,7 +222,8 @@ class Rig:
         transaction = Transaction(
             eyes=self.eyes,
             hands=hands or self.hands,
-            ask_stack=self.smoke,
+            ask_stack=self.ask_stack,
+            smoke=smoke_of(self.to_act, RealClock()),
             tenants_of=lambda _: ("meesho",),
             memory=self.memory,
             rules=self.rules,

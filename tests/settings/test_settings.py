@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from watchdog.facts.problem import Fault, Refused
+from watchdog.facts.smoke import Asks, Runs
 from watchdog.settings import Address, Settings, load
+from watchdog.wiring import rules_of
 
 EXAMPLE = Path(__file__).parent.parent.parent / "config" / "watchdog.yaml"
 SECOND = timedelta(seconds=1)
@@ -99,6 +101,68 @@ def test_the_example_explains_every_key():
         if re.match(r"\s*[a-z_]+:", line):
             # A comment, a sibling that shares one, or the key of this group.
             assert above.strip(), line
+
+
+# Smoke checks.
+
+
+def test_a_smoke_check_is_a_get_or_a_command(read):
+    get = {"http": "http://dms:5269/version", "contains": "meesho"}
+    command = {"exec": ["python", "-m", "dms.check"], "timeout": "10s"}
+
+    settings = read({"stack": {"smoke": [get, command]}})
+
+    assert rules_of(settings).smoke == (
+        Asks("http://dms:5269/version", 200, "meesho", 5 * SECOND),
+        Runs(("python", "-m", "dms.check"), "dms", "", 10 * SECOND),
+    )
+
+
+def test_a_smoke_check_may_come_through_the_environment(read):
+    given = '[{"http": "http://dms:5269/scan", "expect": 405}]'
+    settings = read(WATCHDOG_STACK__SMOKE=given)
+
+    assert rules_of(settings).smoke == (Asks("http://dms:5269/scan", 405),)
+
+
+@pytest.mark.parametrize(
+    ("check", "fault"),
+    [
+        ({}, "stack.smoke[0]: is neither or both; write either `http: URL`"),
+        (
+            {"http": "http://a/", "exec": ["b"]},
+            "stack.smoke[0]: is neither or both; write either `http: URL`",
+        ),
+        ({"exec": []}, "stack.smoke[0]: is neither or both; write either"),
+        ({"exec": "sh -c x"}, 'stack.smoke[0].exec: "sh -c x" is not a list'),
+        (
+            {"exec": ["a"], "expect": 200},
+            "stack.smoke[0]: a command has no status; leave `expect` out",
+        ),
+        (
+            {"http": "http://a/", "service": "dms"},
+            "stack.smoke[0]: a URL has no service; leave `service` out",
+        ),
+        ({"http": "http://a/", "expect": 600}, "stack.smoke[0].expect: 600 is too"),
+        (
+            {"exec": ["a"], "service": "dsm"},
+            'stack.smoke[0].service: "dsm" is not one of stack.services; did you mean',
+        ),
+        (
+            {"exec": ["a"], "timeout": "60s"},
+            "prove_within: 1m is not longer than stack.smoke[0].timeout, 1m",
+        ),
+        ({"exec": ["a"], "timeout": "61s"}, "stack.smoke[0].timeout: 1m1s is too"),
+        (
+            {"htpp": "http://a/"},
+            "stack.smoke[0].htpp: unknown key; did you mean `http`?",
+        ),
+    ],
+)
+def test_a_smoke_check_that_is_not_one_is_refused(faults, check, fault):
+    found = faults({"stack": {"smoke": [check]}})
+
+    assert any(one.startswith(fault) for one in found), found
 
 
 # What counts.

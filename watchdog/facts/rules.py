@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from watchdog.facts.smoke import SmokeCheck
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -25,3 +27,4 @@ class Rules:
     stop_within: timedelta
     daily_limit: int
     observe_only: bool = False
+    smoke: tuple[SmokeCheck, ...] = ()

@@ -26,6 +26,7 @@ class NotYet:
 
     words: str
     hopeless: bool = False
+    unhurried: bool = False  # asking again at once would only burden the stack
 
 
 def prove(
@@ -33,12 +34,16 @@ def prove(
     seen: Running | NotKnown,
     health: tuple[str, ...],
     answers: tuple[Answer, ...],
+    smoke: tuple[Answer, ...] = (),
+    *,
+    as_it_was: bool = False,
 ) -> Proven | NotYet:
     """Compare what runs with what was meant; every part counts.
 
     *health* holds Docker's word for each container with a health check
     (``healthy``, ``starting``, ``unhealthy``); *answers* what the stack's own
-    endpoints said.
+    endpoints said, *smoke* what its smoke checks came to. A pair that is put back
+    *as_it_was* need not pass those: what ran before may be bad, and ran.
     """
     if isinstance(seen, NotKnown):
         return NotYet(seen.words)
@@ -52,16 +57,22 @@ def prove(
         )
     still = [state for state in seen.states if state != "running"]
     if still:
-        return NotYet(f"a container is {still[0]}, meant running")
+        # Docker starts it again, or nobody does.
+        over = still[0] in ("exited", "dead")
+        return NotYet(f"a container is {still[0]}, meant running", hopeless=over)
     sick = [word for word in health if word != "healthy"]
     if sick:
         return NotYet(f"a container is {sick[0]}, meant healthy")
     wrong = [answer.words for answer in answers if not answer.fine]
     if wrong:
         return NotYet(wrong[0])
+    failed = [answer.words for answer in smoke if not answer.fine]
+    if failed and not as_it_was:
+        return NotYet(f"smoke check failed: {failed[0]}", unhurried=True)
     parts = [f"image {meant.image[:19]}", f"manifests {_of(meant)}"]
     parts += ["container healthy"] if health else ["container running"]
-    parts += [answer.words for answer in answers]
+    parts += [answer.words for answer in (*answers, *smoke) if answer.fine]
+    parts += [f"smoke check failed, as it may have before: {words}" for words in failed]
     return Proven("; ".join(parts))
 
 
