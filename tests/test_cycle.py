@@ -17,10 +17,12 @@ from tests.worlds import (
     World,
     a_pair,
     a_release,
+    a_roster,
     a_trigger,
 )
 from watchdog.facts.event import (
     Answered,
+    AnswerVoided,
     BlindTooLong,
     BreachConfirmed,
     FarEndBack,
@@ -38,6 +40,7 @@ from watchdog.facts.event import (
     RecoverySeen,
     ReleaseArmed,
     ReleaseUnfiled,
+    Reminded,
     RollbackEnded,
     RollbackRefused,
     RollbackStarted,
@@ -456,6 +459,112 @@ def test_a_denial_holds_and_is_said(world):
     (closed,) = it.memory.all(QuestionClosed)
     assert closed.how == "denied"
     assert it.docker.calls == []
+
+
+def test_a_dri_who_left_before_the_rollback_has_approved_nothing(world):
+    it = ask(world)
+    answer(it, "approve", BELA)
+    it.releases["v1.3.0"] = replace(it.releases["v1.3.0"], dri=(ASHA,))
+
+    it.turn()
+
+    (void,) = it.memory.all(AnswerVoided)
+    assert void.words == (
+        f"the approve of {BELA} counts no more: {BELA} is not a DRI of this release "
+        "any more"
+    )
+    assert it.memory.all(RollbackStarted) == it.docker.calls == []
+
+
+def test_a_key_that_was_revoked_before_the_rollback_has_approved_nothing(world):
+    it = ask(world)
+    answer(it, "approve", BELA)
+    it.roster = a_roster(ASHA)
+
+    it.turn()
+
+    assert len(it.memory.all(AnswerVoided)) == 1
+    assert it.memory.all(RollbackStarted) == it.docker.calls == []
+
+
+def test_two_must_agree_where_the_release_file_says_so(folders):
+    it = World(folders())
+    it.bake("v1.2.0")
+    it.releases["v1.3.0"] = a_release(required_approvals=2)
+    it.compose_up("v1.3.0")
+    it.turn()
+    it.turn(it.rules.settle)
+    it.numbers.values[HTTP_5XX.name] = 9
+    it.turn()
+    (question,) = it.memory.all(QuestionAsked)
+    assert json.loads(question.document)["required_approvals"] == 2
+    answer(it, "approve", BELA)
+    it.turn()
+    assert it.memory.all(RollbackStarted) == []
+    answer(it, "approve", ASHA)
+    it.turn()
+
+    (begun,) = it.memory.all(RollbackStarted)
+    assert begun.approved_by == f"{BELA} and {ASHA}"
+    (done,) = it.memory.all(RollbackEnded)
+    assert done.waited == begun.waited == 5.0
+
+
+def test_without_anybody_who_could_answer_it_is_refused_in_words(world):
+    it = world()
+    it.roster = a_roster("carl@flexli.example")
+    it.numbers.values[HTTP_5XX.name] = 9
+
+    words = it.turn()
+
+    assert words == (
+        f"1 of {ASHA}, {BELA} must agree, and only 0 have a key that counts: nobody "
+        "can be asked"
+    )
+    assert it.memory.all(QuestionAsked) == []
+    assert len(it.memory.all(RollbackRefused)) == 1
+
+
+def test_a_promised_fix_is_waited_for_and_then_asked_about_again(world):
+    it = ask(world)
+    (first,) = it.memory.all(QuestionAsked)
+    eta = it.clock.now() + 20 * MINUTE
+    it.memory.add(
+        it.clock.now(),
+        Answered(
+            first.question, "msg-fix", "forward_fix", ASHA, "a fix", "{}", eta=eta
+        ),
+    )
+    assert "fixes forward until" in it.turn()
+    it.turn(20 * MINUTE)
+
+    (_, second) = it.memory.all(QuestionAsked)
+    assert second.instead_of == first.question
+    assert "the fix that" in second.words
+    (closed,) = it.memory.all(QuestionClosed)
+    assert (closed.question, closed.how) == (first.question, "superseded")
+    # The clock of the MTTR goes on.
+    assert second.expires == first.expires
+
+
+def test_who_does_not_answer_is_reminded_twice(world):
+    it = ask(world)
+    for _ in range(5):
+        it.turn(10 * MINUTE)
+
+    shares = [one.share for one in it.memory.all(Reminded)]
+    assert shares == ["50%", "75%"]
+
+
+def test_a_wrong_roster_is_told_and_the_last_good_one_stays(world):
+    it = world()
+    it.roster_faulty = Problem("approvers.yaml refused, 1 fault")
+
+    it.turn()
+
+    assert it.memory.standing.lost == {
+        "the roster of approvers": "approvers.yaml refused, 1 fault"
+    }
 
 
 def test_silence_holds_and_is_said_once(world):

@@ -46,10 +46,11 @@ class Box:
         (folder / "stack").mkdir()
         (folder / "releases").mkdir()
         self.release(RELEASE)
+        people = {"approvers": {ASHA: {"keys": [KEY]}}}
+        (folder / "approvers.yaml").write_text(yaml.safe_dump(people))
         self.settings = {
             "state": str(self.state),
             "stack": {"directory": str(folder / "stack")},
-            "approvers": {ASHA: [KEY]},
             "listen": {"decisions": "127.0.0.1:0", "private": "127.0.0.1:0"},
             # Nobody listens there.
             "engine": {"url": f"unix://{folder}/docker.sock"},

@@ -21,7 +21,7 @@ def folder(tmp_path):
 
 
 def test_a_file_that_ships_later_is_in_force_at_the_next_turn(folder):
-    files = ReleaseFolder(folder, SCRAPE, DRI)
+    files = ReleaseFolder(folder, SCRAPE, lambda: DRI)
     assert files.for_version("v1.3.0").is_default
 
     (folder / "v1.3.0.yaml").write_text((SHIPPED / "v1.3.0.yaml").read_text())
@@ -32,7 +32,7 @@ def test_a_file_that_ships_later_is_in_force_at_the_next_turn(folder):
 
 
 def test_a_wrong_file_changes_nothing_and_is_said_until_it_is_right(folder):
-    files = ReleaseFolder(folder, SCRAPE, DRI)
+    files = ReleaseFolder(folder, SCRAPE, lambda: DRI)
     good = files.for_version("v1.2.0")
     path = folder / "v1.2.0.yaml"
     right = path.read_text()
@@ -51,7 +51,7 @@ def test_a_wrong_file_changes_nothing_and_is_said_until_it_is_right(folder):
 
 
 def test_a_folder_that_goes_away_leaves_the_last_files_in_force(folder):
-    files = ReleaseFolder(folder, SCRAPE, DRI)
+    files = ReleaseFolder(folder, SCRAPE, lambda: DRI)
     folder.rename(folder.with_name("elsewhere"))
 
     assert isinstance(files.refresh(), Refused)
@@ -62,4 +62,4 @@ def test_a_wrong_file_at_the_start_is_refused(folder):
     (folder / "v1.2.0.yaml").write_text("release: v1.2.0\n")
 
     with pytest.raises(Refused, match="triggers"):
-        ReleaseFolder(folder, SCRAPE, DRI)
+        ReleaseFolder(folder, SCRAPE, lambda: DRI)

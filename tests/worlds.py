@@ -23,6 +23,7 @@ from watchdog.facts.event import (
 from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
 from watchdog.facts.problem import Claimed, EngineRefused, Unreachable
 from watchdog.facts.reading import Blind, Block, Look, Measured
+from watchdog.facts.roster import Approver, Key, Roster, Scheme
 from watchdog.facts.rules import Rules
 from watchdog.facts.trial import Trial
 from watchdog.facts.trigger import Action, Release, Trigger, Value
@@ -527,7 +528,8 @@ class World:
         self.releases = {v: a_release(v) for v in ("v1.2.0", "v1.3.0", "v1.3.1")}
         self.smoke = {}
         self.default = None
-        self.faulty = None
+        self.faulty = self.roster_faulty = None
+        self.roster = a_roster()
         self.restart = "unless-stopped"
         self.networks = {"dms_default": {}, "dms_back": {"Aliases": ["db"]}}
         self._secrets = itertools.count(1)
@@ -642,6 +644,7 @@ class World:
             transaction=self.transaction(),
             memory=self.memory,
             releases=self.filed(),
+            roster=Enrolled(self.roster, self.roster_faulty),
             rules=self.rules,
             secret=lambda: f"secret{next(self._secrets)}",
         )
@@ -725,6 +728,23 @@ class Files:
 
     def __init__(self, releases, faulty=None):
         self.for_version = releases.for_version
+        self.refresh = lambda: faulty
+
+
+def a_roster(*names, **other):
+    """Enrol people with one key each; *other* are whole approvers by name."""
+    people = {
+        name: Approver(name, (Key(f"{name}#1", Scheme.ED25519, bytes([n]) * 32),))
+        for n, name in enumerate(names or (ASHA, BELA), 1)
+    }
+    return Roster(people | other)
+
+
+class Enrolled:
+    """A roster that is in force; *faulty* is what is wrong with a newer one."""
+
+    def __init__(self, roster, faulty=None):
+        self.roster = roster
         self.refresh = lambda: faulty
 
 

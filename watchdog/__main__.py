@@ -19,6 +19,7 @@ from watchdog.notation import Said, duration
 from watchdog.observe.history import Past, moment
 from watchdog.record.journal import Journal
 from watchdog.release_file import load_release
+from watchdog.roster_file import load_roster
 from watchdog.schedule import RealClock
 from watchdog.settings import Settings
 from watchdog.shell import HERE, AsJson, Config, settings_at
@@ -201,7 +202,8 @@ def _filed(settings: Settings, release: str) -> Release:
             f"no release file for {release} in {settings.releases}",
             f"known: {', '.join(known) or 'none'}",
         )
-    return load_release(path, settings.prometheus.scrape_interval, settings.approvers)
+    names = load_roster(settings.approvers).names
+    return load_release(path, settings.prometheus.scrape_interval, names)
 
 
 def _apart(step: str, settings: Settings) -> timedelta | None:

@@ -6,6 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from watchdog.decide.approval import (
+    deadline_of,
+    reminders,
+    why_it_does_not_count,
+)
 from watchdog.decide.policy import baked, decide, differ, recovered
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
@@ -30,10 +35,21 @@ from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 from watchdog.facts.verdict import Clear, Verdict, kind_of
 from watchdog.judging import Judging, far_end_back, far_end_lost
-from watchdog.roles import Arms, Eyes, Filed, Metrics, Plans, Remembers, Turn
+from watchdog.roles import (
+    Arms,
+    Enrolled,
+    Eyes,
+    Filed,
+    Metrics,
+    Plans,
+    Remembers,
+    Turn,
+)
 from watchdog.transaction import Transaction
 
-_FILES = "a release file"  # one that was good before: that one stays in force
+# Both were good before: what was good stays in force.
+_FILES = "a release file"
+_ROSTER = "the roster of approvers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +63,7 @@ class Cycle:
     transaction: Transaction
     memory: Remembers
     releases: Filed
+    roster: Enrolled
     rules: Rules
     secret: Callable[[], str]
 
@@ -64,11 +81,15 @@ class Cycle:
         standing = self.memory.standing
         if standing.rollback is not None:
             return self.transaction.carry_out(standing.rollback)
-        faulty = self.releases.refresh()
-        if faulty:
-            far_end_lost(self.memory, _FILES, faulty, at)
-        else:
-            far_end_back(self.memory, _FILES, at)
+        # The roster first: the release files name people of it.
+        for what, faulty in (
+            (_ROSTER, self.roster.refresh()),
+            (_FILES, self.releases.refresh()),
+        ):
+            if faulty:
+                far_end_lost(self.memory, what, faulty, at)
+            else:
+                far_end_back(self.memory, what, at)
         seen = self._observe(at)
         if isinstance(seen, str):
             return seen
@@ -187,7 +208,8 @@ class Cycle:
                 at, kind(incident.id, words), IncidentClosed(incident.id, words)
             )
             return words
-        decision = decide(self.memory.standing, release, self.rules, at)
+        self._look_after_the_question(release, at)
+        decision = decide(self.memory.standing, release, self.rules, at, verdicts)
         match decision:
             case Hold(words=words):
                 return _watching(seen, verdicts) if incident is None else words
@@ -211,22 +233,60 @@ class Cycle:
         name = self.memory.keep(record, blobs)
         self.memory.add(at, PairProvedGood(seen.pair.key, words, record=name))
 
+    def _look_after_the_question(self, release: Release, at: datetime) -> None:
+        """Take out the answers that count no more, and remind who has not answered."""
+        question = self.memory.standing.question
+        if question is None or question.closed:
+            return
+        void = why_it_does_not_count(question, release, self.roster.roster, at)
+        found: list[Event] = list(void)
+        found += reminders(question, release, self.rules.on_call, at)
+        if found:
+            self.memory.add(at, *found)
+
     def _ask(self, seen: Running, release: Release, ask: Ask, at: datetime) -> str:
+        able = [n for n in release.eligible if self.roster.roster.can_answer(n, at)]
+        if len(able) < release.required_approvals:
+            return self._refuse(
+                ask.incident,
+                f"{release.required_approvals} of {', '.join(release.eligible)} must "
+                f"agree, and only {len(able)} have a key that counts: nobody can be "
+                "asked",
+                at,
+            )
         question = f"apr_{self.secret()}"
-        expires = at + release.mttr
-        name = self.rules.name
-        document = _document(name, question, ask, seen.pair, at=at, expires=expires)
+        incident = self.memory.standing.incident
+        onsets = [b.onset for b in incident.charged if b.onset] if incident else []
+        expires = deadline_of(min(onsets, default=None), release, at)
+        document = _document(
+            self.rules.name,
+            question,
+            ask,
+            seen.pair,
+            at=at,
+            expires=expires,
+            needed=release.required_approvals,
+        )
         words = (
             f"{', '.join(release.dri)}: roll {seen.pair.version} back to "
             f"{ask.to.version}? {ask.words}"
         )
         digest = f"sha256:{hashlib.sha256(document.encode()).hexdigest()}"
-        self.memory.add(
-            at,
-            QuestionAsked(
-                question, ask.incident, document, digest, release.dri, expires, words
-            ),
+        events: list[Event] = []
+        if ask.again:
+            events.append(QuestionClosed(ask.again, "superseded", ask.words))
+        asked = QuestionAsked(
+            question,
+            ask.incident,
+            document,
+            digest,
+            release.dri,
+            expires,
+            words,
+            needed=release.required_approvals,
+            instead_of=ask.again,
         )
+        self.memory.add(at, *events, asked)
         return words
 
     def _refuse(self, incident: str, words: str, at: datetime) -> str:
@@ -234,7 +294,7 @@ class Cycle:
         events: list[Event] = [RollbackRefused(incident, words)]
         if question and not question.closed:
             how = "denied" if question.denied_by else "closed"
-            if at >= question.asked.expires and not question.denied_by:
+            if at >= question.deadline and not question.denied_by:
                 how = "expired"
             events.append(QuestionClosed(question.asked.question, how, words))
         self.memory.add(at, *events)
@@ -276,9 +336,13 @@ class Cycle:
             return self._refuse(decision.incident, problem.words, at)
         events: list[Event] = []
         question = standing.question
+        waited = 0.0
         if question and not question.closed:
             how = "superseded" if decision.automatic else "carried out"
+            if decision.automatic and at >= question.deadline:
+                how = "expired"
             events.append(QuestionClosed(question.asked.question, how, decision.cause))
+            waited = question.waited
         self.memory.add(
             at,
             *events,
@@ -290,6 +354,7 @@ class Cycle:
                 cause=decision.cause,
                 approved_by=decision.approved_by,
                 automatic=decision.automatic,
+                waited=waited,
             ),
             claim=f"rollback/{decision.incident}",
         )
@@ -330,6 +395,7 @@ def _document(
     *,
     at: datetime,
     expires: datetime,
+    needed: int,
 ) -> str:
     """Freeze what is asked; an answer binds exactly these bytes by their sha256."""
     halves = {
@@ -349,6 +415,7 @@ def _document(
         "action": "rollback",
         **halves,
         "root_cause": ask.words,
+        "required_approvals": needed,
         "created_at": at.isoformat(timespec="seconds"),
         "expires_at": expires.isoformat(timespec="seconds"),
     }

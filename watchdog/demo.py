@@ -108,6 +108,8 @@ class Stage:
     def settings(self, **changes: Any) -> None:
         """Write the settings of a watchdog that runs as a process on this stage."""
         public = base64.b64encode(self.key.public_key().public_bytes_raw()).decode()
+        people = {"approvers": {DRI: {"keys": [f"whpk_{public}"]}}}
+        (self.config / "approvers.yaml").write_text(yaml.safe_dump(people))
         whole: dict[str, Any] = {
             "name": f"{self.project}-stage",
             "stack": {
@@ -128,7 +130,6 @@ class Stage:
             "poll": "1s",
             "bake_time": "5s",
             "blind_for": "10s",
-            "approvers": {DRI: [f"whpk_{public}"]},
             "listen": {
                 "decisions": self.decisions.removeprefix("http://"),
                 "private": self.private.removeprefix("http://"),

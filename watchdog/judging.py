@@ -192,6 +192,7 @@ class Judging:
                 value=verdict.value,
                 bound=verdict.bound,
                 elsewhere=verdict.elsewhere,
+                onset=verdict.onset,
             ),
             PromotionPaused(version, words),
             # What came from elsewhere says nothing against the pair.

@@ -250,6 +250,9 @@ class _File(_Part):
     deployment: Literal["cloud", "on-prem"] = "cloud"
     mttr: SomeTime | None = None
     dri: tuple[OneLine, ...] | None = None
+    secondary: tuple[OneLine, ...] = ()
+    required_approvals: Whole = 1
+    on_no_answer: Literal["hold", "roll-back"] = "hold"
     approved_by: OneLine | None = None
     watch_for: SomeTime = timedelta(hours=24)
     defaults: _Care = _Care()
@@ -421,6 +424,9 @@ def load_release(
         rollback_safe=file.rollback_safe,
         mttr=file.mttr or MTTR[file.deployment],
         watch_for=file.watch_for,
+        secondary=file.secondary,
+        required_approvals=file.required_approvals,
+        on_no_answer=file.on_no_answer,
     )
 
 
@@ -514,15 +520,44 @@ def _faults_of_people(
     dri = file.dri or ()
     if not dri and filled.is_right("dri"):
         yield Fault("dri", "is missing", "name who decides about this release")
-    for place, name in enumerate(dri):
-        if name in dri[:place]:
-            yield Fault(in_words(("dri", place)), f"{seen(name)} is listed twice")
+    eligible = [
+        *(("dri", place, name) for place, name in enumerate(dri)),
+        *(("secondary", place, name) for place, name in enumerate(file.secondary)),
+    ]
+    names = [name for _, _, name in eligible]
+    for number, (key, place, name) in enumerate(eligible):
+        at = in_words((key, place))
+        if name in names[:number]:
+            yield Fault(at, f"{seen(name)} is listed twice")
         elif approvers is not None and name not in approvers:
             yield Fault(
-                in_words(("dri", place)),
+                at,
                 f"nobody with the name {seen(name)} in approvers; who could answer?",
-                one_of(name, approvers) or "list their key in the settings",
+                one_of(name, approvers) or "list their key in the roster",
             )
+    if not 1 <= file.required_approvals <= 2:
+        yield Fault(
+            "required_approvals", f"{file.required_approvals} is not 1 or 2", "write 1"
+        )
+    elif dri and len(set(names)) < file.required_approvals:
+        yield Fault(
+            "required_approvals",
+            f"{file.required_approvals} people must agree, and only {len(set(names))} "
+            "may answer",
+            "list another one under `secondary`",
+        )
+    if file.on_no_answer != "hold" and is_default:
+        yield Fault(
+            "on_no_answer",
+            "says roll-back in the file for all versions, which nobody approved",
+            "leave it out",
+        )
+    elif file.on_no_answer != "hold" and file.approved_by is None:
+        yield Fault(
+            "approved_by",
+            "is missing, and silence rolls back",
+            "name who of dri agreed to that",
+        )
     if not (dri and filled.is_right("approved_by") and filled.is_right("dri")):
         return
     if file.approved_by is not None and file.approved_by not in dri:

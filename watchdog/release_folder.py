@@ -1,6 +1,6 @@
 """The release files as they are in force: read again when the folder changes."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,9 +20,12 @@ class ReleaseFolder:
     """
 
     def __init__(
-        self, folder: Path, scrape: timedelta, approvers: Collection[str]
+        self,
+        folder: Path,
+        scrape: timedelta,
+        approvers: Callable[[], Collection[str]],
     ) -> None:
-        """Read the folder.
+        """Read the folder; *approvers* gives the names that may answer now.
 
         Raises:
             Refused: a file is wrong; there is nothing to keep in force yet.
@@ -60,7 +63,7 @@ class ReleaseFolder:
         return self._refused
 
     def _read(self) -> Releases:
-        return load_releases(self._folder, self._scrape, self._approvers)
+        return load_releases(self._folder, self._scrape, self._approvers())
 
     def _look(self) -> Look:
         """Tell cheaply whether anything changed: names, sizes, times and inodes."""

@@ -11,6 +11,7 @@ from watchdog.facts.pair import NotKnown, Record, Running
 from watchdog.facts.plan import Plan, Step
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Reading
+from watchdog.facts.roster import Roster
 from watchdog.facts.smoke import SmokeCheck
 from watchdog.facts.trial import Trial
 from watchdog.facts.trigger import Release, Trigger
@@ -173,6 +174,19 @@ class Filed(Protocol):
 
     def refresh(self) -> Problem | None:
         """Read again what changed; say what is wrong, the last good stays in force."""
+        ...
+
+
+class Enrolled(Protocol):
+    """The roster."""
+
+    @property
+    def roster(self) -> Roster:
+        """Who may answer now."""
+        ...
+
+    def refresh(self) -> Problem | None:
+        """Read it again if it changed; say what is wrong, the last good one stays."""
         ...
 
 

@@ -6,7 +6,6 @@ the defaults here.
 """
 
 import re
-from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -43,7 +42,6 @@ from watchdog.notation import (
     Whole,
     duration,
     fill,
-    in_words,
     mapping_in,
     one_line,
     one_of,
@@ -67,24 +65,7 @@ NOT_SETTINGS = frozenset(
 )
 """Variables that begin like a setting and are not one."""
 
-_KEY_PREFIX = "whpk_"
-_SECRET_KEY_PREFIXES = ("whsk_", "whsec_")
 _TENANT = "{tenant}"
-
-# The points of Ed25519 with a tiny order, sign bit masked: for these, signatures can
-# be made without any private key. Source: libsodium, ``ge25519_has_small_order``.
-_KEYS_OF_NOBODY = frozenset(
-    bytes.fromhex(key)
-    for key in (
-        "00" * 32,
-        "01" + "00" * 31,
-        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-        "ec" + "ff" * 30 + "7f",
-        "ed" + "ff" * 30 + "7f",
-        "ee" + "ff" * 30 + "7f",
-    )
-)
 
 
 class Address(NamedTuple):
@@ -215,31 +196,10 @@ def _some_and_distinct(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _public_key(value: object) -> str:
-    hint = f"write `{_KEY_PREFIX}` and the base64 of the 32 bytes of an Ed25519 key"
-    if isinstance(value, str) and value.startswith(_SECRET_KEY_PREFIXES):
-        # Not shown: it would stand in a log.
-        raise Said("is a secret key", "list the public half, and make a new pair")
-    got = one_line(value)
-    try:
-        key = b64decode(got.removeprefix(_KEY_PREFIX), validate=True)
-    except ValueError:
-        key = b""
-    if not got.startswith(_KEY_PREFIX) or len(key) != 32:
-        raise Said(f"{seen(got)} is not a public key", hint)
-    if key[:31] + bytes([key[31] & 0x7F]) in _KEYS_OF_NOBODY:
-        raise Said(f"{seen(got)} is a key that anybody can sign for", hint)
-    return got
-
-
 HttpUrl = Annotated[str, _url("http", "https")]
 Inside = Annotated[str, BeforeValidator(_inside)]
 Absolute = Annotated[Path, BeforeValidator(_absolute)]
 Distinct = AfterValidator(_some_and_distinct)
-Approver = Annotated[
-    str, _shaped(r"[A-Za-z0-9._+@-]+", "a name like `asha@flexli.example`")
-]
-PublicKey = Annotated[str, BeforeValidator(_public_key)]
 
 
 class _Part(BaseModel):
@@ -333,7 +293,8 @@ class Log(_Part):
 class Settings(BaseSettings):
     """All of ``config/watchdog.yaml``, every default filled in; see ``load``.
 
-    *releases* is absolute, or relative to the process like the settings file was.
+    *releases* and *approvers* are absolute, or relative to the process like the
+    settings file was.
     *settle* is never empty. *recover_within* is None for "the trigger's own window
     and 5 minutes".
     """
@@ -362,9 +323,7 @@ class Settings(BaseSettings):
     recover_within: SomeTime | None = None
     daily_limit: Whole = 3
     on_call: OneLine = "ops"
-    approvers: Mapping[Approver, Annotated[tuple[PublicKey, ...], Distinct]] = Field(
-        default_factory=dict
-    )
+    approvers: Annotated[Path, BeforeValidator(_path)] = Path("approvers.yaml")
     listen: Listen = Listen()
     log: Log = Log()
 
@@ -452,7 +411,13 @@ def load(path: Path, env: Mapping[str, str]) -> Settings:
     if faults:
         raise Refused(str(path), faults)
     settings = filled.value
-    return settings.model_copy(update={"releases": path.parent / settings.releases})
+    here = path.parent
+    return settings.model_copy(
+        update={
+            "releases": here / settings.releases,
+            "approvers": here / settings.approvers,
+        }
+    )
 
 
 def _secrets(env: Mapping[str, str]) -> tuple[dict[str, _Secret], list[Fault]]:
@@ -571,16 +536,6 @@ def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
             yield from _longer(
                 "prove_within", it.prove_within, f"{where}.timeout", check.timeout
             )
-    owners: dict[str, str] = {}
-    for approver, keys in it.approvers.items():
-        for place, key in enumerate(keys):
-            owner = owners.setdefault(key, approver)
-            if owner != approver:
-                yield Fault(
-                    in_words(("approvers", approver, place)),
-                    f"{seen(key)} is {owner}'s key too",
-                    "one key is one person's",
-                )
 
 
 def _is_folder(path: Path) -> bool:

@@ -1,14 +1,13 @@
-"""The two signatures we accept: a manifest's seal, an approver's answer.
+"""A manifest's seal: who signed these bytes, if anybody that we listen to.
 
-Source: OpenSSH PROTOCOL.sshsig; Standard Webhooks 1.0, scheme ``v1a`` (Ed25519).
+Source: OpenSSH PROTOCOL.sshsig.
 """
 
 import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -21,19 +20,11 @@ _ARMOR = re.compile(
 )
 _HINT = "sign it again: ssh-keygen -Y sign -f KEY -n NAMESPACE FILE"
 _HASHES = {b"sha512": hashlib.sha512, b"sha256": hashlib.sha256}
-_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_TIMESTAMP = re.compile(r"[1-9][0-9]{9}")
-_TOLERANCE = timedelta(minutes=5)
-_MOST_SIGNATURES = 8
 _KEY = "ssh-ed25519"
 
 
 class BadSeal(Problem):
     """The bytes are not signed by anybody that we listen to."""
-
-
-class Unauthorized(Problem):
-    """The message is not signed by a listed approver; the caller learns no more."""
 
 
 def verify_seal(
@@ -144,65 +135,3 @@ def _signers(allowed: str, namespace: str) -> Iterable[tuple[bytes, str]]:
             yield base64.b64decode(words[at + 1], validate=True), words[0]
         except (IndexError, binascii.Error):
             continue
-
-
-def who_signed(
-    headers: Mapping[str, list[str]],
-    body: bytes,
-    approvers: Mapping[str, tuple[bytes, ...]],
-    at: datetime,
-) -> tuple[str, str]:
-    """Verify a signed message; return (its id, the approver whose key signed it).
-
-    *headers* maps lower-case names to all their values, *approvers* a name to raw
-    Ed25519 public keys. Nothing of *body* is parsed. Every key is tried.
-
-    Raises:
-        Unauthorized: for whatever reason; the words are for our log only.
-    """
-    found: list[str] = []
-    for name in ("webhook-id", "webhook-timestamp", "webhook-signature"):
-        values = headers.get(name, [])
-        if len(values) != 1:
-            raise Unauthorized(f"{len(values)} headers {name}, meant 1")
-        found.append(values[0])
-    message, stamp, signatures = found
-    if not _ID.fullmatch(message):
-        raise Unauthorized("webhook-id is not 8 to 64 of A-Z a-z 0-9 _ -")
-    if not _TIMESTAMP.fullmatch(stamp):
-        raise Unauthorized("webhook-timestamp is not ten digits")
-    if abs(int(stamp) - at.timestamp()) > _TOLERANCE.total_seconds():
-        raise Unauthorized(f"webhook-timestamp {stamp} is over 5 minutes off")
-    offered = signatures.split(" ")
-    if len(signatures) > 1024 or len(offered) > _MOST_SIGNATURES:
-        raise Unauthorized("webhook-signature is too long")
-    signed = f"{message}.{stamp}.".encode() + body
-    who = ""
-    for entry in offered:
-        version, comma, text = entry.partition(",")
-        if not comma:
-            raise Unauthorized("webhook-signature has an entry without a version")
-        if version != "v1a":
-            continue
-        raw = _canonical(text)
-        if raw is None:
-            raise Unauthorized("a v1a signature is not canonical base64")
-        for name, keys in approvers.items():
-            for key in keys:
-                try:
-                    Ed25519PublicKey.from_public_bytes(key).verify(raw, signed)
-                except (InvalidSignature, ValueError):
-                    continue
-                who = who or name
-    if not who:
-        raise Unauthorized("no signature of a listed approver fits")
-    return message, who
-
-
-def _canonical(text: str) -> bytes | None:
-    """Decode base64 that has exactly one spelling; None for any other."""
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return raw if base64.b64encode(raw).decode() == text else None

@@ -270,6 +270,7 @@ class Transaction:
                 root_cause=started.cause,
                 owner=self.rules.on_call,
                 proof=proof,
+                waited=started.waited,
             ),
             claim=f"ended/{started.plan.op}",
         )

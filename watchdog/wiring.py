@@ -1,7 +1,6 @@
 """The one place where concrete things are made and handed to each other."""
 
 import asyncio
-import base64
 import contextlib
 import os
 import secrets
@@ -33,6 +32,7 @@ from watchdog.record.journal import Journal
 from watchdog.record.log import to_stdout
 from watchdog.record.memory import Memory
 from watchdog.release_folder import ReleaseFolder
+from watchdog.roster_file import RosterFile
 from watchdog.schedule import RealClock, Schedule
 from watchdog.settings import Address, Settings, Smoke
 from watchdog.show.http import Faces
@@ -88,10 +88,13 @@ def _check(given: Smoke, services: tuple[str, ...]) -> SmokeCheck:
     return Runs(given.exec or (), service, contains, given.timeout)
 
 
-def releases_of(settings: Settings) -> ReleaseFolder:
+def releases_of(settings: Settings, roster: RosterFile | None = None) -> ReleaseFolder:
     """Load every release file, or refuse with all of their faults."""
+    people = roster or RosterFile(settings.approvers)
     return ReleaseFolder(
-        settings.releases, settings.prometheus.scrape_interval, settings.approvers
+        settings.releases,
+        settings.prometheus.scrape_interval,
+        lambda: people.roster.names,
     )
 
 
@@ -148,7 +151,8 @@ def wire(
         JournalLost: the state folder can't be used, or another watchdog has it.
     """
     stack, folder = settings.stack, settings.stack.directory
-    rules, releases = rules_of(settings), releases_of(settings)
+    roster = RosterFile(settings.approvers)
+    rules, releases = rules_of(settings), releases_of(settings, roster)
     clock = RealClock()
     journal = Journal(settings.state)
     memory = Memory(journal, say or to_stdout(settings.log.format, settings.log.level))
@@ -183,6 +187,7 @@ def wire(
         transaction=transaction,
         memory=memory,
         releases=releases,
+        roster=roster,
         rules=rules,
         secret=lambda: secrets.token_urlsafe(18),
     )
@@ -196,7 +201,12 @@ def wire(
         now=clock.now,
         pulse=lambda: _pulse(schedule),
     )
-    door = Door(memory, audience=settings.name, approvers=_keys(settings))
+    door = Door(
+        memory,
+        audience=settings.name,
+        roster=lambda: roster.roster,
+        releases=releases,
+    )
     webhook = Webhook(memory, door, now=clock.now, wake=schedule.wake)
     orders = Orders(memory)
     control = Control(orders, now=clock.now, wake=schedule.wake)
@@ -297,13 +307,6 @@ def _tenants(releases: ReleaseFolder, version: str) -> tuple[str, ...]:
 def _pulse(schedule: Schedule) -> Pulse:
     pace = schedule.pace
     return Pulse(pace.turns, pace.took, pace.late_total, schedule.is_fresh())
-
-
-def _keys(settings: Settings) -> dict[str, tuple[bytes, ...]]:
-    return {
-        name: tuple(base64.b64decode(key.removeprefix("whpk_")) for key in keys)
-        for name, keys in settings.approvers.items()
-    }
 
 
 def _text_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -21,14 +22,18 @@ from tests.worlds import (
     HTTP_5XX,
     MINUTE,
     SECOND,
+    Files,
     Notebook,
+    a_release,
     asked,
     breached,
 )
 from watchdog.approve.answer import Door
 from watchdog.approve.webhook import Webhook
+from watchdog.delivery import Signed, Unauthorized, signature, who_signed
 from watchdog.facts.event import Answered, QuestionClosed
-from watchdog.signature import Unauthorized, who_signed
+from watchdog.facts.roster import Approver, Key, Roster, Scheme
+from watchdog.release_file import Releases
 
 AUDIENCE = "wd:dms-test"
 CARL = "carl@flexli.example"
@@ -43,10 +48,19 @@ def public(key):
     return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
-APPROVERS = {name: (public(key),) for name, key in KEYS.items()}
 # A second key of Asha's, while she replaces the first.
 SECOND_KEY = Ed25519PrivateKey.from_private_bytes(b"\x0a" * 32)
-APPROVERS[ASHA] += (public(SECOND_KEY),)
+
+
+def a_key(name, key, number=1, **other):
+    return Key(f"{name}#{number}", Scheme.ED25519, public(key), **other)
+
+
+ROSTER = Roster(
+    {name: Approver(name, (a_key(name, key),)) for name, key in KEYS.items()}
+    | {ASHA: Approver(ASHA, (a_key(ASHA, KEYS[ASHA]), a_key(ASHA, SECOND_KEY, 2)))}
+)
+APPROVERS = tuple(ROSTER.keys_at(AT))
 
 
 class Place:
@@ -56,13 +70,20 @@ class Place:
         self.memory = Notebook()
         self.at = AT
         self.woken = 0
+        self.roster = ROSTER
+        self.release = a_release()
         self.memory.add(AT, *HEALTHY_THEN_NEXT, breached(HTTP_5XX), asked())
         self.digest = self.memory.standing.question.asked.digest
         self.start()
 
     def start(self):
         """Start the process anew; only the journal is left."""
-        door = Door(self.memory, audience=AUDIENCE, approvers=APPROVERS)
+        door = Door(
+            self.memory,
+            audience=AUDIENCE,
+            roster=lambda: self.roster,
+            releases=Files(Releases({"v1.3.0": self.release})),
+        )
         webhook = Webhook(self.memory, door, now=lambda: self.at, wake=self.wake)
         self.app = Starlette(routes=webhook.routes())
 
@@ -163,6 +184,7 @@ def test_an_approval_is_recorded_and_wakes_the_turn(place):
             "state": "approved",
             "decision": "approve",
             "approver": ASHA,
+            "votes": {"have": 1, "need": 1},
         },
     )
     assert reply.headers["content-type"] == "application/json"
@@ -170,6 +192,7 @@ def test_an_approval_is_recorded_and_wakes_the_turn(place):
     assert answered == Answered(
         *("apr_1", "msg_00000001", "approve", ASHA, "5xx everywhere"),
         place.body().decode(),
+        key=f"{ASHA}#1",
     )
     assert place.woken == 1
 
@@ -207,9 +230,9 @@ def test_the_vector_of_the_protocol_verifies():
     key = base64.b64decode("iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w=")
     at = AT.fromtimestamp(1795444862, AT.tzinfo)
 
-    assert who_signed(headers, body, {"asha": (key,)}, at) == (
-        "dec_01JDCQ8W3Z5T",
-        "asha",
+    keys = [("asha", Key("asha-2026a", Scheme.ED25519, key))]
+    assert who_signed(headers, body, keys, at) == Signed(
+        "dec_01JDCQ8W3Z5T", "asha", "asha-2026a", Scheme.ED25519
     )
 
 
@@ -444,7 +467,7 @@ def test_of_a_race_of_yes_and_no_the_no_wins(place):
 
     assert codes <= {202, 409}
     question = place.memory.standing.question
-    assert question.approved_by is None
+    assert not question.is_approved
     assert question.denied_by.by == BELA
 
 
@@ -478,7 +501,7 @@ def test_approving_after_a_denial_is_refused(place):
     reply = place.decide(by=BELA, message="msg_00000002")
 
     assert said(reply) == (409, "already_denied")
-    assert place.memory.standing.question.approved_by is None
+    assert not place.memory.standing.question.is_approved
 
 
 def test_denying_after_an_approval_wins(place):
@@ -489,11 +512,19 @@ def test_denying_after_an_approval_wins(place):
     assert place.memory.standing.question.denied_by.by == BELA
 
 
-@pytest.mark.parametrize("how", ["superseded", "denied", "closed", "carried out"])
-def test_an_answer_to_what_is_over_is_refused(place, how):
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ("superseded", "superseded"),
+        ("denied", "already_denied"),
+        ("closed", "already_closed"),
+        ("carried out", "already_executed"),
+    ],
+)
+def test_an_answer_to_what_is_over_is_refused(place, how, code):
     place.memory.add(AT, QuestionClosed("apr_1", how, "words"))
 
-    assert said(place.decide()) == (409, f"already_{how.replace(' ', '_')}")
+    assert said(place.decide()) == (409, code)
 
 
 @pytest.mark.parametrize(
@@ -503,6 +534,164 @@ def test_at_its_deadline_a_question_is_expired(place, after, code):
     place.at = AT + after
 
     assert place.decide().status_code == code
+
+
+# Two people, a promised fix, a broken glass.
+
+
+def test_where_two_must_agree_the_first_is_pending(place):
+    place.memory.add(AT, replace(asked("inc-1", "apr_2"), needed=2))
+
+    def decide(by, message):
+        body = place.body(approval_id="apr_2", approver=by)
+        path = "/v1/approvals/apr_2/decision"
+        return place.post(body, signed(body, KEYS[by], message), path).json()
+
+    one, two = decide(ASHA, "msg_00000001"), decide(BELA, "msg_00000002")
+
+    assert (one["state"], one["votes"]) == ("pending", {"have": 1, "need": 2})
+    assert (two["state"], two["votes"]) == ("approved", {"have": 2, "need": 2})
+
+
+def test_one_person_with_two_keys_is_no_two_people(place):
+    place.memory.add(AT, replace(asked("inc-1", "apr_2"), needed=2))
+    replies = []
+    for number, key in enumerate((KEYS[ASHA], SECOND_KEY)):
+        body = place.body(approval_id="apr_2")
+        headers = signed(body, key, f"msg_{number:08}")
+        replies.append(place.post(body, headers, "/v1/approvals/apr_2/decision"))
+
+    assert [said(reply) for reply in replies] == [(202, None), (409, "duplicate_vote")]
+    assert not place.memory.standing.questions["apr_2"].is_approved
+
+
+def test_a_promised_fix_is_recorded_with_its_time(place):
+    reply = place.decide(decision="forward_fix", eta="2026-03-11T09:00:00+05:30")
+
+    assert reply.status_code == 202
+    assert reply.json()["eta"] == "2026-03-11T03:30:00+00:00"
+    assert reply.json()["state"] == "pending"
+    answer, eta = place.memory.standing.question.forward_fix
+    assert (answer.by, eta) == (ASHA, AT + 30 * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("eta", "code"),
+    [
+        (None, "schema"),
+        ("soon", "schema"),
+        ("2026-03-11T03:30:00", "schema"),
+        ("2026-03-11T03:00:00Z", "eta_out_of_time"),
+        ("2026-03-11T04:00:01Z", "eta_out_of_time"),
+    ],
+)
+def test_a_fix_is_promised_for_a_time_before_the_deadline(place, eta, code):
+    reply = place.decide(decision="forward_fix", eta=eta)
+
+    assert said(reply) == (422, code)
+    assert place.answers == []
+
+
+def test_a_promise_may_be_given_again_and_only_a_fix_has_a_time(place):
+    for number, minute in enumerate((30, 50)):
+        eta = f"2026-03-11T03:{minute}:00Z"
+        message = f"msg_{number:08}"
+        reply = place.decide(decision="forward_fix", eta=eta, message=message)
+        assert reply.status_code == 202
+
+    assert said(place.decide(eta="2026-03-11T03:30:00Z")) == (422, "schema")
+
+
+def test_a_broken_glass_approves_alone_with_a_reason_and_twice_a_day(place):
+    glass = "breakglass@flexli.example"
+    key = Ed25519PrivateKey.from_private_bytes(b"\x0b" * 32)
+    person = Approver(glass, (a_key(glass, key),), break_glass=True)
+    place.roster = Roster(dict(ROSTER.approvers) | {glass: person})
+
+    def decide(number, **other):
+        question = f"apr_{number}"
+        if number > 1:
+            place.memory.add(AT, replace(asked("inc-1", question), needed=2))
+        body = place.body(approver=glass, approval_id=question, **other)
+        path = f"/v1/approvals/{question}/decision"
+        return place.post(body, signed(body, key, f"msg_{number:08}"), path)
+
+    long = "Slack and SSO are down, scans fail"
+    assert said(decide(1, reason="help")) == (403, "break_glass_reason")
+    refused = decide(1, reason=long, decision="deny")
+    assert said(refused) == (403, "break_glass_approves_only")
+    wrong = decide(1, reason=long, action_digest=f"sha256:{'0' * 64}")
+    assert said(wrong) == (409, "action_mismatch")
+    assert decide(2, reason=long).json()["state"] == "approved"
+    assert decide(3, reason=long).status_code == 202
+    assert said(decide(4, reason=long)) == (403, "break_glass_limit")
+    place.at = AT + 25 * HOUR
+    assert place.memory.all(Answered)[0].break_glass
+
+
+def test_a_shared_secret_may_sign_and_proves_the_person(place):
+    secret = bytes(range(32))
+    person = Approver(BELA, (Key("bela-hmac", Scheme.HMAC, secret),))
+    place.roster = Roster(dict(ROSTER.approvers) | {BELA: person})
+    body = place.body(approver=BELA)
+    headers = signature("msg_00000001", AT, body, secret)
+
+    reply = place.post(body, [("content-type", "application/json"), *headers.items()])
+
+    assert reply.status_code == 202
+    (answered,) = place.memory.all(Answered)
+    assert (answered.by, answered.key, answered.scheme) == (BELA, "bela-hmac", "v1")
+
+
+def test_a_public_key_is_no_shared_secret(place):
+    body = place.body()
+    headers = signature("msg_00000001", AT, body, public(KEYS[ASHA]))
+
+    reply = place.post(body, [("content-type", "application/json"), *headers.items()])
+
+    assert (reply.status_code, reply.json()) == (401, UNAUTHORIZED)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"revoked": True}, {"not_after": AT}, {"not_before": AT + SECOND}],
+)
+def test_a_key_that_does_not_count_now_is_refused_like_a_strangers(place, change):
+    person = Approver(ASHA, (a_key(ASHA, KEYS[ASHA], **change),))
+    place.roster = Roster(dict(ROSTER.approvers) | {ASHA: person})
+
+    reply = place.decide()
+
+    assert (reply.status_code, reply.json()) == (401, UNAUTHORIZED)
+
+
+def test_while_keys_are_changed_old_and_new_may_both_sign(place):
+    body = place.body()
+    old, new = (
+        dict(signed(body, key))["webhook-signature"] for key in (STRANGER, KEYS[ASHA])
+    )
+
+    reply = place.post(body, changed(signed(body), webhook_signature=f"{old} {new}"))
+
+    assert reply.status_code == 202
+
+
+def test_a_dri_who_left_the_release_file_is_refused_at_once(place):
+    place.release = a_release(dri=(BELA,))
+    place.start()
+
+    assert said(place.decide()) == (403, "not_a_release_dri")
+
+
+def test_of_a_superseded_question_the_next_one_is_named(place):
+    place.memory.add(
+        AT, QuestionClosed("apr_1", "superseded", "words"), asked("inc-1", "apr_2")
+    )
+
+    reply = place.decide()
+
+    assert said(reply) == (409, "superseded")
+    assert reply.json()["current_approval_id"] == "apr_2"
 
 
 # D. Binding.

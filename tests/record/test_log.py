@@ -102,6 +102,7 @@ def test_what_was_signed_is_not_repeated():
     assert set(line) == {
         *("event", "level", "at", "seq"),
         *("question", "message", "decision", "by", "reason"),
+        *("key", "scheme", "assurance", "eta", "break_glass"),
     }
 
 

@@ -1,40 +1,38 @@
 """A signed answer, weighed against the question it was given to; nothing executes."""
 
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from watchdog.decide.standing import Question
+from watchdog.approve.strict import Malformed, Strict, read
+from watchdog.decide.approval import BREAK_GLASS_A_DAY
+from watchdog.decide.question import Question
+from watchdog.decide.standing import Standing
+from watchdog.delivery import Signed, Unauthorized, who_signed
 from watchdog.facts.event import Answered
 from watchdog.facts.problem import Claimed
-from watchdog.roles import Remembers
-from watchdog.signature import Unauthorized, who_signed
+from watchdog.facts.roster import Roster
+from watchdog.roles import Filed, Remembers
 
-_DEEPEST = 8
-# What is in quotes opens and closes nothing.
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+_SHORTEST_REASON = 20  # signs, of who breaks the glass
+_DAY = timedelta(days=1)
 
 
-class _Data(_Strict):
+class _Data(Strict):
     approval_id: str
     incident_id: str
     audience: str
     action_digest: str
-    decision: Literal["approve", "deny"]
+    decision: Literal["approve", "deny", "forward_fix"]
     approver: str
     reason: str = Field(max_length=2000)
+    eta: str | None = None
 
 
-class Decision(_Strict):
+class Decision(Strict):
     """The body of a decision, as a person's tool signs it."""
 
     type: Literal["rollback.approval.decision"]
@@ -50,11 +48,29 @@ class Reply:
     body: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A decision whose signature was good, however it came in."""
+
+    message: str
+    who: str
+    key: str
+    scheme: str
+    assurance: str
+    decision: str
+    reason: str
+    body: str
+    incident: str
+    digest: str
+    eta: datetime | None = None
+
+
 class Door:
     """Takes signed answers and journals them; the next turn weighs them.
 
     Nothing is parsed before its signature is verified, and nothing that a caller
-    could use is told before that.
+    could use is told before that. Every way in ends in ``take``: there is one
+    decision about who may say what.
     """
 
     def __init__(
@@ -62,126 +78,210 @@ class Door:
         memory: Remembers,
         *,
         audience: str,
-        approvers: Mapping[str, tuple[bytes, ...]],
+        roster: Callable[[], Roster],
+        releases: Filed,
     ) -> None:
         self._memory = memory
         self._audience = audience
-        self._approvers = approvers
+        self._roster = roster
+        self._releases = releases
 
     def answer(
         self, question: str, headers: Mapping[str, list[str]], body: bytes, at: datetime
     ) -> Reply:
         """Weigh one delivery. The same one again is answered like the first."""
         try:
-            message, who = who_signed(headers, body, self._approvers, at)
+            signed = who_signed(headers, body, self._roster().keys_at(at), at)
         except Unauthorized:
-            return _no(401, "unauthorized", "no valid signature of a listed approver")
+            return no(401, "unauthorized", "no valid signature of a listed approver")
         try:
-            given = Decision.model_validate(_strict_json(body))
-        except ValidationError as error:
-            first = error.errors()[0]
-            path = ".".join(str(part) for part in first["loc"])
-            return _no(422, "schema", f"{path}: {first['msg']}")
-        except ValueError as error:
-            return _no(400, "malformed", str(error))
-        data = given.data
+            data = read(Decision, body).data
+            eta = _eta(data)
+        except Malformed as wrong:
+            return no(422 if wrong.code == "schema" else 400, wrong.code, wrong.words)
         if data.audience != self._audience or data.approval_id != question:
-            return _no(403, "wrong_audience_or_path", "the answer is for elsewhere")
-        if data.approver != who:
-            return _no(403, "approver_key_mismatch", f"this key is {who}'s")
+            return no(403, "wrong_audience_or_path", "the answer is for elsewhere")
+        if data.approver != signed.who:
+            return no(403, "approver_key_mismatch", f"this key is {signed.who}'s")
+        return self.take(question, _given(signed, data, body, eta), at)
+
+    def take(self, question: str, given: Given, at: datetime) -> Reply:
+        """Weigh a decision whose sender is known, and journal it."""
         asked = self._memory.standing.questions.get(question)
         if asked is None:
-            return _no(404, "unknown", f"no question {question}")
-        replayed = _again(asked, message, body)
+            return no(404, "unknown", f"no question {question}")
+        replayed = _again(asked, given)
         if replayed is not None:
             return replayed
-        refusal = _weigh(asked, data, who, at)
+        refusal = self._weigh(asked, given, at)
         if refusal is not None:
             return refusal
         answered = Answered(
-            question, message, data.decision, who, data.reason, body.decode()
+            question=question,
+            message=given.message,
+            decision=given.decision,
+            by=given.who,
+            reason=given.reason,
+            body=given.body,
+            key=given.key,
+            scheme=given.scheme,
+            assurance=given.assurance,
+            eta=given.eta,
+            break_glass=self._breaks_glass(given.who),
         )
         try:
-            self._memory.add(at, answered, claim=f"answer/{message}")
+            self._memory.add(at, answered, claim=f"answer/{given.message}")
         except Claimed:
             # Another delivery of it came between our look and our write.
             fresh = self._memory.standing.questions[question]
-            return _again(fresh, message, body) or _no(
+            return _again(fresh, given) or no(
                 409, "idempotency_key_reuse", "this webhook-id was used before"
             )
-        return _recorded(answered, replayed=False)
+        fresh = self._memory.standing.questions[question]
+        return _recorded(fresh, answered, replayed=False)
+
+    def _weigh(self, asked: Question, given: Given, at: datetime) -> Reply | None:
+        if self._breaks_glass(given.who):
+            refusal = _glass(self._memory.standing, given, at)
+        else:
+            refusal = self._eligible(asked, given.who)
+        if refusal is not None:
+            return refusal
+        if given.incident != asked.asked.incident:
+            return no(409, "action_mismatch", "the answer names another incident")
+        if given.digest != asked.asked.digest:
+            return no(409, "action_mismatch", "the answer is about another action")
+        if asked.closed not in ("", "expired"):
+            return self._closed(asked)
+        if asked.closed or at >= asked.deadline:
+            return no(410, "expired", f"it expired at {asked.deadline.isoformat()}")
+        if asked.denied_by:
+            return no(409, "already_denied", f"{asked.denied_by.by} denied it")
+        if given.eta is not None and not at < given.eta <= asked.deadline:
+            return no(
+                422,
+                "eta_out_of_time",
+                f"eta is {given.eta.isoformat()}, meant after now and not after the "
+                f"deadline, {asked.deadline.isoformat()}",
+            )
+        same = [a for a in asked.counted if a.by == given.who]
+        if given.decision != "forward_fix" and any(
+            a.decision == given.decision for a in same
+        ):
+            return no(409, "duplicate_vote", f"{given.who} said so before")
+        return None
+
+    def _eligible(self, asked: Question, who: str) -> Reply | None:
+        """Who may answer is read anew: a DRI who left the file is refused at once."""
+        version = _version_of(self._memory.standing, asked)
+        release = self._releases.for_version(version)
+        if release is None or who not in release.eligible:
+            return no(403, "not_a_release_dri", f"{who} is not a DRI of this release")
+        return None
+
+    def _closed(self, asked: Question) -> Reply:
+        standing = self._memory.standing
+        if asked.closed == "superseded":
+            now = standing.question
+            current = now.asked.question if now and not now.closed else ""
+            reply = no(409, "superseded", "the action was overtaken; look again")
+            more = {"current_approval_id": current} if current else {}
+            return Reply(reply.status, dict(reply.body) | more)
+        if asked.closed == "carried out":
+            code = "already_executing" if standing.rollback else "already_executed"
+            return no(409, code, "the rollback was started")
+        return no(409, f"already_{asked.closed.replace(' ', '_')}", "it was closed")
+
+    def _breaks_glass(self, who: str) -> bool:
+        approver = self._roster().approvers.get(who)
+        return approver is not None and approver.break_glass
 
 
-def _weigh(asked: Question, data: _Data, who: str, at: datetime) -> Reply | None:
-    if who not in asked.asked.dri:
-        return _no(403, "not_a_release_dri", f"{who} is not a DRI of this release")
-    if data.incident_id != asked.asked.incident:
-        return _no(409, "action_mismatch", "the answer names another incident")
-    if data.action_digest != asked.asked.digest:
-        return _no(409, "action_mismatch", "the answer is about another action")
-    if asked.closed not in ("", "expired"):
-        return _no(409, f"already_{asked.closed.replace(' ', '_')}", "it was closed")
-    if asked.closed or at >= asked.asked.expires:
-        return _no(410, "expired", f"it expired at {asked.asked.expires.isoformat()}")
-    if asked.denied_by:
-        return _no(409, "already_denied", f"{asked.denied_by.by} denied it")
-    if any(a.by == who and a.decision == data.decision for a in asked.answers):
-        return _no(409, "duplicate_vote", f"{who} said so before")
+def _eta(data: _Data) -> datetime | None:
+    if data.decision != "forward_fix":
+        if data.eta is not None:
+            raise Malformed("schema", f"data.eta: is not for {data.decision}")
+        return None
+    if data.eta is None:
+        raise Malformed("schema", "data.eta: a fix forward needs the time it is due")
+    try:
+        eta = datetime.fromisoformat(data.eta)
+    except ValueError:
+        eta = None
+    if eta is None or eta.tzinfo is None:
+        raise Malformed(
+            "schema", "data.eta: not a time with a zone, like 2026-11-23T15:30:00Z"
+        )
+    return eta.astimezone(UTC)
+
+
+def _given(signed: Signed, data: _Data, body: bytes, eta: datetime | None) -> Given:
+    return Given(
+        message=signed.message,
+        who=signed.who,
+        key=signed.key,
+        scheme=str(signed.scheme),
+        assurance="key",
+        decision=data.decision,
+        reason=data.reason,
+        body=body.decode(),
+        incident=data.incident_id,
+        digest=data.action_digest,
+        eta=eta,
+    )
+
+
+def _version_of(standing: Standing, asked: Question) -> str:
+    """Find whose release file says who may answer: that of the pair to be left."""
+    incident = standing.incident
+    if incident and incident.id == asked.asked.incident and incident.breaches:
+        return incident.breaches[0].release
+    return standing.running.pair.version if standing.running else ""
+
+
+def _glass(standing: Standing, given: Given, at: datetime) -> Reply | None:
+    if given.decision != "approve":
+        return no(403, "break_glass_approves_only", "a break-glass key may approve")
+    if len(given.reason.strip()) < _SHORTEST_REASON:
+        words = f"a reason of {_SHORTEST_REASON} signs or more is needed"
+        return no(403, "break_glass_reason", words)
+    recent = [broken for broken in standing.glass_broken if at - broken < _DAY]
+    if len(recent) >= BREAK_GLASS_A_DAY:
+        words = f"the glass was broken {len(recent)} times in 24 h"
+        return no(403, "break_glass_limit", words)
     return None
 
 
-def _again(asked: Question, message: str, body: bytes) -> Reply | None:
+def _again(asked: Question, given: Given) -> Reply | None:
     """Answer a delivery that was seen before; None for a new one."""
-    before = next((a for a in asked.answers if a.message == message), None)
+    before = next((a for a in asked.answers if a.message == given.message), None)
     if before is None:
         return None
-    if before.body.encode() != body:
-        return _no(409, "idempotency_key_reuse", "this webhook-id had another body")
-    return _recorded(before, replayed=True)
+    if before.body != given.body:
+        return no(409, "idempotency_key_reuse", "this webhook-id had another body")
+    return _recorded(asked, before, replayed=True)
 
 
-def _recorded(answered: Answered, *, replayed: bool) -> Reply:
-    state = {"approve": "approved", "deny": "denied"}[answered.decision]
+def _recorded(asked: Question, answered: Answered, *, replayed: bool) -> Reply:
+    state = "approved" if asked.is_approved else "pending"
+    if answered.decision == "deny":
+        state = "denied"
     body: dict[str, Any] = {
         "approval_id": answered.question,
         "state": state,
         "decision": answered.decision,
         "approver": answered.by,
+        "votes": {"have": len(asked.approvals), "need": asked.asked.needed},
     }
+    if answered.eta is not None:
+        body["eta"] = answered.eta.isoformat()
     if replayed:
         return Reply(200, body | {"replayed": True})
     return Reply(202, body)
 
 
-def _no(status: int, code: str, words: str) -> Reply:
+def no(status: int, code: str, words: str) -> Reply:
+    """Refuse, as a problem document."""
     return Reply(
         status, {"type": "about:blank", "status": status, "code": code, "title": words}
     )
-
-
-def _strict_json(body: bytes) -> dict[str, Any]:
-    """Parse JSON that has one meaning: UTF-8, no BOM, no double keys, no NaN."""
-    text = body.decode("utf-8")  # UnicodeDecodeError is a ValueError
-    if text.startswith("\N{ZERO WIDTH NO-BREAK SPACE}"):
-        raise ValueError("the body begins with a byte order mark")
-    depth = deepest = 0
-    for char in _STRING.sub("", text):
-        depth += (char in "[{") - (char in "]}")
-        deepest = max(deepest, depth)
-    if deepest > _DEEPEST:
-        raise ValueError("the body is nested too deeply")
-    whole = json.loads(text, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
-    if not isinstance(whole, dict):
-        raise ValueError("the body is not a JSON object")  # noqa: TRY004 - a bad body, not a bad call
-    return whole
-
-
-def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("the body has a key twice")
-    return found
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
-from watchdog.decide.standing import Incident, KnownPair, Question, Standing
+from watchdog.decide.approval import weigh
+from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
 from watchdog.facts.event import BreachConfirmed
 from watchdog.facts.pair import Pair
@@ -14,16 +16,22 @@ from watchdog.facts.trigger import Action, Release
 from watchdog.facts.verdict import Clear, Verdict
 
 _DAY = timedelta(days=1)
+_NONE: Mapping[str, Verdict] = MappingProxyType({})
 _BUILD = re.compile(r"-[0-9a-f]{7,40}$")
 
 
 def decide(
-    s: Standing, release: Release | None, rules: Rules, at: datetime
+    s: Standing,
+    release: Release | None,
+    rules: Rules,
+    at: datetime,
+    verdicts: Mapping[str, Verdict] = _NONE,
 ) -> Decision:
     """Weigh the open incident as of *at*; without one there is nothing to do.
 
     Breaches are read from the standing, where they are latched: a later good
-    sample does not erase them.
+    sample does not erase them. *verdicts* are this turn's; they tell whether a
+    breach still stands when a promised fix is due.
     """
     incident, running = s.incident, s.running_pair
     if incident is None or running is None:
@@ -66,7 +74,16 @@ def decide(
     if question is None:
         first = incident.charged[0]
         return Ask(incident.id, target.pair, f"{first.trigger}: {first.words}")
-    return _weigh(incident, question, target, at)
+    silence = _only_a_person(s, release, rules, at) if release else "there is no file"
+    return weigh(
+        incident,
+        question,
+        target,
+        at,
+        release=release,
+        silence=silence,
+        verdicts=verdicts,
+    )
 
 
 def choose_target(s: Standing, release: Release | None) -> KnownPair | str:
@@ -127,39 +144,6 @@ def _only_a_person(
     if len(recent) >= rules.daily_limit:
         return f"{len(recent)} rollbacks by themselves in 24 h reach daily_limit"
     return ""
-
-
-def _weigh(
-    incident: Incident,
-    question: Question,
-    target: KnownPair,
-    at: datetime,
-) -> Decision:
-    """Weigh what was answered against what was asked, as things stand now."""
-    denied, approved = question.denied_by, question.approved_by
-    if denied:
-        return Refuse(incident.id, f"{denied.by} denied the rollback: {denied.reason}")
-    if question.closed:
-        return Hold(f"the question is {question.closed}; promotion stays paused")
-    if approved:
-        breach = incident.charged[0]
-        return RollBack(
-            incident=incident.id,
-            to=target.pair,
-            record=target.record,
-            cause=f"{breach.trigger}: {breach.words}",
-            approved_by=approved.by,
-            automatic=False,
-            question=question.asked.question,
-        )
-    if at >= question.asked.expires:
-        return Refuse(
-            incident.id,
-            f"nobody of {', '.join(question.asked.dri)} answered until "
-            f"{question.asked.expires:%H:%M:%S} UTC; silence is not a yes",
-        )
-    until = f"{question.asked.expires:%H:%M:%S} UTC"
-    return Hold(f"waiting for {', '.join(question.asked.dri)} until {until}")
 
 
 def recovered(

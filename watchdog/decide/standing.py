@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
+from watchdog.decide.question import Question
 from watchdog.facts.event import (
     Answered,
+    AnswerVoided,
     BlindTooLong,
     BreachConfirmed,
+    ClockStepped,
     Entry,
     FarEndBack,
     FarEndLost,
@@ -26,6 +29,7 @@ from watchdog.facts.event import (
     RecoveryMissed,
     RecoverySeen,
     ReleaseArmed,
+    Reminded,
     RollbackEnded,
     RollbackRefused,
     RollbackStarted,
@@ -38,6 +42,10 @@ from watchdog.facts.event import (
     WentBack,
 )
 from watchdog.facts.pair import Pair
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+# What a time server corrects all day is no step.
+_SET_BACK = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +65,6 @@ class KnownPair:
     good_since: datetime | None = None
     vouched_by: str = ""
     quarantined_since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question and what was answered; *closed* says how it ended, or is empty."""
-
-    asked: QuestionAsked
-    asked_at: datetime
-    answers: tuple[Answered, ...] = ()
-    closed: str = ""
-
-    @property
-    def denied_by(self) -> Answered | None:
-        """The first denial: one is enough, whoever approved before or after."""
-        return next((a for a in self.answers if a.decision == "deny"), None)
-
-    @property
-    def approved_by(self) -> Answered | None:
-        """The first approval, unless somebody denied."""
-        if self.denied_by:
-            return None
-        return next((a for a in self.answers if a.decision == "approve"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +128,7 @@ class Standing:
     *unproven_since* is the last instant at which something spoke against the
     running pair being good: a start of it or of the watch, or any change of a
     verdict.
+    *latest* is the time of the latest event.
     *pair_since* is the first start of the running pair since another one ran, at
     *before_since*: containers made anew from the same pair are still its doing.
     """
@@ -166,6 +153,8 @@ class Standing:
     last_rollback: RollbackEnded | None = None
     hold: HoldPlaced | None = None
     lost: dict[str, str] = field(default_factory=dict)
+    glass_broken: tuple[datetime, ...] = ()
+    latest: datetime = _LONG_AGO
 
     @property
     def running_pair(self) -> KnownPair | None:
@@ -185,7 +174,22 @@ def stand(entries: Iterable[Entry], on: Standing | None = None) -> Standing:
     standing = on or Standing()
     for entry in entries:
         standing = _after(standing, entry)
+        standing = replace(standing, latest=max(standing.latest, entry.at))
     return standing
+
+
+def _behind(s: Standing, at: datetime) -> Standing:
+    """Let nobody gain time when the wall clock was set back while we were away.
+
+    How long we were away can't be known then: what is waited for is over now.
+    """
+    if at >= s.latest - _SET_BACK:
+        return s
+    over = {
+        name: one if one.closed else replace(one, deadline=min(one.deadline, at))
+        for name, one in s.questions.items()
+    }
+    return replace(s, questions=over)
 
 
 def _after(s: Standing, entry: Entry) -> Standing:
@@ -193,7 +197,7 @@ def _after(s: Standing, entry: Entry) -> Standing:
     match event:
         case WatchStarted():
             # Nobody looked while we were away: the bake time starts over.
-            return replace(s, unproven_since=at)
+            return replace(_behind(s, at), unproven_since=at)
         case PairStarted():
             return _started(s, entry, event)
         case PairUnclear():
@@ -244,13 +248,27 @@ def _after(s: Standing, entry: Entry) -> Standing:
         case QuestionAsked(question=question) if s.incident:
             return replace(
                 s,
-                questions=s.questions | {question: Question(event, at)},
+                questions=s.questions | {question: Question(event, at, event.expires)},
                 incident=replace(s.incident, question=question),
             )
         case Answered(question=question) if question in s.questions:
+            asked = s.questions[question].answered(event, at)
+            broken = (*s.glass_broken, at) if event.break_glass else s.glass_broken
+            questions = s.questions | {question: asked}
+            return replace(s, questions=questions, glass_broken=broken)
+        case AnswerVoided(question=question, message=message) if (
+            question in s.questions
+        ):
             asked = s.questions[question]
-            asked = replace(asked, answers=(*asked.answers, event))
+            asked = replace(asked, voided=asked.voided | {message})
             return replace(s, questions=s.questions | {question: asked})
+        case Reminded(question=question, share=share) if question in s.questions:
+            asked = s.questions[question]
+            asked = replace(asked, reminded=asked.reminded | {share})
+            return replace(s, questions=s.questions | {question: asked})
+        case ClockStepped(seconds=seconds):
+            moved = {name: one.moved(seconds) for name, one in s.questions.items()}
+            return replace(s, questions=moved)
         case QuestionClosed(question=question, how=how) if question in s.questions:
             asked = replace(s.questions[question], closed=how)
             return replace(s, questions=s.questions | {question: asked})

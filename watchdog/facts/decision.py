@@ -15,11 +15,15 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A person must decide about *incident*; *to* is what they would approve."""
+    """A person must decide about *incident*; *to* is what they would approve.
+
+    *again* is the question that this one takes the place of.
+    """
 
     incident: str
     to: Pair
     words: str
+    again: str = ""
 
 
 @dataclass(frozen=True, slots=True)

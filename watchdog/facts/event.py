@@ -149,6 +149,7 @@ class BreachConfirmed:
     value: float
     bound: float
     elsewhere: str = ""
+    onset: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,10 @@ class HoldLifted:
 
 @dataclass(frozen=True, slots=True)
 class QuestionAsked:
-    """A person must decide. *document* holds the exact bytes that are signed."""
+    """A person must decide. *document* holds the exact bytes that are signed.
+
+    *needed* different people must agree; *instead_of* is the question before it.
+    """
 
     question: str
     incident: str
@@ -194,13 +198,17 @@ class QuestionAsked:
     dri: tuple[str, ...]
     expires: datetime
     words: str
+    needed: int = 1
+    instead_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A listed person decided; the signature was verified at the door.
 
-    *message* is the delivery's id: the same one again is the same answer.
+    *message* is the delivery's id: the same one again is the same answer. *key*
+    names the key that signed, *scheme* how; *assurance* is ``key``, or the service
+    that vouches for the person. *eta*: until when a fix forward is promised.
     """
 
     question: str
@@ -209,6 +217,30 @@ class Answered:
     by: str
     reason: str
     body: str
+    key: str = ""
+    scheme: str = "v1a"
+    assurance: str = "key"
+    eta: datetime | None = None
+    break_glass: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerVoided:
+    """An answer counts no more: its person or its key may not answer any more."""
+
+    question: str
+    message: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reminded:
+    """*share* of the time for an answer is over; *to* is who is told now."""
+
+    question: str
+    share: str
+    to: tuple[str, ...]
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +262,11 @@ class RollbackRefused:
 
 @dataclass(frozen=True, slots=True)
 class RollbackStarted:
-    """The plan is fixed and nothing is touched yet."""
+    """The plan is fixed and nothing is touched yet.
+
+    *waited*: seconds that people took, from the question to the answer; machine
+    time is what follows.
+    """
 
     incident: str
     plan: Plan
@@ -239,6 +275,7 @@ class RollbackStarted:
     cause: str
     approved_by: str
     automatic: bool
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +332,7 @@ class RollbackEnded:
     root_cause: str
     owner: str
     proof: str
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,6 +432,8 @@ Event: TypeAlias = (
     | HoldLifted
     | QuestionAsked
     | Answered
+    | AnswerVoided
+    | Reminded
     | QuestionClosed
     | RollbackRefused
     | RollbackStarted

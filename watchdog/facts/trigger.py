@@ -135,8 +135,10 @@ class Release:
 
     *version* is empty for ``default.yaml``, which never rolls back by itself.
     *manifests* maps a tenant to a file name in the stack's manifests folder.
-    *mttr* is the deadline of a question; *rollback_to* is empty for "the newest
-    known-good pair".
+    *mttr* is the deadline of a question, from the onset of the breach; *rollback_to*
+    is empty for "the newest known-good pair". *dri* may answer, *secondary* too, and
+    are reminded later; *required_approvals* of them must agree. *on_no_answer* is
+    what silence means: ``hold`` or ``roll-back``.
     """
 
     version: str
@@ -149,6 +151,14 @@ class Release:
     rollback_safe: bool = True
     mttr: timedelta = timedelta(hours=1)
     watch_for: timedelta = timedelta(hours=24)
+    secondary: tuple[str, ...] = ()
+    required_approvals: int = 1
+    on_no_answer: str = "hold"
+
+    @property
+    def eligible(self) -> tuple[str, ...]:
+        """Everybody whose answer counts for this release."""
+        return (*self.dri, *self.secondary)
 
     @property
     def is_default(self) -> bool:

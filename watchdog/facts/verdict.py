@@ -1,6 +1,7 @@
 """What a trigger's reading means: clear, pending, breached, or blind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 
 from watchdog.facts.reading import Blind
@@ -25,13 +26,16 @@ class Breached:
     """Confirmed: over the bound by every rule of the trigger.
 
     *value* and *bound* are in the unit of the trigger (a share for counts).
-    *elsewhere* says why it is not this release's doing; empty when it is.
+    *elsewhere* says why it is not this release's doing; empty when it is. *onset* is
+    when it began, by the server's clock, as far back as the window shows.
     """
 
     words: str
     value: float
     bound: float
     elsewhere: str = ""
+    # When it began is not what it says: two that differ only in it are the same.
+    onset: datetime | None = field(default=None, compare=False)
 
 
 Verdict: TypeAlias = Clear | Pending | Breached | Blind

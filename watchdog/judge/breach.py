@@ -40,7 +40,8 @@ def judge(trigger: Trigger, reading: Reading, armed_from: datetime) -> Verdict:
         whose = elsewhere(trigger, reading, reading.looks[0], armed_from, batch)
         if isinstance(whose, Blind):
             return whose
-        verdict = replace(verdict, elsewhere=whose)
+        onset = _onset(trigger, reading.looks[needed - 1], armed_from)
+        verdict = replace(verdict, elsewhere=whose, onset=onset)
     said = evidence(trigger, reading.groups, verdict)
     return replace(verdict, words=f"{verdict.words}; {said}") if said else verdict
 
@@ -55,6 +56,20 @@ def _confirmed(verdicts: Sequence[Verdict], needed: int) -> Verdict:
         polls = "1 poll" if held == 1 else f"{held} polls"
         return Pending(f"suspected: {polls} of {needed}; {newest.words}")
     return newest
+
+
+def _onset(trigger: Trigger, look: Look, armed_from: datetime) -> datetime:
+    """Say when what *look* confirms began: the clock of the MTTR runs from there.
+
+    Sustained, it lasted for the whole window. Else it began with the first block
+    that has a bad event.
+    """
+    began = look.at - trigger.window
+    if not trigger.sustained and isinstance(trigger.kind, Ratio | RatioQuery | Latency):
+        bad = (b.end for b in look.blocks if b.parts.get("bad", 0.0) > 0)
+        charged = [end - trigger.block for end in bad if end > armed_from]
+        began = min(charged, default=began)
+    return max(began, armed_from)
 
 
 def _judge_look(

@@ -14,6 +14,7 @@ import structlog
 
 from watchdog.facts.event import (
     Answered,
+    AnswerVoided,
     BlindTooLong,
     BreachConfirmed,
     ClockStepped,
@@ -37,6 +38,7 @@ from watchdog.facts.event import (
     RecoverySeen,
     ReleaseArmed,
     ReleaseUnfiled,
+    Reminded,
     RollbackEnded,
     RollbackRefused,
     RollbackStarted,
@@ -77,6 +79,8 @@ NAMES: dict[type[Event], tuple[str, str]] = {
     HoldLifted: ("warning", "approve.hold_lifted"),
     QuestionAsked: ("error", "approve.question_asked"),
     Answered: ("info", "approve.answered"),
+    AnswerVoided: ("warning", "approve.answer_voided"),
+    Reminded: ("error", "approve.people_reminded"),
     QuestionClosed: ("info", "approve.question_closed"),
     RollbackRefused: ("error", "decide.rollback_refused"),
     RollbackStarted: ("error", "act.rollback_started"),
