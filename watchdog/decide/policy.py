@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from watchdog.decide.approval import weigh
-from watchdog.decide.standing import KnownPair, Standing
+from watchdog.decide.standing import Incident, KnownPair, Standing
 from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
 from watchdog.facts.event import BreachConfirmed
 from watchdog.facts.pair import Pair
@@ -74,7 +74,9 @@ def decide(
     if question is None:
         first = incident.charged[0]
         return Ask(incident.id, target.pair, f"{first.trigger}: {first.words}")
-    silence = _only_a_person(s, release, rules, at) if release else "there is no file"
+    silence = "there is no release file"
+    if release is not None:
+        silence = _only_a_person(s, incident, release, rules, at)
     return weigh(
         incident,
         question,
