@@ -601,7 +601,7 @@ class World:
                 env_file=".env",
                 variable="DMS_VERSION",
                 blob=self.memory.blob,
-                sealed=lambda *_: None,
+                sealed=lambda *_: "signature valid",
             ),
             ask_stack=self.docker.answers,
             smoke=lambda check, _: self.smoke[check],

@@ -6,6 +6,7 @@ from watchdog.act.hands import Hands
 from watchdog.act.smoke import run
 from watchdog.decide.plan import Replay
 from watchdog.engine import Engine
+from watchdog.facts.pair import HeldManifest, Pair
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.observe.health import ask
 from watchdog.observe.running import Stack
@@ -17,12 +18,13 @@ from watchdog.verify.proof import Answer
 def executor_of(
     settings: Settings,
     blob: Callable[[str], bytes],
-    sealed: Callable[[str, bytes, bytes], None],
+    sealed: Callable[[Pair, HeldManifest, bytes, bytes], str],
     clock: Clock,
 ) -> Executor:
     """Make the executor of *settings*; nothing is opened yet.
 
-    *blob* gives ledger bytes by sha256; *sealed* raises on a bad signature.
+    *blob* gives ledger bytes by sha256; *sealed* says why a manifest and its
+    signature count, and raises if they don't.
     """
     stack = settings.stack
     services = tuple(stack.services)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from watchdog.facts.pair import is_named
 from watchdog.facts.problem import Fault, Problem, Refused
 from watchdog.facts.trigger import (
     Action,
@@ -497,8 +498,8 @@ def _faults_of_manifests(filled: Filled[_File], stem: str) -> Iterator[Fault]:
             yield Fault(at, f"{seen(name)} is not a plain file name", hint)
         elif not name.endswith(_MANIFEST_END):
             yield Fault(at, f"{seen(name)} does not end in {_MANIFEST_END}", hint)
-        elif tenant not in name or version not in name:
-            lost = version if tenant in name else tenant
+        elif not is_named(name, tenant, version):
+            lost = version if is_named(name, tenant, tenant) else tenant
             yield Fault(at, f"{seen(name)} does not name {lost}", hint)
         elif re.search(r"[{}]", name.replace(version, "")):
             yield Fault(

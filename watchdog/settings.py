@@ -251,8 +251,16 @@ class Stack(_Part):
     manifest_in_container: Annotated[str, BeforeValidator(_in_container)] = (
         "/manifests/{tenant}.manifest.json"
     )
+    signatures: Literal["sshsig", "dsse", "exec"] = "sshsig"
     allowed_signers: Inside = "manifests/allowed_signers"
+    revoked_signers: Inside | None = None
     signature_namespace: OneLine = "manifest@dms"
+    verifier: tuple[OneLine, ...] = ()
+    verifier_timeout: Annotated[SomeTime, _under(timedelta(minutes=1))] = timedelta(
+        seconds=10
+    )
+    manifest_tenant_key: OneLine | None = "tenant"
+    manifest_version_key: OneLine | None = "version"
     health: HttpUrl = "http://localhost:5269/health"
     version: HttpUrl | None = None
     smoke: tuple[Smoke, ...] = ()
@@ -510,6 +518,8 @@ def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
             f"there is no folder {seen(str(it.stack.directory))}",
             "mount the folder of the stack's compose.yaml there",
         )
+    if are_right(("stack", "signatures"), ("stack", "verifier")):
+        yield from _verifier(it.stack)
     one, two = it.listen.decisions, it.listen.private
     same_host = one.host == two.host or {one.host, two.host} & {"0.0.0.0", "::"}
     if are_right(("listen",)) and one.port == two.port != 0 and same_host:
@@ -535,6 +545,31 @@ def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
         if are_right(("prove_within",)):
             yield from _longer(
                 "prove_within", it.prove_within, f"{where}.timeout", check.timeout
+            )
+
+
+def _verifier(stack: Stack) -> Iterator[Fault]:
+    asked, argv = stack.signatures == "exec", stack.verifier
+    if asked != bool(argv):
+        yield Fault(
+            "stack.verifier",
+            "is missing" if asked else "is never asked",
+            "name the program that verifies, or choose other `signatures`"
+            if asked
+            else "write `signatures: exec`, or take it out",
+        )
+    elif argv and not argv[0].startswith("/"):
+        yield Fault(
+            "stack.verifier",
+            f"{seen(argv[0])} is not a path from `/` on",
+            "its environment is empty, so that nothing is looked for",
+        )
+    for file in ("{manifest}", "{signature}") if argv else ():
+        if file not in argv:
+            yield Fault(
+                "stack.verifier",
+                f"does not say {file}",
+                "write it as a word of its own where the file's name goes",
             )
 
 

@@ -8,7 +8,6 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -20,6 +19,7 @@ from watchdog.approve.webhook import Webhook
 from watchdog.cycle import Cycle
 from watchdog.executors import executor_of
 from watchdog.facts.event import Entry, WatchStarted
+from watchdog.facts.pair import HeldManifest, Pair
 from watchdog.facts.problem import JournalLost, Problem
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
@@ -34,10 +34,12 @@ from watchdog.record.memory import Memory
 from watchdog.release_folder import ReleaseFolder
 from watchdog.roster_file import RosterFile
 from watchdog.schedule import RealClock, Schedule
+from watchdog.seal.seals import Seals
+from watchdog.seal.trust import When
 from watchdog.settings import Address, Settings, Smoke
 from watchdog.show.http import Faces
 from watchdog.show.metrics import Pulse
-from watchdog.signature import verify_seal
+from watchdog.stack_folder import StackFolder
 from watchdog.transaction import Transaction
 
 # sysexits: the disk or the journal failed; the supervisor starts us again and we
@@ -86,6 +88,22 @@ def _check(given: Smoke, services: tuple[str, ...]) -> SmokeCheck:
         return Asks(given.http, given.expect or 200, contains, given.timeout)
     service = given.service or services[0]
     return Runs(given.exec or (), service, contains, given.timeout)
+
+
+def seals_of(settings: Settings) -> Seals:
+    """Take from the settings whose signatures on a manifest count."""
+    stack = settings.stack
+    return Seals(
+        folder=StackFolder(stack.directory),
+        form=stack.signatures,
+        namespace=stack.signature_namespace,
+        allowed=stack.allowed_signers,
+        revoked=stack.revoked_signers or "",
+        argv=stack.verifier,
+        timeout=stack.verifier_timeout,
+        tenant_key=stack.manifest_tenant_key or "",
+        version_key=stack.manifest_version_key or "",
+    )
 
 
 def releases_of(settings: Settings, roster: RosterFile | None = None) -> ReleaseFolder:
@@ -150,22 +168,18 @@ def wire(
         Refused: a release file is wrong.
         JournalLost: the state folder can't be used, or another watchdog has it.
     """
-    stack, folder = settings.stack, settings.stack.directory
+    stack = settings.stack
     roster = RosterFile(settings.approvers)
     rules, releases = rules_of(settings), releases_of(settings, roster)
     clock = RealClock()
     journal = Journal(settings.state)
     memory = Memory(journal, say or to_stdout(settings.log.format, settings.log.level))
-    allowed = folder / stack.allowed_signers
+    seals = seals_of(settings)
 
-    def sealed(tenant: str, data: bytes, signature: bytes) -> None:
-        verify_seal(
-            data,
-            signature,
-            namespace=stack.signature_namespace,
-            allowed=_text_of(allowed),
-            name=f"the manifest of {tenant}",
-        )
+    def sealed(pair: Pair, held: HeldManifest, data: bytes, signature: bytes) -> str:
+        known = memory.standing.pairs.get(pair.key)
+        when = When(clock.now(), known.first_seen if known else None)
+        return seals.check(pair, held, data, signature, when)
 
     executor = executor_of(settings, journal.blob, sealed, clock)
     transaction = Transaction(
@@ -307,13 +321,3 @@ def _tenants(releases: ReleaseFolder, version: str) -> tuple[str, ...]:
 def _pulse(schedule: Schedule) -> Pulse:
     pace = schedule.pace
     return Pulse(pace.turns, pace.took, pace.late_total, schedule.is_fresh())
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError as error:
-        raise Problem(
-            f"cannot read the allowed signers at {path}: {error.strerror}",
-            "`stack.allowed_signers` names the file of keys that manifests trust",
-        ) from error

@@ -339,6 +339,55 @@ def test_an_address_is_written_as_it_is_read(read, address):
         ),
         ({"stack": {"services": []}}, "stack.services: is empty; name at least one"),
         (
+            {"stack": {"signatures": "pgp"}},
+            'stack.signatures: "pgp" is not one of: sshsig, dsse, exec',
+        ),
+        (
+            {"stack": {"signatures": "exec"}},
+            (
+                "stack.verifier: is missing; name the program that verifies, or"
+                " choose other `signatures`"
+            ),
+        ),
+        (
+            {"stack": {"verifier": ["/bin/v", "{manifest}", "{signature}"]}},
+            (
+                "stack.verifier: is never asked; write `signatures: exec`, or take"
+                " it out"
+            ),
+        ),
+        (
+            {
+                "stack": {
+                    "signatures": "exec",
+                    "verifier": ["/bin/v", "{manifest}", "x{signature}"],
+                }
+            },
+            (
+                "stack.verifier: does not say {signature}; write it as a word of its"
+                " own where the file's name goes"
+            ),
+        ),
+        (
+            {
+                "stack": {
+                    "signatures": "exec",
+                    "verifier": ["v", "{manifest}", "{signature}"],
+                }
+            },
+            (
+                'stack.verifier: "v" is not a path from `/` on; its environment is'
+                " empty, so that nothing is looked for"
+            ),
+        ),
+        (
+            {"stack": {"revoked_signers": "../revoked"}},
+            (
+                'stack.revoked_signers: "../revoked" is outside of the stack\'s'
+                " folder; write it as seen from stack.directory"
+            ),
+        ),
+        (
             {"stack": {"project": "DMS"}},
             'stack.project: "DMS" is not a Compose project\'s name',
         ),

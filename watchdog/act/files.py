@@ -5,7 +5,6 @@ the last, a power cut can bring the old file back after the journal says done.
 """
 
 import contextlib
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -46,13 +45,6 @@ def put(path: Path, data: bytes) -> None:
             f"could not write {path}: {error.strerror}",
             "the watchdog's user needs to write the stack's folder (not only the file)",
         ) from error
-
-
-def sha_of(path: Path) -> str:
-    """Give the sha256 of a plain file in hex; empty when there is none."""
-    if path.is_symlink() or not path.is_file():
-        return ""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def with_variable(text: str, name: str, value: str) -> str:

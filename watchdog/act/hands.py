@@ -1,15 +1,17 @@
 """One step of a plan on the engine and the stack's folder: looked at, then done."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from watchdog.act.files import put, sha_of, variable_in, with_variable
+from watchdog.act.files import put, variable_in, with_variable
 from watchdog.engine import Engine
-from watchdog.facts.pair import HeldManifest, Record
+from watchdog.facts.pair import HeldManifest, Pair, Record
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
 from watchdog.facts.problem import EngineRefused, Foreign, Problem
+from watchdog.stack_folder import StackFolder
 
 _OP = "io.flexli.rollback.op"
 _SERVICE = "io.flexli.rollback.service"
@@ -32,11 +34,16 @@ class Hands:
         env_file: str,
         variable: str,
         blob: Callable[[str], bytes],
-        sealed: Callable[[str, bytes, bytes], None],
+        sealed: Callable[[Pair, HeldManifest, bytes, bytes], str],
     ) -> None:
-        """*blob* gives ledger bytes by sha256; *sealed* raises on a bad signature."""
+        """*blob* gives ledger bytes by sha256.
+
+        *sealed* says why a manifest and its signature count, and raises if they
+        don't.
+        """
         self._engine = engine
         self._folder = folder
+        self._files = StackFolder(folder)
         self._env = folder / env_file
         self._variable = variable
         self._blob = blob
@@ -53,12 +60,12 @@ class Hands:
             case Do.HOLD_IMAGE:
                 return self._image_held(step)
             case Do.HOLD_MANIFEST:
-                return self._manifest_held(_manifest(target, step.subject))
+                return self._manifest_held(target.pair, _manifest(target, step.subject))
             case Do.BAR | Do.PIN:
                 return self._pinned(plan, step)
             case Do.SWAP_MANIFEST:
                 file = next(f for f in plan.files if f.tenant == step.subject)
-                seen = sha_of(self._folder / file.path)
+                seen = self._files.sha_of(file.path)
                 if seen not in (file.before, file.after):
                     raise Foreign(
                         f"{file.path} is {seen[:12] or 'missing'}, meant "
@@ -217,22 +224,27 @@ class Hands:
             )
         self._engine.tag(target.pair.image, repository, tag)
 
-    def _manifest_held(self, held: HeldManifest) -> str:
-        data, signature = self._blob(held.sha256), self._blob(held.signature_sha256)
-        self._sealed(held.tenant, data, signature)
-        for path, meant in (
-            (held.kept_at, held.sha256),
-            (f"{held.kept_at}.sig", held.signature_sha256),
-        ):
-            seen = sha_of(self._folder / path)
-            if not seen:
-                return ""
-            if seen != meant:
-                raise Foreign(
-                    f"{path} is {seen[:12]}, the ledger says {meant[:12]}",
-                    "a manifest never changes under its version; put the bytes back",
-                )
-        return f"{held.kept_at} is {held.sha256[:12]}, signature valid"
+    def _manifest_held(self, pair: Pair, held: HeldManifest) -> str:
+        """Hold the files against the ledger, and the ledger against who signs.
+
+        The manifest is the ledger's, byte for byte. Its signature may be a newer
+        one, made when a key was given up: then that one has to count.
+        """
+        data = self._blob(held.sha256)
+        seen = self._files.sha_of(held.kept_at)
+        if seen and seen != held.sha256:
+            raise Foreign(
+                f"{held.kept_at} is {seen[:12]}, the ledger says {held.sha256[:12]}",
+                "a manifest never changes under its version; put the bytes back",
+            )
+        beside = self._files.read(f"{held.kept_at}.sig")
+        recorded = self._blob(held.signature_sha256)
+        signature = recorded if beside is None else beside
+        words = self._sealed(pair, held, data, signature)
+        if not seen or (beside is None and recorded):
+            return ""
+        again = "" if signature == recorded else ", signed again since"
+        return f"{held.kept_at} is {held.sha256[:12]}{again}, {words}"
 
     def _hold_manifest(self, held: HeldManifest) -> None:
         """Put the missing bytes back from the ledger."""
@@ -240,13 +252,19 @@ class Hands:
             (held.kept_at, held.sha256),
             (f"{held.kept_at}.sig", held.signature_sha256),
         ):
-            if not sha_of(self._folder / path):
-                put(self._folder / path, self._blob(meant))
+            data = self._blob(meant)
+            if data and self._files.read(path) is None:
+                put(self._folder / path, data)
 
     def _swap_manifest(self, plan: Plan, step: Step) -> None:
         file = next(f for f in plan.files if f.tenant == step.subject)
+        now = self._files.read(file.path)
+        if now is None or _sha(now) not in (file.before, file.after):
+            raise Foreign(
+                f"{file.path} changed just before it was replaced",
+                "somebody else changed the manifest; put one of the two back",
+            )
         path = self._folder / file.path
-        now = path.read_bytes()
         # This runs only while the file still holds the bytes from before, so a
         # repeated step can't back the new bytes up over the old ones.
         put(path.with_name(f"{path.name}.bak"), now)
@@ -271,7 +289,7 @@ class Hands:
 
     def _all_swapped(self, plan: Plan, ahead: bool) -> bool:  # noqa: FBT001 # which way
         return all(
-            sha_of(self._folder / file.path) == (file.after if ahead else file.before)
+            self._files.sha_of(file.path) == (file.after if ahead else file.before)
             for file in plan.files
         )
 
@@ -280,6 +298,10 @@ class Hands:
             return self._env.read_text() if self._env.is_file() else ""
         except OSError as error:
             raise Problem(f"could not read {self._env}: {error.strerror}") from error
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _swap(plan: Plan, step: Step) -> Swap:

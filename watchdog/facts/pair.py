@@ -1,6 +1,7 @@
 """What runs, is good or bad, and is rolled back: image and manifests together."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -108,3 +109,17 @@ class NotKnown:
 
     words: str
     split: bool = False
+
+
+def is_named(file: str, tenant: str, version: str) -> bool:
+    """Tell whether *file*'s name says *tenant* and *version*, and not only begins so.
+
+    ``meesho.v1.2.0.manifest.json`` names v1.2.0, ``meesho.v1.2.00.manifest.json``
+    and ``meesho.v1.2.0-rc1.manifest.json`` don't.
+    """
+    return all(
+        re.search(
+            rf"(?<![A-Za-z0-9_+-]){re.escape(word)}(?![A-Za-z0-9_+-]|\.[0-9])", file
+        )
+        for word in (tenant, version)
+    )

@@ -20,6 +20,7 @@ from watchdog.facts.pair import (
 from watchdog.facts.plan import Deployed
 from watchdog.facts.problem import Problem
 from watchdog.observe.obstacles import compose_files, obstacles
+from watchdog.stack_folder import StackFolder
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
@@ -30,7 +31,6 @@ _COMPOSE = "com.docker.compose.version"
 _OP = "io.flexli.rollback.op"
 # Made ready, put aside or failed: not what serves, unless somebody started it.
 _OURS_ASIDE = ".rb-"
-_BIGGEST_MANIFEST = 4 * 1024 * 1024
 _NEVER = "0001-01-01"
 
 
@@ -58,6 +58,7 @@ class Stack:
         self._project = project
         self._services = services
         self._folder = folder
+        self._files = StackFolder(folder)
         self._env = folder / env_file
         self._variable = variable
         self._manifests = manifests
@@ -86,10 +87,10 @@ class Stack:
         manifests: list[tuple[str, str]] = []
         for tenant in tenants_of(version):
             try:
-                held = self._held(found, tenant)
+                _, data = self._held(found, tenant)
             except Problem as problem:
                 return NotKnown(problem.words)
-            manifests.append((tenant, _sha(held.read_bytes())))
+            manifests.append((tenant, _sha(data)))
         return Running(
             pair=Pair(version, images.pop(), tuple(sorted(manifests))),
             containers=tuple(str(c["Id"]) for c in found),
@@ -113,14 +114,11 @@ class Stack:
         blobs: dict[str, bytes] = {}
         manifests: list[HeldManifest] = []
         for tenant, sha in running.pair.manifests:
-            held = self._held(whole, tenant)
-            data = held.read_bytes()
+            at, data = self._held(whole, tenant)
             if _sha(data) != sha:
                 raise Problem(f"the manifest of {tenant} changed while it was read")
-            at = self._relative(held)
             version = f"{self._manifests}/{kept[tenant]}" if tenant in kept else at
-            seal = self._folder / f"{version}.sig"
-            signature = seal.read_bytes() if seal.is_file() else b""
+            signature = self._files.read(f"{version}.sig") or b""
             blobs |= {sha: data, _sha(signature): signature}
             manifests.append(HeldManifest(tenant, at, version, sha, _sha(signature)))
         image = self._engine.image(str(whole[0]["Image"])) or {}
@@ -223,8 +221,8 @@ class Stack:
             found.append(inspected)
         return found
 
-    def _held(self, containers: list[dict[str, Any]], tenant: str) -> Path:
-        """Find the file behind the tenant's manifest, as we can open it."""
+    def _held(self, containers: list[dict[str, Any]], tenant: str) -> tuple[str, bytes]:
+        """Read the tenant's manifest: its path in the stack's folder, its bytes."""
         inside = self._inside.format(tenant=tenant)
         for container in containers:
             mounts = [
@@ -241,18 +239,14 @@ class Stack:
             root = Path(container["Config"]["Labels"].get(_FOLDER, "/"))
             if not there.is_relative_to(root):
                 raise Problem(f"the manifest of {tenant} is at {there}, outside {root}")
-            here = self._folder / there.relative_to(root)
-            if here.is_symlink() or not here.is_file():
-                raise Problem(f"the manifest of {tenant} at {here} is not a plain file")
-            if here.stat().st_size > _BIGGEST_MANIFEST:
-                raise Problem(f"the manifest of {tenant} at {here} is over 4 MiB")
-            return here
+            here = str(there.relative_to(root))
+            data = self._files.read(here)
+            if data is None:
+                raise Problem(f"the manifest of {tenant}, {here}, is missing")
+            return here, data
         raise Problem(
             f"nothing is mounted at {inside}, where {tenant}'s manifest belongs"
         )
-
-    def _relative(self, path: Path) -> str:
-        return str(path.relative_to(self._folder))
 
 
 def _version_of(ref: str) -> str:

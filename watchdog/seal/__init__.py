@@ -1,0 +1,1 @@
+"""A manifest's seal: who signed which bytes, and whether that counts here."""

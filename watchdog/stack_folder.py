@@ -1,0 +1,123 @@
+"""The stack's folder: what is read there is opened once, and is what it seems."""
+
+import errno
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from watchdog.facts.problem import Foreign, Problem
+
+_MOST = 1024 * 1024  # bytes; a manifest is some kilobytes, and is held in memory
+_KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# Without O_NONBLOCK a pipe that took the file's place meanwhile would hold us.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_PLAIN = "put a plain file of its own there, whose bytes nothing else can change"
+
+
+class StackFolder:
+    """Reads files below *root*, which may itself be reached over links.
+
+    Paths are relative to it. On the way no link is followed: what is read lies
+    where its path says, whoever moves folders about meanwhile.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, path: str) -> bytes | None:
+        """Give the bytes of the plain file at *path*; None when there is none.
+
+        Raises:
+            Foreign: it is something else than a small plain file of its own.
+            Problem: it could not be read.
+        """
+        *parents, name = _parts(path)
+        try:
+            with self._opened(parents) as folder:
+                _plain(os.stat(name, dir_fd=folder, follow_symlinks=False), path)
+                handle = os.open(name, _FILE, dir_fd=folder)
+                try:
+                    return _whole(handle, path)
+                finally:
+                    os.close(handle)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                raise Foreign(
+                    f"{path} is reached over a link or a file",
+                    "make every folder on the way a real one, or name the real path",
+                ) from error
+            raise Problem(
+                f"could not read {path}: {error.strerror}",
+                "the watchdog's user needs to read the stack's folder",
+            ) from error
+
+    def sha_of(self, path: str) -> str:
+        """Give the sha256 in hex of what ``read`` gives; empty when there is none."""
+        data = self.read(path)
+        return "" if data is None else hashlib.sha256(data).hexdigest()
+
+    @contextmanager
+    def _opened(self, parents: list[str]) -> Iterator[int]:
+        folder = os.open(self._root, _FOLDER)
+        try:
+            for part in parents:
+                inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+                os.close(folder)
+                folder = inner
+            yield folder
+        finally:
+            os.close(folder)
+
+
+def _parts(path: str) -> list[str]:
+    parts = path.split("/")
+    try:
+        raw = os.fsencode(path)
+    except UnicodeEncodeError:
+        raw = b"\0"  # no file can be called so
+    if b"\0" in raw or {"", "."} & set(parts[-1:]) or path.startswith("/"):
+        raise Foreign(f"{path!r} is not a path in the stack's folder", _PLAIN)
+    if ".." in parts:
+        raise Foreign(f"{path!r} leads out of the stack's folder", _PLAIN)
+    return [part for part in parts if part not in ("", ".")]
+
+
+def _plain(seen: os.stat_result, path: str) -> None:
+    for is_kind, what in _KINDS:
+        if is_kind(seen.st_mode):
+            raise Foreign(f"{path} is {what}, meant a plain file", _PLAIN)
+    if seen.st_nlink > 1:
+        raise Foreign(f"{path} has {seen.st_nlink} names, meant one", _PLAIN)
+    if seen.st_size > _MOST:
+        raise Foreign(f"{path} has {seen.st_size} bytes, meant at most {_MOST}", _PLAIN)
+
+
+def _whole(handle: int, path: str) -> bytes:
+    before = os.fstat(handle)
+    _plain(before, path)
+    data = bytearray()
+    # One byte more than allowed: it may grow while it is read.
+    while more := os.read(handle, _MOST + 1 - len(data)):
+        data += more
+    after = os.fstat(handle)
+    _plain(after, path)
+    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    if not same or len(data) != after.st_size:
+        raise Foreign(
+            f"{path} changed while it was read",
+            "let nothing write there; replace a file whole, by a rename",
+        )
+    return bytes(data)
