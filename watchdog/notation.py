@@ -440,7 +440,9 @@ def _without(raw: dict[str, Any], at: Place) -> dict[str, Any]:
 
 
 def _fault(model: type[BaseModel], detail: ErrorDetails, at: Place) -> Fault:
-    loc = tuple(part for part in detail["loc"] if part != "[key]")
+    loc = detail["loc"]
+    if detail["type"] != "extra_forbidden":  # there it is what somebody wrote
+        loc = tuple(part for part in loc if part != "[key]")
     context = detail.get("ctx", {})
     said = context.get("error")
     value = seen(detail["input"])
