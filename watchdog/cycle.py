@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from watchdog.decide import gate
 from watchdog.decide.approval import (
     deadline_of,
     reminders,
@@ -74,6 +75,7 @@ class Cycle:
         """
         verdicts: dict[str, Verdict] = {}
         words = self._turn(at, verdicts)
+        self._tell_the_gate(at)
         return Turn(at, words, {name: v.words for name, v in verdicts.items()})
 
     def _turn(self, at: datetime, verdicts: dict[str, Verdict]) -> str:
@@ -105,6 +107,15 @@ class Cycle:
             return f"{seen.pair.version} was watched for its time; no longer armed"
         judging.note(release, verdicts, at)
         return self._decide(seen, release, verdicts, at)
+
+    def _tell_the_gate(self, at: datetime) -> None:
+        """Journal when the promotion of what runs opened or closed."""
+        standing = self.memory.standing
+        version = standing.running.pair.version if standing.running else ""
+        release = self.releases.for_version(version)
+        told = gate.changed(standing, release, self.rules, at)
+        if told:
+            self.memory.add(at, told)
 
     # -- observe -------------------------------------------------------------------
 

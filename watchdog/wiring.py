@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from watchdog.approve.answer import Door
 from watchdog.approve.control import Control, opened
 from watchdog.approve.order import Orders
+from watchdog.approve.resumption import Resumption
 from watchdog.approve.webhook import Webhook
 from watchdog.cycle import Cycle
 from watchdog.executors import executor_of
@@ -221,7 +222,13 @@ def wire(
         roster=lambda: roster.roster,
         releases=releases,
     )
-    webhook = Webhook(memory, door, now=clock.now, wake=schedule.wake)
+    resumption = Resumption(
+        memory,
+        audience=settings.name,
+        roster=lambda: roster.roster,
+        releases=releases,
+    )
+    webhook = Webhook(memory, door, resumption, now=clock.now, wake=schedule.wake)
     orders = Orders(memory)
     control = Control(orders, now=clock.now, wake=schedule.wake)
     return Watch(

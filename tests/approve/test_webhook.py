@@ -29,9 +29,16 @@ from tests.worlds import (
     breached,
 )
 from watchdog.approve.answer import Door
+from watchdog.approve.resumption import Resumption
 from watchdog.approve.webhook import Webhook
+from watchdog.decide.gate import digest_of, lasting
 from watchdog.delivery import Signed, Unauthorized, signature, who_signed
-from watchdog.facts.event import Answered, QuestionClosed
+from watchdog.facts.event import (
+    Answered,
+    PromotionPaused,
+    QuestionClosed,
+    RollbackRefused,
+)
 from watchdog.facts.roster import Approver, Key, Roster, Scheme
 from watchdog.release_file import Releases
 
@@ -78,13 +85,18 @@ class Place:
 
     def start(self):
         """Start the process anew; only the journal is left."""
-        door = Door(
+        how = {
+            "audience": AUDIENCE,
+            "roster": lambda: self.roster,
+            "releases": Files(Releases({"v1.3.0": self.release})),
+        }
+        webhook = Webhook(
             self.memory,
-            audience=AUDIENCE,
-            roster=lambda: self.roster,
-            releases=Files(Releases({"v1.3.0": self.release})),
+            Door(self.memory, **how),
+            Resumption(self.memory, **how),
+            now=lambda: self.at,
+            wake=self.wake,
         )
-        webhook = Webhook(self.memory, door, now=lambda: self.at, wake=self.wake)
         self.app = Starlette(routes=webhook.routes())
 
     def wake(self):
@@ -692,6 +704,81 @@ def test_of_a_superseded_question_the_next_one_is_named(place):
 
     assert said(reply) == (409, "superseded")
     assert reply.json()["current_approval_id"] == "apr_2"
+
+
+# A paused release that may go onward after all.
+
+
+WHY = "AwbRoutingFailures: 9 of 40 failed"
+
+
+def resume(place, *, by=ASHA, message="msg_00000009", key=None, **other):
+    seen = lasting(place.memory.standing, "v1.3.0", place.release)
+    data = {
+        "release": "v1.3.0",
+        "audience": AUDIENCE,
+        "pauses_digest": digest_of(seen),
+        "decision": "resume",
+        "approver": by,
+        "reason": "a carrier was down",
+    } | other
+    whole = {
+        "type": "promotion.decision",
+        "timestamp": "2026-03-11T03:00:00Z",
+        "data": data,
+    }
+    body = json.dumps(whole).encode()
+    headers = signed(body, key or KEYS[by], message, place.at)
+    return place.post(body, headers, "/v1/promotion/v1.3.0/decision")
+
+
+def test_a_dri_resumes_what_they_saw_and_the_incident_is_over(place):
+    place.memory.add(
+        AT,
+        PromotionPaused("v1.3.0", WHY),
+        PromotionPaused("v1.3.0-4f9c2ab", WHY),
+        RollbackRefused("inc-1", "not this release"),
+        QuestionClosed("apr_1", "closed", "not this release"),
+    )
+
+    reply = resume(place)
+
+    assert (reply.status_code, reply.json()["state"]) == (202, "resumed")
+    standing = place.memory.standing
+    assert standing.paused == {}
+    assert standing.incident is None
+    assert standing.breached  # coming from elsewhere, it is not told again
+    assert place.woken == 1
+    assert said(resume(place, message="msg_00000010")) == (409, "not_paused")
+
+
+def test_resuming_leaves_an_incident_that_waits_for_an_answer_open(place):
+    place.memory.add(AT, PromotionPaused("v1.3.0", WHY))
+
+    assert resume(place).status_code == 202
+    assert place.memory.standing.incident is not None
+    assert not place.memory.standing.question.closed
+
+
+def test_a_pause_that_nobody_saw_is_not_lifted(place):
+    place.memory.add(AT, PromotionPaused("v1.3.0", WHY))
+    seen = digest_of(lasting(place.memory.standing, "v1.3.0", place.release))
+    place.memory.add(AT, PromotionPaused("v1.3.0", "and another one"))
+
+    assert said(resume(place, pauses_digest=seen)) == (409, "action_mismatch")
+    assert len(place.memory.standing.paused["v1.3.0"]) == 2
+
+
+def test_who_may_not_answer_may_not_resume(place):
+    place.memory.add(AT, PromotionPaused("v1.3.0", WHY))
+
+    assert resume(place, key=STRANGER).status_code == 401
+    assert said(resume(place, by=CARL)) == (403, "not_a_release_dri")
+    assert said(resume(place, by=BELA, approver=ASHA))[1] == "approver_key_mismatch"
+    assert said(resume(place, audience="wd:x"))[1] == "wrong_audience_or_path"
+    assert said(resume(place, release="v1.2.0"))[1] == "wrong_audience_or_path"
+    assert said(resume(place, decision="open")) == (422, "schema")
+    assert place.memory.standing.paused
 
 
 # D. Binding.

@@ -23,6 +23,7 @@ from tests.worlds import (
     rules,
     started,
 )
+from watchdog.decide.gate import digest_of
 from watchdog.decide.standing import stand
 from watchdog.facts.event import (
     FarEndLost,
@@ -191,6 +192,7 @@ def test_promotion_is_423_with_the_reasons_while_it_is_paused():
             "release": "v1.3.0",
             "state": "paused",
             "reasons": ["AwbRoutingFailures: 9 of 40"],
+            "pauses_digest": digest_of({"v1.3.0": ("AwbRoutingFailures: 9 of 40",)}),
         },
     )
     place.memory.add(AT, PromotionResumed("v1.3.0", "asha"))
@@ -218,7 +220,12 @@ def test_a_version_without_a_file_is_paused_and_not_open():
 
     assert place.gate("v1.4.0") == (
         423,
-        {"release": "v1.4.0", "state": "paused", "reasons": [words_]},
+        {
+            "release": "v1.4.0",
+            "state": "paused",
+            "reasons": [words_],
+            "pauses_digest": digest_of({"v1.4.0": (words_,)}),
+        },
     )
 
 

@@ -1,6 +1,6 @@
 """The HTTP door for decisions: shows a question, takes a signed answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from starlette.concurrency import run_in_threadpool
@@ -8,8 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from watchdog.approve.answer import Door
+from watchdog.approve.answer import Door, Reply
+from watchdog.approve.resumption import Resumption
 from watchdog.roles import Remembers
+
+Weighs = Callable[[str, Mapping[str, list[str]], bytes, datetime], Reply]
 
 _LARGEST = 16 * 1024  # a decision has about 500 bytes
 
@@ -21,12 +24,14 @@ class Webhook:
         self,
         memory: Remembers,
         door: Door,
+        resumption: Resumption,
         *,
         now: Callable[[], datetime],
         wake: Callable[[], None],
     ) -> None:
         self._memory = memory
         self._door = door
+        self._resumption = resumption
         self._now = now
         self._wake = wake
 
@@ -35,9 +40,16 @@ class Webhook:
         return [
             Route("/v1/approvals/{id}/decision", self._decide, methods=["POST"]),
             Route("/v1/approvals/{id}", self._question, methods=["GET"]),
+            Route("/v1/promotion/{release}/decision", self._resume, methods=["POST"]),
         ]
 
     async def _decide(self, request: Request) -> Response:
+        return await self._take(request, "id", self._door.answer)
+
+    async def _resume(self, request: Request) -> Response:
+        return await self._take(request, "release", self._resumption.resume)
+
+    async def _take(self, request: Request, about: str, weigh: Weighs) -> Response:
         if request.headers.get("content-type") != "application/json":
             return _problem(415, "content_type", "meant application/json")
         if "content-encoding" in request.headers:
@@ -51,8 +63,8 @@ class Webhook:
         for key, value in request.headers.items():
             headers.setdefault(key, []).append(value)
         reply = await run_in_threadpool(
-            self._door.answer,
-            request.path_params["id"],
+            weigh,
+            request.path_params[about],
             headers,
             bytes(body),
             self._now(),

@@ -140,7 +140,7 @@ def _only_a_person(
         return "a hold kept it from starting when it was confirmed; it may be over"
     if release.is_default:
         return "this version has no release file, so nobody approved it before"
-    if any(_is_of(release, version) for version in s.automatic):
+    if any(is_of(release, version) for version in s.automatic):
         return f"{release.version} was rolled back automatically once already"
     recent = [done for done in s.by_itself if at - done < _DAY]
     if len(recent) >= rules.daily_limit:
@@ -247,14 +247,14 @@ def promotion(
     reasons = [
         words
         for paused, why in s.paused.items()
-        if paused == version or _is_of(release, paused)
+        if paused == version or is_of(release, paused)
         for words in why
     ]
     if s.hold:
         reasons.append(s.hold.words)
     running, known = s.running, s.running_pair
     now = running.pair.version if running else ""
-    if now != version and not _is_of(release, now):
+    if now != version and not is_of(release, now):
         was_good = any(p.good for p in s.pairs.values() if p.pair.version == version)
         if not was_good and not reasons:
             reasons.append(f"{version} does not run here, and was never proved good")
@@ -293,7 +293,7 @@ def differ(one: Pair, other: Pair) -> bool:
     return one.image != other.image or bool(changed)
 
 
-def _is_of(release: Release, version: str) -> bool:
+def is_of(release: Release, version: str) -> bool:
     """Tell whether *version* is *release*: itself, or a build of it by git sha."""
     if release.is_default:
         return False

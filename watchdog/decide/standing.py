@@ -22,6 +22,7 @@ from watchdog.facts.event import (
     PairStarted,
     PairUnclear,
     PairUnreplayable,
+    PromotionChanged,
     PromotionPaused,
     PromotionResumed,
     QuestionAsked,
@@ -146,6 +147,7 @@ class Standing:
     incident: Incident | None = None
     breached: frozenset[str] = frozenset()
     paused: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    gates: dict[str, str] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
     rollback: Rollback | None = None
     automatic: dict[str, int] = field(default_factory=dict)
@@ -235,6 +237,8 @@ def _after(s: Standing, entry: Entry) -> Standing:
         case PromotionPaused(release=release, words=words):
             reasons = dict.fromkeys((*s.paused.get(release, ()), words))
             return replace(s, paused=s.paused | {release: tuple(reasons)})
+        case PromotionChanged(release=release, state=state):
+            return replace(s, gates=s.gates | {release: state})
         case PromotionResumed(release=release):
             rest = {r: why for r, why in s.paused.items() if r != release}
             return replace(s, paused=rest)
@@ -312,8 +316,9 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             return replace(s, rollback=None, last_rollback=event, incident=incident)
         case RecoverySeen(words=words) | RecoveryMissed(words=words) if s.incident:
             return replace(s, incident=replace(s.incident, ended=words))
-        case IncidentClosed():
-            return replace(s, incident=None, breached=frozenset())
+        case IncidentClosed(latched=latched):
+            breached = s.breached if latched else frozenset()
+            return replace(s, incident=None, breached=breached)
         case FarEndLost(what=what, words=words):
             return replace(s, lost=s.lost | {what: words})
         case FarEndBack(what=what):

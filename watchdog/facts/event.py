@@ -166,6 +166,16 @@ class PromotionResumed:
 
     release: str
     by: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionChanged:
+    """The gate of what runs opened or closed: *state* is ``open`` or ``paused``."""
+
+    release: str
+    state: str
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,10 +372,14 @@ class RecoveryMissed:
 
 @dataclass(frozen=True, slots=True)
 class IncidentClosed:
-    """Nothing of it is waiting any more."""
+    """Nothing of it is waiting any more.
+
+    *latched*: what it told may go on, and coming from elsewhere is told no more.
+    """
 
     incident: str
     words: str
+    latched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,6 +442,7 @@ Event: TypeAlias = (
     | BreachConfirmed
     | PromotionPaused
     | PromotionResumed
+    | PromotionChanged
     | HoldPlaced
     | HoldLifted
     | QuestionAsked

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from watchdog.decide.gate import digest_of, lasting
 from watchdog.decide.policy import promotion
 from watchdog.facts.rules import Rules
 from watchdog.roles import Filed, Remembers
@@ -62,9 +63,15 @@ class Faces:
         if not self._pulse().is_fresh:
             return _problem(503, "not_watching", "the last full turn is too old")
         if reasons:
-            return JSONResponse(
-                {"release": version, "state": "paused", "reasons": list(reasons)}, 423
-            )
+            pauses = lasting(standing, version, release)
+            body: dict[str, Any] = {
+                "release": version,
+                "state": "paused",
+                "reasons": list(reasons),
+            }
+            if pauses:
+                body["pauses_digest"] = digest_of(pauses)
+            return JSONResponse(body, 423)
         return JSONResponse({"release": version, "state": "open", "reasons": []})
 
     async def _alive(self, _: Request) -> Response:

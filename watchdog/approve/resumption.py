@@ -1,0 +1,82 @@
+"""A signed word that a paused release may go onward, weighed and journaled."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from watchdog.approve.answer import Reply, no
+from watchdog.approve.strict import Malformed, Strict, read
+from watchdog.decide.gate import digest_of, lasting, resumed
+from watchdog.delivery import Unauthorized, who_signed
+from watchdog.facts.problem import Claimed
+from watchdog.facts.roster import Roster
+from watchdog.roles import Filed, Remembers
+
+
+class _Data(Strict):
+    release: str
+    audience: str
+    pauses_digest: str
+    decision: Literal["resume"]
+    approver: str
+    reason: str = Field(min_length=1, max_length=2000)
+
+
+class Resume(Strict):
+    """The body of a resumption, as a person's tool signs it."""
+
+    type: Literal["promotion.decision"]
+    timestamp: str
+    data: _Data
+
+
+class Resumption:
+    """Takes a DRI's word that lifts exactly the pauses that they saw."""
+
+    def __init__(
+        self,
+        memory: Remembers,
+        *,
+        audience: str,
+        roster: Callable[[], Roster],
+        releases: Filed,
+    ) -> None:
+        self._memory = memory
+        self._audience = audience
+        self._roster = roster
+        self._releases = releases
+
+    def resume(
+        self, version: str, headers: Mapping[str, list[str]], body: bytes, at: datetime
+    ) -> Reply:
+        """Weigh one delivery; the checks are those of an answer, in their order."""
+        try:
+            signed = who_signed(headers, body, self._roster().keys_at(at), at)
+        except Unauthorized:
+            return no(401, "unauthorized", "no valid signature of a listed approver")
+        try:
+            data = read(Resume, body).data
+        except Malformed as wrong:
+            return no(422 if wrong.code == "schema" else 400, wrong.code, wrong.words)
+        if data.audience != self._audience or data.release != version:
+            return no(403, "wrong_audience_or_path", "the word is for elsewhere")
+        if data.approver != signed.who:
+            return no(403, "approver_key_mismatch", f"this key is {signed.who}'s")
+        release = self._releases.for_version(version)
+        if release is None or signed.who not in release.eligible:
+            words = f"{signed.who} is not a DRI of this release"
+            return no(403, "not_a_release_dri", words)
+        standing = self._memory.standing
+        pauses = lasting(standing, version, release)
+        if not pauses:
+            return no(409, "not_paused", f"{version} is not paused by anything lasting")
+        if digest_of(pauses) != data.pauses_digest:
+            return no(409, "action_mismatch", "it is paused for something else by now")
+        events = resumed(standing, version, release, signed.who, data.reason)
+        try:
+            self._memory.add(at, *events, claim=f"answer/{signed.message}")
+        except Claimed:
+            return no(409, "idempotency_key_reuse", "this webhook-id was used before")
+        return Reply(202, {"release": version, "state": "resumed", "by": signed.who})

@@ -1,0 +1,68 @@
+"""The promotion gate: when it changes, and what a person would lift by resuming it."""
+
+import hashlib
+import json
+from datetime import datetime
+
+from watchdog.decide.policy import is_of, promotion
+from watchdog.decide.standing import Standing
+from watchdog.facts.event import (
+    Event,
+    IncidentClosed,
+    PromotionChanged,
+    PromotionResumed,
+)
+from watchdog.facts.rules import Rules
+from watchdog.facts.trigger import Release
+
+OPEN, PAUSED = "open", "paused"
+
+
+def changed(
+    s: Standing, release: Release | None, rules: Rules, at: datetime
+) -> PromotionChanged | None:
+    """Say that the gate of what runs opened or closed since it was last said."""
+    if s.running is None or s.rollback is not None:
+        return None
+    version = s.running.pair.version
+    reasons = promotion(s, version, release, rules, at)
+    state = PAUSED if reasons else OPEN
+    if s.gates.get(version) == state:
+        return None
+    return PromotionChanged(version, state, reasons)
+
+
+def lasting(s: Standing, version: str, release: Release) -> dict[str, tuple[str, ...]]:
+    """Give the pauses of *version* that last until a person lifts them.
+
+    By the version that each was said of: a release shares those of its builds.
+    """
+    return {
+        paused: why
+        for paused, why in s.paused.items()
+        if paused == version or is_of(release, paused)
+    }
+
+
+def digest_of(pauses: dict[str, tuple[str, ...]]) -> str:
+    """Name exactly these pauses; a resumption binds them, and no later ones."""
+    whole = json.dumps(sorted(pauses.items()), separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(whole.encode()).hexdigest()}"
+
+
+def resumed(
+    s: Standing, version: str, release: Release, by: str, reason: str
+) -> tuple[Event, ...]:
+    """Lift the pauses that last, and close the incident that they came from.
+
+    An incident that is being acted on, or still waits for an answer, stays open.
+    """
+    events: list[Event] = [
+        PromotionResumed(paused, by, reason) for paused in lasting(s, version, release)
+    ]
+    incident = s.incident
+    waits = s.question is not None and not s.question.closed
+    if incident and not waits and s.rollback is None and not incident.rolled_back_at:
+        words = f"{by} resumed the promotion of {version}: {reason}"
+        events.append(IncidentClosed(incident.id, words, latched=True))
+    return tuple(events)
