@@ -1,6 +1,7 @@
 """The commands with which people order by hand, through the control door."""
 
 import json
+from collections.abc import Callable
 from contextlib import closing
 from typing import Annotated, Any
 
@@ -10,12 +11,17 @@ from watchdog import __version__
 from watchdog.approve.answer import Reply
 from watchdog.approve.control import knock
 from watchdog.decide.standing import Standing, stand
+from watchdog.facts.event import Entry
 from watchdog.facts.problem import Held, Problem
 from watchdog.record.journal import Journal
+from watchdog.schedule import RealClock
 from watchdog.settings import Settings
 from watchdog.shell import HERE, AsJson, Config, settings_at
 from watchdog.show import releases as ledger
-from watchdog.wiring import releases_of, wire
+from watchdog.show.story import Story
+from watchdog.wiring import Watch, releases_of, wire
+
+_SILENCE = 180  # s; longer than any step of a rollback may take by default
 
 app = typer.Typer()
 _releases = typer.Typer()
@@ -26,6 +32,9 @@ app.add_typer(
     invoke_without_command=True,
 )
 By = Annotated[str, typer.Option(help="Who says so: your name, for the record.")]
+Wait = Annotated[
+    bool, typer.Option(help="Tell how it goes until it ended; or only order it.")
+]
 Reason = Annotated[str, typer.Option(help="Why, in one sentence, for the record.")]
 
 
@@ -78,6 +87,127 @@ def resume(by: By, reason: Reason = "", config: Config = HERE) -> None:
     typer.echo(_ordered(settings_at(config), "resume", order)["words"])
 
 
+@app.command()
+def rollback(
+    by: By,
+    reason: Reason,
+    config: Config = HERE,
+    *,
+    to: Annotated[
+        str, typer.Option(help="A version or a pair's id; default: the target.")
+    ] = "",
+    wait: Wait = True,
+    as_json: AsJson = False,
+    even_though_result_of_a_rollback: Annotated[
+        bool, typer.Option("--even-though-result-of-a-rollback")
+    ] = False,
+    even_though_not_rollback_safe: Annotated[
+        bool, typer.Option("--even-though-not-rollback-safe")
+    ] = False,
+) -> None:
+    """Roll back by hand, on the same path as any rollback.
+
+    Ends with 0 when the target is proved, with 1 otherwise.
+    """
+    order: dict[str, Any] = {"by": by, "reason": reason, "to": to}
+    order["even_though_result_of_a_rollback"] = even_though_result_of_a_rollback
+    order["even_though_not_rollback_safe"] = even_though_not_rollback_safe
+    _carried_out(settings_at(config), "rollback", order, wait=wait, as_json=as_json)
+
+
+@app.command()
+def drill(
+    by: By,
+    config: Config = HERE,
+    reason: Reason = "a drill",
+    *,
+    dry: Annotated[
+        bool, typer.Option("--dry", help="Stop before the swap; touch nothing.")
+    ] = False,
+    wait: Wait = True,
+    as_json: AsJson = False,
+) -> None:
+    """Walk the whole path with a breach that is made up; the stack IS rolled back.
+
+    With --dry everything up to the swap, and cleared away again. Ends with 0 when
+    it came to its end, with 1 otherwise.
+    """
+    order = {"by": by, "reason": reason, "dry": dry}
+    _carried_out(settings_at(config), "drill", order, wait=wait, as_json=as_json)
+
+
+def _carried_out(
+    settings: Settings, kind: str, order: dict[str, Any], *, wait: bool, as_json: bool
+) -> None:
+    """Order it and tell how it went, by the daemon or, without one, in this process.
+
+    Raises:
+        Problem: it was refused at the door; nothing was journaled.
+    """
+    with closing(Journal(settings.state, read_only=True)) as journal:
+        seen = journal.entries()
+        reply = knock(settings.state, kind, order)
+        clock = RealClock()
+        if reply is None:
+            story = _carried_out_alone(settings, kind, order, quiet=as_json)
+        else:
+            story = Story(_taken(reply)["order"], clock.now())
+            if not wait:
+                body = dict(reply.body)
+                typer.echo(json.dumps(body) if as_json else body["words"])
+                return
+            _follow(journal, story, seen[-1].seq if seen else 0, clock, quiet=as_json)
+    if as_json:
+        typer.echo(json.dumps({"ended": story.ended, "words": story.words}))
+    raise typer.Exit(0 if story.is_fine else 1)
+
+
+def _follow(
+    journal: Journal, story: Story, after: int, clock: RealClock, *, quiet: bool
+) -> None:
+    """Read on in the journal that the daemon writes, until the end or long silence."""
+    heard = clock.monotonic()
+    while not story.ended:
+        entries = journal.entries(after)
+        for entry in entries:
+            after, heard = entry.seq, clock.monotonic()
+            _echo(story.tell(entry), quiet=quiet)
+        if clock.monotonic() - heard > _SILENCE:
+            story.words = (
+                f"nothing happened for {_SILENCE} s; the order stands in the journal, "
+                "see `watchdog status`"
+            )
+            typer.echo(story.words, err=True)
+            return
+        clock.pause(0.2)
+
+
+def _carried_out_alone(
+    settings: Settings, kind: str, order: dict[str, Any], *, quiet: bool
+) -> Story:
+    """Turn here until it ended; cut off, the next daemon goes on with it."""
+    told: list[Entry] = []
+    watch = _wired(settings, told.append)
+    with closing(watch.journal):
+        began = watch.clock.now()
+        taken = _taken(watch.orders.take(kind, order, began))
+        story = Story(taken["order"], began)
+        while not story.ended:
+            for entry in told:
+                _echo(story.tell(entry), quiet=quiet)
+            told.clear()
+            if not story.ended:
+                watch.schedule.turn()
+                if not told:
+                    watch.clock.pause(settings.poll.total_seconds())
+    return story
+
+
+def _echo(line: str, *, quiet: bool) -> None:
+    if line and not quiet:
+        typer.echo(line)
+
+
 def _ordered(settings: Settings, kind: str, order: dict[str, Any]) -> dict[str, Any]:
     """Hand the order to the daemon, or journal it ourselves when there is none.
 
@@ -85,8 +215,10 @@ def _ordered(settings: Settings, kind: str, order: dict[str, Any]) -> dict[str, 
         Problem: it was refused.
     """
     reply = knock(settings.state, kind, order)
-    if reply is None:
-        reply = _alone(settings, kind, order)
+    return _taken(reply or _alone(settings, kind, order))
+
+
+def _taken(reply: Reply) -> dict[str, Any]:
     if reply.status != 200:
         body = reply.body
         raise Problem(str(body.get("words", reply.status)), str(body.get("hint", "")))
@@ -95,17 +227,21 @@ def _ordered(settings: Settings, kind: str, order: dict[str, Any]) -> dict[str, 
 
 def _alone(settings: Settings, kind: str, order: dict[str, Any]) -> Reply:
     """Take the order in this process, which must be the only one on the journal."""
+    watch = _wired(settings, lambda _: None)
+    with closing(watch.journal):
+        return watch.orders.take(kind, order, watch.clock.now())
+
+
+def _wired(settings: Settings, say: Callable[[Entry], None]) -> Watch:
     # The reader first: it refuses a folder in which there never was a journal.
     _standing(settings)
     try:
-        watch = wire(settings, __version__, say=lambda _: None)
+        return wire(settings, __version__, say)
     except Held as held:
         raise Problem(
             f"{held.words}, and its control door does not answer",
             "it may be starting: try again; if it hangs, restart it",
         ) from held
-    with closing(watch.journal):
-        return watch.orders.take(kind, order, watch.clock.now())
 
 
 def _standing(settings: Settings) -> Standing:

@@ -36,6 +36,7 @@ from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 from watchdog.facts.verdict import Clear, Verdict, kind_of
 from watchdog.judging import Judging, far_end_back, far_end_lost
+from watchdog.ordering import Ordering
 from watchdog.roles import (
     Arms,
     Enrolled,
@@ -93,6 +94,9 @@ class Cycle:
             else:
                 far_end_back(self.memory, what, at)
         seen = self._observe(at)
+        order = self.memory.standing.order
+        if order is not None:
+            return self._ordering().follow(order, seen, at)
         if isinstance(seen, str):
             return seen
         release = self.releases.for_version(seen.pair.version)
@@ -116,6 +120,11 @@ class Cycle:
         told = gate.changed(standing, release, self.rules, at)
         if told:
             self.memory.add(at, told)
+
+    def _ordering(self) -> Ordering:
+        return Ordering(
+            self.plans, self.transaction, self.memory, self.releases, self.rules
+        )
 
     # -- observe -------------------------------------------------------------------
 

@@ -57,8 +57,10 @@ class Transaction:
         try:
             if rollback.stuck:
                 return self._unstuck(rollback)
+            if rollback.started.what == "dry-drill":
+                return self._rehearse(rollback, plan, target)
             if not rollback.back:
-                failed = self._forward(rollback, plan, target)
+                failed = self._forward(rollback, plan, target, plan.steps)
                 if not failed:
                     return self._ended("proved", self._proof(plan.steps))
                 if not self._touched():
@@ -73,9 +75,20 @@ class Transaction:
                 self.memory.add(now, FarEndLost("engine", problem.words))
             return f"rolling back, but waiting: {problem.words}"
 
-    def _forward(self, rollback: Rollback, plan: Plan, target: Record) -> str:
-        """Take the steps; say which one failed and why, or nothing at the end."""
-        for number, step in self._left(plan.steps):
+    def _rehearse(self, rollback: Rollback, plan: Plan, target: Record) -> str:
+        """Prepare everything, and clear it away again."""
+        failed = self._forward(rollback, plan, target, plan.steps[: plan.prepared])
+        untouched = "nothing that runs was touched"
+        if failed:
+            return self._ended("unchanged", f"{untouched}: {failed}")
+        self._clear_away(plan, target)
+        return self._ended("rehearsed", f"ready for the swap; {untouched}")
+
+    def _forward(
+        self, rollback: Rollback, plan: Plan, target: Record, steps: tuple[Step, ...]
+    ) -> str:
+        """Take *steps*; say which one failed and why, or nothing at the end."""
+        for number, step in self._left(steps):
             try:
                 self._bring_about(plan, target, step, rollback.started.to_pair)
             except (Unreachable, JournalLost):
@@ -271,8 +284,11 @@ class Transaction:
                 owner=self.rules.on_call,
                 proof=proof,
                 waited=started.waited,
+                order=started.order,
+                what=started.what,
             ),
             claim=f"ended/{started.plan.op}",
         )
         took = (now - rollback.started_at) / timedelta(seconds=1)
-        return f"rollback to {started.to_pair.version} {how} after {took:.1f} s"
+        what = started.what
+        return f"{what} to {started.to_pair.version} {how} after {took:.1f} s"

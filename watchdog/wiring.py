@@ -54,6 +54,7 @@ class Watch:
 
     settings: Settings
     journal: Journal
+    memory: Memory
     schedule: Schedule
     decisions: Starlette
     private: Starlette
@@ -229,11 +230,17 @@ def wire(
         releases=releases,
     )
     webhook = Webhook(memory, door, resumption, now=clock.now, wake=schedule.wake)
-    orders = Orders(memory)
+    orders = Orders(
+        memory,
+        releases=releases,
+        rules=rules,
+        secret=lambda: secrets.token_urlsafe(9),
+    )
     control = Control(orders, now=clock.now, wake=schedule.wake)
     return Watch(
         settings,
         journal,
+        memory,
         schedule,
         decisions=Starlette(routes=[*webhook.routes(), *faces.public()]),
         private=Starlette(routes=faces.private()),

@@ -10,14 +10,18 @@ from tests.worlds import (
     Notebook,
     a_pair,
     a_record,
+    a_release,
+    rules,
 )
 from watchdog.approve.order import Orders
 from watchdog.facts.event import (
     HoldLifted,
     HoldPlaced,
+    OrderGiven,
     PairProvedGood,
     PairQuarantined,
 )
+from watchdog.release_file import Releases
 
 HELD = "operator hold by asha@flexli.example since 2026-03-11 03:00:00 UTC: a migration"
 
@@ -35,7 +39,13 @@ def memory():
 def take(memory):
     def take(kind, **order):
         before = len(memory.entries)
-        reply = Orders(memory).take(kind, {"by": ASHA} | order, AT)
+        orders = Orders(
+            memory,
+            releases=Releases({"v1.3.0": a_release()}),
+            rules=rules(),
+            secret=lambda: "x",
+        )
+        reply = orders.take(kind, {"by": ASHA} | order, AT)
         return reply, [entry.event for entry in memory.entries[before:]]
 
     return take
@@ -120,6 +130,25 @@ def test_an_order_that_is_not_whole_is_refused(take, kind, order, words):
 
     assert (reply.status, events) == (422, [])
     assert reply.body["words"].startswith(words)
+
+
+def test_a_rollback_is_ordered_to_the_pair_that_was_shown(take, memory):
+    target = a_pair("v1.2.0")
+
+    reply, events = take("rollback", reason="scans look wrong")
+
+    words = f"{ASHA} ordered a rollback from v1.3.0 to {target.words}: scans look wrong"
+    given = OrderGiven("ord_x", "rollback", ASHA, "scans look wrong", target.key, words)
+    assert (reply.status, events) == (200, [given])
+    assert reply.body == {"order": "ord_x", "words": words}
+    assert memory.standing.order.given == given
+
+
+def test_what_the_turn_would_refuse_is_refused_at_the_door(take):
+    reply, events = take("rollback", to="v1.3.0", reason="why not")
+
+    assert (reply.status, events) == (409, [])
+    assert reply.body["words"].startswith("v1.3.0 is what runs: ")
 
 
 def test_an_order_that_nobody_knows_is_refused(take):

@@ -107,6 +107,7 @@ def test_the_last_rollback_is_told_with_the_fields_of_the_runbook():
     assert whole["last_rollback"] == {
         "op": "op",
         "incident": "inc-1",
+        "what": "rollback",
         "how": "proved",
         "started": "2026-03-11T03:00:00Z",
         "previous": "v1.3.0",

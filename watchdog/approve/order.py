@@ -5,6 +5,7 @@ open. *by* says who it was, as they say themselves.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 
@@ -12,9 +13,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from watchdog.approve.answer import Reply
 from watchdog.decide.ledger import find, may_vouch
-from watchdog.facts.event import HoldLifted, HoldPlaced, PairProvedGood
+from watchdog.decide.order import target_of
+from watchdog.facts.event import HoldLifted, HoldPlaced, OrderGiven, PairProvedGood
 from watchdog.facts.problem import Problem
-from watchdog.roles import Remembers
+from watchdog.facts.rules import Rules
+from watchdog.roles import Filed, Remembers
 
 
 def _readable(text: str) -> str:
@@ -31,6 +34,9 @@ def _some(text: str) -> str:
 
 _Text: TypeAlias = Annotated[str, Field(max_length=2000), AfterValidator(_readable)]
 _Some: TypeAlias = Annotated[_Text, AfterValidator(_some)]
+
+
+_Follow: TypeAlias = Callable[[Any, datetime], dict[str, str]]
 
 
 class _Strict(BaseModel):
@@ -53,15 +59,39 @@ class _Resume(_Strict):
     reason: _Text = ""
 
 
+class _Rollback(_Strict):
+    to: _Text = ""
+    reason: _Some
+    even_though_result_of_a_rollback: bool = False
+    even_though_not_rollback_safe: bool = False
+
+
+class _Drill(_Strict):
+    reason: _Some
+    dry: bool = False
+
+
 class Orders:
     """Takes orders and journals them; the next turn goes by what is journaled."""
 
-    def __init__(self, memory: Remembers) -> None:
+    def __init__(
+        self,
+        memory: Remembers,
+        *,
+        releases: Filed,
+        rules: Rules,
+        secret: Callable[[], str],
+    ) -> None:
         self._memory = memory
-        self._kinds: dict[str, tuple[type[_Strict], Callable[[Any, datetime], str]]] = {
+        self._releases = releases
+        self._rules = rules
+        self._secret = secret
+        self._kinds: dict[str, tuple[type[_Strict], _Follow]] = {
             "vouch": (_Vouch, self._vouch),
             "hold": (_Hold, self._hold),
             "resume": (_Resume, self._resume),
+            "rollback": (_Rollback, self._rollback),
+            "drill": (_Drill, self._drill),
         }
 
     def take(self, kind: str, order: Mapping[str, Any], at: datetime) -> Reply:
@@ -70,7 +100,7 @@ class Orders:
             return _no(404, f"there is no order {kind}")
         model, follow = self._kinds[kind]
         try:
-            return Reply(200, {"words": follow(model.model_validate(order), at)})
+            return Reply(200, follow(model.model_validate(order), at))
         except ValidationError as error:
             first = error.errors()[0]
             path = ".".join(str(part) for part in first["loc"])
@@ -78,7 +108,7 @@ class Orders:
         except Problem as problem:
             return _no(409, problem.words, problem.hint)
 
-    def _vouch(self, order: _Vouch, at: datetime) -> str:
+    def _vouch(self, order: _Vouch, at: datetime) -> dict[str, str]:
         known = find(self._memory.standing, order.which)
         may_vouch(
             known,
@@ -87,7 +117,7 @@ class Orders:
         )
         version = known.pair.version
         if known.good:
-            return f"{version} is known to be good already: {known.good}"
+            return {"words": f"{version} is known to be good already: {known.good}"}
         if known.quarantined and not order.reason:
             raise Problem(
                 f"{version} is quarantined: {known.quarantined}",
@@ -96,9 +126,9 @@ class Orders:
         why = f": {order.reason}" if order.reason else ""
         words = f"{order.by} vouched for {version}{why}"
         self._memory.add(at, PairProvedGood(known.pair.key, words, vouched_by=order.by))
-        return words
+        return {"words": words}
 
-    def _hold(self, order: _Hold, at: datetime) -> str:
+    def _hold(self, order: _Hold, at: datetime) -> dict[str, str]:
         standing = self._memory.standing
         if standing.hold:
             raise Problem(
@@ -109,17 +139,57 @@ class Orders:
         words = f"{words}: {order.reason}"
         self._memory.add(at, HoldPlaced(order.by, words))
         if standing.rollback:
-            return f"{words}; the rollback under way goes on to its end"
-        return words
+            words += "; the rollback under way goes on to its end"
+        return {"words": words}
 
-    def _resume(self, order: _Resume, at: datetime) -> str:
+    def _resume(self, order: _Resume, at: datetime) -> dict[str, str]:
         hold = self._memory.standing.hold
         if hold is None:
             raise Problem("there is no hold to lift")
         why = f" ({order.reason})" if order.reason else ""
         words = f"{order.by} lifted the {hold.words}{why}"
         self._memory.add(at, HoldLifted(order.by, words))
-        return words
+        return {"words": words}
+
+    def _rollback(self, order: _Rollback, at: datetime) -> dict[str, str]:
+        despite = [
+            name
+            for name, chosen in (
+                ("result-of-a-rollback", order.even_though_result_of_a_rollback),
+                ("not-rollback-safe", order.even_though_not_rollback_safe),
+            )
+            if chosen
+        ]
+        given = OrderGiven(
+            order=self._name(),
+            what="rollback",
+            by=order.by,
+            reason=order.reason,
+            key=find(self._memory.standing, order.to).pair.key if order.to else "",
+            words="",
+            despite=tuple(despite),
+        )
+        return self._give(given, at)
+
+    def _drill(self, order: _Drill, at: datetime) -> dict[str, str]:
+        what = "dry-drill" if order.dry else "drill"
+        given = OrderGiven(self._name(), what, order.by, order.reason, key="", words="")
+        return self._give(given, at)
+
+    def _name(self) -> str:
+        return f"ord_{self._secret()}"
+
+    def _give(self, given: OrderGiven, at: datetime) -> dict[str, str]:
+        """Journal an order that the next turn follows, unless it would refuse it."""
+        standing = self._memory.standing
+        version = standing.running.pair.version if standing.running else ""
+        release = self._releases.for_version(version)
+        target = target_of(standing, given, release, self._rules, at).pair
+        words = f"{given.by} ordered a {given.what} from {version} to {target.words}"
+        # The pair that was shown is the one that is meant, whatever comes between.
+        whole = replace(given, key=target.key, words=f"{words}: {given.reason}")
+        self._memory.add(at, whole)
+        return {"order": whole.order, "words": whole.words}
 
 
 def _no(status: int, words: str, hint: str = "") -> Reply:

@@ -94,19 +94,35 @@ def choose_target(s: Standing, release: Release | None) -> KnownPair | str:
     The newest known-good pair that was deployed before the running one, by the
     order of deployment and never by version string; ``rollback_to`` narrows it.
     """
-    running = s.running_pair
-    if s.running is None or running is None:
-        return "what runs is not known"
-    if s.running.by:
-        return (
-            f"{running.pair.version} is itself the result of a rollback: "
+    for words in forbidden(s, release).values():
+        return words
+    return newest_good(s, release)
+
+
+def forbidden(s: Standing, release: Release | None) -> dict[str, str]:
+    """Say what only a person may do, by the name of the flag with which they do."""
+    found: dict[str, str] = {}
+    if s.running is None:
+        return found
+    version = s.running.pair.version
+    if s.running.by and s.running.by not in s.repairs:
+        found["result-of-a-rollback"] = (
+            f"{version} is itself the result of a rollback: "
             "never rolling back a rollback"
         )
     if release is not None and not release.rollback_safe:
-        return (
-            f"{running.pair.version} says rollback_safe: false (a one-way change): "
+        found["not-rollback-safe"] = (
+            f"{version} says rollback_safe: false (a one-way change): "
             "only a person may roll it back"
         )
+    return found
+
+
+def newest_good(s: Standing, release: Release | None) -> KnownPair | str:
+    """Choose as ``choose_target`` does, whatever is forbidden."""
+    running = s.running_pair
+    if running is None:
+        return "what runs is not known"
     wanted = release.rollback_to if release else ""
     same = [known for known in s.pairs.values() if known.pair.version == wanted]
     if same and not any(differ(known.pair, running.pair) for known in same):
@@ -263,6 +279,8 @@ def promotion(
         reasons.append(f"what runs cannot be seen: {s.lost['engine']}")
     if s.unclear:
         reasons.append(s.unclear.words)
+    if s.rollback and s.rollback.started.what == "drill":
+        reasons.append(f"a drill is under way: {s.rollback.started.cause}")
     if s.unreplayable:
         reasons.append(f"it could not be rolled back: {s.unreplayable}")
     for trigger in release.triggers:

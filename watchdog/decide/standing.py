@@ -17,6 +17,8 @@ from watchdog.facts.event import (
     HoldLifted,
     HoldPlaced,
     IncidentClosed,
+    OrderGiven,
+    OrderRefused,
     PairProvedGood,
     PairQuarantined,
     PairStarted,
@@ -109,6 +111,14 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What a person ordered by hand, and nothing was begun of yet."""
+
+    given: OrderGiven
+    given_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SeenVerdict:
     """A trigger's verdict since *since*; *measured* once it was not blind.
 
@@ -132,6 +142,7 @@ class Standing:
     *latest* is the time of the latest event.
     *pair_since* is the first start of the running pair since another one ran, at
     *before_since*: containers made anew from the same pair are still its doing.
+    *repairs* are the operations that mended a pair: what they put up was deployed.
     """
 
     running: PairStarted | None = None
@@ -154,6 +165,8 @@ class Standing:
     by_itself: tuple[datetime, ...] = ()
     last_rollback: RollbackEnded | None = None
     hold: HoldPlaced | None = None
+    order: Order | None = None
+    repairs: frozenset[str] = frozenset()
     lost: dict[str, str] = field(default_factory=dict)
     glass_broken: tuple[datetime, ...] = ()
     latest: datetime = _LONG_AGO
@@ -249,6 +262,10 @@ def _after(s: Standing, entry: Entry) -> Standing:
             if incident and incident.held:
                 incident = replace(incident, refused="")
             return replace(s, hold=None, incident=incident)
+        case OrderGiven():
+            return replace(s, order=Order(event, at))
+        case OrderRefused(order=order) if s.order and s.order.given.order == order:
+            return replace(s, order=None)
         case QuestionAsked(question=question) if s.incident:
             return replace(
                 s,
@@ -289,6 +306,10 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             return replace(s, incident=incident)
         case RollbackStarted(automatic=automatic, from_pair=bad):
             begun = replace(s, rollback=Rollback(event, at))
+            if event.order:
+                begun = replace(begun, order=None)
+            if event.what == "repair":
+                begun = replace(begun, repairs=s.repairs | {event.plan.op})
             if not automatic:
                 return begun
             count = s.automatic.get(bad.version, 0) + 1
@@ -307,13 +328,8 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             return replace(s, rollback=replace(s.rollback, back=words))
         case RollbackStuck(words=words, hint=hint) if s.rollback:
             return replace(s, rollback=replace(s.rollback, stuck=words, hint=hint))
-        case RollbackEnded(how=how) if s.incident:
-            incident = (
-                replace(s.incident, rolled_back_at=at)
-                if how == "proved"
-                else replace(s.incident, refused=event.proof, tried=True)
-            )
-            return replace(s, rollback=None, last_rollback=event, incident=incident)
+        case RollbackEnded():
+            return _ended(s, at, event)
         case RecoverySeen(words=words) | RecoveryMissed(words=words) if s.incident:
             return replace(s, incident=replace(s.incident, ended=words))
         case IncidentClosed(latched=latched):
@@ -374,6 +390,18 @@ def _good(known: KnownPair, at: datetime, event: PairProvedGood) -> KnownPair:
         quarantined="" if lifted else known.quarantined,
         quarantined_since=None if lifted else known.quarantined_since,
     )
+
+
+def _ended(s: Standing, at: datetime, event: RollbackEnded) -> Standing:
+    incident = s.incident
+    if incident and incident.id == event.incident:
+        incident = (
+            replace(incident, rolled_back_at=at)
+            if event.how == "proved"
+            else replace(incident, refused=event.proof, tried=True)
+        )
+    last = s.last_rollback if event.what == "dry-drill" else event
+    return replace(s, rollback=None, last_rollback=last, incident=incident)
 
 
 def _breached(s: Standing, at: datetime, event: BreachConfirmed) -> Standing:

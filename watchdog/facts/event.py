@@ -195,6 +195,32 @@ class HoldLifted:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderGiven:
+    """A person ordered by hand: *what* is rollback, drill, dry-drill or repair.
+
+    *key* is the pair to put up, empty where the watchdog chooses. *despite* names
+    what would keep the watchdog itself from it, and the person from nothing.
+    """
+
+    order: str
+    what: str
+    by: str
+    reason: str
+    key: str
+    words: str
+    despite: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRefused:
+    """What was ordered by hand was not begun, and why."""
+
+    order: str
+    words: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionAsked:
     """A person must decide. *document* holds the exact bytes that are signed.
 
@@ -276,6 +302,8 @@ class RollbackStarted:
 
     *waited*: seconds that people took, from the question to the answer; machine
     time is what follows.
+    *what* and *order* are of the order that it began with; without one, a rollback
+    by the release file or by an approval. *incident* may be empty then.
     """
 
     incident: str
@@ -286,6 +314,8 @@ class RollbackStarted:
     approved_by: str
     automatic: bool
     waited: float = 0.0
+    order: str = ""
+    what: str = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +358,7 @@ class RollbackEnded:
     """How it ended: *proved*, *unchanged* (nothing was touched) or *put-back*.
 
     *overtaken*: somebody deployed another pair meanwhile, and that one serves.
+    *rehearsed*: a dry drill came as far as the swap, and was cleared away.
 
     The six fields of the runbook: *started*, the event's own time (completed),
     *previous*, *target*, *root_cause*, *owner*.
@@ -343,6 +374,8 @@ class RollbackEnded:
     owner: str
     proof: str
     waited: float = 0.0
+    order: str = ""
+    what: str = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,6 +478,8 @@ Event: TypeAlias = (
     | PromotionChanged
     | HoldPlaced
     | HoldLifted
+    | OrderGiven
+    | OrderRefused
     | QuestionAsked
     | Answered
     | AnswerVoided

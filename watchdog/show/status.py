@@ -45,6 +45,7 @@ def picture(
         "armed": s.armed,
         "unproven": s.unproven,
         "hold": s.hold.words if s.hold else "",
+        "order": s.order.given.words if s.order else "",
         "promotion": {"state": _gate(reasons, fresh=fresh), "reasons": list(reasons)},
         "triggers": {
             name: {
@@ -93,8 +94,7 @@ def words(whole: dict[str, Any]) -> str:
     if running:
         lines.append(f"running        {running['pair']} since {running['since']}")
         lines.append(f"               {running['standing']}")
-    if whole["hold"]:
-        lines.append(f"hold           {whole['hold']}")
+    lines += [f"{part:<15}{whole[part]}" for part in ("hold", "order") if whole[part]]
     gate = whole["promotion"]
     lines.append(f"promotion      {gate['state']}")
     lines += [f"               - {reason}" for reason in gate["reasons"]]
@@ -181,28 +181,42 @@ def _rollback(s: Standing) -> dict[str, Any] | None:
     started = s.rollback.started
     total = len(started.plan.steps)
     done = len(s.rollback.done)
-    doing = f"rolling back to {started.to_pair.version}: {done} of {total} steps"
+    to = started.to_pair.version
+    doing = {
+        "rollback": f"rolling back to {to}",
+        "drill": f"DRILL: rolling back to {to}",
+        "dry-drill": f"DRILL: preparing a rollback to {to}, without the swap",
+        "repair": f"repairing: putting {to} up whole",
+    }[started.what]
+    doing += f": {done} of {total} steps"
     if s.rollback.back:
         doing = f"putting {started.from_pair.version} back: {s.rollback.back}"
     if s.rollback.stuck:
         doing = f"STUCK, a person must act: {s.rollback.stuck}; {s.rollback.hint}"
-    return {"op": started.plan.op, "stuck": s.rollback.stuck, "words": doing}
+    return {
+        "op": started.plan.op,
+        "what": started.what,
+        "stuck": s.rollback.stuck,
+        "words": doing,
+    }
 
 
 def _last(s: Standing) -> dict[str, Any] | None:
     last = s.last_rollback
     if last is None:
         return None
+    what = "" if last.what == "rollback" else f"{last.what}: "
     return {
         "op": last.op,
         "incident": last.incident,
+        "what": last.what,
         "how": last.how,
         "started": _stamp(last.started),
         "previous": last.previous,
         "target": last.target,
         "root_cause": last.root_cause,
         "owner": last.owner,
-        "words": f"{last.previous} to {last.target}, {last.how}, started "
+        "words": f"{what}{last.previous} to {last.target}, {last.how}, started "
         f"{_stamp(last.started)}; {last.root_cause}",
     }
 

@@ -1,0 +1,127 @@
+"""What people order by hand, on a real engine with Compose and the DMS."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from watchdog.demo import DRI
+
+pytestmark = pytest.mark.real
+
+SAID = ("--by", DRI, "--reason", "scans look wrong")
+
+
+def watchdog(it, *words):
+    """Run ``watchdog`` *words* beside the stage, as a person does."""
+    command = [sys.executable, "-m", "watchdog", *words]
+    env = os.environ | {"WATCHDOG_CONFIG": str(it.config / "watchdog.yaml")}
+    return subprocess.run(
+        command, env=env, text=True, capture_output=True, check=False, timeout=120
+    )
+
+
+def versions(it):
+    return [(one["image"], one["manifest"]) for one in it.starts()]
+
+
+def pinned(it):
+    lines = (it.stack / ".env").read_text().splitlines()
+    return next(line for line in lines if line.startswith("DMS_VERSION="))
+
+
+@pytest.fixture
+def two(stage):
+    """v1.2.0 ran and nobody vouched; v1.3.1 runs; a watchdog watches them."""
+
+    def two(layout="versioned"):
+        it = stage(layout)
+        it.settings(bake_time="1h")
+        it.compose("up", "-d", "--no-build", "--wait", "dms")
+        it.process = it.watch()
+        it.until("observe.pair_started")
+        it.deploy("v1.3.1")
+        it.until("observe.pair_started", count=2)
+        return it
+
+    return two
+
+
+def test_a_person_vouches_and_rolls_back_through_the_daemon(two):
+    it = two()
+    candidate = watchdog(it, "rollback", "--to", "v1.2.0", *SAID)
+    assert candidate.returncode == 2
+    assert "v1.2.0 is a candidate: neither baked nor vouched for" in candidate.stderr
+    assert "hint: if you know that it is good: `watchdog releases vouch" in (
+        candidate.stderr
+    )
+    vouched = watchdog(it, "releases", "vouch", "v1.2.0", "--by", DRI)
+    assert (vouched.returncode, vouched.stdout) == (0, f"{DRI} vouched for v1.2.0\n")
+    names = it.containers()
+
+    dry = watchdog(it, "drill", "--dry", "--by", DRI)
+    assert (dry.returncode, dry.stderr) == (0, ""), dry.stdout
+    assert "rehearsed: ready for the swap; nothing that runs was touched" in dry.stdout
+    assert it.containers() == names
+    assert [image for image, _ in versions(it)] == ["v1.2.0", "v1.3.1"]
+
+    done = watchdog(it, "rollback", *SAID)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    told = done.stdout.splitlines()
+    assert f"{DRI} ordered a rollback from v1.3.1 to v1.2.0" in told[0]
+    assert " s  proved: image sha256:" in told[-1]
+    assert versions(it) == [(v, v) for v in ("v1.2.0", "v1.3.1", "v1.2.0")]
+    assert pinned(it) == "DMS_VERSION=v1.2.0"
+    assert it.containers() == names
+    audit = it.until("record.rollback_audited", how="proved")
+    assert audit["root_cause"] == f"rollback by hand, {DRI}: scans look wrong"
+
+    again = watchdog(it, "rollback", *SAID)
+    assert again.returncode == 2
+    assert "--even-though-result-of-a-rollback" in again.stderr
+    listed = json.loads(watchdog(it, "releases", "--json").stdout)
+    assert [one["version"] for one in listed] == ["v1.3.1", "v1.2.0"]
+    assert listed[1]["vouched_by"] == DRI
+
+
+@pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+def test_a_person_rolls_back_although_the_daemon_is_dead(two, layout):
+    it = two(layout)
+    it.process.send_signal(signal.SIGKILL)
+    it.process.wait(20)
+    assert watchdog(it, "releases", "vouch", "v1.2.0", "--by", DRI).returncode == 0
+
+    done = watchdog(it, "rollback", "--to", "v1.2.0", *SAID)
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert " s  proved: image sha256:" in done.stdout.splitlines()[-1]
+    assert versions(it) == [(v, v) for v in ("v1.2.0", "v1.3.1", "v1.2.0")]
+    assert pinned(it) == "DMS_VERSION=v1.2.0"
+    said = it.compose("up", "-d", "--no-build", "dms")
+    assert "Running" in said, said
+
+
+def test_a_hold_keeps_a_person_and_a_drill_from_it_until_it_is_lifted(two):
+    it = two()
+    watchdog(it, "releases", "vouch", "v1.2.0", "--by", DRI)
+    assert watchdog(it, "hold", "--by", DRI, "--reason", "a migration").returncode == 0
+    for order in (("rollback", *SAID), ("drill", "--by", DRI)):
+        held = watchdog(it, *order)
+        assert held.returncode == 2
+        assert held.stderr.startswith(f"operator hold by {DRI} since ")
+    assert watchdog(it, "resume", "--by", DRI).returncode == 0
+
+    drilled = watchdog(it, "drill", "--by", DRI, "--json")
+
+    assert drilled.returncode == 0, drilled.stdout + drilled.stderr
+    assert json.loads(drilled.stdout)["ended"] == "proved"
+    audit = it.until("record.rollback_audited")
+    assert (audit["what"], audit["how"]) == ("drill", "proved")
+    story = [line["event"] for line in it.story()]
+    assert "decide.pair_quarantined" not in story
+    assert versions(it)[-1] == ("v1.2.0", "v1.2.0")
+    status = json.loads(watchdog(it, "status", "--json").stdout)
+    assert status["last_rollback"]["what"] == "drill"
