@@ -2,7 +2,7 @@
 
 import pytest
 
-from watchdog.observe.obstacles import compose_files, obstacles
+from watchdog.observe.obstacles import chosen_macs, compose_files, obstacles
 
 DMS = "1" * 64
 OTHER = "2" * 64
@@ -158,3 +158,23 @@ def test_compose_files_are_read_where_they_are_for_us(tmp_path):
     found = compose_files(tmp_path, "/srv/dms", "/srv/dms/compose.yaml,/etc/x.yaml")
 
     assert set(found) == {"compose.yaml", "sub/more.yaml", "base.yaml"}
+
+
+def test_a_mac_address_out_of_a_variable_cannot_be_told_from_a_made_up_one():
+    text = "services: {dms: {networks: {back: {mac_address: '${MAC}'}, front: }}}"
+
+    assert said(a_container(), compose=text) == (
+        (
+            "network back of service dms takes its MAC address from a variable in "
+            "compose.yaml: the engine does not show whether it was chosen"
+        ),
+    )
+
+
+def test_the_mac_addresses_chosen_for_a_network_are_read_from_the_files():
+    texts = {
+        "a": "services: {dms: {networks: {back: {mac_address: '02:42:AC:11:65:45'}}}}",
+        "b": "services: {dms: {networks: [back]}, vpn: {networks: {front: }}, no: 1}",
+    }
+
+    assert chosen_macs(texts) == {"02:42:ac:11:65:45"}

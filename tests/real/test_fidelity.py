@@ -174,6 +174,25 @@ _ALTERNATIVES = {
     "cgroup_parent": ["/fidelity"],
     "runtime": ["runc"],
 }
+# What older engines do not know.
+NEWER = {
+    "networks": {
+        "front": FRONT | {"gw_priority": 1, "interface_name": "front0"},
+        "back": {
+            "mac_address": "02:42:AC:11:65:45",
+            "gw_priority": 7,
+            "driver_opts": {"com.docker.network.endpoint.ifname": "back0"},
+            "link_local_ips": ["169.254.8.8"],
+        },
+    },
+    "healthcheck": {"test": ["CMD", "true"], "interval": "9s", "start_interval": "1s"}
+    | {"start_period": "3s"},
+    "volumes": [
+        {"type": "image", "source": f"{rig.IMAGE}:{OLD}", "target": "/from-image"},
+        {"type": "bind", "source": "./conf", "target": "/flat"}
+        | {"bind": {"recursive": "disabled"}},
+    ],
+}
 # What the engine refuses together.
 _ONLY_ON_NETWORKS = ("mac_address", "networks", "sysctls")
 _NOT_ON_HOST = ("hostname", "domainname", "ports", "dns", "expose", "extra_hosts")
@@ -327,6 +346,19 @@ def test_a_service_that_uses_everything_comes_back_as_compose_makes_it(tmp_path)
         assert front["MacAddress"] == EVERYTHING["mac_address"]
         ends = [network["IPAddress"].rpartition(".")[2] for network in (front, back)]
         assert ends == ["77", "177"]
+
+
+def test_what_only_newer_engines_know_comes_back_as_compose_makes_it(tmp_path):
+    speaks = rig.docker("version", "--format", "{{.Server.APIVersion}}").strip()
+    if [int(part) for part in speaks.split(".")] < [1, 48]:
+        pytest.skip(f"this engine speaks API {speaks}; image mounts came with 1.48")
+    whole = {"init": True, "stop_grace_period": "1s"} | NEWER
+    with a_project(tmp_path, {OLD: whole, BAD: whole}) as it:
+        ours = assert_faithful(it)
+    back = ours["NetworkSettings"]["Networks"][f"{it.project}_back"]
+    chosen = NEWER["networks"]["back"]["mac_address"]
+    assert back["MacAddress"].lower() == chosen.lower()
+    assert back["GwPriority"] == 7
 
 
 @settings(

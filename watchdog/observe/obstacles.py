@@ -93,9 +93,32 @@ def _in_files(services: tuple[str, ...], files: Mapping[str, str]) -> Iterator[s
                             f"{kind[:-1]} {name} of service {service} has its content "
                             f"in {file}: only Compose writes that into a container"
                         )
+            for name, end in _mapping(options, "networks").items():
+                if "$" in str((end or {}).get("mac_address", "")):
+                    yield (
+                        f"network {name} of service {service} takes its MAC address "
+                        f"from a variable in {file}: the engine does not show whether "
+                        "it was chosen"
+                    )
             for hook in _HOOKS:
                 if options.get(hook):
                     yield f"{hook} of service {service} in {file}: only Compose runs it"
+
+
+def chosen_macs(files: Mapping[str, str]) -> frozenset[str]:
+    """Give the MAC addresses that *files* choose for a network of a service.
+
+    The engine shows which was chosen on the first network only.
+    """
+    ends = [
+        end
+        for text in files.values()
+        for options in _mapping(_model(text), "services").values()
+        if isinstance(options, dict)
+        for end in _mapping(options, "networks").values()
+        if isinstance(end, dict)
+    ]
+    return frozenset(str(end.get("mac_address", "")).lower() for end in ends) - {""}
 
 
 class _Lenient(yaml.SafeLoader):

@@ -19,7 +19,7 @@ from watchdog.facts.pair import (
 )
 from watchdog.facts.plan import Deployed
 from watchdog.facts.problem import Problem
-from watchdog.observe.obstacles import compose_files, obstacles
+from watchdog.observe.obstacles import chosen_macs, compose_files, obstacles
 from watchdog.stack_folder import StackFolder
 
 _PROJECT = "com.docker.compose.project"
@@ -31,6 +31,7 @@ _COMPOSE = "com.docker.compose.version"
 _OP = "io.flexli.rollback.op"
 # Made ready, put aside or failed: not what serves, unless somebody started it.
 _OURS_ASIDE = ".rb-"
+_THE_ENGINES_OWN = {"bridge", "host", "none"}
 _NEVER = "0001-01-01"
 
 
@@ -123,11 +124,12 @@ class Stack:
             manifests.append(HeldManifest(tenant, at, version, sha, _sha(signature)))
         image = self._engine.image(str(whole[0]["Image"])) or {}
         labels = whole[0]["Config"]["Labels"]
+        macs = chosen_macs(self._files_of(whole))
         return Record(
             pair=running.pair,
             image_ref=str(whole[0]["Config"]["Image"]),
             repo_digests=tuple(sorted(image.get("RepoDigests") or ())),
-            replicas=tuple(_replica(c) for c in whole),
+            replicas=tuple(_replica(c, macs) for c in whole),
             manifests=tuple(manifests),
             compose_version=str(labels.get(_COMPOSE, "")),
         ), blobs
@@ -141,12 +143,16 @@ class Stack:
             if _OURS_ASIDE not in one["Names"][0]
         ]
         whole = [c for c in found if c is not None]
+        return obstacles(self._services, whole, self._files_of(whole))
+
+    def _files_of(self, containers: list[dict[str, Any]]) -> dict[str, str]:
+        """Read the Compose files that the services among *containers* came from."""
         files: dict[str, str] = {}
-        for labels in (c["Config"].get("Labels") or {} for c in whole):
+        for labels in (c["Config"].get("Labels") or {} for c in containers):
             if labels.get(_SERVICE) in self._services:
                 there = str(labels.get(_FOLDER, "/"))
                 files |= compose_files(self._folder, there, labels.get(_FILES, ""))
-        return obstacles(self._services, whole, files)
+        return files
 
     def deployed(self, containers: tuple[str, ...]) -> dict[str, Deployed]:
         """Tell by service what a plan must know of the running containers.
@@ -272,7 +278,7 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
-def _replica(container: Mapping[str, Any]) -> Replica:
+def _replica(container: Mapping[str, Any], macs: frozenset[str]) -> Replica:
     """Turn an inspected container into the body that makes it again.
 
     The same image is put back, so its defaults may stay written out. What belongs
@@ -301,11 +307,16 @@ def _replica(container: Mapping[str, Any]) -> Replica:
     primary = str(host.get("NetworkMode") or "")
     found = container["NetworkSettings"].get("Networks") or {}
     names = sorted(found, key=lambda name: (name != primary, name))
+    networks = {name: _endpoint(found[name], short, macs) for name in names}
+    if set(networks) <= _THE_ENGINES_OWN and not any(
+        any(end.values()) for end in networks.values()
+    ):
+        networks = {}  # the mode names it; given one, newer engines write names to it
     return Replica(
         service=str(labels[_SERVICE]),
         name=str(container["Name"]).lstrip("/"),
         body=json.loads(json.dumps(config)),
-        networks={name: _endpoint(found[name], short) for name in names},
+        networks=networks,
     )
 
 
@@ -343,11 +354,20 @@ def _mount(seen: Mapping[str, Any]) -> dict[str, Any]:
     return mount if seen.get("RW", True) else mount | {"ReadOnly": True}
 
 
-def _endpoint(settings: Mapping[str, Any], short: str) -> dict[str, Any]:
+def _endpoint(
+    settings: Mapping[str, Any], short: str, macs: frozenset[str]
+) -> dict[str, Any]:
+    """Keep what was chosen of an endpoint, never what was handed out.
+
+    A MAC address that was handed out looks like a chosen one; kept, it would meet
+    that of whoever gets the free address next. So only one of *macs* is kept.
+    """
     aliases = [a for a in settings.get("Aliases") or () if a != short]
     chosen = {key: settings.get(key) for key in ("IPAMConfig", "Links", "DriverOpts")}
     if settings.get("GwPriority"):
         chosen["GwPriority"] = settings["GwPriority"]
+    if str(settings.get("MacAddress")).lower() in macs:
+        chosen["MacAddress"] = settings["MacAddress"]
     return {"Aliases": aliases} | {k: v for k, v in chosen.items() if v is not None}
 
 
