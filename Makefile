@@ -1,6 +1,6 @@
 # Everything is one word. `make` alone lists the words.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down demo check test unit real campaign campaign-crash bench lock fix clean
+.PHONY: help setup sandbox sandbox-down demo check test unit real campaign campaign-crash campaign-engines bench lock fix clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -49,6 +49,9 @@ campaign: setup sandbox ## What takes long: every Prometheus, and how often a tr
 	$(BIN)/python bench/confidence.py --runs 4000
 
 KILLS := 200
+campaign-engines: setup ## Fidelity, end to end and crashes on three engines, and a table
+	$(BIN)/python -m tests.engines
+
 campaign-crash: setup sandbox ## Kill the watchdog at every step, in every request and at KILLS random instants
 	$(SANDBOX) run $(BIN)/python -m tests.crash.campaign --kills $(KILLS)
 
