@@ -201,28 +201,34 @@ class Hands:
     # -- image and manifests -----------------------------------------------------
 
     def _image_held(self, step: Step) -> str:
-        image = self._engine.image(step.subject)
-        seen = str(image["Id"]) if image else ""
+        seen = self._id_of(step.subject)
         return f"{step.subject} is {seen[:19]}" if seen == step.to else ""
 
     def _hold_image(self, target: Record) -> None:
         """Make the tag mean the recorded image again: from here, or by digest."""
         repository, _, tag = target.image_ref.rpartition(":")
-        if self._engine.image(target.pair.image) is None:
+        meant = target.pair.image
+        if self._id_of(meant) != meant:
             digests = [d for d in target.repo_digests if d.startswith(f"{repository}@")]
             if not digests:
                 raise EngineRefused(
-                    f"image {target.pair.image[:19]} of {target.pair.version} is not "
+                    f"image {meant[:19]} of {target.pair.version} is not "
                     "here, and the record names no registry that has it",
                     "load it again, or vouch for another version",
                 )
             self._engine.pull(repository, digests[0].partition("@")[2])
-        if self._engine.image(target.pair.image) is None:
-            raise EngineRefused(
-                f"the registry's {target.repo_digests[0]} is not the recorded image",
-                "the engine's image store changed since the record was made",
-            )
-        self._engine.tag(target.pair.image, repository, tag)
+            if self._id_of(meant) != meant:
+                raise EngineRefused(
+                    f"image {meant[:19]} of {target.pair.version} is not in this "
+                    f"engine's store; {digests[0]} is {self._id_of(digests[0])[:19]} "
+                    "here: the image store was changed since the record was made",
+                    f"roll back by Compose: pin {target.pair.version}, and `docker "
+                    "compose up -d`; pairs that start from now on are recorded anew",
+                )
+        self._engine.tag(meant, repository, tag)
+
+    def _id_of(self, ref: str) -> str:
+        return str((self._engine.image(ref) or {}).get("Id", ""))
 
     def _manifest_held(self, pair: Pair, held: HeldManifest) -> str:
         """Hold the files against the ledger, and the ledger against who signs.
