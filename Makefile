@@ -8,7 +8,7 @@ SANDBOX := examples/sandbox/sandbox
 THINKING := watchdog/facts watchdog/judge watchdog/decide watchdog/verify
 
 help: ## List these words
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml
 	@echo "setting up $(VENV): about 10 s"
@@ -48,10 +48,10 @@ campaign: setup sandbox ## What takes long: every Prometheus, and how often a tr
 	  $(BIN)/pytest -q -m real tests/real/test_queries.py tests/real/test_edges.py tests/real/test_arming.py tests/real/test_differential.py tests/real/test_backtest.py
 	$(BIN)/python bench/confidence.py --runs 4000
 
-KILLS := 200
 campaign-engines: setup ## Fidelity, end to end and crashes on three engines, and a table
 	$(BIN)/python -m tests.engines
 
+KILLS := 200
 campaign-crash: setup sandbox ## Kill the watchdog at every step, in every request and at KILLS random instants
 	$(SANDBOX) run $(BIN)/python -m tests.crash.campaign --kills $(KILLS)
 

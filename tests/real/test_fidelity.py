@@ -268,6 +268,8 @@ def _sorted(container):
     for mount in whole["Mounts"]:
         if _is_nameless(mount):
             mount |= {"Name": "", "Source": ""}
+        if mount["Type"] == "image":
+            mount["Source"] = ""  # a folder of the engine's, named after the id
     whole["Mounts"].sort(key=lambda mount: mount["Destination"])
     host["Mounts"].sort(key=lambda mount: mount["Target"])
     for part in (whole["Config"]["Env"], host["Binds"], host["ExtraHosts"]):
