@@ -9,7 +9,10 @@ from hypothesis import HealthCheck, settings
 
 # No test asserts a time: on a busy machine it would be the machine that fails.
 settings.register_profile(
-    "any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "any-machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
 )
 settings.load_profile("any-machine")
 

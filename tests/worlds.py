@@ -49,7 +49,7 @@ def sha(text):
 
 
 def _manifest(tenant, version):
-    return f"{tenant} of {version}"
+    return f'{{"tenant": "{tenant}", "version": "{version}"}}\n'
 
 
 # -- values --------------------------------------------------------------------
@@ -528,6 +528,8 @@ class World:
         self.releases = {v: a_release(v) for v in ("v1.2.0", "v1.3.0", "v1.3.1")}
         self.smoke = {}
         self.default = None
+        self.sign = lambda data: b"seal"
+        self.sealed = lambda *_: "signature valid"
         self.faulty = self.roster_faulty = None
         self.roster = a_roster()
         self.restart = "unless-stopped"
@@ -542,7 +544,8 @@ class World:
         self.docker.tags[f"{REPOSITORY}:{version}"] = a_pair(version).image
         kept = self.folder / self._kept(version)
         kept.write_text(_manifest("meesho", version))
-        kept.with_name(f"{kept.name}.sig").write_text("seal")
+        sealed = self.sign(kept.read_bytes())
+        kept.with_name(f"{kept.name}.sig").write_bytes(sealed)
 
     def compose_up(self, version, manifest=None):
         """Deploy *version* as Compose does; a *manifest* of another makes it mixed."""
@@ -601,7 +604,7 @@ class World:
                 env_file=".env",
                 variable="DMS_VERSION",
                 blob=self.memory.blob,
-                sealed=lambda *_: "signature valid",
+                sealed=self.sealed,
             ),
             ask_stack=self.docker.answers,
             smoke=lambda check, _: self.smoke[check],
