@@ -19,6 +19,7 @@ from tests.worlds import (
     a_release,
     a_roster,
     a_trigger,
+    manifest_of,
 )
 from watchdog.facts.event import (
     Answered,
@@ -302,7 +303,7 @@ def test_services_on_different_images_are_a_split_pair(folders):
 def test_a_manifest_that_changes_under_a_running_container_is_a_split_pair(world):
     it = world(shared=True)
     shared = it.folder / "manifests/meesho.manifest.json"
-    shared.write_text("meesho of v1.2.0")
+    shared.write_text(manifest_of("meesho", "v1.2.0"))
     words = {it.turn() for _ in range(3)}
 
     mixed = a_pair("v1.3.0", manifest="v1.2.0")
@@ -313,7 +314,7 @@ def test_a_manifest_that_changes_under_a_running_container_is_a_split_pair(world
     assert words == {split}
     assert it.memory.all(PairUnclear) == [PairUnclear(split, split=True)]
 
-    shared.write_text("meesho of v1.3.0")
+    shared.write_text(manifest_of("meesho", "v1.3.0"))
     assert it.turn().startswith("watching v1.3.0")
     assert it.memory.standing.unclear is None
 

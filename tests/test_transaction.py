@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.worlds import AWB, MINUTE, SECOND, Fuse, PowerCut, World, a_pair
+from tests.worlds import AWB, MINUTE, SECOND, Fuse, PowerCut, World, a_pair, manifest_of
 from watchdog.facts.event import (
     BreachConfirmed,
     FarEndLost,
@@ -145,7 +145,7 @@ def test_a_shared_manifest_is_backed_up_beside_itself(world):
     it.turn()
 
     backup = it.folder / "manifests" / "meesho.manifest.json.bak"
-    assert backup.read_text() == "meesho of v1.3.0"
+    assert backup.read_text() == manifest_of("meesho", "v1.3.0")
 
 
 # Cut off.
@@ -291,7 +291,10 @@ def test_a_manifest_and_seal_that_were_deleted_come_back_from_the_ledger(world):
     it.turn()
 
     assert_rolled_back_once(it)
-    assert (kept.read_text(), seal.read_text()) == ("meesho of v1.2.0", "seal")
+    assert (kept.read_text(), seal.read_text()) == (
+        manifest_of("meesho", "v1.2.0"),
+        "seal",
+    )
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])

@@ -48,7 +48,8 @@ def sha(text):
     return hashlib.sha256(data).hexdigest()
 
 
-def _manifest(tenant, version):
+def manifest_of(tenant, version):
+    """Write the manifest of *tenant* for *version*."""
     return f'{{"tenant": "{tenant}", "version": "{version}"}}\n'
 
 
@@ -61,7 +62,8 @@ def a_pair(version="v1.2.0", *, image=None, manifest=None, tenants=("meesho",)):
         version,
         f"sha256:{sha(image or version)}",
         tuple(
-            (tenant, sha(_manifest(tenant, manifest or version))) for tenant in tenants
+            (tenant, sha(manifest_of(tenant, manifest or version)))
+            for tenant in tenants
         ),
     )
 
@@ -543,7 +545,7 @@ class World:
         """Have the image and the signed manifest of *version*."""
         self.docker.tags[f"{REPOSITORY}:{version}"] = a_pair(version).image
         kept = self.folder / self._kept(version)
-        kept.write_text(_manifest("meesho", version))
+        kept.write_text(manifest_of("meesho", version))
         sealed = self.sign(kept.read_bytes())
         kept.with_name(f"{kept.name}.sig").write_bytes(sealed)
 
@@ -554,7 +556,7 @@ class World:
         (self.folder / ".env").write_text(f"TZ=UTC\nDMS_VERSION={version}\n")
         if self.shared:
             at = self._at(version)
-            (self.folder / at).write_text(_manifest("meesho", manifest))
+            (self.folder / at).write_text(manifest_of("meesho", manifest))
         else:
             at = self._kept(manifest)
         fuse, self.docker.fuse = self.docker.fuse, Fuse()
@@ -671,7 +673,7 @@ class World:
     def pairs_started(self):
         """Give each start as the versions of (image, manifest)."""
         images = {a_pair(v).image: v for v in self.releases}
-        texts = {sha(_manifest("meesho", v)): v for v in self.releases}
+        texts = {sha(manifest_of("meesho", v)): v for v in self.releases}
         return [
             (images[image], *(texts[one] for one in seen))
             for image, seen in self.docker.starts
@@ -690,7 +692,7 @@ class World:
             wrong.append(f"up: {self.docker.up()}")
         if self.pinned() != f"TZ=UTC\nDMS_VERSION={version}\n":
             wrong.append(f"pinned: {self.pinned()!r}")
-        if (self.folder / self._at(version)).read_text() != _manifest(
+        if (self.folder / self._at(version)).read_text() != manifest_of(
             "meesho", version
         ):
             wrong.append("another manifest")

@@ -592,7 +592,7 @@ def verifier(box, text):
     box.settings |= {
         "form": "exec",
         "argv": (str(place), "--", "{manifest}", "{signature}"),
-        "timeout": timedelta(seconds=20),
+        "timeout": timedelta(minutes=1),
     }
     return box
 
@@ -618,15 +618,14 @@ def test_i_112_a_verifier_that_hangs_is_ended_with_its_children(box):
 
 
 def test_i_112_a_verifier_that_never_stops_talking_is_cut_short(box):
-    verifier(
-        box.record(),
-        "head -c 1000000000 /dev/zero | tr '\\0' 'x'; printf '\\033[2J'; exit 4",
-    )
+    verifier(box.record(), "echo a lot; head -c 1000000000 /dev/zero; exit 4")
+    box.settings["timeout"] = timedelta(minutes=5)
 
     words = box.refused()
 
-    assert "refused the manifest of meesho for v1.2.0 with 4: xxx" in words
-    assert len(words) < 600
+    assert (
+        words == "the verifier refused the manifest of meesho for v1.2.0 with 4: a lot"
+    )
 
 
 def test_i_112_what_a_verifier_says_is_one_clean_line(box):
