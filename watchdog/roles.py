@@ -1,12 +1,13 @@
 """What the flow needs of each room that touches the world; one of each exists."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import Event
+from watchdog.facts.message import Due, Message
 from watchdog.facts.pair import NotKnown, Record, Running
 from watchdog.facts.plan import Plan, Step
 from watchdog.facts.problem import Problem
@@ -187,6 +188,40 @@ class Enrolled(Protocol):
 
     def refresh(self) -> Problem | None:
         """Read it again if it changed; say what is wrong, the last good one stays."""
+        ...
+
+
+class Tells(Protocol):
+    """How far each channel has been told. Raises OSError when it cannot be kept."""
+
+    def told(self, channel: str) -> int | None:
+        """Give up to which event *channel* was handed its messages; None if never."""
+        ...
+
+    def put(
+        self, channel: str, upto: int, messages: Iterable[Message], at: datetime
+    ) -> None:
+        """Hand *channel* its messages up to the event *upto*, all or none."""
+        ...
+
+    def first(self, channel: str) -> Due | None:
+        """Give what *channel* waits for: the order of events is kept."""
+        ...
+
+    def trying(self, channel: str, seq: int) -> None:
+        """Note an attempt before it is made: a crash in it counts as one."""
+        ...
+
+    def sent(self, channel: str, seq: int, at: datetime) -> None:
+        """Note that the far end took it."""
+        ...
+
+    def again(self, channel: str, seq: int, next_at: datetime, error: str) -> None:
+        """Try it again at *next_at*."""
+        ...
+
+    def dead(self, channel: str, seq: int, at: datetime, error: str) -> None:
+        """Give it up; it stays to be seen."""
         ...
 
 

@@ -161,13 +161,18 @@ class Schedule:
         poll: timedelta,
         *,
         lost: Callable[[JournalLost], None],
+        turned: Callable[[], None] = lambda: None,
     ) -> None:
-        """*lost* is told when the journal fails; nothing may be done after that."""
+        """*lost* is told when the journal fails; nothing may be done after that.
+
+        *turned* is told at the end of each turn that was not crashed.
+        """
         self._cycle = cycle
         self._memory = memory
         self._clock = clock
         self._poll = poll
         self._lost = lost
+        self._turned = turned
         self._crashed = ""
         self.pace = Pace(poll)
         self._stopped = threading.Event()
@@ -221,6 +226,7 @@ class Schedule:
                 if standing.rollback or standing.last_rollback is not rolled:
                     self.pace.forgive()
                 self._crashed = ""
+                self._turned()
             except JournalLost as problem:
                 self._lost(problem)
             except Exception as error:  # noqa: BLE001 - what we cannot name crashes the turn, not the watch

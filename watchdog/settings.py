@@ -40,6 +40,7 @@ from watchdog.notation import (
     Said,
     SomeTime,
     Whole,
+    YesOrNo,
     duration,
     fill,
     mapping_in,
@@ -291,6 +292,43 @@ class Listen(_Part):
     private: Annotated[Address, BeforeValidator(_address)] = Address("127.0.0.1", 8471)
 
 
+class Far(_Part):
+    """Somebody who is told, by a URL that may be a secret: then it is in a file."""
+
+    name: Annotated[str, _shaped(r"[A-Za-z0-9._-]{1,40}", "a channel's name")]
+    url: HttpUrl | None = None
+    url_file: Absolute | None = None
+
+
+class Hook(Far):
+    """A program that is told, by a signed webhook."""
+
+    key_file: Absolute | None = None
+
+
+class Room(Far):
+    """A Slack channel, by its incoming webhook."""
+
+    buttons: YesOrNo = False
+
+
+class Notify(_Part):
+    """Who is told, and where people reach our pages from there."""
+
+    base_url: HttpUrl | None = None
+    webhooks: tuple[Hook, ...] = ()
+    slack: tuple[Room, ...] = ()
+    apprise: tuple[Far, ...] = ()
+
+
+class Heartbeat(_Part):
+    """The outside switch that calls somebody when we fall silent."""
+
+    url: HttpUrl | None = None
+    url_file: Absolute | None = None
+    every: SomeTime = timedelta(minutes=1)
+
+
 class Log(_Part):
     """How much is said on standard output, and in which dress."""
 
@@ -333,6 +371,8 @@ class Settings(BaseSettings):
     on_call: OneLine = "ops"
     approvers: Annotated[Path, BeforeValidator(_path)] = Path("approvers.yaml")
     listen: Listen = Listen()
+    notify: Notify = Notify()
+    heartbeat: Heartbeat = Heartbeat()
     log: Log = Log()
 
     @field_validator("settle", mode="before")

@@ -17,6 +17,7 @@ from watchdog.approve.control import Control, opened
 from watchdog.approve.order import Orders
 from watchdog.approve.resumption import Resumption
 from watchdog.approve.webhook import Webhook
+from watchdog.channels import Telling, telling_of
 from watchdog.cycle import Cycle
 from watchdog.executors import executor_of
 from watchdog.facts.event import Entry, WatchStarted
@@ -61,6 +62,7 @@ class Watch:
     control: Starlette
     orders: Orders
     clock: RealClock
+    telling: Telling
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -175,7 +177,18 @@ def wire(
     rules, releases = rules_of(settings), releases_of(settings, roster)
     clock = RealClock()
     journal = Journal(settings.state)
-    memory = Memory(journal, say or to_stdout(settings.log.format, settings.log.level))
+    try:
+        telling = telling_of(settings, journal, clock)
+    except Problem:
+        journal.close()
+        raise
+    log = say or to_stdout(settings.log.format, settings.log.level)
+
+    def heard(entry: Entry) -> None:
+        telling.happened(entry)
+        log(entry)
+
+    memory = Memory(journal, heard)
     seals = seals_of(settings)
 
     def sealed(pair: Pair, held: HeldManifest, data: bytes, signature: bytes) -> str:
@@ -207,7 +220,14 @@ def wire(
         rules=rules,
         secret=lambda: secrets.token_urlsafe(18),
     )
-    schedule = Schedule(cycle, memory, clock, settings.poll, lost=_leave)
+    schedule = Schedule(
+        cycle,
+        memory,
+        clock,
+        settings.poll,
+        lost=_leave,
+        turned=lambda: telling.turned(memory.standing),
+    )
     memory.add(clock.now(), WatchStarted(version, settings.mode))
     faces = Faces(
         memory=memory,
@@ -247,6 +267,7 @@ def wire(
         control=Starlette(routes=control.routes()),
         orders=orders,
         clock=clock,
+        telling=telling,
     )
 
 
@@ -260,11 +281,13 @@ def run(watch: Watch) -> None:
     sockets = [_bound(listen.decisions), _bound(listen.private)]
     apps = [watch.decisions, watch.private, watch.control]
     with opened(watch.settings.state) as control:
+        watch.telling.start()
         watch.schedule.start()
         try:
             asyncio.run(_serve(apps, [*sockets, control]))
         finally:
             watch.schedule.stop()
+            watch.telling.stop()
             watch.journal.close()
 
 

@@ -87,6 +87,11 @@ class Journal:
             raise
         self._head = self._last()
 
+    @property
+    def head(self) -> int:
+        """The number of the newest event; 0 before the first."""
+        return self._head[0]
+
     def close(self) -> None:
         """Let the file and the lock go."""
         self._db.close()

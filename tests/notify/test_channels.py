@@ -1,0 +1,261 @@
+"""What each channel makes of a message: Slack's blocks, Apprise, the pulse."""
+
+import json
+import threading
+from datetime import timedelta
+
+import pytest
+import yaml
+
+from tests.decide.test_standing import begun, ended
+from tests.notify.receiver import receiving
+from tests.worlds import AT, asked, breached, proved_good, started
+from watchdog.channels import channels_of
+from watchdog.decide.tidings import message_of
+from watchdog.facts.event import (
+    Entry,
+    HoldPlaced,
+    PromotionChanged,
+    RollbackStuck,
+)
+from watchdog.facts.message import Message, Severity
+from watchdog.facts.problem import Refused
+from watchdog.notify.everywhere import Everywhere
+from watchdog.notify.heartbeat import Heartbeat
+from watchdog.notify.slack import Slack, escaped
+from watchdog.settings import load
+
+HOSTILE = "<!channel> <@U1> <https://evil.example|ok> *b* `c` & \x1b[31m\u202e"
+
+
+def message(words="words", **other):
+    values = {
+        "seq": 7,
+        "at": AT,
+        "kind": "hold.placed",
+        "severity": Severity.WARNING,
+        "title": "dms: on hold",
+        "words": words,
+    }
+    return Message(**(values | other))
+
+
+def test_088_hostile_text_is_only_text_in_slack():
+    whole = json.dumps(Slack("room", "http://x").body(message(HOSTILE)))
+
+    assert "<!channel>" not in whole
+    assert "<@U1>" not in whole
+    assert "<https" not in whole
+    assert "&lt;!channel&gt;" in whole
+    assert "\\u001b" not in whole
+    assert "\\u202e" not in whole
+    assert escaped("*b*") == "\u200d*b\u200d*"
+
+
+def test_a_question_in_slack_links_to_its_page_and_offers_both_answers():
+    asked_ = message_of(Entry(1, AT, asked()), "dms")
+    body = Slack("room", "http://x", "https://wd.example", buttons=True).body(asked_)
+
+    *_, link, actions = body["blocks"]
+    assert link["text"]["text"] == "<https://wd.example/a/apr_1|look and decide>"
+    assert [one["action_id"] for one in actions["elements"]] == ["approve", "deny"]
+    value = actions["elements"][0]["value"]
+    assert value == f"apr_1:{asked().digest.removeprefix('sha256:')[:16]}"
+    assert all("confirm" in one for one in actions["elements"])
+    assert body["unfurl_links"] is False
+
+
+def test_without_an_app_behind_it_slack_offers_no_buttons():
+    asked_ = message_of(Entry(1, AT, asked()), "dms")
+    body = Slack("room", "http://x").body(asked_)
+
+    assert "actions" not in [block["type"] for block in body["blocks"]]
+
+
+def test_what_is_too_long_for_slack_is_cut():
+    long = message("x" * 9000, title="t" * 400, facts=(("name", "y" * 999),) * 20)
+    header, words, facts = Slack("room", "http://x").body(long)["blocks"]
+
+    assert len(header["text"]["text"]) == 150
+    assert len(words["text"]["text"]) == 2900
+    assert len(facts["fields"]) == 10
+
+
+def test_slack_takes_what_it_is_posted():
+    with receiving() as to:
+        Slack("room", to.url).send(message(), AT)
+        ((_, headers, body),) = to.came
+
+    assert headers["content-type"] == "application/json"
+    assert json.loads(body)["text"] == "🟠 dms: on hold"
+
+
+def test_a_rollback_is_told_with_the_six_fields_and_who_took_how_long():
+    done = message_of(Entry(9, AT + timedelta(minutes=1), ended()), "dms")
+
+    names = [name for name, _ in done.facts]
+    assert names[:6] == [
+        "Time rollback started",
+        "Time rollback completed",
+        "Previous version",
+        "Rollback target",
+        "Root cause",
+        "On-call owner",
+    ]
+    assert dict(done.facts)["The machine took"] == "60.0 s"
+
+
+def test_apprise_reaches_what_it_can_reach():
+    with receiving() as to:
+        url = to.url.replace("http://", "json://")
+        Everywhere("any", url).check()
+        Everywhere("any", url).send(message(), AT)
+        ((_, _, body),) = to.came
+
+    assert json.loads(body)["title"] == "dms: on hold"
+    assert json.loads(body)["message"] == "words"
+
+
+# The pulse.
+
+
+@pytest.fixture
+def pulse():
+    with receiving() as to:
+        clock = [1000.0]
+        heartbeat = Heartbeat(to.url, timedelta(minutes=1), lambda: clock[0])
+        heartbeat.start()
+        yield to, heartbeat, clock
+        heartbeat.stop()
+
+
+def paths(to):
+    return [
+        path.removeprefix("/hook/s3cr3t").partition("?")[0] for path, _, _ in to.came
+    ]
+
+
+def test_the_pulse_comes_after_complete_turns_only_and_not_after_each(pulse):
+    to, heartbeat, clock = pulse
+    heartbeat.turned(complete=False)
+    heartbeat.turned(complete=True)
+    heartbeat.turned(complete=True)
+    clock[0] += 61
+    heartbeat.turned(complete=False)
+    heartbeat.turned(complete=True)
+    to.until(2)
+
+    assert paths(to) == ["", ""]
+
+
+def test_a_rollback_is_framed_so_that_one_that_hangs_is_noticed(pulse):
+    to, heartbeat, clock = pulse
+    heartbeat.happened(Entry(1, AT, begun()))
+    clock[0] += 600
+    heartbeat.turned(complete=True)
+    heartbeat.happened(Entry(2, AT, ended()))
+    to.until(2)
+
+    assert paths(to) == ["/start", ""]
+    rids = {path.partition("?rid=")[2] for path, _, _ in to.came}
+    assert len(rids) == 1
+
+
+def test_a_rollback_that_was_not_proved_is_a_failure_to_the_switch(pulse):
+    to, heartbeat, _ = pulse
+    heartbeat.happened(Entry(1, AT, begun()))
+    heartbeat.happened(Entry(2, AT, RollbackStuck("op", "words", "hint")))
+    to.until(2)
+    heartbeat.happened(Entry(3, AT, ended(how="put-back")))
+    to.until(3)
+
+    assert paths(to) == ["/start", "/fail", "/fail"]
+
+
+def test_a_switch_that_hangs_holds_nobody_up(pulse):
+    to, heartbeat, clock = pulse
+    to.hold = threading.Event()
+    for _ in range(30):
+        clock[0] += 61
+        heartbeat.turned(complete=True)
+    to.until(1)
+
+    assert len(to.came) == 1
+
+
+# The settings.
+
+
+@pytest.fixture
+def made(tmp_path):
+    def made(**notify):
+        (tmp_path / "stack").mkdir(exist_ok=True)
+        whole = {"stack": {"directory": str(tmp_path / "stack")}, "notify": notify}
+        path = tmp_path / "watchdog.yaml"
+        path.write_text(yaml.safe_dump(whole))
+        return channels_of(load(path, {}))
+
+    return made
+
+
+def test_a_url_that_is_a_secret_is_read_from_its_file(made, tmp_path):
+    secret = tmp_path / "url"
+    secret.write_text("https://hooks.slack.example/services/T/B/s3cr3t\n")
+
+    (room,) = made(slack=[{"name": "room", "url_file": str(secret)}])
+
+    assert room.url.endswith("/s3cr3t")
+    assert "s3cr3t" not in repr(room)
+
+
+@pytest.mark.parametrize(
+    ("kind", "far", "why"),
+    [
+        ("slack", {"name": "room"}, "has neither or both of `url` and `url_file`"),
+        ("slack", {"name": "r", "url_file": "/gone"}, "/gone cannot be read"),
+        ("webhooks", {"name": "b", "url": "http://x"}, "has no `key_file`"),
+        ("apprise", {"name": "a", "url": "http://x"}, "Apprise does not know the URL"),
+    ],
+)
+def test_a_channel_that_could_not_tell_is_refused_at_the_start(
+    made, tmp_path, kind, far, why
+):
+    if kind == "apprise":
+        path = tmp_path / "url"
+        path.write_text("nosuchservice://x")
+        far = {"name": "a", "url_file": str(path)}
+    with pytest.raises(Refused) as refused:
+        made(**{kind: [far]})
+
+    (fault,) = refused.value.faults
+    assert why in fault.words
+
+
+def test_two_channels_of_one_name_and_all_other_faults_come_at_once(made):
+    twice = [{"name": "r", "url": "http://x"}, {"name": "r", "url": "http://y"}]
+    with pytest.raises(Refused) as refused:
+        made(slack=twice, webhooks=[{"name": "b", "url": "http://x"}])
+
+    assert len(refused.value.faults) == 2
+
+
+def test_a_signing_key_of_another_kind_is_refused(made, tmp_path):
+    key = tmp_path / "key"
+    key.write_text(
+        "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----"
+    )
+    hook = {"name": "b", "url": "http://x", "key_file": str(key)}
+    with pytest.raises(Refused) as refused:
+        made(webhooks=[hook])
+
+    assert "holds no Ed25519 private key" in refused.value.faults[0].words
+
+
+def test_most_events_are_told_to_nobody():
+    assert (
+        message_of(Entry(1, AT, HoldPlaced("asha", "w")), "dms").kind == "hold.placed"
+    )
+    opened = PromotionChanged("v1.3.0", "open", ())
+    assert message_of(Entry(1, AT, opened), "dms").severity is Severity.INFO
+    for quiet in (breached(), proved_good("v1.2.0"), started("v1.3.0")):
+        assert message_of(Entry(1, AT, quiet), "dms") is None

@@ -1,0 +1,174 @@
+"""The channels that the settings name, their secrets read, or all that is wrong."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from watchdog.decide.standing import Standing
+from watchdog.facts.event import Entry
+from watchdog.facts.problem import Fault, Problem, Refused
+from watchdog.notation import Said
+from watchdog.notify.channel import Channel
+from watchdog.notify.everywhere import Everywhere
+from watchdog.notify.heartbeat import Heartbeat
+from watchdog.notify.sender import Sender
+from watchdog.notify.slack import Slack
+from watchdog.notify.webhook import SignedWebhook
+from watchdog.record.journal import Journal
+from watchdog.record.outbox import Outbox
+from watchdog.roles import Clock
+from watchdog.roster_file import shared_secret
+from watchdog.settings import Far, Settings
+from watchdog.settings import Heartbeat as Beat
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """All that leaves the watchdog by itself; nothing in it is waited for."""
+
+    sender: Sender
+    heartbeat: Heartbeat | None
+
+    def start(self) -> None:
+        """Begin."""
+        self.sender.start()
+        if self.heartbeat:
+            self.heartbeat.start()
+
+    def stop(self) -> None:
+        """Begin nothing further."""
+        self.sender.stop()
+        if self.heartbeat:
+            self.heartbeat.stop()
+
+    def happened(self, entry: Entry) -> None:
+        """Note that something was journaled."""
+        self.sender.wake()
+        if self.heartbeat:
+            self.heartbeat.happened(entry)
+
+    def turned(self, standing: Standing) -> None:
+        """Note the end of a turn: it is a sign of life only if it saw everything."""
+        if self.heartbeat:
+            seen = standing.running is not None and standing.unclear is None
+            self.heartbeat.turned(complete=seen and not standing.lost)
+
+
+def telling_of(settings: Settings, journal: Journal, clock: Clock) -> Telling:
+    """Make all that tells; nothing runs yet.
+
+    Raises:
+        Refused: a channel or the heartbeat is wrong.
+    """
+    channels = channels_of(settings)
+    beat = settings.heartbeat
+    heartbeat = None
+    if beat.url is not None or beat.url_file is not None:
+        try:
+            url = address_of(beat).rstrip("/")
+        except Said as said:
+            fault = Fault("heartbeat", said.words, said.hint)
+            raise Refused("heartbeat", [fault]) from None
+        heartbeat = Heartbeat(url, beat.every, clock.monotonic)
+    sender = Sender(
+        channels,
+        Outbox(settings.state),
+        name=settings.name,
+        entries=journal.entries,
+        head=lambda: journal.head,
+        now=clock.now,
+    )
+    return Telling(sender, heartbeat)
+
+
+def channels_of(settings: Settings) -> list[Channel]:
+    """Make every channel; nothing is sent.
+
+    Raises:
+        Refused: a secret cannot be read, two channels have one name, a key is no key.
+    """
+    notify = settings.notify
+    base = notify.base_url or ""
+    faults: list[Fault] = []
+    channels: list[Channel] = []
+    names: set[str] = set()
+    for kind, listed in (
+        ("webhooks", notify.webhooks),
+        ("slack", notify.slack),
+        ("apprise", notify.apprise),
+    ):
+        for place, far in enumerate(listed):
+            at = f"notify.{kind}[{place}]"
+            if far.name in names:
+                faults.append(Fault(at, f"there are two channels {far.name}"))
+            names.add(far.name)
+            try:
+                channels.append(_channel(kind, far, settings.name, base))
+            except Said as said:
+                faults.append(Fault(at, said.words, said.hint))
+            except Problem as problem:
+                faults.append(Fault(at, problem.words, problem.hint))
+    if faults:
+        raise Refused("notify", faults)
+    return channels
+
+
+def _channel(kind: str, far: Far, audience: str, base: str) -> Channel:
+    url = address_of(far)
+    if kind == "webhooks":
+        key_file = getattr(far, "key_file", None)
+        if key_file is None:
+            raise Said("has no `key_file`", "openssl genpkey -algorithm ed25519")
+        return SignedWebhook(far.name, url, signing_key(key_file), audience, base)
+    if kind == "slack":
+        return Slack(far.name, url, base, buttons=bool(getattr(far, "buttons", False)))
+    everywhere = Everywhere(far.name, url, base)
+    everywhere.check()
+    return everywhere
+
+
+def address_of(far: Far | Beat) -> str:
+    """Give the URL, out of its file where that is named; never shown.
+
+    Raises:
+        Said: neither or both are given, or the file cannot be read.
+    """
+    if (far.url is None) == (far.url_file is None):
+        raise Said("has neither or both of `url` and `url_file`", "write one")
+    if far.url_file is None:
+        return str(far.url)
+    text = _text_of(far.url_file).strip()
+    if "://" not in text or any(char.isspace() for char in text):
+        raise Said(f"{far.url_file} does not hold one URL")
+    return text
+
+
+def signing_key(path: Path) -> Ed25519PrivateKey | bytes:
+    """Read the key that the watchdog signs with: an Ed25519 PEM, or a shared secret.
+
+    Raises:
+        Said: it is neither, or cannot be read.
+    """
+    text = _text_of(path)
+    if "-----BEGIN" not in text:
+        return shared_secret(path)
+    try:
+        key = load_pem_private_key(text.encode(), None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Said(
+            f"{path} holds no Ed25519 private key",
+            "openssl genpkey -algorithm ed25519; without a passphrase",
+        )
+    return key
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = str(getattr(error, "strerror", "") or "it is not text").lower()
+        raise Said(f"{path} cannot be read: {reason}") from None

@@ -1,0 +1,192 @@
+"""Which event is worth telling people, and in which words; most are not."""
+
+from datetime import datetime
+
+from watchdog.facts.event import (
+    Answered,
+    AnswerVoided,
+    BlindTooLong,
+    ClockStepped,
+    Entry,
+    FarEndBack,
+    FarEndLost,
+    HoldLifted,
+    HoldPlaced,
+    PairUnclear,
+    PairUnreplayable,
+    PromotionChanged,
+    QuestionAsked,
+    QuestionClosed,
+    RecoveryMissed,
+    RecoverySeen,
+    ReleaseUnfiled,
+    Reminded,
+    RollbackEnded,
+    RollbackRefused,
+    RollbackStarted,
+    RollbackStuck,
+    TriggerUnproven,
+    TurnCrashed,
+    TurnsLate,
+    WouldHaveActed,
+)
+from watchdog.facts.message import Message, Severity
+
+CRITICAL, WARNING, INFO = Severity.CRITICAL, Severity.WARNING, Severity.INFO
+Told = tuple[str, Severity, str, str]
+# Blindness of Prometheus is told once it lasts, with what cannot be seen by it.
+_TOLD_OTHERWISE = ("prometheus",)
+
+
+def message_of(entry: Entry, name: str) -> Message | None:
+    """Make what *entry* is told as by the watchdog called *name*, or nothing.
+
+    One change, one message: a breach is told by what follows from it.
+    """
+    event = entry.event
+    asked = _asked(entry, name)
+    if asked is not None:
+        return asked
+    told = _ended(event) or _happened(event) or _seen(event)
+    if told is None:
+        return None
+    kind, severity, title, words = told
+    facts = _six_fields(event, entry.at) if isinstance(event, RollbackEnded) else ()
+    return Message(
+        entry.seq, entry.at, kind, severity, f"{name}: {title}", words, facts
+    )
+
+
+def _asked(entry: Entry, name: str) -> Message | None:
+    match entry.event:
+        case QuestionAsked() as asked:
+            return Message(
+                entry.seq,
+                entry.at,
+                "rollback.approval.requested",
+                CRITICAL,
+                f"{name}: a decision is needed until {_clock(asked.expires)}",
+                asked.words,
+                facts=(("incident", asked.incident), ("needed", str(asked.needed))),
+                to=asked.dri,
+                question=asked.question,
+                digest=asked.digest,
+                document=asked.document,
+                expires=asked.expires,
+            )
+        case Reminded(question=question, share=share, to=to, words=words):
+            return Message(
+                entry.seq,
+                entry.at,
+                "rollback.approval.reminder",
+                CRITICAL,
+                f"{name}: {share} of the time for an answer is over",
+                words,
+                to=to,
+                question=question,
+            )
+        case _:
+            return None
+
+
+def _ended(event: object) -> Told | None:
+    match event:
+        case RollbackStarted(from_pair=bad, to_pair=good, cause=cause):
+            title = f"rolling back {bad.version} to {good.version}"
+            return "rollback.started", CRITICAL, title, cause
+        case RollbackEnded(how="proved", previous=previous, target=target) as done:
+            title = f"rolled back {previous} to {target}: proved"
+            return "rollback.ended", WARNING, title, done.proof
+        case RollbackEnded(how=how, target=target) as done:
+            title = f"the rollback to {target} ended: {how}"
+            return "rollback.ended", CRITICAL, title, done.proof
+        case RollbackStuck(words=words, hint=hint):
+            title = "STUCK: a person must act"
+            return "rollback.stuck", CRITICAL, title, f"{words}; {hint}"
+        case RollbackRefused(words=words):
+            return "rollback.refused", CRITICAL, "not rolling back", words
+        case RecoverySeen(words=words):
+            return "recovery.seen", INFO, "recovered", words
+        case RecoveryMissed(words=words):
+            return "recovery.missed", CRITICAL, "the rollback did not help", words
+        case WouldHaveActed(words=words):
+            return "breach.observed", WARNING, "would have acted", words
+        case _:
+            return None
+
+
+def _happened(event: object) -> Told | None:
+    match event:
+        case Answered(break_glass=True, by=by, decision=decision, reason=reason):
+            title = f"the glass was broken by {by}: {decision}"
+            return "rollback.approval.answered", CRITICAL, title, reason
+        case Answered(by=by, decision=decision, reason=reason):
+            words = reason or "no reason given"
+            return "rollback.approval.answered", INFO, f"{by}: {decision}", words
+        case AnswerVoided(words=words):
+            title = "an answer counts no more"
+            return "rollback.approval.voided", WARNING, title, words
+        case QuestionClosed(how=how, words=words):
+            return "rollback.approval.closed", INFO, f"the question is {how}", words
+        case PromotionChanged(release=release, state=state, reasons=reasons):
+            severity = INFO if state == "open" else WARNING
+            words = "; ".join(reasons) or "nothing speaks against it"
+            title = f"promotion of {release} is {state}"
+            return "promotion.changed", severity, title, words
+        case HoldPlaced(words=words):
+            return "hold.placed", WARNING, "on hold", words
+        case HoldLifted(words=words):
+            return "hold.lifted", INFO, "the hold is lifted", words
+        case _:
+            return None
+
+
+def _seen(event: object) -> Told | None:
+    match event:
+        case BlindTooLong(trigger=trigger, words=words, hint=hint):
+            title = f"blind: {trigger}"
+            return "watch.blind", CRITICAL, title, f"{words}; {hint}"
+        case TriggerUnproven(trigger=trigger, words=words, hint=hint):
+            title = f"{trigger} cannot be relied on"
+            return "watch.unproven", WARNING, title, f"{words}; {hint}"
+        case PairUnclear(words=words, split=True):
+            return "pair.split", CRITICAL, "the pair is split", words
+        case PairUnreplayable(words=words):
+            title = "it could not be rolled back"
+            return "pair.unreplayable", WARNING, title, words
+        case ReleaseUnfiled(words=words):
+            return "release.unfiled", WARNING, "no release file", words
+        case FarEndLost(what=what, words=words) if what not in _TOLD_OTHERWISE:
+            return "watch.far_end_lost", WARNING, f"{what} is away", words
+        case FarEndBack(what=what) if what not in _TOLD_OTHERWISE:
+            return "watch.far_end_back", INFO, f"{what} is back", "it answers again"
+        case TurnsLate(words=words):
+            return "watch.late", WARNING, "turns come late", words
+        case ClockStepped(words=words):
+            return "watch.clock_stepped", WARNING, "the clock stepped", words
+        case TurnCrashed(words=words):
+            return "watch.crashed", CRITICAL, "a turn crashed", words
+        case _:
+            return None
+
+
+def _six_fields(done: RollbackEnded, at: datetime) -> tuple[tuple[str, str], ...]:
+    """Give the runbook's six fields, and how long people took of it."""
+    return (
+        ("Time rollback started", _stamp(done.started)),
+        ("Time rollback completed", _stamp(at)),
+        ("Previous version", done.previous),
+        ("Rollback target", done.target),
+        ("Root cause", done.root_cause),
+        ("On-call owner", done.owner),
+        ("People took", f"{done.waited:.0f} s"),
+        ("The machine took", f"{(at - done.started).total_seconds():.1f} s"),
+    )
+
+
+def _stamp(at: datetime) -> str:
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _clock(at: datetime) -> str:
+    return f"{at:%H:%M} UTC"

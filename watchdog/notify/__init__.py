@@ -1,0 +1,1 @@
+"""Tells people and pipelines; decides nothing, and delays nothing."""
