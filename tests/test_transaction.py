@@ -12,7 +12,9 @@ from watchdog.facts.event import (
     BreachConfirmed,
     FarEndLost,
     RollbackEnded,
+    RollbackMended,
     RollbackRefused,
+    RollbackReopened,
     RollbackStarted,
     RollbackStuck,
     StepFailed,
@@ -686,3 +688,97 @@ def test_a_target_that_never_passes_is_put_back_whatever_the_old_one_says(
     assert ended.proof.endswith(
         "smoke check failed, as it may have before: GET says 503, meant 200"
     )
+
+
+# An engine that restarts, or forgets.
+
+
+def before_the_last_removal(it):
+    """Bring *it* to where everything is proved, and nothing removed yet."""
+
+    class Dies(Fuse):
+        def passes(self):
+            if any(do == "remove" for do, _ in it.docker.calls):
+                raise PowerCut
+            super().passes()
+
+    it.docker.fuse = Dies()
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+
+
+def put_aside(box):
+    box["State"] |= {"Running": False, "Status": "exited"}
+    box["Name"] += ".rb-old-0"
+
+
+@LAYOUTS
+@SIZES
+def test_a_container_that_the_engine_forgot_to_have_removed_is_removed_again(
+    world, shared, count
+):
+    it = world(shared=shared, count=count)
+    olds = copy.deepcopy(it.docker.boxes)
+    it.turn()
+    it.turn()
+    assert_rolled_back_once(it)
+    for old in olds.values():
+        # It was stopped and put aside when the engine wrote for the last time.
+        put_aside(old)
+    it.docker.boxes |= olds
+
+    said = it.turn()
+
+    assert said == "rollback to v1.2.0 proved again"
+    (again,) = it.memory.all(RollbackReopened)
+    assert "the engine forgot `remove dms (old)`" in again.words
+    assert [e.how for e in it.memory.all(RollbackMended)] == ["proved"]
+    assert_rolled_back_once(it)
+    it.turn()
+    assert len(it.memory.all(RollbackReopened)) == 1
+
+
+def test_an_engine_that_starts_the_old_one_again_does_not_keep_it(world):
+    it = world()
+    olds = copy.deepcopy(it.docker.boxes)
+    it.turn()
+    it.turn()
+    for old in olds.values():
+        old["Name"] += ".rb-old-0"
+    it.docker.boxes |= olds
+
+    it.turn()
+
+    assert_rolled_back_once(it)
+
+
+def test_nothing_is_taken_up_again_once_somebody_deployed(world):
+    it = world()
+    olds = copy.deepcopy(it.docker.boxes)
+    it.turn()
+    it.numbers.values[AWB.name] = 0
+    it.compose_up("v1.3.1")
+    it.turn(MINUTE)
+    for old in olds.values():
+        put_aside(old)
+    it.docker.boxes |= olds
+
+    it.turn()
+
+    assert it.memory.all(RollbackReopened) == []
+    assert it.stands_on("v1.3.1") == []
+
+
+@SIZES
+def test_a_proved_target_that_the_engine_took_down_is_started_before_the_rest_goes(
+    world, count
+):
+    it = world(count=count)
+    before_the_last_removal(it)
+    for box in it.docker.boxes.values():
+        box["State"] |= {"Running": False, "Status": "exited"}
+
+    turn_until_it_ended(it)
+
+    assert_rolled_back_once(it)

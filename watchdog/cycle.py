@@ -13,6 +13,7 @@ from watchdog.decide.approval import (
     why_it_does_not_count,
 )
 from watchdog.decide.policy import baked, decide, differ, recovered
+from watchdog.decide.standing import Rollback
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
     Event,
@@ -28,6 +29,7 @@ from watchdog.facts.event import (
     RecoverySeen,
     ReleaseUnfiled,
     RollbackRefused,
+    RollbackReopened,
     RollbackStarted,
 )
 from watchdog.facts.pair import NotKnown, Pair, Running
@@ -84,6 +86,9 @@ class Cycle:
         standing = self.memory.standing
         if standing.rollback is not None:
             return self.transaction.carry_out(standing.rollback)
+        reopened = self._reopened(at)
+        if reopened:
+            return self.transaction.carry_out(reopened)
         # The roster first: the release files name people of it.
         for what, faulty in (
             (_ROSTER, self.roster.refresh()),
@@ -125,6 +130,17 @@ class Cycle:
         return Ordering(
             self.plans, self.transaction, self.memory, self.releases, self.rules
         )
+
+    def _reopened(self, at: datetime) -> Rollback | None:
+        """Take the last rollback up again if the engine forgot what was done."""
+        past = self.memory.standing.past
+        try:
+            words = self.transaction.forgotten()
+        except Unreachable:
+            return None  # seen in a moment, and said there
+        if past and words:
+            self.memory.add(at, RollbackReopened(past.started.plan.op, words))
+        return self.memory.standing.rollback
 
     # -- observe -------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from watchdog.decide.standing import Rollback
 from watchdog.facts.event import (
     FarEndLost,
     RollbackEnded,
+    RollbackMended,
     RollbackStuck,
     StepDone,
     StepFailed,
@@ -88,7 +89,7 @@ class Transaction:
         self, rollback: Rollback, plan: Plan, target: Record, steps: tuple[Step, ...]
     ) -> str:
         """Take *steps*; say which one failed and why, or nothing at the end."""
-        for number, step in self._left(steps):
+        for number, step in self._left(plan, target, steps):
             try:
                 self._bring_about(plan, target, step, rollback.started.to_pair)
             except (Unreachable, JournalLost):
@@ -102,26 +103,81 @@ class Transaction:
                 early = number < plan.prepared or isinstance(problem, Foreign)
                 if early and not self._acted(plan):
                     self._clear_away(plan, target)
-                elif isinstance(problem, Foreign):
+                elif isinstance(problem, Foreign) or self._removing(plan):
                     # Somebody else is at work: going on, or back, would fight them.
+                    # Or what would lead back may be removed already.
                     self._stick(plan, step, problem)
                 else:
                     self.memory.add(now, WentBack(plan.op, problem.words))
                 return f"{step.words}: {problem.words}"
         return ""
 
-    def _left(self, steps: tuple[Step, ...]) -> list[tuple[int, Step]]:
-        """Give the steps to look at, each with its place.
+    def _left(
+        self, plan: Plan, target: Record, steps: tuple[Step, ...]
+    ) -> list[tuple[int, Step]]:
+        """Give those of *steps* that are to be looked at, each with its place.
 
         What was proved before a crash stays proved: a pair that falters later is
-        for the next decision, and what would lead back may be removed already.
+        for the next decision, and what would lead back may be removed already. But
+        an engine that restarted or lost its last writes may have undone it.
         """
-        proved = bool(self._proof(steps))
+        serving = Which.OLD if steps == plan.way_back else Which.NEW
+        proved = self._proof(steps) and not self._is_undone(plan, target, serving)
         return [
             (place, step)
             for place, step in enumerate(steps)
             if not proved or step.do is Do.REMOVE
         ]
+
+    def _is_undone(self, plan: Plan, target: Record, serving: Which) -> bool:
+        """Tell whether what was proved is down, or what was put aside runs again.
+
+        Neither container of a service being there is somebody else's deployment.
+        """
+        aside = Which.OLD if serving is Which.NEW else Which.NEW
+        for swap in plan.swaps:
+            gone = Step(Do.REMOVE, swap.service, aside)
+            for step in (
+                Step(Do.START, swap.service, serving),
+                Step(Do.STOP, swap.service, aside),
+            ):
+                try:
+                    is_so = self.hands.is_done(plan, target, step)
+                except Foreign:
+                    is_so = self.hands.is_done(plan, target, gone)
+                if not is_so:
+                    return True
+        return False
+
+    def forgotten(self) -> str:
+        """Say what the engine forgot of a rollback that had ended, or nothing.
+
+        After a power cut it may come back without its last writes. A container that
+        was removed has an id that nobody can give again: it being there is proof.
+        """
+        s = self.memory.standing
+        past, running = s.past, s.running
+        how = s.last_rollback.how if s.last_rollback else ""
+        if past is None or running is None or how not in ("proved", "put-back"):
+            return ""
+        plan = past.started.plan
+        ours = {swap.old_id for swap in plan.swaps} & set(running.containers)
+        if not (ours or running.by == plan.op):
+            return ""  # somebody deployed since
+        target = self.memory.record(plan.to_record)
+        for step in plan.steps if how == "proved" else plan.way_back:
+            was_done = step.do is Do.REMOVE and step.words in past.done
+            if was_done and not self.hands.is_done(plan, target, step):
+                return (
+                    f"the engine forgot `{step.words}`, which was done: "
+                    "it came back without its last writes"
+                )
+        return ""
+
+    def _removing(self, plan: Plan) -> bool:
+        rollback = self.memory.standing.rollback
+        tried = rollback.attempts if rollback else {}
+        return any(s.words in tried for s in plan.steps if s.do is Do.REMOVE)
 
     def _stick(self, plan: Plan, step: Step, problem: Problem) -> None:
         hint = problem.hint or "see docs/how-to/repair-a-split-pair.md"
@@ -177,7 +233,7 @@ class Transaction:
         rollback = self.memory.standing.rollback
         if rollback is None:
             return "nothing is under way"
-        for _, step in self._left(plan.way_back):
+        for _, step in self._left(plan, target, plan.way_back):
             try:
                 self._bring_about(plan, target, step, rollback.started.from_pair)
             except (Unreachable, JournalLost):
@@ -215,7 +271,7 @@ class Transaction:
         if not evidence:
             raise NotProven(f"`{step.words}` was done, but does not show")
         rollback = self.memory.standing.rollback
-        if rollback and step.words not in rollback.done:
+        if rollback and (step.do is Do.PROVE or step.words not in rollback.done):
             self.memory.add(self.clock.now(), StepDone(plan.op, step, evidence))
 
     def _prove(self, meant: Pair, *, as_it_was: bool) -> str:
@@ -271,6 +327,10 @@ class Transaction:
             return "nothing is under way"
         started = rollback.started
         now = self.clock.now()
+        took = (now - rollback.started_at) / timedelta(seconds=1)
+        if rollback.reopened:
+            self.memory.add(now, RollbackMended(started.plan.op, how, proof))
+            return f"rollback to {started.to_pair.version} {how} again"
         self.memory.add(
             now,
             RollbackEnded(
@@ -289,6 +349,5 @@ class Transaction:
             ),
             claim=f"ended/{started.plan.op}",
         )
-        took = (now - rollback.started_at) / timedelta(seconds=1)
         what = started.what
         return f"{what} to {started.to_pair.version} {how} after {took:.1f} s"

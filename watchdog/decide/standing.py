@@ -34,7 +34,9 @@ from watchdog.facts.event import (
     ReleaseArmed,
     Reminded,
     RollbackEnded,
+    RollbackMended,
     RollbackRefused,
+    RollbackReopened,
     RollbackStarted,
     RollbackStuck,
     StepDone,
@@ -99,6 +101,7 @@ class Rollback:
     """An operation under way. *back* once it turned around; *stuck* says why.
 
     *attempts* and *done* are by a step's words; *done* holds the evidence.
+    *reopened* says why it is done again after it had ended.
     """
 
     started: RollbackStarted
@@ -108,6 +111,7 @@ class Rollback:
     back: str = ""
     stuck: str = ""
     hint: str = ""
+    reopened: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ class Standing:
     running pair being good: a start of it or of the watch, or any change of a
     verdict.
     *latest* is the time of the latest event.
+    *past* is the operation that *last_rollback* ended.
     *pair_since* is the first start of the running pair since another one ran, at
     *before_since*: containers made anew from the same pair are still its doing.
     *repairs* are the operations that mended a pair: what they put up was deployed.
@@ -164,6 +169,7 @@ class Standing:
     automatic: dict[str, int] = field(default_factory=dict)
     by_itself: tuple[datetime, ...] = ()
     last_rollback: RollbackEnded | None = None
+    past: Rollback | None = None
     hold: HoldPlaced | None = None
     order: Order | None = None
     repairs: frozenset[str] = frozenset()
@@ -330,6 +336,13 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             return replace(s, rollback=replace(s.rollback, stuck=words, hint=hint))
         case RollbackEnded():
             return _ended(s, at, event)
+        case RollbackReopened(words=words) if s.past and s.last_rollback:
+            back = s.past.back if s.last_rollback.how == "put-back" else ""
+            again = replace(s.past, done={}, back=back, stuck="", reopened=words)
+            return replace(s, rollback=again)
+        case RollbackMended(how=how, proof=proof) if s.last_rollback:
+            last = replace(s.last_rollback, how=how, proof=proof)
+            return replace(s, rollback=None, past=s.rollback, last_rollback=last)
         case RecoverySeen(words=words) | RecoveryMissed(words=words) if s.incident:
             return replace(s, incident=replace(s.incident, ended=words))
         case IncidentClosed(latched=latched):
@@ -400,8 +413,10 @@ def _ended(s: Standing, at: datetime, event: RollbackEnded) -> Standing:
             if event.how == "proved"
             else replace(incident, refused=event.proof, tried=True)
         )
-    last = s.last_rollback if event.what == "dry-drill" else event
-    return replace(s, rollback=None, last_rollback=last, incident=incident)
+    ended = replace(s, rollback=None, incident=incident)
+    if event.what == "dry-drill":
+        return ended
+    return replace(ended, last_rollback=event, past=s.rollback)
 
 
 def _breached(s: Standing, at: datetime, event: BreachConfirmed) -> Standing:

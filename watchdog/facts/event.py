@@ -379,6 +379,23 @@ class RollbackEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class RollbackReopened:
+    """The engine forgot what an ended rollback had done; it is being done again."""
+
+    op: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackMended:
+    """What the engine had forgotten is done again; *how* and *proof* as at its end."""
+
+    op: str
+    how: str
+    proof: str
+
+
+@dataclass(frozen=True, slots=True)
 class RollbackStuck:
     """Neither the target nor the previous pair could be put up whole."""
 
@@ -492,6 +509,8 @@ Event: TypeAlias = (
     | StepFailed
     | WentBack
     | RollbackEnded
+    | RollbackReopened
+    | RollbackMended
     | RollbackStuck
     | RecoverySeen
     | RecoveryMissed

@@ -104,7 +104,11 @@ class Journal:
 
     def _hold(self) -> None:
         try:
+            above = (self._folder, *self._folder.parents)
+            new = [folder for folder in above if not folder.exists()]
             self._folder.mkdir(parents=True, exist_ok=True)
+            for folder in new:
+                _settle(folder.parent)
             self._held = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not os.access(self._folder, os.W_OK):
@@ -157,8 +161,9 @@ class Journal:
                 f"the journal {path} cannot be opened: {error}",
                 "move it aside for inspection; never delete it",
             ) from error
-        if not read_only:
+        if not read_only and not sentinel.exists():
             sentinel.touch()
+            _settle(self._folder)
         return db
 
     def _check(self, db: sqlite3.Connection, *, read_only: bool) -> None:
@@ -332,6 +337,15 @@ def _text(event: Event) -> str:
 def _sound(text: str) -> str:
     """Replace what is half a character: what others send us may hold it."""
     return text.encode(errors="replace").decode()
+
+
+def _settle(folder: Path) -> None:
+    """Have the names in *folder* on the disk: a power cut forgets new ones else."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _link(previous: str, seq: int, stamp: str, kind: str, body: str) -> str:
