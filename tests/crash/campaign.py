@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.crash import mutants, runs
+from tests.crash import hard, mutants, runs
 from tests.crash.ground import ONE, THREE, Ground
 from tests.crash.runs import Tally
 
@@ -118,7 +118,7 @@ def broken(args):
 
 PARTS = {
     part.__name__: part for part in (broken, boundaries, requests, twice, instants)
-}
+} | hard.PARTS
 
 
 def main():

@@ -43,7 +43,9 @@ class Ground:
     Deployed by Compose once; after that each case rolls from the version that runs
     to the other one, so that the next case begins where this one ended. *restart*
     is the services' policy. What the DMS notes of its starts lies outside the
-    stack's folder *stack*, which a power cut may take back in time.
+    stack's folder *stack*, which a power cut may take back in time; so may the
+    journals, in *states*. *inside* is what comes before a command in the engine's
+    network namespace.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Ground:
         *,
         restart="unless-stopped",
         url="",
+        inside=(),
         stack=None,
+        states=None,
     ):
         self.folder, self.layout, self.services = folder, layout, services
         self.restart = restart
@@ -69,10 +73,16 @@ class Ground:
             self.stage.stack = stack
         self.stack = self.stage.stack
         self.data = folder / "data"
+        self.states = states or folder
+        self._inside = inside
         self.proxy = Proxy(short_socket(folder), self.url)
-        self.api = docker.APIClient(base_url=self.url, version="auto", timeout=30)
+        self.connect()
         self.cases = 0
         self._zygote = None
+
+    def connect(self):
+        """Have a connection to the engine; a new one after it was restarted."""
+        self.api = docker.APIClient(base_url=self.url, version="auto", timeout=30)
 
     def deploy(self):
         """Have both versions deployed once, and recorded as they were made."""
@@ -225,7 +235,7 @@ class Ground:
         """Begin a life of the watchdog; give its pid."""
         if self._zygote is None:
             self._zygote = subprocess.Popen(
-                [sys.executable, "-m", "tests.crash.victim"],
+                [*self._inside, sys.executable, "-m", "tests.crash.victim"],
                 cwd=CHECKOUT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -257,7 +267,7 @@ class Case:
 
     def __init__(self, ground, folder, settings):
         self.ground = ground
-        self.state = folder / "state"
+        self.state = ground.states / f"{folder.name}-state"
         self.log = folder / "log"
         self.acknowledged = folder / "acknowledged"
         folder.mkdir()
@@ -300,11 +310,12 @@ class Case:
         )
         journal.close()
 
-    def live(self, *, die=None, rule=None, after=None):
+    def live(self, *, die=None, rule=None, after=None, within=60):
         """One life of the watchdog, until it ends by itself or is killed.
 
         *die* is a place in the journal, *rule* one for the proxy (it gets the kill
-        as its last argument), *after* seconds. Returns the exit code.
+        as its last argument), *after* seconds. It gives up *within* seconds. Returns
+        the exit code.
         """
         self.lives += 1
         ground = self.ground
@@ -316,6 +327,7 @@ class Case:
             "acknowledged": str(self.acknowledged),
             "die": die,
             "instead": self.instead,
+            "within": within,
         }
         ground.proxy.count = 0
         pid = ground.live(spec)
