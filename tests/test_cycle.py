@@ -359,6 +359,24 @@ def test_a_breach_is_latched_once_and_quarantines_the_pair(world):
     assert len(it.memory.all(QuestionAsked)) == 1
 
 
+def test_a_pair_that_came_back_without_a_mark_is_still_the_rollbacks_own(world):
+    """Compose and git leave no label of ours on what they start."""
+    it = world()
+    it.numbers.values[AWB.name] = 2.0
+    it.turn()
+    (ended,) = it.memory.all(RollbackEnded)
+    for box in it.docker.boxes.values():
+        box["Config"]["Labels"].pop("io.flexli.rollback.op", None)
+
+    it.turn()
+
+    assert it.memory.all(PairStarted)[-1].by == ended.op
+    assert it.memory.all(IncidentClosed) == []
+    it.compose_up("v1.2.0")
+    it.turn()
+    assert it.memory.all(PairStarted)[-1].by == ""
+
+
 def test_a_question_freezes_what_would_be_done(world):
     it = world()
     it.numbers.values[HTTP_5XX.name] = 9

@@ -196,16 +196,15 @@ class Cycle:
         if before is not None and before.containers == seen.containers:
             since = before.since  # only its sight had been lost
         version = seen.pair.version
-        events: list[Event] = [
-            PairStarted(seen.pair, name, seen.containers, since, seen.rolled_back_by)
-        ]
+        by = standing.put_up_by(seen)
+        events: list[Event] = [PairStarted(seen.pair, name, seen.containers, since, by)]
         back = before is not None and before.pair.key == seen.pair.key
         moved = before is not None and before.containers != seen.containers
         if (release is None or release.is_default) and (moved or not back):
             words = f"{version} runs without a release file of its own"
             events += [ReleaseUnfiled(version, words), PromotionPaused(version, words)]
         known = standing.pairs.get(seen.pair.key)
-        if known and known.quarantined and moved and not seen.rolled_back_by:
+        if known and known.quarantined and moved and not by:
             why = known.quarantined
             words = f"{version} is quarantined and was deployed again: {why}"
             events.append(PromotionPaused(version, words))
@@ -214,7 +213,7 @@ class Cycle:
             # Said now, while there is time, and not when it is needed.
             events.append(PairUnreplayable(version, "; ".join(in_the_way)))
         incident, question = standing.incident, standing.question
-        if incident and moved and not seen.rolled_back_by:
+        if incident and moved and not by:
             words = f"{version} was deployed meanwhile"
             if question and not question.closed:
                 asked = question.asked.question

@@ -1,55 +1,181 @@
 """The ways to put a pair back: who sees, who plans and who does, of one kind."""
 
+import os
 from collections.abc import Callable
+from typing import Any, assert_never
 
+from watchdog.act.compose import ComposeHands
+from watchdog.act.git import GitHands
 from watchdog.act.hands import Hands
 from watchdog.act.smoke import run
+from watchdog.command import Commands
+from watchdog.decide.compose import Recreate
+from watchdog.decide.git import CheckOut
 from watchdog.decide.plan import Replay
+from watchdog.decide.standing import Rollback
 from watchdog.engine import Engine
-from watchdog.facts.pair import HeldManifest, Pair
+from watchdog.facts.pair import HeldManifest, Pair, Record
+from watchdog.facts.problem import Problem
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
+from watchdog.git import Git
+from watchdog.observe.compose import Composed, missing
 from watchdog.observe.health import ask
 from watchdog.observe.running import Stack
+from watchdog.observe.work_tree import WorkTree
 from watchdog.roles import Clock, Executor
 from watchdog.settings import Settings
 from watchdog.verify.proof import Answer
 
+# What a program needs to run at all. Compose puts any other variable that it finds
+# into the stack, and ours are not the stack's.
+_PLAIN = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "DOCKER_CONFIG")
+
 
 def executor_of(
     settings: Settings,
+    *,
     blob: Callable[[str], bytes],
     sealed: Callable[[Pair, HeldManifest, bytes, bytes], str],
+    recorded: Callable[[str], Record],
+    rollback: Callable[[], Rollback | None],
     clock: Clock,
 ) -> Executor:
-    """Make the executor of *settings*; nothing is opened yet.
+    """Make the executor that *settings* name.
 
     *blob* gives ledger bytes by sha256; *sealed* says why a manifest and its
-    signature count, and raises if they don't.
+    signature count, and raises if they don't; *recorded* gives a release record by
+    its name, *rollback* what is under way.
+
+    Raises:
+        Problem: what it needs of this machine is not there.
     """
     stack = settings.stack
-    services = tuple(stack.services)
     to_look = Engine(settings.engine.url, settings.engine.timeout)
     to_act = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
-    eyes = Stack(
-        to_look,
-        project=stack.project,
-        services=services,
-        folder=stack.directory,
-        env_file=stack.env_file,
-        variable=stack.version_variable,
-        manifests=stack.manifests,
-        inside=stack.manifest_in_container,
+    where: dict[str, Any] = {
+        "folder": stack.directory,
+        "env_file": stack.env_file,
+        "variable": stack.version_variable,
+    }
+    hands = Hands(to_act, **where, blob=blob, sealed=sealed)
+    where |= {
+        "project": stack.project,
+        "services": tuple(stack.services),
+        "manifests": stack.manifests,
+        "inside": stack.manifest_in_container,
+    }
+    smoke = smoke_of(to_act, clock)
+    match settings.executor:
+        case "engine":
+            eyes = Stack(to_look, **where)
+            services, stop_within = tuple(stack.services), settings.stop_within
+            plans = Replay(eyes.deployed, eyes.pinned, services, stop_within)
+            return Executor(eyes, plans, hands, smoke)
+        case "compose":
+            command = settings.compose.command
+            commands = _compose_commands(settings)
+            for words in missing(commands, command, stack.directory):
+                raise Problem(
+                    f"executor is compose, and Compose is not here: {words}",
+                    "run an image that holds it, see docs/how-to/choose-an-executor.md",
+                )
+            composed = Composed(to_look, commands, command, **where)
+            return Executor(
+                composed,
+                Recreate(
+                    composed.obstacles,
+                    composed.joined,
+                    composed.pinned,
+                    settings.stop_within,
+                ),
+                ComposeHands(
+                    hands,
+                    composed,
+                    to_act,
+                    commands=commands,
+                    command=command,
+                    recorded=recorded,
+                ),
+                smoke,
+            )
+        case "git":
+            return _git(settings, hands, blob, sealed, clock=clock, rollback=rollback)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _git(
+    settings: Settings,
+    hands: Hands,
+    blob: Callable[[str], bytes],
+    sealed: Callable[[Pair, HeldManifest, bytes, bytes], str],
+    *,
+    rollback: Callable[[], Rollback | None],
+    clock: Clock,
+) -> Executor:
+    folder = settings.stack.directory
+    # What a developer's shell has is what the two commands need; what git itself
+    # left there would lead it into another tree.
+    env = {
+        k: v for k, v in os.environ.items() if not k.startswith(("WATCHDOG_", "GIT_"))
+    }
+    commands = Commands(settings.state / "commands", settings.git.timeout, env)
+    git = Git(commands, folder)
+    if not git.commit("HEAD"):
+        raise Problem(
+            f"executor is git, and {folder} is no git work tree with a commit",
+            "set stack.directory to the work tree, owned by the watchdog's user",
+        )
+
+    def held(target: Record, tenant: str) -> str:
+        it = next(m for m in target.manifests if m.tenant == tenant)
+        data, signature = blob(it.sha256), blob(it.signature_sha256)
+        why = sealed(target.pair, it, data, signature)
+        return f"the ledger holds {it.sha256[:12]}, {why}"
+
+    return Executor(
+        WorkTree(
+            git,
+            folder,
+            settings.stack.manifests,
+            settings.stack.manifest_in_container,
+        ),
+        CheckOut(git.branch),
+        GitHands(
+            hands,
+            git,
+            commands,
+            folder=folder,
+            stop=settings.git.stop,
+            start=settings.git.start,
+            health=settings.stack.health,
+            patience=settings.git.timeout,
+            held=held,
+            rollback=rollback,
+            clock=clock,
+        ),
+        _over_http,
     )
-    hands = Hands(
-        to_act,
-        folder=stack.directory,
-        env_file=stack.env_file,
-        variable=stack.version_variable,
-        blob=blob,
-        sealed=sealed,
+
+
+def _over_http(check: SmokeCheck, containers: tuple[str, ...]) -> Answer:
+    del containers  # the settings refuse what would run in one
+    if isinstance(check, Runs):
+        return Answer(fine=False, words=f"{check} needs a container")
+    return ask(check)
+
+
+def _compose_commands(settings: Settings) -> Commands:
+    """Make what starts Compose: against our engine, with nothing of ours in it."""
+    env = {name: os.environ[name] for name in _PLAIN if name in os.environ}
+    # The CLI knows TCP by one name.
+    scheme, _, rest = settings.engine.url.partition("://")
+    host = f"{'tcp' if scheme in ('http', 'https') else scheme}://{rest}"
+    return Commands(
+        settings.state / "commands",
+        settings.compose.timeout,
+        env | {"DOCKER_HOST": host},
     )
-    plans = Replay(eyes.deployed, eyes.pinned, services, settings.stop_within)
-    return Executor(eyes, plans, hands, smoke_of(to_act, clock))
 
 
 def smoke_of(

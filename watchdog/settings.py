@@ -197,6 +197,12 @@ def _some_and_distinct(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _some_words(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise Said("is empty", "write the program and its arguments")
+    return value
+
+
 HttpUrl = Annotated[str, _url("http", "https")]
 Inside = Annotated[str, BeforeValidator(_inside)]
 Absolute = Annotated[Path, BeforeValidator(_absolute)]
@@ -283,6 +289,24 @@ class Engine(_Part):
     pull_within: SomeTime = timedelta(minutes=5)
 
 
+Argv = Annotated[tuple[OneLine, ...], AfterValidator(_some_words)]
+
+
+class Compose(_Part):
+    """How Compose is called, for ``executor: compose``."""
+
+    command: Argv = ("docker", "compose")
+    timeout: SomeTime = timedelta(minutes=2)
+
+
+class Git(_Part):
+    """How what runs from a work tree is stopped and started, for ``executor: git``."""
+
+    stop: Argv = ("make", "backend-stop")
+    start: Argv = ("make", "backend-bg")
+    timeout: SomeTime = timedelta(minutes=2)
+
+
 class Listen(_Part):
     """Two doors: answers from people, and what only the inside may see."""
 
@@ -357,7 +381,10 @@ class Settings(BaseSettings):
     mode: Literal["act", "observe"] = "act"
     stack: Stack = Stack()
     prometheus: Prometheus = Prometheus()
+    executor: Literal["engine", "compose", "git"] = "engine"
     engine: Engine = Engine()
+    compose: Compose = Compose()
+    git: Git = Git()
     releases: Annotated[Path, BeforeValidator(_path)] = Path("releases")
     state: Absolute = Path("/var/lib/watchdog")
     poll: Annotated[SomeTime, _at_most(timedelta(minutes=1))] = timedelta(seconds=5)
@@ -572,6 +599,10 @@ def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
         yield from _longer(
             "engine.timeout", it.engine.timeout, "stop_within", it.stop_within
         )
+    if are_right(("compose", "timeout"), ("stop_within",)):
+        yield from _longer(
+            "compose.timeout", it.compose.timeout, "stop_within", it.stop_within
+        )
     if are_right(("blind_for",), ("poll",)):
         yield from _longer("blind_for", it.blind_for, "poll", it.poll)
     for place, check in enumerate(it.stack.smoke if are_right(("stack",)) else ()):
@@ -581,6 +612,12 @@ def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
                 f"{where}.service",
                 f"{seen(check.service)} is not one of stack.services",
                 one_of(check.service, it.stack.services),
+            )
+        if check.service is not None and it.executor == "git":
+            yield Fault(
+                f"{where}.service",
+                "executor is git, and there is no container",
+                "ask a URL",
             )
         if are_right(("prove_within",)):
             yield from _longer(

@@ -196,7 +196,14 @@ def wire(
         when = When(clock.now(), known.first_seen if known else None)
         return seals.check(pair, held, data, signature, when)
 
-    executor = executor_of(settings, journal.blob, sealed, clock)
+    executor = executor_of(
+        settings,
+        blob=journal.blob,
+        sealed=sealed,
+        recorded=memory.record,
+        rollback=lambda: memory.standing.rollback,
+        clock=clock,
+    )
     transaction = Transaction(
         eyes=executor.eyes,
         hands=executor.hands,

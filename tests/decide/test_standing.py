@@ -42,6 +42,7 @@ from watchdog.facts.event import (
     WatchStarted,
     WentBack,
 )
+from watchdog.facts.pair import Running
 from watchdog.facts.plan import Do, Plan, Step
 
 STEP = Step(Do.PIN, "variable", to="v1.2.0")
@@ -258,6 +259,31 @@ def test_promotion_is_paused_once_per_reason_and_resumed_by_a_person():
     assert s.paused == {"v1.3.0": ("bad", "worse")}
 
     assert stand(entries(PromotionResumed("v1.3.0", "asha")), s).paused == {}
+
+
+@pytest.mark.parametrize(
+    ("how", "version"), [("proved", "v1.2.0"), ("put-back", "v1.3.0")]
+)
+def test_what_a_rollback_left_running_is_its_doing_also_without_a_mark(how, version):
+    history = [*HEALTHY_THEN_NEXT, breached(), begun(), AT + MINUTE, ended(how)]
+    s = stand(entries(*history))
+
+    def seen(version, since):
+        return Running(a_pair(version), ("made anew",), since, ("running",))
+
+    others = "v1.3.0" if version == "v1.2.0" else "v1.2.0"
+    assert s.put_up_by(seen(version, AT + 50 * SECOND)) == "op"
+    assert not s.put_up_by(seen(others, AT + 50 * SECOND))
+    assert not s.put_up_by(seen(version, AT + 2 * MINUTE))
+    marked = replace(seen(others, AT), rolled_back_by="another")
+    assert s.put_up_by(marked) == "another"
+
+
+@pytest.mark.parametrize("how", ["unchanged", "overtaken"])
+def test_a_rollback_that_put_nothing_up_left_nothing_running(how):
+    s = stand(entries(*HEALTHY_THEN_NEXT, breached(), begun(), ended(how)))
+
+    assert s.put_up is None
 
 
 def test_a_rollback_under_way_is_remembered_step_by_step():

@@ -78,17 +78,19 @@ def spell(
         Problem: the target was recorded with other services than run now.
     """
     had = {replica.service for replica in target.replicas}
-    if not had == set(services) == set(deployed):
+    if not had:
+        raise Problem(
+            f"it is not recorded how the containers of {target.pair.version} were made",
+            "`executor: compose` can put it up; replaying needs a pair that ran here",
+        )
+    if len(had) < len(target.replicas) or not had == set(services) == set(deployed):
         raise Problem(
             f"{target.pair.version} ran with the services {', '.join(sorted(had))}, "
             f"now it is {', '.join(sorted({*services, *deployed}))}",
             "roll back by hand; pairs that start from now on are recorded with all",
         )
-    # The ids of what runs are in it: two stacks on one engine may have incidents of
-    # one name, and must never take each other's containers for their own.
-    name = "/".join([incident, *(deployed[service].id for service in services)])
-    op = hashlib.sha256(name.encode()).hexdigest()[:12]
-    files = _files(running, target)
+    op = op_of(incident, *(deployed[service].id for service in services))
+    files = files_of(running, target)
     whole = (target, target_sha)
     swaps = tuple(
         _swap(op, replica, whole, deployed[replica.service], stop_within)
@@ -127,7 +129,7 @@ def spell(
         # One file for all: nothing may run between the first stop and the swap. The
         # version and the file cannot change in one instant, so that an `up -d`
         # between the two would start one half of each: it must find no image.
-        middle = [_bar(after), *quiet]
+        middle = [bar(after), *quiet]
         middle += [step for stop in stops for step in stop]
         middle += [Step(Do.SWAP_MANIFEST, f.tenant, to=f.after) for f in files]
         middle += [pin, *(step for move in moves for step in move)]
@@ -143,7 +145,7 @@ def spell(
     )
     return Plan(
         op=op,
-        kind=_kind(running, target),
+        kind=kind_of(running, target),
         from_record=running_sha,
         to_record=target_sha,
         swaps=swaps,
@@ -156,6 +158,16 @@ def spell(
     )
 
 
+def op_of(incident: str, *running: str) -> str:
+    """Name the operation, by what runs too.
+
+    Two stacks on one engine may have incidents of one name, and must never take
+    each other's containers for their own.
+    """
+    name = "/".join([incident, *running])
+    return hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
 def _way_back(
     op: str,
     swaps: tuple[Swap, ...],
@@ -166,7 +178,7 @@ def _way_back(
     """Spell the previous pair's return out; valid after any part of the way forward."""
     pin = Step(Do.PIN, "variable", to=pinned)
     return (
-        _bar(running.pair.version) if files else pin,
+        bar(running.pair.version) if files else pin,
         *(Step(Do.STOP, s.service, Which.NEW) for s in swaps),
         *(Step(Do.STOP, s.service, Which.OLD) for s in swaps if files),
         *(Step(Do.SWAP_MANIFEST, f.tenant, to=f.before) for f in files),
@@ -191,19 +203,19 @@ def _way_back(
     )
 
 
-def _bar(version: str) -> Step:
+def bar(version: str) -> Step:
     """Name a version that no registry has, for as long as no pair is whole."""
     return Step(Do.BAR, "variable", to=f"rolling-back-to-{version}")
 
 
-def _kind(running: Record, target: Record) -> str:
+def kind_of(running: Record, target: Record) -> str:
     """Name the runbook's type of this rollback: code, config or both."""
     code = running.pair.image != target.pair.image
     config = running.pair.manifests != target.pair.manifests
     return "both" if code and config else "code" if code else "config"
 
 
-def _files(running: Record, target: Record) -> tuple[FileSwap, ...]:
+def files_of(running: Record, target: Record) -> tuple[FileSwap, ...]:
     """Find the manifests that both pairs hold at one path, with different bytes."""
     now = {m.tenant: m for m in running.manifests}
     return tuple(

@@ -46,7 +46,7 @@ from watchdog.facts.event import (
     WatchStarted,
     WentBack,
 )
-from watchdog.facts.pair import Pair
+from watchdog.facts.pair import Pair, Running
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # What a time server corrects all day is no step.
@@ -123,6 +123,15 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class PutUp:
+    """What a rollback left running: *op* put up the pair of *key* before *until*."""
+
+    op: str
+    key: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SeenVerdict:
     """A trigger's verdict since *since*; *measured* once it was not blind.
 
@@ -173,6 +182,7 @@ class Standing:
     hold: HoldPlaced | None = None
     order: Order | None = None
     repairs: frozenset[str] = frozenset()
+    put_up: PutUp | None = None
     lost: dict[str, str] = field(default_factory=dict)
     glass_broken: tuple[datetime, ...] = ()
     latest: datetime = _LONG_AGO
@@ -181,6 +191,18 @@ class Standing:
     def running_pair(self) -> KnownPair | None:
         """The ledger's entry of what runs."""
         return self.pairs.get(self.running.pair.key) if self.running else None
+
+    def put_up_by(self, seen: Running) -> str:
+        """Name the rollback that *seen* is the end of; nothing for anybody else's.
+
+        Not every executor can leave a mark on what it starts. What began before the
+        rollback had ended, and is its pair, is its doing.
+        """
+        if seen.rolled_back_by:
+            return seen.rolled_back_by
+        last = self.put_up
+        ours = last and last.key == seen.pair.key and seen.since <= last.until
+        return last.op if last and ours else ""
 
     @property
     def question(self) -> Question | None:
@@ -413,10 +435,23 @@ def _ended(s: Standing, at: datetime, event: RollbackEnded) -> Standing:
             if event.how == "proved"
             else replace(incident, refused=event.proof, tried=True)
         )
-    ended = replace(s, rollback=None, incident=incident)
+    # One that put nothing up leaves running what the last one did.
+    put_up = _left_by(s.rollback, event, at) or s.put_up
+    ended = replace(s, rollback=None, incident=incident, put_up=put_up)
     if event.what == "dry-drill":
         return ended
     return replace(ended, last_rollback=event, past=s.rollback)
+
+
+def _left_by(
+    rollback: Rollback | None, ended: RollbackEnded, at: datetime
+) -> PutUp | None:
+    """Tell what a rollback that ended then left running, if it put anything up."""
+    if rollback is None or ended.how not in ("proved", "put-back"):
+        return None
+    started = rollback.started
+    pair = started.to_pair if ended.how == "proved" else started.from_pair
+    return PutUp(ended.op, pair.key, at)
 
 
 def _breached(s: Standing, at: datetime, event: BreachConfirmed) -> Standing:

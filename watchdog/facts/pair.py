@@ -14,7 +14,8 @@ class Pair:
 
     *version* is the image tag, the name that people use; two pairs are the same
     when image and manifests are, whatever they are called.
-    *image* is the engine's image ID (``sha256:…``).
+    *image* is the engine's image ID (``sha256:…``), or ``commit:…`` and the commit
+    where a work tree is what runs.
     *manifests* holds (tenant, sha256 in hex), ordered by tenant.
     """
 
@@ -33,9 +34,20 @@ class Pair:
         return hashlib.sha256(self.key.encode()).hexdigest()[:12]
 
     @property
+    def is_built(self) -> bool:
+        """Tell whether an image runs; else it is a work tree's commit."""
+        return not self.image.startswith("commit:")
+
+    @property
+    def code(self) -> str:
+        """Name the half that is not the manifests: ``image sha256:1a2b3c4d5e6f``."""
+        return f"image {self.image[:19]}" if self.is_built else self.image[:19]
+
+    @property
     def words(self) -> str:
         """Name the pair for people: ``v1.2.0 (image 1a2b3c4d5e6f, meesho 9f…)``."""
-        halves = [f"image {self.image.removeprefix('sha256:')[:12]}"]
+        id_ = self.image.rpartition(":")[2]
+        halves = [f"{'image' if self.is_built else 'commit'} {id_[:12]}"]
         halves += [f"{tenant} {sha[:12]}" for tenant, sha in self.manifests]
         return f"{self.version} ({', '.join(halves)})"
 

@@ -12,6 +12,8 @@ class Do(StrEnum):
 
     HOLD_IMAGE = "hold-image"
     HOLD_MANIFEST = "hold-manifest"
+    HOLD_COMMIT = "hold-commit"
+    KEEP_LOGS = "keep-logs"
     CREATE = "create"
     CONNECT = "connect"
     BAR = "bar"
@@ -20,9 +22,14 @@ class Do(StrEnum):
     STOP = "stop"
     SWAP_MANIFEST = "swap-manifest"
     RENAME = "rename"
+    UP = "up"
+    CHECK_OUT = "check-out"
     START = "start"
     PROVE = "prove"
     REMOVE = "remove"
+
+
+_DIGESTS = (40, 64)  # a commit, a sha256; people see the beginning
 
 
 class Which(StrEnum):
@@ -36,8 +43,8 @@ class Which(StrEnum):
 class Step:
     """One thing to do, repeatable: it is looked at before and after.
 
-    *subject* is a service, a tenant or an image reference. *to* is what it comes
-    to: a name, a version, a sha256, a restart policy.
+    *subject* is a service, several (``dms=2 relay``), a tenant, an image reference.
+    *to* is what it comes to: a name, a version, a sha256, a restart policy.
     """
 
     do: Do
@@ -50,7 +57,7 @@ class Step:
         """Name the step for people: ``rename dms (old) to dms-dms-1.rb-old-1a2b``."""
         which = f" ({self.which})" if self.which else ""
         end = self.to.removeprefix("sha256:")
-        to = f" to {end[:12] if len(end) == 64 else end}" if end else ""
+        to = f" to {end[:12] if len(end) in _DIGESTS else end}" if end else ""
         return f"{self.do} {self.subject}{which}{to}"
 
 
@@ -72,7 +79,8 @@ class Deployed:
 class Swap:
     """One service's change of containers.
 
-    *new* is the create body with the operation's labels; *old_id* is what ran.
+    *new* is the create body with the operation's labels, empty where Compose makes
+    the containers; *old_id* is what ran.
     *old_restart* is its restart policy, to be put back if we turn around.
     """
 

@@ -43,6 +43,8 @@ class Stack:
     ``{tenant}``. Only containers of *project* and *services* are ever looked at.
     """
 
+    several = False  # may a service have more than one container?
+
     def __init__(
         self,
         engine: Engine,
@@ -216,15 +218,21 @@ class Stack:
                 return NotKnown(
                     f"service {service} of {self._project} has no container"
                 )
-            if len(listed) > 1:
+            if len(listed) > 1 and not self.several:
                 return NotKnown(
                     f"service {service} of {self._project} has {len(listed)} "
                     "containers; a deployment may be under way"
                 )
-            inspected = self._engine.container(listed[0]["Id"])
-            if inspected is None:
-                return NotKnown(f"the container of {service} went away while reading")
-            found.append(inspected)
+            for one in sorted(listed, key=lambda c: str(c["Names"])):
+                inspected = self._engine.container(one["Id"])
+                if inspected is None:
+                    return NotKnown(f"a container of {service} went away while reading")
+                found.append(inspected)
+            if len({c["Image"] for c in found if _service(c) == service}) > 1:
+                return NotKnown(
+                    f"the containers of service {service} run different images; "
+                    "a deployment may be under way"
+                )
         return found
 
     def _held(self, containers: list[dict[str, Any]], tenant: str) -> tuple[str, bytes]:
@@ -253,6 +261,10 @@ class Stack:
         raise Problem(
             f"nothing is mounted at {inside}, where {tenant}'s manifest belongs"
         )
+
+
+def _service(container: Mapping[str, Any]) -> str:
+    return str(container["Config"]["Labels"][_SERVICE])
 
 
 def _version_of(ref: str) -> str:

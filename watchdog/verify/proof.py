@@ -48,9 +48,7 @@ def prove(
     if isinstance(seen, NotKnown):
         return NotYet(seen.words)
     if seen.pair.image != meant.image:
-        return NotYet(
-            f"image is {seen.pair.image[:19]}, meant {meant.image[:19]}", hopeless=True
-        )
+        return NotYet(f"{seen.pair.code}, meant {meant.code}", hopeless=True)
     if seen.pair.manifests != meant.manifests:
         return NotYet(
             f"manifests are {_of(seen.pair)}, meant {_of(meant)}", hopeless=True
@@ -69,8 +67,9 @@ def prove(
     failed = [answer.words for answer in smoke if not answer.fine]
     if failed and not as_it_was:
         return NotYet(f"smoke check failed: {failed[0]}", unhurried=True)
-    parts = [f"image {meant.image[:19]}", f"manifests {_of(meant)}"]
-    parts += ["container healthy"] if health else ["container running"]
+    parts = [meant.code, f"manifests {_of(meant)}"]
+    if meant.is_built:
+        parts += ["container healthy"] if health else ["container running"]
     parts += [answer.words for answer in (*answers, *smoke) if answer.fine]
     parts += [f"smoke check failed, as it may have before: {words}" for words in failed]
     return Proven("; ".join(parts))

@@ -1,0 +1,104 @@
+"""The stack as Compose will find it: what keeps it from putting a pair up."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from watchdog.command import Commands
+from watchdog.engine import Engine
+from watchdog.facts.problem import Problem
+from watchdog.observe.running import Stack
+
+_PROJECT = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+_ONEOFF = "com.docker.compose.oneoff"
+_FOLDER = "com.docker.compose.project.working_dir"
+_FILES = "com.docker.compose.project.config_files"
+_ENV_FILE = "com.docker.compose.project.environment_file"
+_JOINED = ("NetworkMode", "IpcMode", "PidMode")
+
+
+class Composed(Stack):
+    """One Compose project whose containers Compose itself makes.
+
+    A service may have several containers, and what replaying could not put back is
+    no obstacle. In its place stand Compose's own needs: its command line, and the
+    project's files at the very paths that it was deployed with.
+    """
+
+    several = True
+
+    def __init__(
+        self, engine: Engine, commands: Commands, command: Sequence[str], **more: Any
+    ) -> None:
+        """*command* is the Compose CLI; *more* is as for ``Stack``."""
+        super().__init__(engine, **more)
+        self._commands = commands
+        self._command = command
+
+    def obstacles(self) -> tuple[str, ...]:
+        """Say why Compose could not put a pair of this stack up."""
+        found = list(missing(self._commands, self._command, self._folder))
+        for container in self._all():
+            if _label(container, _SERVICE) in self._services:
+                found += self._of_one(container)
+        return tuple(dict.fromkeys(found))
+
+    def joined(self, containers: tuple[str, ...]) -> tuple[str, ...]:
+        """Name the services of the project that live in those of *containers*."""
+        found = {
+            _label(other, _SERVICE)
+            for other in self._all()
+            if other["Id"] not in containers and _sources(other) & set(containers)
+        }
+        return tuple(sorted(found - set(self._services)))
+
+    def _all(self) -> list[dict[str, Any]]:
+        listed = self._engine.containers({_PROJECT: self._project, _ONEOFF: "False"})
+        found = [self._engine.container(str(one["Id"])) for one in listed]
+        return [c for c in found if c is not None]
+
+    def _of_one(self, container: Mapping[str, Any]) -> Iterator[str]:
+        there = _label(container, _FOLDER)
+        if Path(there) != self._folder:
+            # Relative paths in the files would lead elsewhere, and the engine makes
+            # an empty folder of every mount that it does not find.
+            yield (
+                f"Compose was run in {there}, and the watchdog sees that folder as "
+                f"{self._folder}: mount it at {there}, and set stack.directory to it"
+            )
+            return
+        for file in _label(container, _FILES).split(","):
+            if not Path(file).is_file():
+                yield f"the Compose file {file} is not there for the watchdog: mount it"
+        named = [Path(one) for one in _label(container, _ENV_FILE).split(",") if one]
+        if self._env not in (named or [self._folder / ".env"]):
+            which = ", ".join(map(str, named)) or str(self._folder / ".env")
+            yield (
+                f"Compose reads the version from {which}, and stack.env_file is "
+                f"{self._env}: set one to the other"
+            )
+
+
+def missing(commands: Commands, command: Sequence[str], folder: Path) -> Iterator[str]:
+    """Say that Compose does not answer; nothing when it does."""
+    argv = [*command, "version", "--short"]
+    try:
+        code, said = commands.look(argv, folder)
+    except Problem as problem:
+        yield problem.words
+        return
+    if code:
+        yield f"`{' '.join(argv)}` ended with {code}: {said[:200]}"
+
+
+def _sources(container: Mapping[str, Any]) -> set[str]:
+    """Give the ids of the containers whose namespaces or volumes this one uses."""
+    host = container["HostConfig"]
+    modes = [str(host.get(mode)) for mode in _JOINED]
+    found = {m.partition(":")[2] for m in modes if m.startswith("container:")}
+    return found | {one.split(":")[0] for one in host.get("VolumesFrom") or ()}
+
+
+def _label(container: Mapping[str, Any], key: str) -> str:
+    return str((container["Config"].get("Labels") or {}).get(key, ""))

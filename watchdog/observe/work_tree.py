@@ -1,0 +1,100 @@
+"""The pair that is checked out: a git work tree's commit, and its manifests."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from watchdog.facts.pair import HeldManifest, NotKnown, Pair, Record, Running
+from watchdog.facts.problem import Problem
+from watchdog.git import Git
+from watchdog.stack_folder import StackFolder
+
+COMMIT = "commit:"
+
+
+class WorkTree:
+    """A git work tree that a service is started from.
+
+    What runs is taken to be what is checked out: the tag of HEAD is its version, and
+    the commit stands where an image's id stands elsewhere. That it really serves is
+    for the proof, which asks the service itself.
+    """
+
+    def __init__(self, git: Git, folder: Path, manifests: str, inside: str) -> None:
+        """*manifests* is the folder of the active ones, called as in *inside*."""
+        self._git = git
+        self._folder = folder
+        self._files = StackFolder(folder)
+        self._manifests = manifests
+        self._inside = inside
+
+    def running(
+        self, tenants_of: Callable[[str], tuple[str, ...]]
+    ) -> Running | NotKnown:
+        """Read what is checked out. *tenants_of* a version names its manifests."""
+        try:
+            commit, version = self._git.commit("HEAD"), self._git.tag()
+            if not commit:
+                return NotKnown(f"{self._folder} is no git work tree with a commit")
+            if not version:
+                return NotKnown(f"HEAD is {commit[:12]}, which no tag names")
+            manifests = tuple(
+                (tenant, _sha(self._held(tenant)[1]))
+                for tenant in sorted(tenants_of(version))
+            )
+        except Problem as problem:
+            return NotKnown(problem.words)
+        return Running(
+            pair=Pair(version, COMMIT + commit, manifests),
+            containers=(commit,),
+            since=self._git.moved(),
+            states=("running",),
+        )
+
+    def record(
+        self, running: Running, kept: Mapping[str, str]
+    ) -> tuple[Record, dict[str, bytes]]:
+        """Record which commit runs, with its manifests' and signatures' bytes.
+
+        *kept* maps a tenant to the file name of its immutable manifest.
+        """
+        blobs: dict[str, bytes] = {}
+        manifests: list[HeldManifest] = []
+        for tenant, sha in running.pair.manifests:
+            at, data = self._held(tenant)
+            if _sha(data) != sha:
+                raise Problem(f"the manifest of {tenant} changed while it was read")
+            version = f"{self._manifests}/{kept[tenant]}" if tenant in kept else at
+            signature = self._files.read(f"{version}.sig") or b""
+            blobs |= {sha: data, _sha(signature): signature}
+            manifests.append(HeldManifest(tenant, at, version, sha, _sha(signature)))
+        return Record(
+            pair=running.pair,
+            image_ref=running.pair.version,
+            repo_digests=(),
+            replicas=(),
+            manifests=tuple(manifests),
+            compose_version="",
+        ), blobs
+
+    def obstacles(self) -> tuple[str, ...]:
+        """Say what keeps another tag from being checked out now."""
+        changed = self._git.changes()
+        return (f"{changed}; commit or stash them",) if changed else ()
+
+    def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
+        """Give nothing: only the service itself says how it is."""
+        del containers
+        return ()
+
+    def _held(self, tenant: str) -> tuple[str, bytes]:
+        """Read the tenant's manifest: its path in the work tree, its bytes."""
+        here = f"{self._manifests}/{Path(self._inside.format(tenant=tenant)).name}"
+        data = self._files.read(here)
+        if data is None:
+            raise Problem(f"the manifest of {tenant}, {here}, is missing")
+        return here, data
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
