@@ -1,15 +1,11 @@
 """The one place where concrete things are made and handed to each other."""
 
-import asyncio
 import contextlib
 import os
 import secrets
-import signal
-import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import uvicorn
 from starlette.applications import Starlette
 
 from watchdog.approve.answer import Door
@@ -20,13 +16,14 @@ from watchdog.approve.webhook import Webhook
 from watchdog.channels import Telling, telling_of
 from watchdog.cycle import Cycle
 from watchdog.executors import executor_of
-from watchdog.facts.event import Entry, WatchStarted
+from watchdog.facts.event import Entry, FarEndBack, FarEndLost, WatchStarted
 from watchdog.facts.pair import HeldManifest, Pair
 from watchdog.facts.problem import JournalLost, Problem
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.facts.trial import Trial, cure
+from watchdog.listening import bound, listen
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
 from watchdog.observe.prometheus import Prometheus
@@ -38,7 +35,7 @@ from watchdog.roster_file import RosterFile
 from watchdog.schedule import RealClock, Schedule
 from watchdog.seal.seals import Seals
 from watchdog.seal.trust import When
-from watchdog.settings import Address, Settings, Smoke
+from watchdog.settings import Settings, Smoke
 from watchdog.show.http import Faces
 from watchdog.show.metrics import Pulse
 from watchdog.stack_folder import StackFolder
@@ -284,72 +281,24 @@ def run(watch: Watch) -> None:
     Raises:
         Problem: a listener's port is taken, or the state folder takes no socket.
     """
-    listen = watch.settings.listen
-    sockets = [_bound(listen.decisions), _bound(listen.private)]
+    where = watch.settings.listen
+    sockets = [bound(where.decisions), bound(where.private)]
     apps = [watch.decisions, watch.private, watch.control]
+
+    def failed(why: str) -> None:
+        lost = FarEndLost("listener", f"a listener failed: {why}")
+        with contextlib.suppress(JournalLost):  # the turn meets it too, and leaves
+            watch.memory.add(watch.clock.now(), lost if why else FarEndBack("listener"))
+
     with opened(watch.settings.state) as control:
         watch.telling.start()
         watch.schedule.start()
         try:
-            asyncio.run(_serve(apps, [*sockets, control]))
+            listen(list(zip(apps, [*sockets, control], strict=True)), failed)
         finally:
             watch.schedule.stop()
             watch.telling.stop()
             watch.journal.close()
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to us: there are two of them in one process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        yield
-
-
-async def _serve(apps: list[Starlette], sockets: list[socket.socket]) -> None:
-    servers = [
-        _Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                lifespan="off",
-                proxy_headers=False,
-                server_header=False,
-                limit_concurrency=64,
-                h11_max_incomplete_event_size=8192,
-                timeout_graceful_shutdown=3,
-            )
-        )
-        for app in apps
-    ]
-
-    def leave() -> None:
-        for server in servers:
-            server.should_exit = True
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, leave)
-    pairs = zip(servers, sockets, strict=True)
-    async with asyncio.TaskGroup() as group:
-        for server, bound in pairs:
-            group.create_task(server.serve(sockets=[bound]))
-
-
-def _bound(address: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((address.host, address.port))
-    except OSError as error:
-        bound.close()
-        raise Problem(
-            f"cannot listen on {address}: {error.strerror}",
-            "choose another address under `listen`, or stop what listens there",
-        ) from error
-    return bound
 
 
 def _leave(problem: JournalLost) -> None:

@@ -1,0 +1,320 @@
+"""F of the abuse cases: the transport, by raw sockets to the real server."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from watchdog import listening
+from watchdog.facts.problem import Problem
+from watchdog.listening import bound
+from watchdog.settings import Address
+
+# A small app of three routes behind the real listeners, in a process of its own.
+_SERVER = """
+import json, sys
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from watchdog import listening
+from watchdog.settings import Address
+
+listening._WHOLE_REQUEST = float(sys.argv[1])
+
+async def take(request):
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > 16384:
+            return JSONResponse({}, 413)
+    return JSONResponse({"took": len(body), "path": request.url.path})
+
+async def fine(_):
+    return JSONResponse({"fine": True})
+
+apps = []
+for _ in range(2):
+    routes = [Route("/take", take, methods=["POST"]), Route("/fine", fine)]
+    apps.append((Starlette(routes=routes), listening.bound(Address("127.0.0.1", 0))))
+print(json.dumps([at.getsockname()[1] for _, at in apps]), flush=True)
+listening.listen(apps, lambda why: print(json.dumps({"failed": why}), flush=True))
+print(json.dumps("stopped"), flush=True)
+"""
+
+
+@contextmanager
+def serving(patience=2.0):
+    command = [sys.executable, "-c", _SERVER, str(patience)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            found = json.loads(process.stdout.readline())
+            for port in found:
+                until_open(port)
+            yield process, found
+        finally:
+            process.kill()
+
+
+def until_open(port):
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            connect(port).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        else:
+            return
+
+
+@pytest.fixture(scope="module")
+def ports():
+    with serving() as (_, ports):
+        yield ports
+
+
+def connect(port, host="127.0.0.1"):
+    made = socket.socket()
+    made.settimeout(30)
+    made.bind((host, 0))
+    try:
+        made.connect(("127.0.0.1", port))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def told(made):
+    """Give all that the server says until it hangs up; empty when it just does."""
+    found = b""
+    try:
+        while part := made.recv(65536):
+            found += part
+    except ConnectionError:
+        pass
+    return found
+
+
+def drip(made, piece, apart=0.1):
+    """Send *piece* again and again until the server hangs up, which it must."""
+    with pytest.raises(OSError):  # noqa: PT012 - whichever of them meets it
+        for _ in range(400):
+            made.sendall(piece)
+            time.sleep(apart)
+
+
+def ask(port, raw, host="127.0.0.1"):
+    with connect(port, host) as made:
+        made.sendall(raw)
+        return told(made)
+
+
+def status(answer):
+    return int(answer.split(b" ", 2)[1]) if answer else 0
+
+
+FINE = b"GET /fine HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+
+
+def a_post(body=b"{}", *headers, path=b"/take"):
+    lines = [b"POST " + path + b" HTTP/1.1", b"host: x", b"connection: close"]
+    if not any(h.lower().startswith((b"content-length", b"transfer")) for h in headers):
+        lines.append(b"content-length: %d" % len(body))
+    return b"\r\n".join([*lines, *headers, b"", b""]) + body
+
+
+def test_f_071_a_header_that_drips_is_cut_off(ports):
+    with connect(ports[0]) as made:
+        made.sendall(b"GET /fine HTTP/1.1\r\n")
+        began = time.monotonic()
+        drip(made, b"x-y: z\r\n")
+        # It would have gone on for 20 s.
+        assert time.monotonic() - began < 15
+    assert status(ask(ports[0], FINE)) == 200
+
+
+def test_f_072_a_body_that_drips_is_cut_off(ports):
+    with connect(ports[0]) as made:
+        made.sendall(a_post(b"", b"content-length: 9999"))
+        drip(made, b"x")
+
+
+def test_f_073_silent_connections_of_one_peer_keep_nobody_else_out():
+    with serving(patience=20) as (_, ports), ExitStack() as held:
+        for _ in range(100):
+            held.enter_context(connect(ports[0]))
+        assert status(ask(ports[0], FINE, "127.0.0.2")) == 200
+        assert status(ask(ports[1], FINE)) == 200  # the other door is another one
+        assert status(ask(ports[0], FINE)) in (0, 503)
+
+
+def test_f_073_who_let_go_is_served_again(ports):
+    with ExitStack() as held:
+        for _ in range(20):
+            held.enter_context(connect(ports[1]))
+    deadline = time.monotonic() + 20
+    while status(ask(ports[1], FINE)) != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_f_074_a_body_of_twenty_megabytes_is_refused_and_not_kept(ports):
+    with connect(ports[0]) as made:
+        made.sendall(a_post(b"", b"content-length: 20000000"))
+        drip(made, b"x" * 65536, 0)
+        assert status(ask(ports[0], FINE)) == 200
+
+
+def test_f_074_chunks_without_an_end_are_refused(ports):
+    with connect(ports[0]) as made:
+        made.sendall(a_post(b"", b"transfer-encoding: chunked"))
+        drip(made, b"10000\r\n" + b"x" * 65536 + b"\r\n", 0)
+
+
+def test_f_075_headers_beyond_all_reason_are_refused(ports):
+    big = FINE.replace(b"host: x", b"host: x\r\nx-big: " + b"y" * 9000)
+    many = FINE.replace(b"host: x", b"host: x" + b"\r\nx: y" * 3000)
+
+    assert status(ask(ports[0], big)) == 431
+    assert status(ask(ports[0], many)) in (400, 431)
+    huge = FINE.replace(b"host: x", b"host: x\r\nx-big: " + b"y" * 100_000)
+    assert status(ask(ports[0], huge)) in (400, 431)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        a_post(b"{}", b"content-length: 2", b"transfer-encoding: chunked"),
+        a_post(b"{}", b"content-length: 2", b"content-length: 3"),
+        a_post(b"{}", b"content-length: +2"),
+        a_post(b"{}", b"content-length : 2"),
+        a_post(b"{}", b"transfer-encoding: gzip"),
+        FINE.replace(b"host: x\r\n", b""),
+        FINE.replace(b"host: x", b"host: x\r\nhost: y"),
+    ],
+)
+def test_f_076_what_could_have_two_ends_is_refused(ports, raw):
+    assert status(ask(ports[0], raw)) in (400, 501)
+
+
+def test_f_077_what_follows_a_refused_request_is_a_request_of_its_own(ports):
+    first = b"GET /nowhere HTTP/1.1\r\nhost: x\r\n\r\n"
+    answer = ask(ports[0], first + FINE)
+
+    assert answer.count(b"HTTP/1.1 ") == 2
+    assert b"HTTP/1.1 404" in answer
+    assert b"HTTP/1.1 200" in answer
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),
+        b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        b"TRACE /fine HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        b"FINE\r\n\r\n",
+    ],
+)
+def test_f_078_other_protocols_get_nothing(ports, raw):
+    assert status(ask(ports[0], raw)) in (0, 400, 404, 405)
+    assert status(ask(ports[0], FINE)) == 200
+
+
+def test_f_078_an_old_client_is_served_and_hung_up_on(ports):
+    assert status(ask(ports[0], b"GET /fine HTTP/1.0\r\n\r\n")) == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"//take",
+        b"/%2e%2e/take",
+        b"/take/",
+        b"/TAKE",
+        b"/take;x",
+        b"/./take",
+        b"/x/../take",
+    ],
+)
+def test_f_079_a_path_has_one_spelling(ports, path):
+    assert status(ask(ports[0], a_post(b"{}", path=path))) in (307, 404, 405)
+
+
+def test_f_080_a_port_in_use_is_known_before_anything_runs():
+    with bound(Address("127.0.0.1", 0)) as one:
+        one.listen()
+        with pytest.raises(Problem, match="cannot listen on"):
+            bound(Address("127.0.0.1", one.getsockname()[1]))
+
+
+def test_f_081_told_to_stop_a_request_in_hand_is_finished():
+    with serving(patience=20) as (process, ports), connect(ports[0]) as made:
+        made.sendall(a_post(b"{}")[:-1])
+        time.sleep(0.3)
+        os.kill(process.pid, signal.SIGTERM)
+        time.sleep(0.3)
+        made.sendall(b"}")
+        assert status(told(made)) == 200
+        assert json.loads(process.stdout.readline()) == "stopped"
+        assert process.wait(20) == 0
+
+
+def test_a_server_that_fails_is_begun_again_and_told():
+    """The watch's own thread would go on: it is not in this loop."""
+    told_, over = [], threading.Event()
+
+    class Broken:
+        async def serve(self, sockets):
+            for one in sockets:
+                one.close()
+            raise RuntimeError("boom")
+
+    made = iter([Broken(), Broken()])
+    usual = listening._Server
+
+    def server(config):
+        return next(made, None) or usual(config)
+
+    def failed(why):
+        told_.append(why)
+        if told_.count("") == 2:
+            over.set()
+
+    port = bound(Address("127.0.0.1", 0))
+    number = port.getsockname()[1]
+
+    async def app(scope, receive, send):
+        del scope, receive
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def ask_then_stop():
+        over.wait(30)
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                told_.append(status(ask(number, FINE)))
+                break
+            except OSError:
+                time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    listening._Server = server
+    try:
+        thread = threading.Thread(target=ask_then_stop)
+        thread.start()
+        listening.listen([(app, port)], failed)
+        thread.join(30)
+    finally:
+        listening._Server = usual
+
+    assert told_ == ["RuntimeError: boom", "", "RuntimeError: boom", "", 200]
