@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 from watchdog.approve.answer import Door
 from watchdog.approve.control import Control, opened
@@ -27,6 +30,7 @@ from watchdog.listening import bound, listen
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
 from watchdog.observe.prometheus import Prometheus
+from watchdog.openapi import openapi
 from watchdog.record.journal import Journal
 from watchdog.record.log import to_stdout
 from watchdog.record.memory import Memory
@@ -266,7 +270,9 @@ def wire(
         journal,
         memory,
         schedule,
-        decisions=Starlette(routes=[*webhook.routes(), *faces.public()]),
+        decisions=Starlette(
+            routes=[*webhook.routes(), *faces.public(), _described(version)]
+        ),
         private=Starlette(routes=faces.private()),
         control=Starlette(routes=control.routes()),
         orders=orders,
@@ -304,6 +310,13 @@ def run(watch: Watch) -> None:
 def _leave(problem: JournalLost) -> None:
     os.write(2, f"{problem}\n".encode())
     os._exit(_JOURNAL_LOST)
+
+
+def _described(version: str) -> Route:
+    async def answer(_: Request) -> JSONResponse:
+        return JSONResponse(openapi(version))
+
+    return Route("/openapi.json", answer, methods=["GET"])
 
 
 def _tenants(releases: ReleaseFolder, version: str) -> tuple[str, ...]:

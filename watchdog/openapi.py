@@ -1,0 +1,131 @@
+"""What the decisions listener understands, as OpenAPI 3.1, out of the models."""
+
+from typing import Any
+
+from watchdog.approve.answer import Decision
+from watchdog.approve.resumption import Resume
+
+_WEBHOOK = (
+    ("webhook-id", r"^[A-Za-z0-9_-]{8,64}$", "the delivery's id"),
+    ("webhook-timestamp", r"^[1-9][0-9]{9}$", "seconds; within 5 minutes of now"),
+    ("webhook-signature", r"^.{1,1024}$", "`v1a,…` or `v1,…`, by Standard Webhooks"),
+)
+_PROBLEM = {
+    "type": "object",
+    "required": ["type", "status", "code", "title"],
+    "properties": {
+        "type": {"const": "about:blank"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "title": {"type": "string"},
+    },
+}
+_REFUSALS = {
+    "400": "not JSON of one meaning",
+    "401": "no valid signature of a listed approver",
+    "403": "not for this person, or meant for elsewhere",
+    "404": "not known",
+    "409": "overtaken, decided before, or about something else",
+    "413": "over 16 KiB",
+    "415": "not application/json",
+    "422": "not what the schema says",
+}
+
+
+def openapi(version: str) -> dict[str, Any]:
+    """Describe the decisions listener of the watchdog of *version*."""
+    schemas: dict[str, Any] = {"Problem": _PROBLEM}
+    for model in (Decision, Resume):
+        whole = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        inner = whole.pop("$defs", {})
+        # Two models have a part called _Data: each keeps its own.
+        name = f"{model.__name__}Data"
+        schemas[name] = inner["_Data"]
+        whole["properties"]["data"] = {"$ref": f"#/components/schemas/{name}"}
+        schemas[model.__name__] = whole
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "dms-rollback-watchdog: decisions", "version": version},
+        "paths": {
+            "/v1/promotion/{release}": {
+                "get": _get(
+                    "May this release go onward?",
+                    "release",
+                    {
+                        "200": "open",
+                        "423": "paused, with the reasons",
+                        "404": "no release file for it",
+                        "503": "nobody is watching",
+                    },
+                )
+            },
+            "/v1/promotion/{release}/decision": {
+                "post": _post("Resume a paused release.", "release", "Resume", {})
+            },
+            "/v1/approvals/{id}": {
+                "get": _get(
+                    "What is asked?", "id", {"200": "the question", "404": "none"}
+                )
+            },
+            "/v1/approvals/{id}/decision": {
+                "post": _post(
+                    "Approve, deny, or promise a fix.",
+                    "id",
+                    "Decision",
+                    {"200": "the same delivery again", "410": "expired"},
+                )
+            },
+        },
+        "components": {"schemas": schemas},
+    }
+
+
+def _get(summary: str, name: str, answers: dict[str, str]) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "parameters": [_in_path(name)],
+        "responses": {code: _answer(code, words) for code, words in answers.items()},
+    }
+
+
+def _post(summary: str, name: str, model: str, more: dict[str, str]) -> dict[str, Any]:
+    answers = {"202": "recorded; the next turn weighs it"} | _REFUSALS | more
+    return {
+        "summary": summary,
+        "parameters": [
+            _in_path(name),
+            *(
+                {
+                    "name": header,
+                    "in": "header",
+                    "required": True,
+                    "description": words,
+                    "schema": {"type": "string", "pattern": pattern},
+                }
+                for header, pattern, words in _WEBHOOK
+            ),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": f"#/components/schemas/{model}"}
+                }
+            },
+        },
+        "responses": {code: _answer(code, words) for code, words in answers.items()},
+    }
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1}
+    return {"name": name, "in": "path", "required": True, "schema": text}
+
+
+def _answer(code: str, words: str) -> dict[str, Any]:
+    if code in ("200", "202", "423"):
+        kind, schema = "application/json", {"type": "object"}
+    else:
+        kind = "application/problem+json"
+        schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": words, "content": {kind: {"schema": schema}}}
