@@ -22,6 +22,7 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.problem import JournalLost
 from watchdog.facts.smoke import Asks
+from watchdog.show.status import picture, words
 from watchdog.verify.proof import Answer
 
 LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
@@ -396,21 +397,147 @@ def test_a_pair_that_was_deployed_meanwhile_ends_it_as_overtaken(world, shared):
     assert it.stands_on("v1.3.1") == []
 
 
-def test_a_way_back_that_fails_too_is_stuck_and_never_acted_on(world):
-    it = world()
-    it.docker.refuses["rename", ".rb-old-"] = "not now"
-    it.docker.refuses["rename", ".rb-failed-"] = "not now"
+def stuck_on_its_way_back(world, **more):
+    """Neither the target nor the old pair can be started: the port is taken."""
+    it = world(**more)
+    it.docker.refuses["start", ""] = "port is already allocated"
     it.turn()
+    (stuck,) = it.memory.all(RollbackStuck)
+    assert stuck.words == "start dms (old): port is already allocated"
+    assert stuck.again
+    return it
+
+
+def shown(world):
+    whole = picture(
+        world.memory.standing,
+        None,
+        world.rules,
+        None,
+        poll=5 * SECOND,
+        at=world.clock.now(),
+    )
+    return words(whole).splitlines()[0]
+
+
+@LAYOUTS
+def test_a_way_back_that_is_stuck_goes_on_by_itself_once_it_can(world, shared):
+    it = stuck_on_its_way_back(world, shared=shared)
+    assert [it.turn() for _ in range(3)] == [
+        "stuck: start dms (old): port is already allocated"
+    ] * 3
+    assert shown(it) == (
+        "dms-test: STUCK, trying again by itself: start dms (old): port is already "
+        "allocated; mend that, and the way back goes on by itself within a minute; "
+        "or put one whole pair up: docs/how-to/repair-a-split-pair.md"
+    )
+
+    it.docker.refuses.clear()
+    it.turn(MINUTE)
+
+    assert_put_back_once(it)
+    assert len(it.memory.all(RollbackStuck)) == 1  # said once, not at each turn
+
+
+@LAYOUTS
+@SIZES
+def test_a_power_cut_while_a_way_back_is_tried_again_ends_in_the_old_pair(
+    world, shared, count
+):
+    def free_again(cut=None):
+        it = stuck_on_its_way_back(world, shared=shared, count=count)
+        it.docker.refuses.clear()
+        it.fuse.cuts = {it.fuse.count + cut} if cut else set()
+        return it
+
+    whole = free_again()
+    begun = whole.fuse.count
+    whole.turn(MINUTE)
+    for cut in range(1, whole.fuse.count - begun + 1):
+        it = free_again(cut)
+        for _ in range(4):
+            with contextlib.suppress(PowerCut):
+                it.turn(MINUTE)
+
+        assert_put_back_once(it)
+
+
+def test_a_way_back_is_tried_often_at_first_and_once_a_minute_later(world):
+    it = stuck_on_its_way_back(world)
+    stuck_at = it.clock.now()
+    tries = []
+
+    for _ in range(360):
+        before = len(it.docker.calls)
+        it.turn()
+        if len(it.docker.calls) > before:
+            tries.append((it.clock.now() - stuck_at) / SECOND)
+
+    assert tries[:3] == [5, 10, 15]
+    apart = [late - early for early, late in itertools.pairwise(tries)]
+    assert apart == sorted(apart)
+    assert apart[-1] == 60
+    assert len(it.memory.all(RollbackStuck)) == 1
+
+
+@LAYOUTS
+@pytest.mark.parametrize(
+    "deed",
+    ["pins the target", "starts the target", "removes the old one", "renames it"],
+)
+def test_a_way_back_is_never_tried_against_somebody_at_work(world, shared, deed):
+    it = stuck_on_its_way_back(world, shared=shared)
+    it.docker.refuses.clear()
+    (new,) = [i for i, box in it.docker.boxes.items() if ".rb-failed-" in box["Name"]]
+    (old,) = set(it.docker.boxes) - {new}
+    if deed == "pins the target":
+        (it.folder / ".env").write_text("TZ=UTC\nDMS_VERSION=v1.2.0\n")
+    elif deed == "starts the target":
+        it.docker.boxes[new]["State"] |= {"Running": True, "Status": "running"}
+    elif deed == "removes the old one":
+        del it.docker.boxes[old]
+    else:
+        it.docker.boxes[old]["Name"] = "/kept-for-later"
     calls = len(it.docker.calls)
 
-    words = [it.turn() for _ in range(3)]
+    said = [it.turn(MINUTE) for _ in range(3)]
 
-    (stuck,) = it.memory.all(RollbackStuck)
-    assert stuck.words.startswith("rename dms (new) to dms-dms-1.rb-failed-")
-    assert stuck.hint == "see docs/how-to/repair-a-split-pair.md"
-    assert words == [f"stuck: {stuck.words}"] * 3
     assert len(it.docker.calls) == calls
     assert ends(it) == []
+    assert not it.memory.all(RollbackStuck)[-1].again
+    assert len(set(said)) == 1
+    assert "STUCK, a person must act: " in shown(it)
+
+
+def test_a_way_back_that_fails_otherwise_says_so_anew(world):
+    it = stuck_on_its_way_back(world)
+    it.docker.refuses["start", ""] = "no such network"
+
+    it.turn()
+    it.turn()
+
+    told = [stuck.words for stuck in it.memory.all(RollbackStuck)]
+    assert told == [
+        "start dms (old): port is already allocated",
+        "start dms (old): no such network",
+    ]
+
+
+def test_an_old_pair_that_comes_up_late_by_itself_ends_what_was_stuck(world):
+    it = world()
+    it.docker.crashing.add(a_pair("v1.2.0").image)
+    it.docker.sick.add(a_pair("v1.3.0").image)
+    it.turn()
+    (stuck,) = it.memory.all(RollbackStuck)
+    assert "v1.3.0 did not come up as meant within 60 s" in stuck.words
+    waited = it.clock.waited
+    it.turn()
+    assert it.clock.waited == waited  # a turn that only looks does not wait
+
+    it.docker.sick.clear()
+    it.turn()
+
+    assert_put_back_once(it)
 
 
 def test_a_foreign_manifest_is_stuck_and_left_as_it_is(world):
@@ -444,6 +571,61 @@ def test_a_person_who_puts_one_whole_pair_up_ends_what_was_stuck(world, version,
     (ended,) = it.memory.all(RollbackEnded)
     assert ended.proof.startswith("by hand, after it was stuck: ")
     assert it.docker.calls == []
+
+
+@LAYOUTS
+def test_what_failed_is_told_with_what_a_person_must_do(world, shared):
+    """The failed container goes; its last words and state stay with the incident."""
+    it = world(shared=shared)
+    it.docker.crashing.add(a_pair("v1.2.0").image)
+
+    it.turn()
+
+    (back,) = it.memory.all(WentBack)
+    assert list(back.evidence) == ["dms"]
+    assert "the logs of" in back.evidence["dms"]
+    assert '"Status": "exited"' in back.evidence["dms"]
+    (ended,) = it.memory.all(RollbackEnded)
+    assert ended.hint == (
+        "v1.3.0 serves again: find out why v1.2.0 did not come up, or deploy a good "
+        "version; see docs/how-to/when-a-rollback-failed.md"
+    )
+
+
+@pytest.mark.parametrize("gone", ["network", "source", "room"])
+@LAYOUTS
+def test_what_would_keep_the_target_from_starting_is_found_before_anything_stops(
+    world, shared, gone, monkeypatch
+):
+    it = world(shared=shared, count=3)
+    if gone == "network":
+        it.docker.gone.add("dms_back")
+    elif gone == "source":
+        # Mounted by the record of the target, and not by what runs.
+        for record in it.memory.records.values():
+            for replica in record.replicas:
+                replica.body["HostConfig"]["Binds"].append(f"{it.folder}/hubs:/h:ro")
+    else:
+        monkeypatch.setattr("os.access", lambda *_: False)
+    before = {
+        path: path.read_bytes() for path in it.folder.rglob("*") if path.is_file()
+    }
+
+    it.turn()
+
+    assert it.stands_on("v1.3.0") == []
+    assert ends(it) == [("unchanged", "v1.3.0", "v1.2.0")]
+    assert it.docker.calls == []
+    assert before == {
+        path: path.read_bytes() for path in it.folder.rglob("*") if path.is_file()
+    }
+    (ended,) = it.memory.all(RollbackEnded)
+    assert {
+        "network": "network dms_back, which dms-dms-1 was on, is gone",
+        "source": f"{it.folder}/hubs, which dms-dms-1 mounts, is gone",
+        "room": "has room for 0 bytes, ",
+    }[gone] in ended.proof
+    assert ended.hint.startswith("v1.3.0 runs as before: ")
 
 
 # The engine goes away.

@@ -327,6 +327,7 @@ class Docker:
         self.calls = []
         self.down = False
         self.refuses = {}
+        self.gone = set()
         self.crashing = set()
         self.sick = set()
         self._ids = itertools.count(1)
@@ -352,6 +353,10 @@ class Docker:
         return (
             {"Id": id_, "RepoDigests": digests} if id_ in self.tags.values() else None
         )
+
+    def has_network(self, name):
+        self._reached()
+        return name not in self.gone
 
     def logs(self, container, lines=50):
         self._reached()

@@ -24,7 +24,20 @@ _MOST_OUTPUT = 64 * 1024  # bytes of what a command printed; more is not read
 _FRAME = struct.Struct(">BxxxL")  # which stream, how many bytes
 
 
-class _LookOnly(APIClient):  # type: ignore[misc] # the SDK has no types
+class _Client(APIClient):  # type: ignore[misc] # the SDK has no types
+    """A client in which no call waits for ever: the SDK gives a pull all the time."""
+
+    patience: float
+
+    def request(
+        self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
+    ) -> Any:
+        if kwargs.get("timeout", 0) is None:
+            kwargs["timeout"] = self.patience
+        return super().request(method, url, *args, **kwargs)
+
+
+class _LookOnly(_Client):
     """A client that refuses every method but GET, whoever calls it."""
 
     def request(
@@ -45,11 +58,20 @@ class Engine:
     the request is then unknown), EngineRefused when it said no.
     """
 
-    def __init__(self, url: str, timeout: timedelta, *, to_act: bool = False) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: timedelta,
+        *,
+        to_act: bool = False,
+        pull_within: timedelta = timedelta(minutes=5),
+    ) -> None:
+        """*timeout* is one call's; *pull_within* a pull's, and its longest silence."""
         self._url = url
         self._timeout = timeout.total_seconds()
-        self._kind: type[APIClient] = APIClient if to_act else _LookOnly
-        self._client: APIClient | None = None
+        self._pull_within = pull_within.total_seconds()
+        self._kind: type[_Client] = _Client if to_act else _LookOnly
+        self._client: _Client | None = None
 
     def close(self) -> None:
         """Let the socket go."""
@@ -65,6 +87,7 @@ class Engine:
                 self._client = self._kind(
                     base_url=self._url, version="auto", timeout=self._timeout
                 )
+                self._client.patience = self._pull_within
             return ask(self._client)
         except NotFound:
             raise
@@ -118,6 +141,14 @@ class Engine:
             )
         except NotFound:
             return None
+
+    def has_network(self, name: str) -> bool:
+        """Tell whether there is a network of that name."""
+        try:
+            self._call(f"inspect network {name}", lambda c: c.inspect_network(name))
+        except NotFound:
+            return False
+        return True
 
     def logs(self, container: str, lines: int = 50) -> str:
         """Give the last lines of what *container* printed, both streams as one."""
@@ -177,17 +208,35 @@ class Engine:
         return None if found["ExitCode"] is None else int(found["ExitCode"])
 
     def pull(self, repository: str, digest: str) -> None:
-        """Pull by digest. An error in the stream is an error, whatever the status."""
+        """Pull by digest. An error in the stream is an error, whatever the status.
+
+        Past its time it is cut off, which the engine takes as the end of it.
+        """
+        what = f"pull {repository}@{digest}"
+        hint = "is the registry up, and does it still hold this digest?"
+        last = time.monotonic() + self._pull_within
+        late = EngineRefused(f"{what} took over {self._pull_within:g} s", hint)
 
         def ask(client: APIClient) -> None:
-            for line in client.pull(repository, tag=digest, stream=True, decode=True):
+            lines = client.pull(repository, tag=digest, stream=True, decode=True)
+            for line in lines:
                 if "error" in line:
-                    raise EngineRefused(
-                        f"pulling {repository}@{digest}: {line['error']}",
-                        "is the registry up, and does it still hold this digest?",
-                    )
+                    raise EngineRefused(f"{what}: {line['error']}", hint)
+                if time.monotonic() > last:
+                    raise late
 
-        self._found(f"pull {repository}@{digest}", ask)
+        try:
+            self._found(what, ask)
+        except EngineRefused:
+            self.close()  # or the engine goes on with a pull that nobody reads
+            raise
+        except urllib3.exceptions.HTTPError as error:
+            self.close()
+            raise late from error
+        except Unreachable as error:
+            if isinstance(error.__cause__, requests.Timeout):
+                raise late from error
+            raise
 
     def tag(self, image: str, repository: str, tag: str) -> None:
         """Give *image* one more name."""

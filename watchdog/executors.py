@@ -51,7 +51,12 @@ def executor_of(
     """
     stack = settings.stack
     to_look = Engine(settings.engine.url, settings.engine.timeout)
-    to_act = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
+    to_act = Engine(
+        settings.engine.url,
+        settings.engine.timeout,
+        to_act=True,
+        pull_within=settings.engine.pull_within,
+    )
     where: dict[str, Any] = {
         "folder": stack.directory,
         "env_file": stack.env_file,

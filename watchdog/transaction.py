@@ -1,5 +1,6 @@
 """One rollback, from its plan to its proof or to its way back."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,8 @@ from watchdog.verify.proof import Answer, NotYet, Proven, prove
 
 _BETWEEN_LOOKS = 0.05  # s; a look is a few GETs, and a proof late is a rollback late
 _BETWEEN_SMOKE = 1.0  # s; a smoke check is the stack's own work
+_MOST_APART = timedelta(minutes=1)  # two tries of a way back that is stuck
+_BY_HAND = "docs/how-to/when-a-rollback-failed.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Transaction:
         target = self.memory.record(plan.to_record)
         try:
             if rollback.stuck:
-                return self._unstuck(rollback)
+                return self._unstuck(rollback, plan, target)
             if rollback.started.what == "dry-drill":
                 return self._rehearse(rollback, plan, target)
             if not rollback.back:
@@ -96,7 +99,8 @@ class Transaction:
                 raise
             except Problem as problem:
                 now = self.clock.now()
-                self.memory.add(now, StepFailed(plan.op, step, problem.words))
+                failure = StepFailed(plan.op, step, problem.words, problem.hint)
+                self.memory.add(now, failure)
                 if step.do is Do.REMOVE:
                     continue  # the target is proved; what is left over is stopped
                 # A resumed plan may fail an early step after a later one was done.
@@ -108,7 +112,8 @@ class Transaction:
                     # Or what would lead back may be removed already.
                     self._stick(plan, step, problem)
                 else:
-                    self.memory.add(now, WentBack(plan.op, problem.words))
+                    evidence = self._evidence(plan)
+                    self.memory.add(now, WentBack(plan.op, problem.words, evidence))
                 return f"{step.words}: {problem.words}"
         return ""
 
@@ -126,7 +131,7 @@ class Transaction:
         return [
             (place, step)
             for place, step in enumerate(steps)
-            if not proved or step.do is Do.REMOVE
+            if step.do is Do.REMOVE or not (proved or self._is_over(step))
         ]
 
     def _is_undone(self, plan: Plan, target: Record, serving: Which) -> bool:
@@ -179,18 +184,48 @@ class Transaction:
         tried = rollback.attempts if rollback else {}
         return any(s.words in tried for s in plan.steps if s.do is Do.REMOVE)
 
-    def _stick(self, plan: Plan, step: Step, problem: Problem) -> None:
-        hint = problem.hint or "see docs/how-to/repair-a-split-pair.md"
-        words = f"{step.words}: {problem.words}"
-        self.memory.add(self.clock.now(), RollbackStuck(plan.op, words, hint))
+    def _is_over(self, step: Step) -> bool:
+        """Tell whether the way back has started again what it stopped first."""
+        rollback = self.memory.standing.rollback
+        begun = Step(Do.START, step.subject, Which.OLD).words
+        stops = step.do is Do.STOP and step.which is Which.OLD
+        return stops and rollback is not None and begun in rollback.attempts
 
-    def _unstuck(self, rollback: Rollback) -> str:
-        """See whether a person put one whole pair up meanwhile; nothing is touched."""
+    def _evidence(self, plan: Plan) -> dict[str, str]:
+        """Take down what the target's containers came to, before they go."""
+        made = (Step(Do.START, swap.service, Which.NEW) for swap in plan.swaps)
+        found = {step.subject: self.hands.evidence_of(plan, step) for step in made}
+        return {subject: kept for subject, kept in found.items() if kept}
+
+    def _stick(
+        self, plan: Plan, step: Step, problem: Problem, *, again: bool = False
+    ) -> None:
+        hint = problem.hint or "see docs/how-to/repair-a-split-pair.md"
+        if again:
+            hint = (
+                "mend that, and the way back goes on by itself within a minute; or "
+                "put one whole pair up: docs/how-to/repair-a-split-pair.md"
+            )
+        words = f"{step.words}: {problem.words}"
+        self.memory.add(self.clock.now(), RollbackStuck(plan.op, words, hint, again))
+
+    def _unstuck(self, rollback: Rollback, plan: Plan, target: Record) -> str:
+        """See whether one whole pair is up meanwhile; else try the way back again.
+
+        It is tried only as long as nobody else was seen at work.
+        """
         for how, pair in (
             ("proved", rollback.started.to_pair),
             ("put-back", rollback.started.from_pair),
         ):
             outcome = self._look(pair, as_it_was=how == "put-back")
+            by_us = how == "put-back" and rollback.again and self._is_ours(plan)
+            if isinstance(outcome, Proven) and by_us:
+                # Our last try came up late, or the old one by itself.
+                step = next(step for step in plan.way_back if step.do is Do.PROVE)
+                done = StepDone(plan.op, step, outcome.words)
+                self.memory.add(self.clock.now(), done)
+                return self._go_back(plan, target)
             if isinstance(outcome, Proven):
                 return self._ended(how, f"by hand, after it was stuck: {outcome.words}")
         seen = self.eyes.running(self.tenants_of)
@@ -200,7 +235,52 @@ class Transaction:
             if isinstance(outcome, Proven):
                 words = f"{seen.pair.version} was deployed meanwhile: {outcome.words}"
                 return self._ended("overtaken", words)
+        if rollback.again and self._is_due(rollback):
+            return self._try_again(rollback, plan, target)
         return f"stuck: {rollback.stuck}"
+
+    def _is_ours(self, plan: Plan) -> bool:
+        """Tell whether the very containers run that the way back puts back."""
+        seen = self.eyes.running(self.tenants_of)
+        old = {swap.old_id for swap in plan.swaps}
+        return isinstance(seen, Running) and set(seen.containers) == old
+
+    def _is_due(self, rollback: Rollback) -> bool:
+        """Tell whether to try again: at each turn first, later once a minute."""
+        now = self.clock.now()
+        since, tried = rollback.since or now, rollback.tried or now
+        apart = min(_MOST_APART, (now - since) / 10)
+        return now < tried or now - tried >= apart
+
+    def _try_again(self, rollback: Rollback, plan: Plan, target: Record) -> str:
+        """Go the way back once more, unless somebody undid a part of it.
+
+        What was done and is not any more is another's work: going on would fight
+        them. Only a container may stop by itself.
+        """
+        acted = False
+        for _, step in self._left(plan, target, plan.way_back):
+            if step.do is Do.PROVE:
+                break
+            try:
+                done = self.hands.is_done(plan, target, step)
+                if not done and step.words in rollback.done and step.do is not Do.START:
+                    raise Foreign(
+                        f"`{step.words}` was done, and was undone meanwhile",
+                        "somebody is at work, so that the watchdog waits: put one "
+                        "whole pair up, see docs/how-to/repair-a-split-pair.md",
+                    )
+                acted = acted or not done
+                self._bring_about(plan, target, step, rollback.started.from_pair)
+            except (Unreachable, JournalLost):
+                raise
+            except Problem as problem:
+                words = f"{step.words}: {problem.words}"
+                again = not isinstance(problem, Foreign)
+                if _told(words) != _told(rollback.stuck) or not again:
+                    self._stick(plan, step, problem, again=again)
+                return f"stuck: {words}"
+        return self._go_back(plan, target) if acted else f"stuck: {rollback.stuck}"
 
     def _touched(self) -> bool:
         rollback = self.memory.standing.rollback
@@ -226,8 +306,8 @@ class Transaction:
                 if not self.hands.is_done(plan, target, step):
                     self.hands.do(plan, target, step)
             except (EngineRefused, Foreign) as problem:
-                now = self.clock.now()
-                self.memory.add(now, StepFailed(plan.op, step, problem.words))
+                failed = StepFailed(plan.op, step, problem.words, problem.hint)
+                self.memory.add(self.clock.now(), failed)
 
     def _go_back(self, plan: Plan, target: Record) -> str:
         rollback = self.memory.standing.rollback
@@ -239,11 +319,12 @@ class Transaction:
             except (Unreachable, JournalLost):
                 raise
             except Problem as problem:
-                failed = StepFailed(plan.op, step, problem.words)
+                failed = StepFailed(plan.op, step, problem.words, problem.hint)
                 self.memory.add(self.clock.now(), failed)
                 if step.do is Do.REMOVE:
                     continue
-                self._stick(plan, step, problem)
+                again = not isinstance(problem, Foreign)
+                self._stick(plan, step, problem, again=again)
                 return f"stuck: {step.words}: {problem.words}"
         return self._ended(
             "put-back",
@@ -331,6 +412,13 @@ class Transaction:
         if rollback.reopened:
             self.memory.add(now, RollbackMended(started.plan.op, how, proof))
             return f"rollback to {started.to_pair.version} {how} again"
+        before, to = started.from_pair.version, started.to_pair.version
+        hint = {
+            "unchanged": f"{before} runs as before: mend what is named and roll back "
+            f"by hand, or deploy a good version; see {_BY_HAND}",
+            "put-back": f"{before} serves again: find out why {to} did not come up, or "
+            f"deploy a good version; see {_BY_HAND}",
+        }
         self.memory.add(
             now,
             RollbackEnded(
@@ -346,8 +434,14 @@ class Transaction:
                 waited=started.waited,
                 order=started.order,
                 what=started.what,
+                hint=hint.get(how, ""),
             ),
             claim=f"ended/{started.plan.op}",
         )
         what = started.what
         return f"{what} to {started.to_pair.version} {how} after {took:.1f} s"
+
+
+def _told(words: str) -> str:
+    """Leave out of *words* what the engine makes up anew each time: ids."""
+    return re.sub(r"[0-9a-f]{12,}", "", words)

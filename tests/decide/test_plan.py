@@ -67,6 +67,7 @@ def test_one_service_with_a_manifest_of_its_own():
 
     image, manifest = a_pair().image[7:19], dict(a_pair().manifests)["meesho"][:12]
     assert words(it.steps) == [
+        "hold-room folder",
         f"hold-image ghcr.io/flexli/dms:v1.2.0 to {image}",
         f"hold-manifest meesho to {manifest}",
         f"create dms (new) to dms-dms-1.rb-{NAME}",
@@ -88,7 +89,7 @@ def test_one_service_with_a_manifest_of_its_own():
         f"prove v1.3.0 (old) to {a_pair('v1.3.0').image[7:19]}",
         "remove dms (new)",
     ]
-    assert (it.prepared, it.files, it.kind) == (3, (), "both")
+    assert (it.prepared, it.files, it.kind) == (4, (), "both")
     assert (it.variable_before, it.variable_after) == ("v1.3.0", "v1.2.0")
     assert (it.from_record, it.to_record) == ("running", "target")
 
@@ -99,7 +100,7 @@ def test_a_shared_manifest_is_swapped_between_the_stop_and_the_start():
     now, then = (dict(a_pair(v).manifests)["meesho"] for v in ("v1.3.0", "v1.2.0"))
     path = "manifests/meesho.manifest.json"
     assert it.files == (FileSwap("meesho", path, now, then),)
-    assert words(it.steps[3:7]) == [
+    assert words(it.steps[4:8]) == [
         "bar variable to rolling-back-to-v1.2.0",
         "stop dms (old)",
         f"swap-manifest meesho to {then[:12]}",
@@ -122,7 +123,7 @@ def test_a_shared_manifest_is_swapped_between_the_stop_and_the_start():
 def test_nothing_that_runs_is_touched_while_preparing(shared, count):
     it = plan(shared=shared, services=SERVICES[:count])
 
-    made_ready = {Do.HOLD_IMAGE, Do.HOLD_MANIFEST, Do.CREATE, Do.CONNECT}
+    made_ready = {Do.HOLD_ROOM, Do.HOLD_IMAGE, Do.HOLD_MANIFEST, Do.CREATE, Do.CONNECT}
     assert {step.do for step in it.steps[: it.prepared]} <= made_ready
     assert not {step.do for step in it.steps[it.prepared :]} & made_ready
 

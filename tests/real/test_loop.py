@@ -205,10 +205,12 @@ def test_a_target_that_does_not_come_up_puts_the_previous_pair_back_whole(stage)
         (it.stack / "data/faults.json").write_text(json.dumps(faults))
         it.deploy("v1.3.0")
         back = it.until("record.rollback_audited", 120)
-        removed = it.until("act.step_done", step="remove dms (new)")
+        went = it.until("act.went_back")
 
     assert back["how"] == "put-back"
-    assert "refuse" in removed["evidence"]  # the failed container's own words
+    assert "refuse" in went["evidence"]["dms"]  # the failed container's own words
+    assert went["level"] == back["level"] == "error"
+    assert back["hint"].startswith("v1.3.0 serves again: ")
     assert httpx.get(f"{it.dms}/version").json()["version"] == "v1.3.0"
     assert it.containers() == names
     assert "DMS_VERSION=v1.3.0" in (it.stack / ".env").read_text().splitlines()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.act.files import put, variable_in, with_variable
+from watchdog.act.ground import can_start, room
 from watchdog.engine import Engine
 from watchdog.facts.pair import HeldManifest, Pair, Record
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
@@ -16,6 +17,7 @@ from watchdog.stack_folder import StackFolder
 _OP = "io.flexli.rollback.op"
 _SERVICE = "io.flexli.rollback.service"
 _REPLACES = "io.flexli.rollback.replaces"
+_MOST_EVIDENCE = 8 * 1024  # characters; the last lines tell
 
 
 class Hands:
@@ -73,6 +75,8 @@ class Hands:
                         "somebody else changed the manifest; put one of the two back",
                     )
                 return f"{file.path} is {seen[:12]}" if seen == step.to else ""
+            case Do.HOLD_ROOM:
+                return self._room_held(plan)
             case Do.PROVE:
                 raise AssertionError("proving is the verifier's")
             case _:
@@ -87,12 +91,15 @@ class Hands:
                 self._hold_manifest(_manifest(target, step.subject))
             case Do.CREATE:
                 swap = _swap(plan, step)
+                can_start(self._engine, self._folder, swap)
                 self._engine.create(step.to, swap.new, swap.networks)
             case Do.BAR | Do.PIN:
                 text = with_variable(self._env_text(), self._variable, step.to)
                 put(self._env, text.encode())
             case Do.SWAP_MANIFEST:
                 self._swap_manifest(plan, step)
+            case Do.HOLD_ROOM:
+                raise self._no_room(plan)
             case Do.PROVE:
                 raise AssertionError("proving is the verifier's")
             case _:
@@ -104,7 +111,8 @@ class Hands:
         if found is None:
             return ""
         state = json.dumps(found["State"], sort_keys=True)
-        return f"{state}\n{self._engine.logs(str(found['Id']))}"
+        printed = self._engine.logs(str(found["Id"]))
+        return f"{state}\n{printed[-_MOST_EVIDENCE:]}"
 
     # -- containers ------------------------------------------------------------
 
@@ -198,6 +206,41 @@ class Hands:
         new = Step(Do.START, step.subject, Which.NEW)
         return self._container(plan, new) is not None
 
+    # -- room --------------------------------------------------------------------
+
+    def _room_held(self, plan: Plan) -> str:
+        """Look whether all that is still to be written fits; nothing when it doesn't.
+
+        Once all is written no room is needed: a disk that fills up then must not
+        turn a rollback around.
+        """
+        pinned = variable_in(self._env_text(), self._variable)
+        if pinned == plan.variable_after and self._all_swapped(plan, ahead=True):
+            return "all is written"
+        short = [where for where, needs, has in self._room(plan) if has < needs]
+        return "" if short else "there is room for the env file and the manifests"
+
+    def _no_room(self, plan: Plan) -> Problem:
+        short = [
+            f"{where} has room for {has} bytes, {needs} are needed"
+            for where, needs, has in self._room(plan)
+            if has < needs
+        ]
+        return Problem(
+            "; ".join(short) or "there was no room a moment ago",
+            "make room there, and let the watchdog's user write to it",
+        )
+
+    def _room(self, plan: Plan) -> list[tuple[Path, int, int]]:
+        """Give by folder how many bytes will be written, and how many can be."""
+        writes = [(self._env.parent, len(self._env_text()) + 80)]
+        for file in plan.files:
+            path = self._folder / file.path
+            # Its backup, and the new bytes beside the old ones.
+            writes.append((path.parent, path.stat().st_size if path.exists() else 0))
+            writes.append((path.parent, len(self._blob(file.after))))
+        return room(writes)
+
     # -- image and manifests -----------------------------------------------------
 
     def _image_held(self, step: Step) -> str:
@@ -286,7 +329,7 @@ class Hands:
                 f"{plan.variable_before or 'nothing'} or {plan.variable_after}",
                 "somebody pinned another version meanwhile; deploy it, or pin one back",
             )
-        if seen == step.to:
+        if seen == step.to or (step.do is Do.BAR and seen in bars):
             return f"{self._variable}={seen}"
         ahead = step in plan.steps
         end = plan.variable_after if ahead else plan.variable_before

@@ -100,6 +100,7 @@ def spell(
     )
     after = target.pair.version
     prepare = [
+        Step(Do.HOLD_ROOM, "folder"),
         Step(Do.HOLD_IMAGE, target.image_ref, to=target.pair.image),
         *(Step(Do.HOLD_MANIFEST, m.tenant, to=m.sha256) for m in target.manifests),
         *(Step(Do.CREATE, s.service, Which.NEW, to=f"{s.name}.rb-{op}") for s in swaps),

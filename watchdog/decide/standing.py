@@ -102,6 +102,7 @@ class Rollback:
 
     *attempts* and *done* are by a step's words; *done* holds the evidence.
     *reopened* says why it is done again after it had ended.
+    *again*: the way back is tried again, stuck *since* then and last tried *tried*.
     """
 
     started: RollbackStarted
@@ -112,6 +113,9 @@ class Rollback:
     stuck: str = ""
     hint: str = ""
     reopened: str = ""
+    again: bool = False
+    since: datetime | None = None
+    tried: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,20 +352,29 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             )
         case StepIntended(step=step, attempt=attempt) if s.rollback:
             attempts = s.rollback.attempts | {step.words: attempt}
-            return replace(s, rollback=replace(s.rollback, attempts=attempts))
+            rollback = replace(s.rollback, attempts=attempts, tried=at)
+            return replace(s, rollback=rollback)
         case StepDone(step=step, evidence=evidence) if s.rollback:
             done = s.rollback.done | {step.words: evidence}
             return replace(s, rollback=replace(s.rollback, done=done))
         case WentBack(words=words) if s.rollback:
             return replace(s, rollback=replace(s.rollback, back=words))
-        case RollbackStuck(words=words, hint=hint) if s.rollback:
-            return replace(s, rollback=replace(s.rollback, stuck=words, hint=hint))
+        case RollbackStuck(words=words, hint=hint, again=again) if s.rollback:
+            rollback = replace(
+                s.rollback,
+                stuck=words,
+                hint=hint,
+                again=again,
+                since=s.rollback.since or at,
+                tried=at,
+            )
+            return replace(s, rollback=rollback)
         case RollbackEnded():
             return _ended(s, at, event)
         case RollbackReopened(words=words) if s.past and s.last_rollback:
             back = s.past.back if s.last_rollback.how == "put-back" else ""
-            again = replace(s.past, done={}, back=back, stuck="", reopened=words)
-            return replace(s, rollback=again)
+            anew = replace(s.past, done={}, back=back, stuck="", reopened=words)
+            return replace(s, rollback=anew)
         case RollbackMended(how=how, proof=proof) if s.last_rollback:
             last = replace(s.last_rollback, how=how, proof=proof)
             return replace(s, rollback=None, past=s.rollback, last_rollback=last)

@@ -4,7 +4,8 @@ Events are added, never changed. A field that is added later has a default, so t
 an old journal is read by new code.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias, get_args
 
@@ -343,14 +344,20 @@ class StepFailed:
     op: str
     step: Step
     words: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class WentBack:
-    """The way forward is closed; from here on the previous pair is being put back."""
+    """The way forward is closed; from here on the previous pair is being put back.
+
+    *evidence* holds, by name, the last state and output of each container that was
+    made for the target: they go with it.
+    """
 
     op: str
     words: str
+    evidence: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +366,7 @@ class RollbackEnded:
 
     *overtaken*: somebody deployed another pair meanwhile, and that one serves.
     *rehearsed*: a dry drill came as far as the swap, and was cleared away.
+    *hint* says what a person must do, where something is left to do.
 
     The six fields of the runbook: *started*, the event's own time (completed),
     *previous*, *target*, *root_cause*, *owner*.
@@ -376,6 +384,7 @@ class RollbackEnded:
     waited: float = 0.0
     order: str = ""
     what: str = "rollback"
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,11 +406,15 @@ class RollbackMended:
 
 @dataclass(frozen=True, slots=True)
 class RollbackStuck:
-    """Neither the target nor the previous pair could be put up whole."""
+    """Neither the target nor the previous pair could be put up whole.
+
+    *again* when nobody else was seen at work, so that the way back is tried again.
+    """
 
     op: str
     words: str
     hint: str
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

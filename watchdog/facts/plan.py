@@ -14,6 +14,7 @@ class Do(StrEnum):
     HOLD_MANIFEST = "hold-manifest"
     HOLD_COMMIT = "hold-commit"
     KEEP_LOGS = "keep-logs"
+    HOLD_ROOM = "hold-room"
     CREATE = "create"
     CONNECT = "connect"
     BAR = "bar"

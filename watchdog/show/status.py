@@ -192,7 +192,8 @@ def _rollback(s: Standing) -> dict[str, Any] | None:
     if s.rollback.back:
         doing = f"putting {started.from_pair.version} back: {s.rollback.back}"
     if s.rollback.stuck:
-        doing = f"STUCK, a person must act: {s.rollback.stuck}; {s.rollback.hint}"
+        how = "trying again by itself" if s.rollback.again else "a person must act"
+        doing = f"STUCK, {how}: {s.rollback.stuck}; {s.rollback.hint}"
     return {
         "op": started.plan.op,
         "what": started.what,
@@ -217,7 +218,8 @@ def _last(s: Standing) -> dict[str, Any] | None:
         "root_cause": last.root_cause,
         "owner": last.owner,
         "words": f"{what}{last.previous} to {last.target}, {last.how}, started "
-        f"{_stamp(last.started)}; {last.root_cause}",
+        f"{_stamp(last.started)}; {last.root_cause}"
+        + (f"; TO DO: {last.hint}" if last.hint else ""),
     }
 
 

@@ -1,0 +1,90 @@
+"""What must be there before anything is touched: room, networks, what is mounted.
+
+Only looks; without it each of these would show when the old container is stopped.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from watchdog.engine import Engine
+from watchdog.facts.plan import Swap
+from watchdog.facts.problem import EngineRefused, Problem
+
+_FOLDER = "com.docker.compose.project.working_dir"
+
+
+def room(writes: list[tuple[Path, int]]) -> list[tuple[Path, int, int]]:
+    """Give by folder how many bytes the *writes* need, and how many fit.
+
+    A folder that we may not write to has room for none.
+    """
+    found: list[tuple[Path, int, int]] = []
+    for folder in dict.fromkeys(folder for folder, _ in writes):
+        try:
+            disk = os.statvfs(folder)
+        except OSError as error:
+            raise Problem(f"cannot look at {folder}: {error.strerror}") from error
+        block = disk.f_frsize
+        needs = sum(-(-size // block) * block for at, size in writes if at == folder)
+        closed = disk.f_flag & os.ST_RDONLY or not os.access(folder, os.W_OK)
+        # Some file systems count no inodes.
+        none_left = disk.f_files and not disk.f_favail
+        fits = 0 if closed or none_left else disk.f_bavail * block
+        found.append((folder, needs, fits))
+    return found
+
+
+def can_start(engine: Engine, folder: Path, swap: Swap) -> None:
+    """Look for the networks of *swap*, and what it mounts out of the stack's *folder*.
+
+    What is missing there, the engine makes as an empty folder of its own.
+
+    Raises:
+        EngineRefused: something is gone.
+    """
+    for name in swap.networks:
+        if not engine.has_network(name):
+            raise EngineRefused(
+                f"network {name}, which {swap.name} was on, is gone",
+                f"`docker network create {name}`, with the options that it had",
+            )
+    there = Path(str(swap.new["Labels"].get(_FOLDER, "/")))
+    for source in _sources(swap.new):
+        if source.is_relative_to(there) and _is_missing(folder, source, there):
+            raise EngineRefused(
+                f"{source}, which {swap.name} mounts, is gone",
+                "put it back as it was when that version ran",
+            )
+
+
+def _sources(body: Mapping[str, Any]) -> list[Path]:
+    """Give the places on the engine's machine that a container mounts."""
+    host = body.get("HostConfig") or {}
+    binds = [str(bind).split(":")[0] for bind in host.get("Binds") or ()]
+    binds += [
+        str(mount["Source"])
+        for mount in host.get("Mounts") or ()
+        if mount.get("Type") == "bind"
+    ]
+    return [Path(source) for source in binds if source.startswith("/")]
+
+
+def _is_missing(folder: Path, source: Path, there: Path) -> bool:
+    """Tell whether *source* is surely not there; our *folder* is the engine's *there*.
+
+    What we cannot follow or see may be there.
+    """
+    here = folder
+    for part in source.relative_to(there).parts:
+        here /= part
+        if here.is_symlink():
+            return False  # it may lead out of what we can see
+        try:
+            here.lstat()
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+    return False
