@@ -30,7 +30,8 @@ class Disk:
         if self.kind == "tmpfs":
             how = ["-t", "tmpfs", "-o", f"size={self.size}", "none"]
         else:
-            how = ["-o", "loop", str(self.image)]
+            more = ",nouuid" if self.kind == "xfs" else ""
+            how = ["-o", f"loop{more}", str(self.image)]
         _run("mount", *how, str(self.place))
 
     def sync(self):
@@ -55,6 +56,11 @@ class Disk:
         ).returncode:
             assert time.monotonic() < deadline, f"{self.place} is held by somebody"
             time.sleep(0.05)
+        # Another mount namespace may hold the dead one: the same image would be the
+        # same dead file system.
+        again = self.image.with_name(f"{self.image.name}.again")
+        _run("cp", "--sparse=always", str(self.image), str(again))
+        again.replace(self.image)
         self._mount()
 
     def read_only(self, yes):

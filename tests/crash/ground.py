@@ -35,6 +35,8 @@ OLD, BAD = "v1.2.0", "v1.3.0"
 ONE, THREE = ("dms",), ("api", "worker", "scanner")
 _SOCKET = "unix:///var/run/docker.sock"
 _TRIGGER = "AwbRoutingFailures"
+# By its name, not as a script: a mutant of it must find the same module.
+_VICTIM = "from tests.crash.victim import main; main()"
 
 
 class Ground:
@@ -78,7 +80,7 @@ class Ground:
         self.proxy = Proxy(short_socket(folder), self.url)
         self.connect()
         self.cases = 0
-        self._zygote = None
+        self._zygote, self._under, self._pid = None, (), 0
 
     def connect(self):
         """Have a connection to the engine; a new one after it was restarted."""
@@ -231,11 +233,25 @@ class Ground:
             self.api.remove_container(one["Id"], force=True)
         self._up(self.versions[0])
 
+    def under(self, *words):
+        """Let the lives from here on be lived under *words*, such as strace."""
+        self._end()
+        self._under = words
+
+    def _end(self):
+        if self._zygote is not None:
+            self._zygote.stdin.close()
+            if self._pid and _alive(self._pid):
+                os.kill(self._pid, signal.SIGKILL)
+            self._zygote.wait(30)
+            self._zygote.stdout.close()
+            self._zygote = None
+
     def live(self, spec):
         """Begin a life of the watchdog; give its pid."""
         if self._zygote is None:
             self._zygote = subprocess.Popen(
-                [*self._inside, sys.executable, "-m", "tests.crash.victim"],
+                [*self._inside, *self._under, sys.executable, "-c", _VICTIM],
                 cwd=CHECKOUT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -243,18 +259,18 @@ class Ground:
             )
         self._zygote.stdin.write(json.dumps(spec) + "\n")
         self._zygote.stdin.flush()
-        return int(self._zygote.stdout.readline())
+        self._pid = int(self._zygote.stdout.readline())
+        return self._pid
 
     def died(self):
         """Wait for the life to end; give its exit code, -9 when it was killed."""
-        return int(self._zygote.stdout.readline())
+        code = int(self._zygote.stdout.readline())
+        self._pid = 0
+        return code
 
     def strike(self):
         """Remove all of it."""
-        if self._zygote is not None:
-            self._zygote.stdin.close()
-            self._zygote.wait(30)
-            self._zygote.stdout.close()
+        self._end()
         for one in self.listed():
             self.api.remove_container(one["Id"], force=True)
         self.compose("down", "--volumes", "--timeout=1", check=False)

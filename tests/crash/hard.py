@@ -5,6 +5,7 @@ Each has an engine and disks of its own; Debian and root only.
 
 import os
 import random
+import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -224,6 +225,9 @@ def _cut(engine, here, disks, tally, *, place, instead=None):
     _back(engine, here)
     words = f"power cut {place[1]} append {place[0]}"
     tally.faults += [f"{words}: {fault}" for fault in judge.lost(case)]
+    if instead and tally.faults:
+        tally.runs, tally.kills = tally.runs + 1, tally.kills + case.kills
+        return  # seen; without its memory it would never converge
     tally.faults += [f"{words}: {fault}" for fault in judge.at_crash(here)]
     _finish(here, case, tally, words, codes, again=2)
 
@@ -239,9 +243,9 @@ def _lost_by_full(here, disk, tally):
         tally.faults += judge.lost(case)
         tally.runs += 1
         tally.kills += case.kills
-        case.converge()
         if tally.faults:
             return
+        case.converge()
 
 
 # -- the disk fails -----------------------------------------------------------------
@@ -259,6 +263,7 @@ def disks(args):
             tally = Tally(f"{what}, {layout}")
             with ExitStack() as held:
                 folder = Path(tempfile.mkdtemp(prefix="crash-", dir="/var/tmp"))
+                held.callback(shutil.rmtree, folder, ignore_errors=True)
                 disk = Disk(folder / "disk", "tmpfs", size="2M")
                 held.callback(disk.strike)
                 where = (
@@ -299,6 +304,38 @@ def _failing(here, disk, tally, *, what, number, phase):
                     one.unlink()
 
 
+def errors(args):
+    """Let the n-th write or sync of the journal fail, as a dying disk does."""
+    chance = random.Random(args.seed)
+    for layout in LAYOUTS:
+        tally = Tally(f"journal's disk errs, {layout}")
+        with ExitStack() as held:
+            folder = Path(tempfile.mkdtemp(prefix="crash-", dir="/var/tmp"))
+            held.callback(shutil.rmtree, folder, ignore_errors=True)
+            here = Ground(folder / "ground", layout, ONE)
+            held.callback(here.strike)
+            here.deploy()
+            runs.places(here)
+            for what in ("fdatasync", "pwrite64", "unlink"):
+                for _ in range(max(2, args.kills // 50)):
+                    _erring(here, tally, what, chance.randint(1, 25))
+        yield tally
+
+
+def _erring(here, tally, what, number):
+    case = here.case()
+    strace = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={what}"]
+    strace += ["-e", f"inject={what}:error=EIO:when={number}"]
+    for name in ("journal.db", "journal.db-journal"):
+        strace += ["-P", str(case.state / name)]
+    here.under(*strace)
+    codes = [case.live()]
+    here.under()
+    words = f"EIO at {what} {number} (life ended with {codes[0]})"
+    _finish(here, case, tally, words, codes)
+
+
 PARTS = {
-    part.__name__: part for part in (broken_disks, restarts, amnesia, power, disks)
+    part.__name__: part
+    for part in (broken_disks, restarts, amnesia, power, disks, errors)
 }
