@@ -109,10 +109,7 @@ def broken(args):
                 runs.kill_at(here, seen, {"die": place}, instead=mutants.instead(name))
                 if seen.faults:
                     break
-            tally.runs, tally.kills = seen.runs, seen.kills
-            if not seen.faults:
-                tally.faults.append(f"{name} went through unnoticed")
-        tally.name += f": caught ({seen.faults[0][:160]})" if seen.faults else ""
+        hard.caught(tally, seen)
         yield tally
 
 

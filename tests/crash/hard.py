@@ -153,6 +153,43 @@ def _forgot(engine, here, tally, *, chance, places, instead):
     _finish(here, case, tally, words, codes, again=9, mixed=alone)
 
 
+def broken_engine(args):
+    """Let a variant that trusts its notes meet an engine that forgets."""
+    tally, seen = Tally("mutant TrustsDone"), Tally("TrustsDone")
+    with own_engine() as engine, ground_on(engine, "versioned") as here:
+        places = list(runs.boundaries(runs.places(here)))
+        for place in places[len(places) // 2 :]:
+            more = {"chance": _Once(place), "places": places}
+            broken = mutants.instead("TrustsDone")
+            _forgot(engine, here, seen, instead=broken, **more)
+            if seen.faults:
+                break
+    caught(tally, seen)
+    yield tally
+
+
+class _Once:
+    """Chance that has been told: this place, and one write."""
+
+    def __init__(self, place):
+        self.place = place
+
+    def choice(self, _):
+        return self.place
+
+    def randint(self, low, _):
+        return low
+
+
+def caught(tally, seen):
+    """Say whether a mutant was *seen*; if not, that is the violation."""
+    tally.runs, tally.kills = seen.runs, seen.kills
+    if seen.faults:
+        tally.name += f": caught ({seen.faults[0][:160]})"
+    else:
+        tally.faults.append("it went through unnoticed")
+
+
 # -- the power goes -----------------------------------------------------------------
 
 
@@ -190,11 +227,7 @@ def broken_disks(args):
                     _cut(engine, here, disks, seen, place=place, instead=broken)
                     if seen.faults:
                         break
-        tally.runs, tally.kills = seen.runs, seen.kills
-        if seen.faults:
-            tally.name += f": caught ({seen.faults[0][:160]})"
-        else:
-            tally.faults.append(f"{name} went through unnoticed")
+        caught(tally, seen)
         yield tally
 
 
@@ -337,5 +370,13 @@ def _erring(here, tally, what, number):
 
 PARTS = {
     part.__name__: part
-    for part in (broken_disks, restarts, amnesia, power, disks, errors)
+    for part in (
+        broken_disks,
+        broken_engine,
+        restarts,
+        amnesia,
+        power,
+        disks,
+        errors,
+    )
 }
