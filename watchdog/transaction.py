@@ -127,31 +127,33 @@ class Transaction:
         an engine that restarted or lost its last writes may have undone it.
         """
         serving = Which.OLD if steps == plan.way_back else Which.NEW
-        proved = self._proof(steps) and not self._is_undone(plan, target, serving)
+        proved = self._proof(steps)
+        if proved and self._is_undone(plan, target, steps, serving):
+            proved = ""
         return [
             (place, step)
             for place, step in enumerate(steps)
             if step.do is Do.REMOVE or not (proved or self._is_over(step))
         ]
 
-    def _is_undone(self, plan: Plan, target: Record, serving: Which) -> bool:
-        """Tell whether what was proved is down, or what was put aside runs again.
+    def _is_undone(
+        self, plan: Plan, target: Record, steps: tuple[Step, ...], serving: Which
+    ) -> bool:
+        """Tell whether the containers are not as they were when it was proved.
 
         Neither container of a service being there is somebody else's deployment.
         """
         aside = Which.OLD if serving is Which.NEW else Which.NEW
-        for swap in plan.swaps:
-            gone = Step(Do.REMOVE, swap.service, aside)
-            for step in (
-                Step(Do.START, swap.service, serving),
-                Step(Do.STOP, swap.service, aside),
-            ):
-                try:
-                    is_so = self.hands.is_done(plan, target, step)
-                except Foreign:
-                    is_so = self.hands.is_done(plan, target, gone)
-                if not is_so:
-                    return True
+        for step in steps:
+            if step.which is None or step.do in (Do.CREATE, Do.PROVE, Do.REMOVE):
+                continue
+            try:
+                is_so = self.hands.is_done(plan, target, step)
+            except Foreign:
+                gone = Step(Do.REMOVE, step.subject, aside)
+                is_so = self.hands.is_done(plan, target, gone)
+            if not is_so:
+                return True
         return False
 
     def forgotten(self) -> str:

@@ -15,6 +15,7 @@ from tests.crash.disks import Disk
 from tests.crash.engine import OwnEngine
 from tests.crash.ground import ONE, Ground
 from tests.crash.runs import Tally
+from tests.crash.victim import STUCK
 
 LAYOUTS = ("versioned", "shared-file")
 POLICIES = ("no", "always", "unless-stopped", "on-failure")
@@ -80,29 +81,37 @@ def restarts(args):
                         for way in ("stop", "kill", "cut")
                     ]
                     some = max(3, args.kills // 20)
+                    last = here.proxy.count
                     for number, way in chance.sample(every, min(some, len(every))):
-                        _restarted(engine, here, tally, number, way)
+                        more = {"way": way, "last": number == last}
+                        _restarted(engine, here, tally, number, **more)
                 yield tally
     with own_engine(live_restore=True) as engine:
         for layout in LAYOUTS:
             tally = Tally(f"engine restarted, {layout}, live-restore")
             with ground_on(engine, layout) as here:
                 runs.places(here)
-                for number in range(1, here.proxy.count + 1):
+                last = here.proxy.count
+                for number in range(1, last + 1):
                     for way in ("stop", "kill"):
-                        _restarted(engine, here, tally, number, way)
+                        more = {"way": way, "last": number == last}
+                        _restarted(engine, here, tally, number, **more)
             yield tally
 
 
-def _restarted(engine, here, tally, number, way):
+def _restarted(engine, here, tally, number, *, way, last):
     case = here.case()
+    # The last one is not passed on before: with its answer it may be over.
+    when = "received" if last else "answered"
 
     def rule(seen, phase, request, kill):
-        if (seen, phase) != (number, "answered"):
+        if (seen, phase) != (number, when):
             return
-        getattr(engine, way)()
-        if way == "cut":
-            kill()
+        try:
+            if way == "cut":
+                kill()
+        finally:
+            getattr(engine, way)()
         _back(engine, here)
 
     codes = [case.live(rule=rule)]
@@ -328,6 +337,13 @@ def _failing(here, disk, tally, *, what, number, phase):
     disk.empty() if full else disk.read_only(False)
     words = f"at request {number} {phase} (life ended with {codes[0]})"
     ends = ("proved",) if what.startswith("state ") else ("proved", "put-back")
+    if codes[0] == STUCK and what.startswith("stack "):
+        # Neither way can be gone without writing: said loudly, and left to a person.
+        tally.runs += 1
+        tally.stuck += 1
+        tally.faults += [f"{words}: {one}" for one in judge.mixed_starts(here, case)]
+        here.again()
+        return
     _finish(here, case, tally, words, codes, ends=ends)
     if what.startswith("state "):
         for path in here.states.iterdir():

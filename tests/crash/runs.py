@@ -15,12 +15,14 @@ class Tally:
     name: str
     runs: int = 0
     kills: int = 0
+    stuck: int = 0
     faults: list = field(default_factory=list)
 
     @property
     def words(self):
+        stuck = f"{self.stuck} said to be stuck, " if self.stuck else ""
         return (
-            f"{self.name}: {self.runs} runs, {self.kills} kills, "
+            f"{self.name}: {self.runs} runs, {self.kills} kills, {stuck}"
             f"{len(self.faults)} violations"
         )
 
