@@ -964,3 +964,17 @@ def test_a_proved_target_that_the_engine_took_down_is_started_before_the_rest_go
     turn_until_it_ended(it)
 
     assert_rolled_back_once(it)
+
+
+@LAYOUTS
+def test_a_name_that_the_engine_forgot_is_given_again_before_the_rest_goes(
+    world, shared
+):
+    it = world(shared=shared)
+    before_the_last_removal(it)
+    (new,) = (box for box in it.docker.boxes.values() if box["State"]["Running"])
+    new["Name"] += ".rb-0"
+
+    turn_until_it_ended(it)
+
+    assert_rolled_back_once(it)
