@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import tempfile
+import threading
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -103,6 +104,7 @@ def _restarted(engine, here, tally, number, *, way, last):
     case = here.case()
     # The last one is not passed on before: with its answer it may be over.
     when = "received" if last else "answered"
+    done = threading.Event()
 
     def rule(seen, phase, request, kill):
         if (seen, phase) != (number, when):
@@ -112,10 +114,11 @@ def _restarted(engine, here, tally, number, *, way, last):
                 kill()
         finally:
             getattr(engine, way)()
+            done.set()
         _back(engine, here)
 
     codes = [case.live(rule=rule)]
-    if way == "cut":
+    if way == "cut" and done.wait(60):
         _back(engine, here)
     words = f"{way} after request {number}"
     _finish(here, case, tally, words, codes, again=2 * len(here.services))
