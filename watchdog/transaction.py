@@ -65,6 +65,9 @@ class Transaction:
                 return self._rehearse(rollback, plan, target)
             if not rollback.back:
                 failed = self._forward(rollback, plan, target, plan.steps)
+                if not failed and self._is_undone(plan, target, plan.steps, Which.NEW):
+                    # The engine restarted while what was left over was removed.
+                    failed = self._forward(rollback, plan, target, plan.steps)
                 if not failed:
                     return self._ended("proved", self._proof(plan.steps))
                 if not self._touched():
