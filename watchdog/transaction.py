@@ -150,6 +150,8 @@ class Transaction:
         for step in steps:
             if step.which is None or step.do in (Do.CREATE, Do.PROVE, Do.REMOVE):
                 continue
+            if step.do is Do.STOP and step.which is serving:
+                continue  # the way back stops it for the swap, and starts it again
             try:
                 is_so = self.hands.is_done(plan, target, step)
             except Foreign:
