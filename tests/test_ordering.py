@@ -32,15 +32,18 @@ def world(folders):
     return world
 
 
-def order(world, kind, **more):
-    orders = Orders(
+def orders(world):
+    return Orders(
         world.memory,
         releases=world.filed(),
         rules=world.rules,
         secret=lambda: str(len(world.memory.entries)),
     )
+
+
+def order(world, kind, **more):
     given = {"by": ASHA, "reason": "scans look wrong"} | more
-    reply = orders.take(kind, given, world.clock.now())
+    reply = orders(world).take(kind, given, world.clock.now())
     assert reply.status == 200, reply.body
     return reply.body
 

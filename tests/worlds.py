@@ -646,6 +646,7 @@ class World:
         eyes = self.eyes()
         return Cycle(
             eyes=eyes,
+            parts=lambda: eyes.parts(self.tenants_of),
             plans=Replay(
                 eyes.deployed, eyes.pinned, self.services, self.rules.stop_within
             ),

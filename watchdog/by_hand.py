@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -18,8 +19,9 @@ from watchdog.schedule import RealClock
 from watchdog.settings import Settings
 from watchdog.shell import HERE, AsJson, Config, settings_at
 from watchdog.show import releases as ledger
+from watchdog.show import repair as repairs
 from watchdog.show.story import Story
-from watchdog.wiring import Watch, releases_of, wire
+from watchdog.wiring import Watch, releases_of, rules_of, what_is_there, wire
 
 _SILENCE = 180  # s; longer than any step of a rollback may take by default
 
@@ -136,6 +138,44 @@ def drill(
     _carried_out(settings_at(config), "drill", order, wait=wait, as_json=as_json)
 
 
+@app.command()
+def repair(
+    config: Config = HERE,
+    by: By = "",
+    reason: Reason = "",
+    *,
+    to: Annotated[
+        str, typer.Option(help="Put this recorded pair up whole: a version or an id.")
+    ] = "",
+    forward: Annotated[
+        bool, typer.Option("--forward", help="Let what is stuck go on to its target.")
+    ] = False,
+    back: Annotated[
+        bool, typer.Option("--back", help="Let what is stuck go back.")
+    ] = False,
+    wait: Wait = True,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is split or stuck, and mend it as you choose.
+
+    Without a choice it only shows: 0 when nothing is to be mended, 1 otherwise. With
+    one it ends with 0 when that pair is proved, with 1 otherwise.
+    """
+    settings = settings_at(config)
+    chosen = [bool(to), forward, back]
+    if not any(chosen):
+        whole = repairs.picture(
+            _standing(settings), *what_is_there(settings), rules_of(settings)
+        )
+        typer.echo(json.dumps(whole, indent=2) if as_json else repairs.words(whole))
+        raise typer.Exit(1 if whole["stuck"] or whole["split"] or whole["env"] else 0)
+    if sum(chosen) > 1:
+        raise Problem("--to, --forward and --back are three ways", "choose one of them")
+    way = "forward" if forward else "back" if back else ""
+    order = {"by": by, "reason": reason, "to": to, "way": way}
+    _carried_out(settings, "repair", order, wait=wait, as_json=as_json)
+
+
 def _carried_out(
     settings: Settings, kind: str, order: dict[str, Any], *, wait: bool, as_json: bool
 ) -> None:
@@ -151,7 +191,7 @@ def _carried_out(
         if reply is None:
             story = _carried_out_alone(settings, kind, order, quiet=as_json)
         else:
-            story = Story(_taken(reply)["order"], clock.now())
+            story = _story(_taken(reply), order, clock.now())
             if not wait:
                 body = dict(reply.body)
                 typer.echo(json.dumps(body) if as_json else body["words"])
@@ -191,7 +231,7 @@ def _carried_out_alone(
     with closing(watch.journal):
         began = watch.clock.now()
         taken = _taken(watch.orders.take(kind, order, began))
-        story = Story(taken["order"], began)
+        story = _story(taken, order, began)
         while not story.ended:
             for entry in told:
                 _echo(story.tell(entry), quiet=quiet)
@@ -201,6 +241,12 @@ def _carried_out_alone(
                 if not told:
                     watch.clock.pause(settings.poll.total_seconds())
     return story
+
+
+def _story(taken: dict[str, Any], order: dict[str, Any], began: datetime) -> Story:
+    """Begin to tell an order, or an operation that goes on as it was chosen."""
+    good = ("put-back",) if order.get("way") == "back" else ("proved", "rehearsed")
+    return Story(taken.get("order", ""), began, op=taken.get("op", ""), good=good)
 
 
 def _echo(line: str, *, quiet: bool) -> None:

@@ -32,7 +32,7 @@ from watchdog.facts.event import (
     RollbackReopened,
     RollbackStarted,
 )
-from watchdog.facts.pair import NotKnown, Pair, Running
+from watchdog.facts.pair import NotKnown, Pair, Part, Running
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
@@ -61,6 +61,7 @@ class Cycle:
     """Everything a turn needs, handed over once by the wiring."""
 
     eyes: Eyes
+    parts: Callable[[], tuple[Part, ...]]
     plans: Plans
     metrics: Metrics
     arms: Arms
@@ -128,7 +129,12 @@ class Cycle:
 
     def _ordering(self) -> Ordering:
         return Ordering(
-            self.plans, self.transaction, self.memory, self.releases, self.rules
+            self.parts,
+            self.plans,
+            self.transaction,
+            self.memory,
+            self.releases,
+            self.rules,
         )
 
     def _reopened(self, at: datetime) -> Rollback | None:

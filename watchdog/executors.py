@@ -31,6 +31,21 @@ from watchdog.verify.proof import Answer
 _PLAIN = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "DOCKER_CONFIG")
 
 
+def stack_of(settings: Settings, engine: Engine) -> Stack:
+    """Make the eyes on the Compose project of *settings*, through *engine*."""
+    stack = settings.stack
+    return Stack(
+        engine,
+        project=stack.project,
+        services=tuple(stack.services),
+        folder=stack.directory,
+        env_file=stack.env_file,
+        variable=stack.version_variable,
+        manifests=stack.manifests,
+        inside=stack.manifest_in_container,
+    )
+
+
 def executor_of(
     settings: Settings,
     *,
@@ -72,7 +87,7 @@ def executor_of(
     smoke = smoke_of(to_act, clock)
     match settings.executor:
         case "engine":
-            eyes = Stack(to_look, **where)
+            eyes = stack_of(settings, to_look)
             services, stop_within = tuple(stack.services), settings.stop_within
             plans = Replay(eyes.deployed, eyes.pinned, services, stop_within)
             return Executor(eyes, plans, hands, smoke)

@@ -1,9 +1,11 @@
 """What a person ordered by hand: weighed again, planned, and begun."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from watchdog.decide.order import FRESH, target_of
+from watchdog.decide.repair import as_found, split
 from watchdog.decide.standing import Order
 from watchdog.facts.event import (
     Event,
@@ -13,7 +15,7 @@ from watchdog.facts.event import (
     QuestionClosed,
     RollbackStarted,
 )
-from watchdog.facts.pair import Running
+from watchdog.facts.pair import Part, Record, Running
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.roles import Filed, Plans, Remembers
@@ -24,6 +26,7 @@ from watchdog.transaction import Transaction
 class Ordering:
     """Follows an order by the same path as any rollback."""
 
+    parts: Callable[[], tuple[Part, ...]]
     plans: Plans
     transaction: Transaction
     memory: Remembers
@@ -54,16 +57,24 @@ class Ordering:
         version = running.pair.version if running else ""
         release = self.releases.for_version(version)
         target = target_of(standing, given, release, self.rules, at)
-        if running is None or isinstance(seen, str):
+        if running is None:
+            return f"cannot follow the order yet: {seen}"
+        record = self.memory.record(running.record)
+        if given.what == "repair":
+            record, seen = self._as_found(record, seen)
+        if isinstance(seen, str):
             return f"cannot follow the order yet: {seen}"
         plan = self.plans.plan(
             incident=given.order,
-            running=self.memory.record(running.record),
+            running=record,
             running_sha=running.record,
             target=self.memory.record(target.record),
             target_sha=target.record,
             seen=seen,
         )
+        if given.what == "repair":
+            # What is there is no pair: nobody wants it back.
+            plan = replace(plan, way_back=())
         incident, events = self._overtaken(order)
         cause = f"{given.what} by hand, {given.by}: {given.reason}"
         if given.what == "rollback":
@@ -71,7 +82,7 @@ class Ordering:
         begun = RollbackStarted(
             incident=incident,
             plan=plan,
-            from_pair=seen.pair,
+            from_pair=running.pair,
             to_pair=target.pair,
             cause=cause,
             approved_by=given.by,
@@ -82,6 +93,23 @@ class Ordering:
         self.memory.add(at, *events, begun, claim=f"order/{given.order}")
         started = self.memory.standing.rollback
         return self.transaction.carry_out(started) if started else "nothing was started"
+
+    def _as_found(
+        self, record: Record, seen: Running | str
+    ) -> tuple[Record, Running | str]:
+        """Give what is there now, which must be split: only that is mended."""
+        standing = self.memory.standing
+        before, unclear = standing.running, standing.unclear
+        if "engine" in standing.lost or before is None:
+            return record, seen
+        parts = self.parts()
+        if not split(standing, parts, self.rules.services):
+            raise Problem(
+                "what runs is one whole pair: there is nothing to mend",
+                f"it is {unclear.words}" if unclear else "see `watchdog status`",
+            )
+        whole = Running(before.pair, before.containers, before.since, ())
+        return as_found(record, whole, parts, self.rules.services)
 
     def _overtaken(self, order: Order) -> tuple[str, list[Event]]:
         """Say which incident the order answers, and close what it makes idle."""

@@ -110,7 +110,11 @@ class Transaction:
                 early = number < plan.prepared or isinstance(problem, Foreign)
                 if early and not self._acted(plan):
                     self._clear_away(plan, target)
-                elif isinstance(problem, Foreign) or self._removing(plan):
+                elif (
+                    isinstance(problem, Foreign)
+                    or self._removing(plan)
+                    or not plan.way_back
+                ):
                     # Somebody else is at work: going on, or back, would fight them.
                     # Or what would lead back may be removed already.
                     self._stick(plan, step, problem)

@@ -18,9 +18,10 @@ from watchdog.approve.resumption import Resumption
 from watchdog.approve.webhook import Webhook
 from watchdog.channels import Telling, telling_of
 from watchdog.cycle import Cycle
-from watchdog.executors import executor_of
+from watchdog.engine import Engine
+from watchdog.executors import executor_of, stack_of
 from watchdog.facts.event import Entry, FarEndBack, FarEndLost, WatchStarted
-from watchdog.facts.pair import HeldManifest, Pair
+from watchdog.facts.pair import HeldManifest, Pair, Part
 from watchdog.facts.problem import JournalLost, Problem
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
@@ -30,6 +31,7 @@ from watchdog.listening import bound, listen
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
 from watchdog.observe.prometheus import Prometheus
+from watchdog.observe.running import Stack
 from watchdog.openapi import openapi
 from watchdog.record.journal import Journal
 from watchdog.record.log import to_stdout
@@ -119,6 +121,19 @@ def releases_of(settings: Settings, roster: RosterFile | None = None) -> Release
         settings.prometheus.scrape_interval,
         lambda: people.roster.names,
     )
+
+
+def what_is_there(settings: Settings) -> tuple[tuple[Part, ...], str]:
+    """Look at every container of the stack, and at what its env file pins.
+
+    Raises:
+        Unreachable: the engine does not answer.
+    """
+    releases = releases_of(settings)
+    engine = Engine(settings.engine.url, settings.engine.timeout)
+    with contextlib.closing(engine):
+        stack = stack_of(settings, engine)
+        return stack.parts(lambda version: _tenants(releases, version)), stack.pinned()
 
 
 def prometheus_of(settings: Settings) -> Prometheus:
@@ -216,8 +231,10 @@ def wire(
         clock=clock,
     )
     metrics = prometheus_of(settings)
+    there = stack_of(settings, Engine(settings.engine.url, settings.engine.timeout))
     cycle = Cycle(
         eyes=executor.eyes,
+        parts=lambda: _parts(settings, there, releases),
         plans=executor.plans,
         metrics=metrics,
         arms=Arming(metrics, settings.prometheus.scrape_interval),
@@ -317,6 +334,17 @@ def _described(version: str) -> Route:
         return JSONResponse(openapi(version))
 
     return Route("/openapi.json", answer, methods=["GET"])
+
+
+def _parts(
+    settings: Settings, there: Stack, releases: ReleaseFolder
+) -> tuple[Part, ...]:
+    if settings.executor != "engine":
+        raise Problem(
+            f"`repair --to` is for `executor: engine`, here it is {settings.executor}",
+            "deploy one whole pair as usual; the next turn sees it",
+        )
+    return there.parts(lambda version: _tenants(releases, version))
 
 
 def _tenants(releases: ReleaseFolder, version: str) -> tuple[str, ...]:

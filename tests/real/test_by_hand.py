@@ -5,10 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 
+from tests.real.rig import docker
+from tests.real.test_operator import BAD, OLD, Fleet
 from watchdog.demo import DRI
+from watchdog.facts.event import WayChosen
+from watchdog.facts.plan import Do
 
 pytestmark = pytest.mark.real
 
@@ -125,3 +130,90 @@ def test_a_hold_keeps_a_person_and_a_drill_from_it_until_it_is_lifted(two):
     assert versions(it)[-1] == ("v1.2.0", "v1.2.0")
     status = json.loads(watchdog(it, "status", "--json").stdout)
     assert status["last_rollback"]["what"] == "drill"
+
+
+# What is split or stuck.
+
+
+@pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+@pytest.mark.parametrize("version", ["v1.2.0", "v1.3.1"])
+def test_a_manifest_that_was_changed_under_a_running_pair_is_mended(
+    two, layout, version
+):
+    it = two(layout)
+    assert watchdog(it, "repair").returncode == 0
+    name = "meesho" if layout == "shared-file" else "meesho.v1.3.1"
+    held = it.stack / f"manifests/{name}.manifest.json"
+    held.write_bytes(held.read_bytes() + b"\n")
+    it.until("observe.pair_unclear", split=True)
+    before = len(it.starts())
+
+    shown = watchdog(it, "repair")
+    assert shown.returncode == 1
+    told = shown.stdout.splitlines()
+    assert "not one whole pair: manifests changed under the running v1.3.1" in told[0]
+    ways = [line for line in told if "watchdog repair --to " in line]
+    assert len(ways) == 2
+    assert len(it.starts()) == before
+
+    done = watchdog(it, "repair", "--to", version, *SAID)
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert versions(it)[-1] == (version, version)
+    assert all(image == manifest for image, manifest in versions(it))
+    assert pinned(it) == f"DMS_VERSION={version}"
+    assert watchdog(it, "repair").returncode == 0
+    said = it.compose("up", "-d", "--no-build", "dms")
+    assert "Running" in said, said
+
+
+def test_an_env_file_that_names_another_version_is_shown(two):
+    it = two()
+    env = it.stack / ".env"
+    env.write_text(env.read_text().replace("v1.3.1", "v1.2.0"))
+
+    shown = watchdog(it, "repair", "--json")
+
+    assert shown.returncode == 1
+    assert json.loads(shown.stdout)["env"].startswith(
+        "DMS_VERSION is v1.2.0 in the env file, what runs is v1.3.1"
+    )
+
+
+class Removes:
+    """Somebody who removes the new containers once the old one is stopped."""
+
+    def __init__(self, it):
+        self.it = it
+        self.is_done, self.evidence_of = it.hands.is_done, it.hands.evidence_of
+
+    def do(self, plan, target, step):
+        self.it.hands.do(plan, target, step)
+        if step.do is Do.STOP:
+            label = f"label=io.flexli.rollback.op={plan.op}"
+            ids = docker("ps", "-aq", "--filter", label).split()
+            docker("rm", "-f", *ids)
+
+
+@pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+@pytest.mark.parametrize(("way", "version"), [("forward", OLD), ("back", BAD)])
+def test_what_is_stuck_goes_on_as_a_person_chose(tmp_path, layout, way, version):
+    it = Fleet(tmp_path, layout, services=("dms",))
+    try:
+        it.deploy(OLD)
+        target = it.record()
+        it.deploy(BAD)
+        plan = it.begin(target)
+        assert it.carry_on(Removes(it)).startswith("stuck: ")
+
+        it.memory.add(datetime.now(UTC), WayChosen(plan.op, way, DRI, "it goes on"))
+        told = it.carry_on()
+
+        story = f"{told} {it.ends()} {it.starts()}"
+        assert it.ends()[-1] == {OLD: "proved", BAD: "put-back"}[version], story
+        it.settled()
+        assert it.versions() == [version], story
+        assert all(image == manifest for image, manifest in it.starts()), story
+        assert "Running" in it.up()
+    finally:
+        it.down()

@@ -62,7 +62,7 @@ class Hands:
             case Do.HOLD_IMAGE:
                 return self._image_held(step)
             case Do.HOLD_MANIFEST:
-                return self._manifest_held(target.pair, _manifest(target, step.subject))
+                return self._manifest_held(plan, target, step.subject)
             case Do.BAR | Do.PIN:
                 return self._pinned(plan, step)
             case Do.SWAP_MANIFEST:
@@ -273,15 +273,18 @@ class Hands:
     def _id_of(self, ref: str) -> str:
         return str((self._engine.image(ref) or {}).get("Id", ""))
 
-    def _manifest_held(self, pair: Pair, held: HeldManifest) -> str:
+    def _manifest_held(self, plan: Plan, target: Record, tenant: str) -> str:
         """Hold the files against the ledger, and the ledger against who signs.
 
         The manifest is the ledger's, byte for byte. Its signature may be a newer
         one, made when a key was given up: then that one has to count.
         """
+        held = _manifest(target, tenant)
         data = self._blob(held.sha256)
+        # What was changed under its version is put right by the swap.
+        swapped = {file.path: file.before for file in plan.files}
         seen = self._files.sha_of(held.kept_at)
-        if seen and seen != held.sha256:
+        if seen and seen not in (held.sha256, swapped.get(held.kept_at)):
             raise Foreign(
                 f"{held.kept_at} is {seen[:12]}, the ledger says {held.sha256[:12]}",
                 "a manifest never changes under its version; put the bytes back",
@@ -289,7 +292,7 @@ class Hands:
         beside = self._files.read(f"{held.kept_at}.sig")
         recorded = self._blob(held.signature_sha256)
         signature = recorded if beside is None else beside
-        words = self._sealed(pair, held, data, signature)
+        words = self._sealed(target.pair, held, data, signature)
         if not seen or (beside is None and recorded):
             return ""
         again = "" if signature == recorded else ", signed again since"

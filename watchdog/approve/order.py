@@ -7,14 +7,20 @@ open. *by* says who it was, as they say themselves.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from watchdog.approve.answer import Reply
 from watchdog.decide.ledger import find, may_vouch
 from watchdog.decide.order import target_of
-from watchdog.facts.event import HoldLifted, HoldPlaced, OrderGiven, PairProvedGood
+from watchdog.facts.event import (
+    HoldLifted,
+    HoldPlaced,
+    OrderGiven,
+    PairProvedGood,
+    WayChosen,
+)
 from watchdog.facts.problem import Problem
 from watchdog.facts.rules import Rules
 from watchdog.roles import Filed, Remembers
@@ -71,6 +77,12 @@ class _Drill(_Strict):
     dry: bool = False
 
 
+class _Repair(_Strict):
+    reason: _Some
+    to: _Text = ""
+    way: Literal["", "forward", "back"] = ""
+
+
 class Orders:
     """Takes orders and journals them; the next turn goes by what is journaled."""
 
@@ -92,6 +104,7 @@ class Orders:
             "resume": (_Resume, self._resume),
             "rollback": (_Rollback, self._rollback),
             "drill": (_Drill, self._drill),
+            "repair": (_Repair, self._repair),
         }
 
     def take(self, kind: str, order: Mapping[str, Any], at: datetime) -> Reply:
@@ -175,6 +188,34 @@ class Orders:
         what = "dry-drill" if order.dry else "drill"
         given = OrderGiven(self._name(), what, order.by, order.reason, key="", words="")
         return self._give(given, at)
+
+    def _repair(self, order: _Repair, at: datetime) -> dict[str, str]:
+        """Let a stuck rollback go on, or put one recorded pair up whole."""
+        if order.way:
+            return self._let_go_on(order, at)
+        standing = self._memory.standing
+        known = find(standing, order.to)
+        missing = self._memory.missing(known.record)
+        if missing:
+            raise Problem(f"{order.to} cannot be put up any more: {missing}")
+        given = OrderGiven(
+            self._name(), "repair", order.by, order.reason, known.pair.key, words=""
+        )
+        return self._give(given, at)
+
+    def _let_go_on(self, order: _Repair, at: datetime) -> dict[str, str]:
+        rollback = self._memory.standing.rollback
+        if rollback is None or not rollback.stuck:
+            raise Problem(
+                "no rollback is stuck", "`watchdog repair` shows what there is"
+            )
+        started = rollback.started
+        if order.way == "back" and not started.plan.way_back:
+            raise Problem(f"a {started.what} has no way back", "choose --forward")
+        pair = started.to_pair if order.way == "forward" else started.from_pair
+        words = f"{order.by} lets it go {order.way} to {pair.version}: {order.reason}"
+        self._memory.add(at, WayChosen(started.plan.op, order.way, order.by, words))
+        return {"op": started.plan.op, "words": words}
 
     def _name(self) -> str:
         return f"ord_{self._secret()}"

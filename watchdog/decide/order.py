@@ -32,6 +32,8 @@ def target_of(
         Problem: why it is not done, and what to do.
     """
     _nothing_in_the_way(s, order, rules)
+    if order.what == "repair":
+        return _put_up(s, order)
     if order.what in DRILLS:
         target = _drilled(s, release, rules, at)
         if order.key not in ("", target.pair.key):
@@ -41,7 +43,7 @@ def target_of(
 
 
 def _nothing_in_the_way(s: Standing, order: OrderGiven, rules: Rules) -> None:
-    dry = order.what == "dry-drill"
+    dry, mends = order.what == "dry-drill", order.what == "repair"
     if s.rollback and s.rollback.stuck:
         raise Problem(
             f"a rollback is stuck: {s.rollback.stuck}",
@@ -52,7 +54,7 @@ def _nothing_in_the_way(s: Standing, order: OrderGiven, rules: Rules) -> None:
         raise Problem(f"a rollback to {target} is under way", "wait for its end")
     if s.order and s.order.given.order != order.order:
         raise Problem(f"another order is open: {s.order.given.words}", "wait for it")
-    if s.hold and not dry:
+    if s.hold and not dry and not mends:
         raise Problem(s.hold.words, "lift it with `watchdog resume`")
     if rules.observe_only and not dry:
         raise Problem(
@@ -61,11 +63,29 @@ def _nothing_in_the_way(s: Standing, order: OrderGiven, rules: Rules) -> None:
         )
     if s.running_pair is None:
         raise Problem("what runs is not known", "see `watchdog status`")
-    if s.unclear:
+    if s.unclear and not mends:
         raise Problem(
             f"what runs is not one whole pair: {s.unclear.words}",
             "`watchdog repair` shows what there is, and mends it",
         )
+
+
+def _put_up(s: Standing, order: OrderGiven) -> KnownPair:
+    """Take the pair that was chosen; whether there is anything to mend, the turn sees.
+
+    A candidate will do: it may be the very pair that was being deployed.
+    """
+    target = s.pairs.get(order.key)
+    if target is None:
+        raise Problem("that pair never ran here", "`watchdog releases` lists them")
+    if target.quarantined:
+        version = target.pair.version
+        raise Problem(
+            f"{version} is quarantined: {target.quarantined}",
+            f"if you know better: `watchdog releases vouch {version} --by … "
+            "--reason … --even-though-quarantined`",
+        )
+    return target
 
 
 def _by_hand(s: Standing, order: OrderGiven, release: Release | None) -> KnownPair:

@@ -44,6 +44,7 @@ from watchdog.facts.event import (
     TriggerUnproven,
     VerdictChanged,
     WatchStarted,
+    WayChosen,
     WentBack,
 )
 from watchdog.facts.pair import Pair, Running
@@ -357,6 +358,8 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
         case StepDone(step=step, evidence=evidence) if s.rollback:
             done = s.rollback.done | {step.words: evidence}
             return replace(s, rollback=replace(s.rollback, done=done))
+        case WayChosen() if s.rollback:
+            return replace(s, rollback=_let_go_on(s.rollback, event))
         case WentBack(words=words) if s.rollback:
             return replace(s, rollback=replace(s.rollback, back=words))
         case RollbackStuck(words=words, hint=hint, again=again) if s.rollback:
@@ -437,6 +440,22 @@ def _good(known: KnownPair, at: datetime, event: PairProvedGood) -> KnownPair:
         record=event.record or known.record,
         quarantined="" if lifted else known.quarantined,
         quarantined_since=None if lifted else known.quarantined_since,
+    )
+
+
+def _let_go_on(rollback: Rollback, event: WayChosen) -> Rollback:
+    """Let it go on as a person chose; forward, what led back is to be done anew."""
+    if event.way == "back":
+        return replace(rollback, stuck="", hint="", again=False, back=event.words)
+    ahead = {step.words for step in rollback.started.plan.steps}
+    return replace(
+        rollback,
+        stuck="",
+        hint="",
+        again=False,
+        back="",
+        attempts={w: n for w, n in rollback.attempts.items() if w in ahead},
+        done={w: seen for w, seen in rollback.done.items() if w in ahead},
     )
 
 

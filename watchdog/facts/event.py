@@ -222,6 +222,16 @@ class OrderRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class WayChosen:
+    """A person let a rollback that was stuck go on: *way* is forward or back."""
+
+    op: str
+    way: str
+    by: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionAsked:
     """A person must decide. *document* holds the exact bytes that are signed.
 
@@ -510,6 +520,7 @@ Event: TypeAlias = (
     | HoldLifted
     | OrderGiven
     | OrderRefused
+    | WayChosen
     | QuestionAsked
     | Answered
     | AnswerVoided

@@ -116,6 +116,36 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """A tenant's manifest as a container's mount holds it now.
+
+    Without a *sha256* it cannot be read, and *path* says why.
+    """
+
+    tenant: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One container of the stack, whatever state it is in.
+
+    *aside* when a rollback made it ready or put it aside, and nobody started it.
+    """
+
+    service: str
+    name: str
+    container: str
+    version: str
+    image_ref: str
+    image: str
+    state: str
+    aside: bool
+    manifests: tuple[Found, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NotKnown:
     """What runs could not be read, or is not one whole pair; *words* say why."""
 

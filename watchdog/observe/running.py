@@ -10,9 +10,11 @@ from typing import Any
 from watchdog.decide.plan import is_nameless
 from watchdog.engine import Engine
 from watchdog.facts.pair import (
+    Found,
     HeldManifest,
     NotKnown,
     Pair,
+    Part,
     Record,
     Replica,
     Running,
@@ -135,6 +137,40 @@ class Stack:
             manifests=tuple(manifests),
             compose_version=str(labels.get(_COMPOSE, "")),
         ), blobs
+
+    def parts(self, tenants_of: Callable[[str], tuple[str, ...]]) -> tuple[Part, ...]:
+        """Look at every container of the services, whatever state it is in."""
+        parts: list[Part] = []
+        for service in self._services:
+            labels = {_PROJECT: self._project, _SERVICE: service, _ONEOFF: "False"}
+            for listed in self._engine.containers(labels):
+                found = self._engine.container(str(listed["Id"]))
+                if found is None:
+                    continue
+                ref, name = str(found["Config"]["Image"]), str(found["Name"])
+                version = _version_of(ref)
+                held = [self._found(found, tenant) for tenant in tenants_of(version)]
+                parts.append(
+                    Part(
+                        service=service,
+                        name=name.lstrip("/"),
+                        container=str(found["Id"]),
+                        version=version,
+                        image_ref=ref,
+                        image=str(found["Image"]),
+                        state=str(found["State"]["Status"]),
+                        aside=_OURS_ASIDE in name and not found["State"]["Running"],
+                        manifests=tuple(held),
+                    )
+                )
+        return tuple(parts)
+
+    def _found(self, container: dict[str, Any], tenant: str) -> Found:
+        try:
+            path, data = self._held([container], tenant)
+        except Problem as problem:
+            return Found(tenant, problem.words, "")
+        return Found(tenant, path, _sha(data))
 
     def obstacles(self) -> tuple[str, ...]:
         """Say what here cannot be put back by replaying records, each in a sentence."""

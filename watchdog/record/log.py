@@ -57,6 +57,7 @@ from watchdog.facts.event import (
     TurnsOnTime,
     VerdictChanged,
     WatchStarted,
+    WayChosen,
     WentBack,
     WouldHaveActed,
 )
@@ -85,6 +86,7 @@ NAMES: dict[type[Event], tuple[str, str]] = {
     HoldLifted: ("warning", "approve.hold_lifted"),
     OrderGiven: ("warning", "approve.order_given"),
     OrderRefused: ("error", "decide.order_refused"),
+    WayChosen: ("warning", "approve.way_chosen"),
     QuestionAsked: ("error", "approve.question_asked"),
     Answered: ("info", "approve.answered"),
     AnswerVoided: ("warning", "approve.answer_voided"),

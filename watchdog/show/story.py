@@ -13,10 +13,9 @@ from watchdog.facts.event import (
     RollbackStuck,
     StepDone,
     StepFailed,
+    WayChosen,
     WentBack,
 )
-
-_ENDS_WELL = ("proved", "rehearsed")
 
 
 class Story:
@@ -26,17 +25,21 @@ class Story:
     ``put-back``, ``overtaken``, ``refused`` or ``stuck``.
     """
 
-    def __init__(self, order: str, began: datetime) -> None:
+    def __init__(
+        self, order: str, began: datetime, *, op: str = "", good: tuple[str, ...]
+    ) -> None:
+        """*op* is an operation that goes on; *good* are the ends that are meant."""
         self._order = order
-        self._op = ""
+        self._op = op
         self._began = began
+        self._good = good
         self.ended = ""
         self.words = ""
 
     @property
     def is_fine(self) -> bool:
         """Tell whether what was ordered was done."""
-        return self.ended in _ENDS_WELL
+        return self.ended in self._good
 
     def tell(self, entry: Entry) -> str:
         """Give the line for *entry*; empty when it is not of this order."""
@@ -55,6 +58,8 @@ class Story:
             case RollbackStarted(order=order, plan=plan) if order == self._order:
                 self._op = plan.op
                 return f"the plan has {len(plan.steps)} steps, operation {plan.op}"
+            case WayChosen(op=op, words=words) if op == self._op:
+                return words
             case StepDone(op=op, step=step, evidence=seen) if op == self._op:
                 return f"{step.words}: {seen.splitlines()[0] if seen else 'done'}"
             case StepFailed(op=op, step=step, words=words) if op == self._op:

@@ -1,0 +1,87 @@
+"""What is split or stuck, and which whole pairs could be put up; nothing is guessed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from watchdog.decide.standing import KnownPair, Standing
+from watchdog.facts.pair import Pair, Part, Record, Running
+from watchdog.facts.problem import Problem
+
+
+def serving(
+    parts: Sequence[Part], services: tuple[str, ...]
+) -> tuple[tuple[Part, ...], str]:
+    """Give the one container of each service, and what speaks against it in words."""
+    found: list[Part] = []
+    for service in services:
+        mine = [p for p in parts if p.service == service and not p.aside]
+        if len(mine) != 1:
+            some = "no container" if not mine else f"{len(mine)} containers"
+            return tuple(found), f"service {service} has {some}"
+        found += mine
+    return tuple(found), ""
+
+
+def split(s: Standing, parts: Sequence[Part], services: tuple[str, ...]) -> str:
+    """Say why what runs is not one whole pair; nothing when it is."""
+    found, words = serving(parts, services)
+    if words:
+        return words
+    images = sorted({part.image_ref for part in found})
+    if len({part.image for part in found}) > 1:
+        return f"the services run different images: {', '.join(images)}"
+    before = s.running
+    if before is None or before.containers != tuple(part.container for part in found):
+        return ""
+    meant = dict(before.pair.manifests)
+    changed = {
+        f"{held.path} is {held.sha256[:12]}, it started with {meant[held.tenant][:12]}"
+        if held.sha256
+        else held.path
+        for part in found
+        for held in part.manifests
+        if meant.get(held.tenant, held.sha256) != held.sha256
+    }
+    if not changed:
+        return ""
+    version = before.pair.version
+    return (
+        f"manifests changed under the running {version}: {'; '.join(sorted(changed))}"
+    )
+
+
+def candidates(s: Standing) -> list[KnownPair]:
+    """Give the recorded pairs that may be put up whole, the newest first."""
+    whole = [known for known in s.pairs.values() if not known.quarantined]
+    return sorted(whole, key=lambda known: known.order, reverse=True)
+
+
+def as_found(
+    record: Record, before: Running, parts: Sequence[Part], services: tuple[str, ...]
+) -> tuple[Record, Running]:
+    """Give *record* with the manifests' bytes as they are now, and what holds them.
+
+    Raises:
+        Problem: a service has no container, or several.
+    """
+    found, words = serving(parts, services)
+    if words:
+        raise Problem(
+            words, "`docker compose up -d` makes one of each; then look again"
+        )
+    unread = [h.path for part in found for h in part.manifests if not h.sha256]
+    if unread:
+        raise Problem(unread[0], "put that file back first, then look again")
+    now = {held.path: held.sha256 for part in found for held in part.manifests}
+    manifests = tuple(
+        replace(held, sha256=now.get(held.path, held.sha256))
+        for held in record.manifests
+    )
+    held_now = tuple((held.tenant, held.sha256) for held in manifests)
+    pair = Pair(record.pair.version, record.pair.image, held_now)
+    seen = replace(
+        before,
+        containers=tuple(part.container for part in found),
+        states=tuple(part.state for part in found),
+    )
+    return replace(record, pair=pair, manifests=manifests), seen

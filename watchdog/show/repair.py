@@ -1,0 +1,117 @@
+"""What is split or stuck, and the exact commands that mend it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from watchdog.decide.repair import candidates, serving, split
+from watchdog.decide.standing import Standing
+from watchdog.facts.pair import Part
+from watchdog.facts.rules import Rules
+
+_WHO = "--by NAME --reason WHY"
+
+
+def picture(
+    s: Standing, parts: Sequence[Part], pinned: str, rules: Rules
+) -> dict[str, Any]:
+    """Put what there is, what the journal says and what may be done into one value."""
+    stuck = s.rollback.stuck if s.rollback else ""
+    broken = split(s, parts, rules.services)
+    found, _ = serving(parts, rules.services)
+    versions = sorted({part.version for part in found})
+    env = ""
+    if s.rollback is None and versions and [pinned] != versions:
+        env = (
+            f"{rules.variable} is {pinned or 'not set'} in the env file, what runs is "
+            f"{', '.join(versions)}: the next `docker compose up -d` would change that"
+        )
+    return {
+        "name": rules.name,
+        "stuck": stuck,
+        "split": broken,
+        "env": env,
+        "parts": [
+            {
+                "service": part.service,
+                "name": part.name,
+                "state": part.state,
+                "image": part.image_ref,
+                "image_id": part.image,
+                "manifests": {m.path: m.sha256 for m in part.manifests},
+                "aside": part.aside,
+            }
+            for part in parts
+        ],
+        "journal": _journal(s),
+        "ways": _ways(s, broken),
+    }
+
+
+def words(whole: dict[str, Any]) -> str:
+    """Say *whole*: the answer first, then what there is, then what may be done."""
+    name = whole["name"]
+    first = f"{name}: what runs is one whole pair; nothing to mend"
+    if whole["stuck"]:
+        first = f"{name}: STUCK: {whole['stuck']}"
+    elif whole["split"]:
+        first = f"{name}: not one whole pair: {whole['split']}"
+    lines = [first]
+    if whole["env"]:
+        lines.append(f"env       {whole['env']}")
+    for part in whole["parts"]:
+        aside = ", put aside by a rollback" if part["aside"] else ""
+        lines.append(
+            f"{part['service']:<9} {part['name']} is {part['state']}{aside}: "
+            f"{part['image']} ({part['image_id'].removeprefix('sha256:')[:12]})"
+        )
+        lines += [
+            f"          {path} is {sha[:12]}" if sha else f"          {path}"
+            for path, sha in part["manifests"].items()
+        ]
+    lines += [f"journal   {line}" for line in whole["journal"]]
+    if whole["ways"]:
+        lines.append("choose one whole pair; nothing is done before that:")
+        lines += [f"  {way['command']}    # {way['words']}" for way in whole["ways"]]
+    return "\n".join(lines)
+
+
+def _journal(s: Standing) -> list[str]:
+    rollback = s.rollback
+    if rollback is None:
+        known = s.running
+        return [f"the last whole pair was {known.pair.words}"] if known else []
+    started = rollback.started
+    way = f"{started.from_pair.words} to {started.to_pair.words}"
+    lines = [
+        f"operation {started.plan.op}, a {started.what} from {way}: {started.cause}",
+        f"done: {'; '.join(rollback.done) or 'nothing'}",
+    ]
+    if rollback.back:
+        lines.append(f"it turned around: {rollback.back}")
+    if rollback.hint:
+        lines.append(f"hint: {rollback.hint}")
+    return lines
+
+
+def _ways(s: Standing, broken: str) -> list[dict[str, str]]:
+    command = "watchdog repair"
+    if s.rollback is not None:
+        if not s.rollback.stuck:
+            return []
+        started = s.rollback.started
+        ways = [("--forward", started.to_pair)]
+        if started.plan.way_back:
+            ways.append(("--back", started.from_pair))
+        return [
+            {"command": f"{command} {flag} {_WHO}", "words": pair.words}
+            for flag, pair in ways
+        ]
+    if not broken:
+        return []
+    return [
+        {
+            "command": f"{command} --to {known.pair.short} {_WHO}",
+            "words": f"{known.pair.words}, {known.good or 'a candidate'}",
+        }
+        for known in candidates(s)
+    ]
