@@ -315,3 +315,21 @@ def test_nothing_that_is_not_stuck_is_let_go_on(world):
     )
 
     assert (refused.status, refused.body["words"]) == (409, "no rollback is stuck")
+
+
+@LAYOUTS
+def test_forward_stops_again_what_the_way_back_had_started(world, shared):
+    it = world(shared=shared)
+    it.docker.crashing.add(a_pair("v1.2.0").image)
+    it.docker.sick.add(a_pair("v1.3.0").image)
+    order(it, "rollback")
+    it.turn()
+    (stuck,) = it.memory.all(RollbackStuck)
+    assert stuck.words.startswith("prove v1.3.0 (old)")
+    it.docker.crashing.clear()
+    order(it, "repair", way="forward")
+
+    it.turn()
+
+    assert it.stands_on("v1.2.0") == []
+    assert it.docker.names() == container_names(it)
