@@ -132,6 +132,25 @@ def test_a_hold_keeps_a_person_and_a_drill_from_it_until_it_is_lifted(two):
     assert status["last_rollback"]["what"] == "drill"
 
 
+def test_the_command_line_in_the_container_reaches_its_daemon(stage):
+    """As a plain user, on a read-only root, through a volume."""
+    it = stage(owner="10001:10001")
+    it.settings_for_container()
+    it.compose("up", "-d", "--no-build", "--wait")
+    it.watch_in_container()
+    it.until("observe.pair_started")
+
+    assert it.in_container("hold", *SAID).startswith(f"operator hold by {DRI} since ")
+    placed = it.until("approve.hold_placed")
+    assert placed["words"].endswith(": scans look wrong")
+    assert "hold           operator hold by" in it.in_container("status")
+    assert it.in_container("resume", "--by", DRI).startswith(f"{DRI} lifted the ")
+    refused = it.in_container("rollback", *SAID)
+    assert refused.startswith("no target: a known-good pair never ran here before")
+    assert "one whole pair; nothing to mend" in it.in_container("repair")
+    assert "v1.2.0" in it.in_container("releases")
+
+
 # What is split or stuck.
 
 
