@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.decide.test_standing import PLAN
 from tests.seal.keyring import SPACE, Keyring
 from tests.seal.test_dsse import KIND, envelope
 from tests.seal.test_sshsig import KEY, allowed
@@ -126,10 +127,10 @@ class Box:
 
     def look(self):
         """Look whether the target's manifest is held; nothing is changed."""
-        return self.hands().is_done(None, self.target, self.step())
+        return self.hands().is_done(PLAN, self.target, self.step())
 
     def hold(self):
-        self.hands().do(None, self.target, self.step())
+        self.hands().do(PLAN, self.target, self.step())
 
     def refused(self, kind=BadSeal):
         """Give the words of the refusal; it must be one with a hint that orders."""
