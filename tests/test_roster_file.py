@@ -86,6 +86,19 @@ def test_a_person_has_keys_with_names_and_times(write):
     assert roster.by_slack("") is None
 
 
+def test_a_slack_user_is_an_id_and_one_persons_only(faults):
+    people = {
+        ASHA: {"keys": [public(1)], "slack": "U024BE7LH"},
+        BELA: {"keys": [public(2)], "slack": "U024BE7LH"},
+    }
+
+    (twice,) = faults(people)
+    assert twice == f"approvers.{BELA}.slack: this user is {ASHA}'s too"
+    people[BELA]["slack"] = "@bela"
+    (name,) = faults(people)
+    assert name == f'approvers.{BELA}.slack: "@bela" is not a Slack user\'s id'
+
+
 def test_an_empty_roster_is_one(write):
     assert load_roster(write("")).names == ()
 

@@ -10,7 +10,7 @@ import typer
 
 from watchdog import __version__
 from watchdog.by_hand import app as by_hand
-from watchdog.channels import channels_of
+from watchdog.channels import button_secret, channels_of
 from watchdog.decide.standing import stand
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind
@@ -85,6 +85,7 @@ def check(
     settings = settings_at(config)
     releases = releases_of(settings)
     channels_of(settings)
+    button_secret(settings)
     if live:
         trials = tried(settings, releases, release)
         typer.echo(

@@ -1,5 +1,6 @@
 """The channels that the settings name, their secrets read, or all that is wrong."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +14,18 @@ from watchdog.notation import Said
 from watchdog.notify.channel import Channel
 from watchdog.notify.everywhere import Everywhere
 from watchdog.notify.heartbeat import Heartbeat
+from watchdog.notify.reply import Replies
 from watchdog.notify.sender import Sender
 from watchdog.notify.slack import Slack
 from watchdog.notify.webhook import SignedWebhook
 from watchdog.record.journal import Journal
 from watchdog.record.outbox import Outbox
 from watchdog.roles import Clock
-from watchdog.roster_file import shared_secret
+from watchdog.roster_file import secret_text, shared_secret
 from watchdog.settings import Far, Settings
 from watchdog.settings import Heartbeat as Beat
+
+_SIGNING_SECRET = re.compile(rb"[0-9a-f]{32,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +34,19 @@ class Telling:
 
     sender: Sender
     heartbeat: Heartbeat | None
+    replies: Replies
 
     def start(self) -> None:
         """Begin."""
         self.sender.start()
+        self.replies.start()
         if self.heartbeat:
             self.heartbeat.start()
 
     def stop(self) -> None:
         """Begin nothing further."""
         self.sender.stop()
+        self.replies.stop()
         if self.heartbeat:
             self.heartbeat.stop()
 
@@ -80,7 +87,8 @@ def telling_of(settings: Settings, journal: Journal, clock: Clock) -> Telling:
         head=lambda: journal.head,
         now=clock.now,
     )
-    return Telling(sender, heartbeat)
+    replies = Replies(settings.name, settings.notify.base_url or "")
+    return Telling(sender, heartbeat, replies)
 
 
 def channels_of(settings: Settings) -> list[Channel]:
@@ -164,6 +172,33 @@ def signing_key(path: Path) -> Ed25519PrivateKey | bytes:
             "openssl genpkey -algorithm ed25519; without a passphrase",
         )
     return key
+
+
+def button_secret(settings: Settings) -> bytes | None:
+    """Read the signing secret of the Slack app; None where there are no buttons.
+
+    Raises:
+        Refused: it cannot be read, or is none.
+    """
+    path = settings.slack_buttons.signing_secret_file
+    if path is None:
+        return None
+    try:
+        return _signing_secret(path)
+    except Said as said:
+        where = "slack_buttons.signing_secret_file"
+        fault = Fault(where, said.words, said.hint)
+        raise Refused("slack_buttons", [fault]) from None
+
+
+def _signing_secret(path: Path) -> bytes:
+    secret = secret_text(path)
+    if not _SIGNING_SECRET.fullmatch(secret) or len(set(secret)) == 1:
+        raise Said(
+            f"{path} does not hold a Slack app's signing secret",
+            "copy it from Basic Information, App Credentials: 32 of 0-9 a-f",
+        )
+    return secret
 
 
 def _text_of(path: Path) -> str:

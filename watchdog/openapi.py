@@ -4,6 +4,7 @@ from typing import Any
 
 from watchdog.approve.answer import Decision
 from watchdog.approve.resumption import Resume
+from watchdog.approve.slack import PATH as SLACK
 
 _WEBHOOK = (
     ("webhook-id", r"^[A-Za-z0-9_-]{8,64}$", "the delivery's id"),
@@ -75,6 +76,7 @@ def openapi(version: str) -> dict[str, Any]:
                     {"200": "the same delivery again", "410": "expired"},
                 )
             },
+            SLACK: {"post": _slack()},
         },
         "components": {"schemas": schemas},
     }
@@ -114,6 +116,47 @@ def _post(summary: str, name: str, model: str, more: dict[str, str]) -> dict[str
             },
         },
         "responses": {code: _answer(code, words) for code, words in answers.items()},
+    }
+
+
+def _slack() -> dict[str, Any]:
+    """Describe what Slack's own servers post; nobody else has the secret for it."""
+    answers = {
+        "400": "the form is not one `payload` with JSON of one meaning",
+        "401": "no valid signature of the Slack app",
+        "404": "there are no buttons here: slack_buttons is not set",
+        "413": "over 64 KiB",
+        "415": "not a form",
+        "422": "not a click on one of our buttons, or a response_url elsewhere",
+    }
+    headers = (
+        ("x-slack-request-timestamp", r"^[1-9][0-9]{9}$"),
+        ("x-slack-signature", r"^v0=[0-9a-f]{64}$"),
+    )
+    form = {
+        "type": "object",
+        "required": ["payload"],
+        "properties": {"payload": {"type": "string"}},
+    }
+    return {
+        "summary": "A click on a button in Slack, as Slack's interactivity posts it.",
+        "parameters": [
+            {
+                "name": name,
+                "in": "header",
+                "required": True,
+                "schema": {"type": "string", "pattern": pattern},
+            }
+            for name, pattern in headers
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/x-www-form-urlencoded": {"schema": form}},
+        },
+        "responses": {
+            "200": {"description": "authentic; what became of it is said in Slack"},
+            **{code: _answer(code, words) for code, words in answers.items()},
+        },
     }
 
 

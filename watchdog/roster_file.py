@@ -14,7 +14,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from watchdog.facts.problem import Fault, Refused
 from watchdog.facts.roster import Approver, Key, Roster, Scheme
 from watchdog.notation import (
-    OneLine,
     Said,
     YesOrNo,
     fill,
@@ -28,6 +27,7 @@ PUBLIC = "whpk_"
 SECRET = "whsec_"  # noqa: S105 # the prefix that every shared secret has
 _NOT_PUBLIC = ("whsk_", SECRET)
 _NAME = re.compile(r"[A-Za-z0-9._+@-]+")
+_SLACK_USER = re.compile(r"[UW][A-Z0-9]{2,31}")
 _KEY_ID = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 # Standard Webhooks: a shared secret has 24 to 64 bytes.
 _SECRET_BYTES = range(24, 65)
@@ -105,6 +105,14 @@ class _Part(BaseModel):
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 
+def _slack_user(value: object) -> str:
+    got = one_line(value)
+    if not _SLACK_USER.fullmatch(got):
+        hint = "write the member ID of the profile, like `U024BE7LH`; no name counts"
+        raise Said(f"{seen(got)} is not a Slack user's id", hint)
+    return got
+
+
 class _Key(_Part):
     key: Annotated[str, BeforeValidator(_public_key)] | None = None
     secret_file: Annotated[Path, BeforeValidator(_path)] | None = None
@@ -116,7 +124,7 @@ class _Key(_Part):
 
 class _Person(_Part):
     keys: tuple[Annotated[_Key, BeforeValidator(_written_out)], ...] = ()
-    slack: OneLine | None = None
+    slack: Annotated[str, BeforeValidator(_slack_user)] | None = None
     role: Literal["approver", "break-glass"] = "approver"
 
 
@@ -135,6 +143,7 @@ def load_roster(path: Path) -> Roster:
     approvers: dict[str, Approver] = {}
     owners: dict[bytes, str] = {}
     ids: dict[str, str] = {}
+    users: dict[str, str] = {}
     for name, person in filled.value.approvers.items():
         at = ("approvers", name)
         if not _NAME.fullmatch(name):
@@ -143,6 +152,9 @@ def load_roster(path: Path) -> Roster:
         if not person.keys and filled.is_right(*at):
             hint = "name at least one key, or leave the person out"
             faults.append(Fault(in_words((*at, "keys")), "is empty", hint))
+        if person.slack:
+            here = in_words((*at, "slack"))
+            faults += _shared(users, person.slack, name, here, "this user")
         keys: list[Key] = []
         for place, written in enumerate(person.keys):
             here = in_words((*at, "keys", place))
@@ -171,7 +183,7 @@ def _shared(
 ) -> Iterator[Fault]:
     other = owners.setdefault(what, owner)  # type: ignore[arg-type] # each dict has one kind of key
     if other != owner:
-        yield Fault(here, f"{word} is {other}'s too", "one key is one person's")
+        yield Fault(here, f"{word} is {other}'s too", "each is one person's")
 
 
 def _key(folder: Path, usual: str, written: _Key) -> Key:
@@ -204,6 +216,25 @@ def shared_secret(path: Path) -> bytes:
     Raises:
         Said: not there, readable by others, too short, or an example's.
     """
+    text = secret_text(path)
+    hint = f"make one: printf {SECRET}; openssl rand -base64 32"
+    try:
+        secret = b64decode(text.removeprefix(SECRET.encode()), validate=True)
+    except ValueError:
+        secret = b""
+    if not text.startswith(SECRET.encode()) or len(secret) not in _SECRET_BYTES:
+        raise Said(f"{path} does not hold `{SECRET}` and 24 to 64 bytes", hint)
+    if secret in _EXAMPLES:
+        raise Said(f"{path} holds the secret of an example", hint)
+    return secret
+
+
+def secret_text(path: Path) -> bytes:
+    """Read a secret's file, without the spaces at its ends.
+
+    Raises:
+        Said: not there, not a plain file, or others may write it.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
@@ -215,17 +246,7 @@ def shared_secret(path: Path) -> bytes:
             raise Said(f"{path} is not a plain file")
         if mode & 0o022:
             raise Said(f"{path} may be written by others", f"chmod go-w {path}")
-        text = file.read(1024).strip()
-    hint = f"make one: printf {SECRET}; openssl rand -base64 32"
-    try:
-        secret = b64decode(text.removeprefix(SECRET.encode()), validate=True)
-    except ValueError:
-        secret = b""
-    if not text.startswith(SECRET.encode()) or len(secret) not in _SECRET_BYTES:
-        raise Said(f"{path} does not hold `{SECRET}` and 24 to 64 bytes", hint)
-    if secret in _EXAMPLES:
-        raise Said(f"{path} holds the secret of an example", hint)
-    return secret
+        return file.read(1024).strip()
 
 
 class RosterFile:

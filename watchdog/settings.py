@@ -345,6 +345,19 @@ class Notify(_Part):
     apprise: tuple[Far, ...] = ()
 
 
+class SlackButtons(_Part):
+    """Answers by buttons in Slack: whose app, which workspace, and for what."""
+
+    signing_secret_file: Absolute | None = None
+    team: (
+        Annotated[str, _shaped(r"[TE][A-Z0-9]{2,31}", "a Slack workspace's id")] | None
+    ) = None
+    may: Annotated[tuple[Literal["approve", "deny"], ...], Distinct] = (
+        "approve",
+        "deny",
+    )
+
+
 class Heartbeat(_Part):
     """The outside switch that calls somebody when we fall silent."""
 
@@ -399,6 +412,7 @@ class Settings(BaseSettings):
     approvers: Annotated[Path, BeforeValidator(_path)] = Path("approvers.yaml")
     listen: Listen = Listen()
     notify: Notify = Notify()
+    slack_buttons: SlackButtons = SlackButtons()
     heartbeat: Heartbeat = Heartbeat()
     log: Log = Log()
 
@@ -603,6 +617,15 @@ def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
         yield from _longer(
             "compose.timeout", it.compose.timeout, "stop_within", it.stop_within
         )
+    heard = it.slack_buttons.signing_secret_file is not None
+    if are_right(("notify",), ("slack_buttons",)) and not heard:
+        for place, room in enumerate(it.notify.slack):
+            if room.buttons:
+                yield Fault(
+                    f"notify.slack[{place}].buttons",
+                    "nobody would hear a click",
+                    "name slack_buttons.signing_secret_file, or write `false`",
+                )
     if are_right(("blind_for",), ("poll",)):
         yield from _longer("blind_for", it.blind_for, "poll", it.poll)
     for place, check in enumerate(it.stack.smoke if are_right(("stack",)) else ()):

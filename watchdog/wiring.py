@@ -15,8 +15,9 @@ from watchdog.approve.answer import Door
 from watchdog.approve.control import Control, opened
 from watchdog.approve.order import Orders
 from watchdog.approve.resumption import Resumption
+from watchdog.approve.slack import Buttons
 from watchdog.approve.webhook import Webhook
-from watchdog.channels import Telling, telling_of
+from watchdog.channels import Telling, button_secret, telling_of
 from watchdog.cycle import Cycle
 from watchdog.engine import Engine
 from watchdog.executors import executor_of, stack_of
@@ -195,6 +196,7 @@ def wire(
     journal = Journal(settings.state)
     try:
         telling = telling_of(settings, journal, clock)
+        secret = button_secret(settings)
     except Problem:
         journal.close()
         raise
@@ -275,6 +277,18 @@ def wire(
         releases=releases,
     )
     webhook = Webhook(memory, door, resumption, now=clock.now, wake=schedule.wake)
+    buttons = settings.slack_buttons
+    slack = secret and Buttons(
+        memory,
+        door,
+        roster=lambda: roster.roster,
+        secret=secret,
+        team=buttons.team or "",
+        may=buttons.may,
+        told=telling.replies.told,
+        now=clock.now,
+        wake=schedule.wake,
+    )
     orders = Orders(
         memory,
         releases=releases,
@@ -288,7 +302,12 @@ def wire(
         memory,
         schedule,
         decisions=Starlette(
-            routes=[*webhook.routes(), *faces.public(), _described(version)]
+            routes=[
+                *webhook.routes(),
+                *(slack.routes() if slack else ()),
+                *faces.public(),
+                _described(version),
+            ]
         ),
         private=Starlette(routes=faces.private()),
         control=Starlette(routes=control.routes()),

@@ -19,13 +19,14 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from tests.approve.test_webhook import KEYS, Place
+from tests.approve.test_slack import Room
+from tests.approve.test_webhook import KEYS
 from tests.worlds import ASHA, AT
 from watchdog.delivery import signature, who_signed
 from watchdog.facts.roster import Key, Scheme
 from watchdog.openapi import openapi
 
-PLACED = Place()
+PLACED = Room()
 
 
 async def _described(_):

@@ -10,7 +10,7 @@ import yaml
 from tests.decide.test_standing import begun, ended
 from tests.notify.receiver import receiving
 from tests.worlds import AT, asked, breached, proved_good, started
-from watchdog.channels import channels_of
+from watchdog.channels import button_secret, channels_of
 from watchdog.decide.tidings import message_of
 from watchdog.facts.event import (
     Entry,
@@ -249,6 +249,50 @@ def test_a_signing_key_of_another_kind_is_refused(made, tmp_path):
         made(webhooks=[hook])
 
     assert "holds no Ed25519 private key" in refused.value.faults[0].words
+
+
+def test_buttons_that_nobody_would_hear_are_refused(made):
+    with pytest.raises(Refused) as refused:
+        made(slack=[{"name": "r", "url": "http://x", "buttons": True}])
+
+    (fault,) = refused.value.faults
+    assert fault.path == "notify.slack[0].buttons"
+    assert fault.words == "nobody would hear a click"
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "why"),
+    [
+        ("0123456789abcdef" * 2, 0o600, ""),
+        ("0123456789abcdef" * 2, 0o622, "may be written by others"),
+        ("8f742231b10e8888abcd99yyyzzz85a5", 0o600, "does not hold a Slack app's"),
+        ("0" * 32, 0o600, "does not hold a Slack app's"),
+        ("xoxb-hunter2", 0o600, "does not hold a Slack app's"),
+        ("", 0o600, "does not hold a Slack app's"),
+    ],
+)
+def test_a_signing_secret_is_one_or_is_refused_and_not_shown(
+    made, tmp_path, text, mode, why
+):
+    file = tmp_path / "signing"
+    file.write_text(f"{text}\n")
+    file.chmod(mode)
+    made()
+    config = tmp_path / "watchdog.yaml"
+    whole = yaml.safe_load(config.read_text())
+    whole["slack_buttons"] = {"signing_secret_file": str(file)}
+    config.write_text(yaml.safe_dump(whole))
+    settings = load(config, {})
+
+    if not why:
+        assert button_secret(settings) == text.encode()
+        return
+    with pytest.raises(Refused) as refused:
+        button_secret(settings)
+    (fault,) = refused.value.faults
+    assert fault.path == "slack_buttons.signing_secret_file"
+    assert why in fault.words
+    assert "hunter2" not in str(refused.value)
 
 
 def test_most_events_are_told_to_nobody():

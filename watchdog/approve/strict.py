@@ -29,7 +29,7 @@ class Malformed(ValueError):
         self.words = words
 
 
-def read(model: type[Body], body: bytes) -> Body:
+def read(model: type[Body], body: bytes, *, deepest: int = _DEEPEST) -> Body:
     """Read *body* as *model*.
 
     Raises:
@@ -37,7 +37,7 @@ def read(model: type[Body], body: bytes) -> Body:
             that JSON lacks, is nested too deeply, or is not what *model* says.
     """
     try:
-        return model.model_validate(strict_json(body))
+        return model.model_validate(strict_json(body, deepest))
     except ValidationError as error:
         first = error.errors()[0]
         path = ".".join(str(part) for part in first["loc"])
@@ -46,16 +46,16 @@ def read(model: type[Body], body: bytes) -> Body:
         raise Malformed("malformed", str(error)) from None
 
 
-def strict_json(body: bytes) -> dict[str, Any]:
+def strict_json(body: bytes, deepest: int = _DEEPEST) -> dict[str, Any]:
     """Parse JSON that has one meaning: UTF-8, no BOM, no double keys, no NaN."""
     text = body.decode("utf-8")  # UnicodeDecodeError is a ValueError
     if text.startswith("\N{ZERO WIDTH NO-BREAK SPACE}"):
         raise ValueError("the body begins with a byte order mark")
-    depth = deepest = 0
+    depth = seen = 0
     for char in _STRING.sub("", text):
         depth += (char in "[{") - (char in "]}")
-        deepest = max(deepest, depth)
-    if deepest > _DEEPEST:
+        seen = max(seen, depth)
+    if seen > deepest:
         raise ValueError("the body is nested too deeply")
     whole = json.loads(text, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
     if not isinstance(whole, dict):

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from watchdog.approve.answer import Door, Reply
+from watchdog.approve.answer import Door, Reply, no
 from watchdog.approve.resumption import Resumption
 from watchdog.roles import Remembers
 
@@ -51,33 +51,24 @@ class Webhook:
 
     async def _take(self, request: Request, about: str, weigh: Weighs) -> Response:
         if request.headers.get("content-type") != "application/json":
-            return _problem(415, "content_type", "meant application/json")
+            return problem(415, "content_type", "meant application/json")
         if "content-encoding" in request.headers:
-            return _problem(415, "content_encoding", "meant none")
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _LARGEST:
-                return _problem(413, "too_large", f"over {_LARGEST} bytes")
-        headers: dict[str, list[str]] = {}
-        for key, value in request.headers.items():
-            headers.setdefault(key, []).append(value)
+            return problem(415, "content_encoding", "meant none")
+        try:
+            body = await body_of(request, _LARGEST)
+        except TooLarge as large:
+            return problem(413, "too_large", str(large))
         reply = await run_in_threadpool(
-            weigh,
-            request.path_params[about],
-            headers,
-            bytes(body),
-            self._now(),
+            weigh, request.path_params[about], headers_of(request), body, self._now()
         )
         if reply.status == 202:
             self._wake()
-        kind = "application/json" if reply.status < 400 else "application/problem+json"
-        return JSONResponse(dict(reply.body), reply.status, media_type=kind)
+        return as_response(reply)
 
     async def _question(self, request: Request) -> Response:
         question = self._memory.standing.questions.get(request.path_params["id"])
         if question is None:
-            return _problem(404, "unknown", "no such question")
+            return problem(404, "unknown", "no such question")
         asked = question.asked
         return JSONResponse(
             {
@@ -93,9 +84,38 @@ class Webhook:
         )
 
 
-def _problem(status: int, code: str, words: str) -> Response:
-    return JSONResponse(
-        {"type": "about:blank", "status": status, "code": code, "title": words},
-        status,
-        media_type="application/problem+json",
-    )
+class TooLarge(Exception):
+    """More came than a request may have."""
+
+
+async def body_of(request: Request, most: int) -> bytes:
+    """Read the body as it came.
+
+    Raises:
+        TooLarge: it has more than *most* bytes; what follows is not read.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise TooLarge(f"over {most} bytes")
+    return bytes(body)
+
+
+def headers_of(request: Request) -> dict[str, list[str]]:
+    """Give every header by its lower-case name, with all its values."""
+    headers: dict[str, list[str]] = {}
+    for key, value in request.headers.items():
+        headers.setdefault(key, []).append(value)
+    return headers
+
+
+def as_response(reply: Reply) -> Response:
+    """Send *reply*; one that refuses is a problem document."""
+    kind = "application/json" if reply.status < 400 else "application/problem+json"
+    return JSONResponse(dict(reply.body), reply.status, media_type=kind)
+
+
+def problem(status: int, code: str, words: str) -> Response:
+    """Refuse, as a problem document."""
+    return as_response(no(status, code, words))

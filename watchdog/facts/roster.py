@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+_SLACK = "slack:"  # no key's id has a colon
+
 
 class Scheme(StrEnum):
     """How a message is signed, as Standard Webhooks names it."""
@@ -74,14 +76,21 @@ class Roster:
         """Say why what *name* signed with *key_id* does not count at *at*, or nothing.
 
         An empty *key_id* is an answer from before keys had names: any key will do.
+        One of ``by_slack_user`` is Slack's word: it counts for that user alone, and
+        while the person has a key that counts.
         """
         approver = self.approvers.get(name)
         if approver is None:
             return f"{name} is not in the roster any more"
-        keys = [key for key in approver.keys if key_id in ("", key.id)]
+        by_slack = key_id.startswith(_SLACK)
+        if by_slack and key_id != by_slack_user(approver.slack):
+            return f"{key_id.removeprefix(_SLACK)} is not the Slack user of {name}"
+        keys = [key for key in approver.keys if by_slack or key_id in ("", key.id)]
         if not keys:
             return f"the key {key_id} of {name} is not in the roster any more"
         reasons = [key.why_not(at) for key in keys]
+        if by_slack and "" not in reasons:
+            return f"{name} has no key that counts, so Slack does not either"
         return "" if "" in reasons else f"{reasons[0]}, and {name} signed with it"
 
     def can_answer(self, name: str, at: datetime) -> bool:
@@ -92,3 +101,8 @@ class Roster:
         """Find whose Slack user id this is."""
         found = (a for a in self.approvers.values() if a.slack and a.slack == user)
         return next(found, None)
+
+
+def by_slack_user(user: str) -> str:
+    """Name Slack's word for *user* where else a key is named."""
+    return f"{_SLACK}{user}"
