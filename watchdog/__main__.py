@@ -18,6 +18,7 @@ from watchdog.facts.trial import cure
 from watchdog.facts.trigger import Release
 from watchdog.notation import Said, duration
 from watchdog.observe.history import Past, moment
+from watchdog.pipeline import app as pipeline
 from watchdog.record.journal import Journal
 from watchdog.release_file import load_release
 from watchdog.roster_file import load_roster
@@ -42,6 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(by_hand)
+app.add_typer(pipeline)
 Which = Annotated[
     str, typer.Argument(help="A version with a release file, or the file's path.")
 ]

@@ -1,0 +1,121 @@
+"""The pipeline waits for a yes, and takes nothing else for one."""
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from typer.testing import CliRunner
+
+from watchdog.__main__ import app
+from watchdog.facts.problem import Problem
+
+OPEN = (200, {"release": "v1.3.0", "state": "open", "reasons": []})
+PAUSED = (423, {"release": "v1.3.0", "state": "paused", "reasons": ["9 of 40 failed"]})
+ALONE = (503, {"code": "not_watching"})
+
+
+@contextmanager
+def a_watchdog(*answers):
+    """Serve *answers* one after the other, the last one for ever."""
+    left = list(answers)
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body = left.pop(0) if len(left) > 1 else left[0]
+            text = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("content-length", str(len(text)))
+            self.send_header("location", "/v1/promotion/v1.2.0")
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join(10)
+
+
+def wait(url, *more):
+    words = ["promotion", "wait", "v1.3.0", "--url", url, "--every", "100ms", *more]
+    return CliRunner().invoke(app, words)
+
+
+def test_an_open_gate_is_a_yes():
+    with a_watchdog(OPEN) as url:
+        done = wait(url)
+
+    assert (done.exit_code, done.output) == (0, "v1.3.0 is open\n")
+
+
+def test_a_paused_gate_is_a_no_with_its_reasons():
+    with a_watchdog(PAUSED) as url:
+        done = wait(url)
+
+    assert (done.exit_code, done.output) == (1, "v1.3.0 is paused: 9 of 40 failed\n")
+
+
+def test_it_is_waited_for_and_each_change_is_told_once():
+    with a_watchdog(PAUSED, PAUSED, ALONE, OPEN) as url:
+        done = wait(url, "--timeout", "30s")
+
+    assert done.exit_code == 0
+    assert done.output.splitlines() == [
+        "v1.3.0 is paused: 9 of 40 failed",
+        "v1.3.0 is not known: nobody is watching",
+        "v1.3.0 is open",
+    ]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        ALONE,
+        (500, {}),
+        (301, OPEN[1]),
+        (200, {}),
+        (200, {"release": "v1.2.0", "state": "open"}),
+        (200, {"release": "v1.3.0", "state": "paused"}),
+        (200, b"<html>ok</html>"),
+        (200, b"[]"),
+        (204, b""),
+        (423, {}),
+    ],
+)
+def test_nothing_but_a_clear_yes_is_a_yes(odd):
+    with a_watchdog(odd) as url:
+        assert wait(url).exit_code == 1
+
+
+def test_a_watchdog_that_is_away_is_no_yes():
+    done = wait("http://127.0.0.1:9")
+
+    assert done.exit_code == 1
+    assert "did not answer" in done.output
+
+
+def test_a_release_that_nobody_knows_is_refused_at_once():
+    with a_watchdog((404, {"code": "unknown"})) as url:
+        problem = wait(url, "--timeout", "30s").exception
+
+    assert isinstance(problem, Problem)
+    assert "knows no release v1.3.0" in problem.words
+
+
+def test_for_programs_it_is_json():
+    with a_watchdog(PAUSED) as url:
+        done = wait(url, "--json")
+
+    assert json.loads(done.output) == PAUSED[1]
+
+
+def test_a_timeout_without_a_unit_is_refused():
+    assert isinstance(wait("http://x", "--timeout", "30").exception, Problem)
