@@ -26,6 +26,12 @@ def test_a_bad_release_is_rolled_back_as_a_pair_from_a_container(stage):
     assert status["running"]["version"] == "v1.2.0"
     assert status["last_rollback"]["how"] == "proved"
     assert status["last_rollback"]["previous"] == "v1.3.0"
+    beside = f"{it.project}-watchdog"
+    mounts = _docker("inspect", "-f", "{{json .Mounts}}", f"{beside}-watchdog-1")
+    assert "docker.sock" not in mounts
+    passed = _docker("logs", f"{beside}-socket-proxy-1")
+    assert "201 POST /v1." in passed  # the create
+    assert "\n403 " not in passed
 
 
 def test_a_bad_release_is_rolled_back_as_a_pair_in_the_runbooks_layout(stage):
@@ -253,6 +259,13 @@ def test_a_port_in_use_is_one_clear_error(stage):
 
 
 # -- asking the world -------------------------------------------------------------
+
+
+def _docker(*words: str) -> str:
+    done = subprocess.run(
+        ["docker", *words], check=True, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout + done.stderr
 
 
 def _engine_socket() -> str:
