@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 import uuid
 from pathlib import Path
 
@@ -79,7 +80,12 @@ def proxy(request):
            "-p", "127.0.0.1::2375", "haproxy:3.2-alpine")  # fmt: skip
     try:
         port = docker("port", name, "2375").split(":")[-1].strip()
-        yield f"127.0.0.1:{port}", request.param
+        address = f"127.0.0.1:{port}"
+        # The engine listens on the port before the proxy does.
+        patience = time.monotonic() + 30
+        while _ask(address, "GET", "/version") != "200":
+            assert time.monotonic() < patience, docker("logs", name)
+        yield address, request.param
     finally:
         docker("rm", "-f", name, check=False)
 
@@ -87,7 +93,7 @@ def proxy(request):
 def _ask(address: str, method: str, path: str, *more: str) -> str:
     """Send *path* as it stands; give the status."""
     command = ["curl", "-s", "-o", os.devnull, "-w", "%{http_code}", "--path-as-is"]
-    command += ["--retry", "5", "--retry-connrefused", *more]
+    command += more
     command += ["--head"] if method == "HEAD" else ["-X", method]
     command.append(f"http://{address}{path}")
     done = subprocess.run(
