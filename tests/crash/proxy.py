@@ -24,6 +24,7 @@ class Proxy:
         self.engine = engine.removeprefix("unix://")
         self.rule = lambda number, phase, request: None
         self.count = 0
+        self.asked = []  # each request's method and target
         proxy = self
 
         class Handler(socketserver.StreamRequestHandler):
@@ -71,6 +72,7 @@ class Proxy:
             self.count += 1
             number = self.count
         request = first.decode().rsplit(" ", 1)[0]
+        self.asked.append(tuple(request.split(" ", 1)))
         try:
             if changes:
                 self.rule(number, "received", request)

@@ -2,12 +2,24 @@
 
 import json
 import os
+import re
+import socket
 import subprocess
 import time
 import uuid
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
+
+from tests.crash.proxy import Proxy, short_socket
+from tests.real.rig import docker
+from tests.real.undo import BAD, OLD, Asked
+from watchdog.demo import IMAGE
+from watchdog.facts.problem import Unreachable
+from watchdog.facts.smoke import Runs
 
 pytestmark = pytest.mark.real
 
@@ -50,6 +62,8 @@ REFUSED = [
     ("GET", "/plugins"),
     ("GET", "/v1.41//containers/json"),
     ("GET", "/v1.411/containers/json"),
+    ("GET", "/containers/json"),
+    ("DELETE", f"/containers/{X}?v=False&link=False&force=False"),
     ("GET", "/v1.41/images/x/../../secrets/json"),
     ("GET", "/containers%2Fjson"),
     ("GET", "/%63ontainers/json"),
@@ -61,33 +75,62 @@ REFUSED = [
 ]
 
 
-def docker(*words: str, check: bool = True) -> str:
-    return subprocess.run(
-        ["docker", *words], check=check, capture_output=True, text=True, timeout=60
-    ).stdout
-
-
-@pytest.fixture(scope="module", params=["no", "yes"])
-def proxy(request):
-    """Give the proxy's name and whether it lets exec through."""
+@contextmanager
+def _standing(engine: Path, executes: str):
+    """Have the proxy before the socket *engine*; give its name and address."""
     name = f"socket-proxy-{uuid.uuid4().hex[:8]}"
-    socket = SOCKET.removeprefix("unix://")
+    # A port of the engine's choice would be another one after a restart.
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{held.getsockname()[1]}"
     docker("run", "-d", "--name", name, "--user", "99:99", "--read-only",
-           "--cap-drop", "ALL", "--group-add", str(Path(socket).stat().st_gid),
-           "-e", f"ALLOW_EXEC={request.param}",
-           "-v", f"{socket}:/var/run/docker.sock",
+           "--cap-drop", "ALL", "--group-add", str(engine.stat().st_gid),
+           "-e", f"ALLOW_EXEC={executes}",
+           "-v", f"{engine}:/var/run/docker.sock",
            "-v", f"{CFG}:/usr/local/etc/haproxy/haproxy.cfg:ro",
-           "-p", "127.0.0.1::2375", "haproxy:3.2-alpine")  # fmt: skip
+           "-p", f"{address}:2375", "haproxy:3.2-alpine")  # fmt: skip
     try:
-        port = docker("port", name, "2375").split(":")[-1].strip()
-        address = f"127.0.0.1:{port}"
         # The engine listens on the port before the proxy does.
         patience = time.monotonic() + 30
         while _ask(address, "GET", "/version") != "200":
             assert time.monotonic() < patience, docker("logs", name)
-        yield address, request.param
+        yield name, address
     finally:
         docker("rm", "-f", name, check=False)
+
+
+@pytest.fixture(scope="module", params=["no", "yes"])
+def proxy(request):
+    """Give the proxy's address and whether it lets exec through."""
+    with _standing(Path(SOCKET.removeprefix("unix://")), request.param) as (_, address):
+        yield address, request.param
+
+
+@pytest.fixture
+def filtered(tmp_path, monkeypatch):
+    """Give what makes a stack that we reach through the proxy, and the proxy's name.
+
+    And a socket behind the proxy, which notes what got through.
+    """
+    path = short_socket(tmp_path)
+    noted = Proxy(path, SOCKET)
+    path.chmod(0o666)
+    with _standing(path, "yes") as (name, address):
+        made = []
+
+        def stack(layout="versioned"):
+            # Compose deploys it as anywhere; only what we ask is filtered.
+            with monkeypatch.context() as ours:
+                ours.setenv("DOCKER_HOST", f"tcp://{address}")
+                made.append(Asked(tmp_path, layout))
+            return made[-1]
+
+        try:
+            yield stack, name, noted
+        finally:
+            for one in made:
+                one.down()
+    noted.close()
 
 
 def _ask(address: str, method: str, path: str, *more: str) -> str:
@@ -130,3 +173,113 @@ def test_exec_is_let_through_only_when_asked_for(proxy):
     ]
 
     assert ("403" in seen) is (executes == "no")
+
+
+def test_a_rollback_asks_for_all_that_is_let_through_and_for_nothing_else(filtered):
+    stack, name, noted = filtered
+    noted.asked.clear()  # so far only whether it is there
+    theirs = _anothers()
+    try:
+        before = json.loads(docker("inspect", theirs))
+        failing = stack("shared-file")
+        target = failing.ready_to_go_back()
+        failing.checks(Runs(("false",), "dms"), prove_within=timedelta(seconds=3))
+        failing.begin(target)
+        failing.carry_on()
+        assert failing.ends() == ["put-back"]
+
+        it = stack()
+        _demanding(it)
+        target = it.ready_to_go_back()
+        docker("rmi", "-f", f"{IMAGE}:{OLD}")
+        # Whether it is gone by that depends on who else here has it.
+        it.to_act.pull(*it.memory.record(target).repo_digests[0].split("@"))
+        it.checks(Runs(("true",), "dms"))
+        it.roll_back(target)
+
+        assert it.versions() == [OLD]
+        assert json.loads(docker("inspect", theirs)) == before
+    finally:
+        docker("rm", "-f", theirs)
+    said = docker("logs", name).splitlines()
+    assert [line for line in said if line.startswith("403 ")] == []
+    assert _never_asked(noted.asked) == _not_by_this_engine()
+
+
+def _anothers() -> str:
+    """Have a container of another project, of the same image and service name."""
+    label = "com.docker.compose"
+    labels = ("--label", f"{label}.project=other", "--label", f"{label}.service=dms")
+    image = f"{IMAGE}:{BAD}"
+    return docker("run", "-d", *labels, "--entrypoint", "sleep", image, "9999").strip()
+
+
+# What the lists of `haproxy.cfg` are of.
+METHODS = {"look": "GET", "change": "POST", "remove": "DELETE",
+           "exec_ask": "GET", "exec_run": "POST"}  # fmt: skip
+
+
+def _never_asked(asked: list[tuple[str, str]]) -> list[str]:
+    """Give the endpoints of `haproxy.cfg` that nothing in *asked* needs."""
+    acl = re.compile(r"^ +acl (\w+) path_reg (\^/\S+)$", re.MULTILINE)
+    listed = acl.findall(CFG.read_text())
+    listed = [(name, path) for name, path in listed if name in METHODS]
+    assert len(listed) > 15
+    return [
+        path
+        for name, path in listed
+        if not any(
+            method == METHODS[name] and re.search(path, target.partition("?")[0])
+            for method, target in asked
+        )
+    ]
+
+
+def _not_by_this_engine() -> list[str]:
+    """Newer engines take all networks in the create, so that none is joined later."""
+    newer = tuple(map(int, docker("version", "-f", _API).strip().split("."))) >= (1, 44)
+    return [r"^/v1\.[0-9]{1,2}/networks/[A-Za-z0-9][A-Za-z0-9_.-]*/connect$"] * newer
+
+
+_API = "{{.Server.APIVersion}}"
+
+
+def _demanding(it: Asked) -> None:
+    """Have what is joined later, and what is told not to start again meanwhile."""
+    path = it.folder / "compose.yaml"
+    model = yaml.safe_load(path.read_text())
+    model["services"]["dms"] |= {"networks": ["default", "side"], "restart": "always"}
+    model["networks"] = (model.get("networks") or {}) | {"side": {}}
+    path.write_text(yaml.safe_dump(model))
+
+
+@pytest.mark.parametrize("step", ["create", "stop", "start", "rename"])
+@pytest.mark.parametrize("phase", ["forwarded", "answered"])
+def test_a_proxy_that_dies_in_mid_rollback_is_waited_out(filtered, step, phase):
+    stack, name, noted = filtered
+    it = stack()
+    target = it.ready_to_go_back()
+    killed = []
+
+    def kill(_, now, request):
+        if now == phase and f"/{step}" in request and not killed:
+            killed.append(request)
+            docker("kill", name)
+
+    noted.rule = kill
+    it.begin(target)
+    turns, patience = [], time.monotonic() + 60
+    while not it.ends() and time.monotonic() < patience:
+        if killed and len(turns) == 2:  # it stays away for a turn
+            docker("start", name)
+        try:
+            turns.append(it.carry_on())
+        except Unreachable as lost:
+            turns.append(lost.words)
+        time.sleep(0.2)  # as between two turns
+
+    assert len(killed) == 1
+    assert it.ends() == ["proved"], turns
+    assert it.versions() == [OLD]
+    assert it.started(3) == [(v, v) for v in (OLD, BAD, OLD)]
+    assert it.left_aside() == []
