@@ -171,10 +171,11 @@ def test_a_mac_address_out_of_a_variable_cannot_be_told_from_a_made_up_one():
     )
 
 
-def test_the_mac_addresses_chosen_for_a_network_are_read_from_the_files():
+def test_the_mac_addresses_that_were_chosen_are_read_from_the_files():
     texts = {
         "a": "services: {dms: {networks: {back: {mac_address: '02:42:AC:11:65:45'}}}}",
         "b": "services: {dms: {networks: [back]}, vpn: {networks: {front: }}, no: 1}",
+        "c": "services: {dms: {mac_address: '02:42:ac:11:65:46'}}",
     }
 
-    assert chosen_macs(texts) == {"02:42:ac:11:65:45"}
+    assert chosen_macs(texts) == {"02:42:ac:11:65:45", "02:42:ac:11:65:46"}

@@ -360,9 +360,12 @@ def test_what_only_newer_engines_know_comes_back_as_compose_makes_it(tmp_path):
         # Where a reader finds it: the other file's name has a variable in it.
         model = yaml.safe_load((it.folder / "compose.yaml").read_text())
         model["services"]["app"]["networks"] = networks
+        model["services"]["app"]["mac_address"] = EVERYTHING["mac_address"]
         (it.folder / "compose.yaml").write_text(yaml.safe_dump(model))
         ours = assert_faithful(it)
-    back = ours["NetworkSettings"]["Networks"][f"{it.project}_back"]
+    ends = ours["NetworkSettings"]["Networks"]
+    back, front = (ends[f"{it.project}_{name}"] for name in ("back", "front"))
+    assert front["MacAddress"] == EVERYTHING["mac_address"]
     chosen = NEWER["networks"]["back"]["mac_address"]
     assert back["MacAddress"].lower() == chosen.lower()
     assert back["GwPriority"] == 7

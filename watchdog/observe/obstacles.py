@@ -106,19 +106,20 @@ def _in_files(services: tuple[str, ...], files: Mapping[str, str]) -> Iterator[s
 
 
 def chosen_macs(files: Mapping[str, str]) -> frozenset[str]:
-    """Give the MAC addresses that *files* choose for a network of a service.
+    """Give the MAC addresses that *files* choose for a service or a network of it.
 
-    The engine shows which was chosen on the first network only.
+    The engine shows which was chosen on the first network only; from API 1.52 on,
+    it does not show that either.
     """
-    ends = [
-        end
+    services = [
+        options
         for text in files.values()
         for options in _mapping(_model(text), "services").values()
         if isinstance(options, dict)
-        for end in _mapping(options, "networks").values()
-        if isinstance(end, dict)
     ]
-    return frozenset(str(end.get("mac_address", "")).lower() for end in ends) - {""}
+    ends = [end for s in services for end in _mapping(s, "networks").values() if end]
+    found = (str(one.get("mac_address", "")) for one in (*services, *ends))
+    return frozenset(mac.lower() for mac in found) - {""}
 
 
 class _Lenient(yaml.SafeLoader):

@@ -33,7 +33,6 @@ _COMPOSE = "com.docker.compose.version"
 _OP = "io.flexli.rollback.op"
 # Made ready, put aside or failed: not what serves, unless somebody started it.
 _OURS_ASIDE = ".rb-"
-_THE_ENGINES_OWN = {"bridge", "host", "none"}
 _NEVER = "0001-01-01"
 
 
@@ -355,16 +354,11 @@ def _replica(container: Mapping[str, Any], macs: frozenset[str]) -> Replica:
     primary = str(host.get("NetworkMode") or "")
     found = container["NetworkSettings"].get("Networks") or {}
     names = sorted(found, key=lambda name: (name != primary, name))
-    networks = {name: _endpoint(found[name], short, macs) for name in names}
-    if set(networks) <= _THE_ENGINES_OWN and not any(
-        any(end.values()) for end in networks.values()
-    ):
-        networks = {}  # the mode names it; given one, newer engines write names to it
     return Replica(
         service=str(labels[_SERVICE]),
         name=str(container["Name"]).lstrip("/"),
         body=json.loads(json.dumps(config)),
-        networks=networks,
+        networks={name: _endpoint(found[name], short, macs) for name in names},
     )
 
 
