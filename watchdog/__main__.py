@@ -10,6 +10,7 @@ import typer
 
 from watchdog import __version__
 from watchdog.by_hand import app as by_hand
+from watchdog.by_key import app as by_key
 from watchdog.channels import button_secret, channels_of
 from watchdog.decide.standing import stand
 from watchdog.facts.problem import Problem
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.add_typer(by_hand)
 app.add_typer(pipeline)
+app.add_typer(by_key)
 Which = Annotated[
     str, typer.Argument(help="A version with a release file, or the file's path.")
 ]

@@ -11,6 +11,7 @@ import typer
 from watchdog import __version__
 from watchdog.approve.answer import Reply
 from watchdog.approve.control import knock
+from watchdog.by_key import HOME, Agent, As, KeyFile, Url, Yes, resumed, signs_of
 from watchdog.decide.standing import Standing, stand
 from watchdog.facts.event import Entry
 from watchdog.facts.problem import Held, Problem
@@ -83,8 +84,32 @@ def hold(by: By, reason: Reason, config: Config = HERE) -> None:
 
 
 @app.command()
-def resume(by: By, reason: Reason = "", config: Config = HERE) -> None:
-    """Lift the hold."""
+def resume(
+    release: Annotated[
+        str, typer.Argument(help="A paused release; without it, the hold is lifted.")
+    ] = "",
+    *,
+    by: By = "",
+    reason: Reason = "",
+    config: Config = HERE,
+    who: As = "",
+    key: KeyFile = None,
+    agent: Agent = "",
+    url: Url = HOME,
+    yes: Yes = False,
+) -> None:
+    """Lift the hold; or, signed by a DRI, what pauses the promotion of a release."""
+    if release:
+        if not who:
+            raise Problem(
+                f"a word that {release} may go onward is signed by one of its DRIs",
+                "add --as NAME and --key FILE",
+            )
+        signs = signs_of(key, agent)
+        resumed(release, who, signs, url, reason=reason, yes=yes)
+        return
+    if not by:
+        raise Problem("nobody says so", "add --by NAME; or name a paused release")
     order = {"by": by, "reason": reason}
     typer.echo(_ordered(settings_at(config), "resume", order)["words"])
 

@@ -1,6 +1,5 @@
 """One turn: observe, judge, decide, act, verify, record; the order is here only."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from watchdog.decide.approval import (
     reminders,
     why_it_does_not_count,
 )
+from watchdog.decide.document import digest_of, document
 from watchdog.decide.policy import baked, decide, differ, recovered
 from watchdog.decide.standing import Rollback
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
@@ -32,7 +32,7 @@ from watchdog.facts.event import (
     RollbackReopened,
     RollbackStarted,
 )
-from watchdog.facts.pair import NotKnown, Pair, Part, Running
+from watchdog.facts.pair import NotKnown, Part, Running
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
@@ -299,11 +299,12 @@ class Cycle:
         incident = self.memory.standing.incident
         onsets = [b.onset for b in incident.charged if b.onset] if incident else []
         expires = deadline_of(min(onsets, default=None), release, at)
-        document = _document(
+        text = document(
             self.rules.name,
             question,
-            ask,
-            seen.pair,
+            ask.incident,
+            ask.words,
+            (seen.pair, ask.to),
             at=at,
             expires=expires,
             needed=release.required_approvals,
@@ -312,15 +313,14 @@ class Cycle:
             f"{', '.join(release.dri)}: roll {seen.pair.version} back to "
             f"{ask.to.version}? {ask.words}"
         )
-        digest = f"sha256:{hashlib.sha256(document.encode()).hexdigest()}"
         events: list[Event] = []
         if ask.again:
             events.append(QuestionClosed(ask.again, "superseded", ask.words))
         asked = QuestionAsked(
             question,
             ask.incident,
-            document,
-            digest,
+            text,
+            digest_of(text),
             release.dri,
             expires,
             words,
@@ -426,38 +426,3 @@ class Cycle:
 def _watching(seen: Running, verdicts: Mapping[str, Verdict]) -> str:
     parts = [f"{name} {kind_of(verdict)}" for name, verdict in verdicts.items()]
     return f"watching {seen.pair.version}: {', '.join(parts)}"
-
-
-def _document(
-    audience: str,
-    question: str,
-    ask: Ask,
-    running: Pair,
-    *,
-    at: datetime,
-    expires: datetime,
-    needed: int,
-) -> str:
-    """Freeze what is asked; an answer binds exactly these bytes by their sha256."""
-    halves = {
-        name: {
-            "version": pair.version,
-            "image": pair.image,
-            "manifests": dict(pair.manifests),
-            "key": pair.key,
-        }
-        for name, pair in (("from", running), ("to", ask.to))
-    }
-    whole = {
-        "v": 1,
-        "audience": audience,
-        "approval_id": question,
-        "incident_id": ask.incident,
-        "action": "rollback",
-        **halves,
-        "root_cause": ask.words,
-        "required_approvals": needed,
-        "created_at": at.isoformat(timespec="seconds"),
-        "expires_at": expires.isoformat(timespec="seconds"),
-    }
-    return json.dumps(whole, separators=(",", ":"))

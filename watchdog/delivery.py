@@ -11,12 +11,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import (
-    Ed25519PrivateKey,
-    Ed25519PublicKey,
-)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from watchdog.facts.problem import Problem
 from watchdog.facts.roster import Key, Scheme
@@ -27,6 +25,14 @@ _TOLERANCE = timedelta(minutes=5)
 _MOST_SIGNATURES = 8
 _LONGEST = 1024
 _SIZES = {Scheme.ED25519: 64, Scheme.HMAC: 32}
+
+
+class Signs(Protocol):
+    """An Ed25519 private key, wherever it is kept."""
+
+    def sign(self, data: bytes, /) -> bytes:
+        """Sign *data* itself: 64 bytes."""
+        ...
 
 
 class Unauthorized(Problem):
@@ -114,11 +120,11 @@ def _fits(key: Key, raw: bytes, signed: bytes) -> bool:
 
 
 def signature(
-    message: str, at: datetime, body: bytes, key: Ed25519PrivateKey | bytes
+    message: str, at: datetime, body: bytes, key: Signs | bytes
 ) -> dict[str, str]:
     """Sign *body* for a delivery at *at*: the three headers.
 
-    *key* is an Ed25519 private key, or the bytes of a shared secret.
+    *key* signs with Ed25519, or is the bytes of a shared secret.
     """
     stamp = str(int(at.timestamp()))
     signed = f"{message}.{stamp}.".encode() + body

@@ -63,6 +63,9 @@ def openapi(version: str) -> dict[str, Any]:
             "/v1/promotion/{release}/decision": {
                 "post": _post("Resume a paused release.", "release", "Resume", {})
             },
+            "/v1/approvals": {
+                "get": _get("What is open?", "", {"200": "every open question"})
+            },
             "/v1/approvals/{id}": {
                 "get": _get(
                     "What is asked?", "id", {"200": "the question", "404": "none"}
@@ -85,7 +88,7 @@ def openapi(version: str) -> dict[str, Any]:
 def _get(summary: str, name: str, answers: dict[str, str]) -> dict[str, Any]:
     return {
         "summary": summary,
-        "parameters": [_in_path(name)],
+        "parameters": [_in_path(name)] if name else [],
         "responses": {code: _answer(code, words) for code, words in answers.items()},
     }
 

@@ -56,6 +56,7 @@ SECRETS_DIR = "WATCHDOG_SECRETS_DIR"
 NOT_SETTINGS = frozenset(
     {
         SECRETS_DIR,
+        "WATCHDOG_URL",  # a DRI's command line: where decisions are taken
         "WATCHDOG_CONFIG",  # the command line's: where the settings file is
         # compose.yaml's: how the container is run
         "WATCHDOG_CONFIG_DIR",

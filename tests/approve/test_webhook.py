@@ -921,14 +921,39 @@ def test_a_question_shows_what_would_be_signed(place):
             "expires_at": "2026-03-11T04:00:00+00:00",
             "state": "pending",
             "words": "roll back?",
+            "evidence": [{"trigger": "Http5xxRate", "words": "9 of 40 failed"}],
+            "votes": {"have": 0, "need": 1},
+            "answers": [],
         },
     )
     assert place.send("GET", "/v1/approvals/apr_9").status_code == 404
 
 
+def test_the_open_questions_are_listed_and_no_other(place):
+    place.memory.add(
+        AT, QuestionClosed("apr_1", "superseded", "words"), asked("inc-1", "apr_2")
+    )
+    (listed,) = place.send("GET", "/v1/approvals").json()["open"]
+
+    assert listed == place.send("GET", "/v1/approvals/apr_2").json()
+
+
+def test_a_question_shows_who_said_what(place):
+    place.decide(decision="deny", reason="<script>alert(1)</script>")
+    told = place.send("GET", "/v1/approvals/apr_1").json()
+
+    assert told["answers"] == [
+        {
+            "approver": ASHA,
+            "decision": "deny",
+            "reason": "<script>alert(1)</script>",
+        }
+    ]
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
 @pytest.mark.parametrize(
-    "path", ["/v1/approvals/apr_1", "/v1/approvals/apr_1/decision"]
+    "path", ["/v1/approvals", "/v1/approvals/apr_1", "/v1/approvals/apr_1/decision"]
 )
 def test_nothing_but_a_post_changes_anything(place, method, path):
     before = list(place.memory.entries)
@@ -936,7 +961,7 @@ def test_nothing_but_a_post_changes_anything(place, method, path):
 
     reply = place.send(method, path, content=body, headers=signed(body))
 
-    looks = path.endswith("apr_1") and method in ("GET", "HEAD")
+    looks = not path.endswith("decision") and method in ("GET", "HEAD")
     assert reply.status_code == (200 if looks else 405)
     assert place.memory.entries == before
     assert place.woken == 0

@@ -193,6 +193,8 @@ def test_promotion_is_423_with_the_reasons_while_it_is_paused():
             "release": "v1.3.0",
             "state": "paused",
             "reasons": ["AwbRoutingFailures: 9 of 40"],
+            "audience": "dms-test",
+            "pauses": {"v1.3.0": ["AwbRoutingFailures: 9 of 40"]},
             "pauses_digest": digest_of({"v1.3.0": ("AwbRoutingFailures: 9 of 40",)}),
         },
     )
@@ -225,6 +227,8 @@ def test_a_version_without_a_file_is_paused_and_not_open():
             "release": "v1.4.0",
             "state": "paused",
             "reasons": [words_],
+            "audience": "dms-test",
+            "pauses": {"v1.4.0": [words_]},
             "pauses_digest": digest_of({"v1.4.0": (words_,)}),
         },
     )

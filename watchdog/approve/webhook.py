@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.routing import Route
 
 from watchdog.approve.answer import Door, Reply, no
 from watchdog.approve.resumption import Resumption
+from watchdog.decide.question import Question
 from watchdog.roles import Remembers
 
 Weighs = Callable[[str, Mapping[str, list[str]], bytes, datetime], Reply]
@@ -38,6 +40,7 @@ class Webhook:
     def routes(self) -> list[Route]:
         """Build what an approver may reach."""
         return [
+            Route("/v1/approvals", self._open, methods=["GET"]),
             Route("/v1/approvals/{id}/decision", self._decide, methods=["POST"]),
             Route("/v1/approvals/{id}", self._question, methods=["GET"]),
             Route("/v1/promotion/{release}/decision", self._resume, methods=["POST"]),
@@ -65,23 +68,46 @@ class Webhook:
             self._wake()
         return as_response(reply)
 
+    async def _open(self, _: Request) -> Response:
+        questions = self._memory.standing.questions.values()
+        return JSONResponse(
+            {"open": [self._told(q) for q in questions if not q.closed]}
+        )
+
     async def _question(self, request: Request) -> Response:
         question = self._memory.standing.questions.get(request.path_params["id"])
         if question is None:
             return problem(404, "unknown", "no such question")
+        return JSONResponse(self._told(question))
+
+    def _told(self, question: Question) -> dict[str, Any]:
+        """Tell all of a question that helps to answer it."""
         asked = question.asked
-        return JSONResponse(
-            {
-                "approval_id": asked.question,
-                "incident_id": asked.incident,
-                "action_document": asked.document,
-                "action_digest": asked.digest,
-                "dri": list(asked.dri),
-                "expires_at": asked.expires.isoformat(),
-                "state": question.closed or "pending",
-                "words": asked.words,
-            }
-        )
+        incident = self._memory.standing.incident
+        same = incident is not None and incident.id == asked.incident
+        return {
+            "approval_id": asked.question,
+            "incident_id": asked.incident,
+            "action_document": asked.document,
+            "action_digest": asked.digest,
+            "dri": list(asked.dri),
+            "expires_at": question.deadline.isoformat(),
+            "state": question.closed or "pending",
+            "words": asked.words,
+            "evidence": [
+                {"trigger": breach.trigger, "words": breach.words}
+                for breach in (incident.breaches if incident and same else ())
+            ],
+            "votes": {"have": len(question.approvals), "need": asked.needed},
+            "answers": [
+                {
+                    "approver": answer.by,
+                    "decision": answer.decision,
+                    "reason": answer.reason,
+                }
+                for answer in question.counted
+            ],
+        }
 
 
 class TooLarge(Exception):

@@ -70,7 +70,11 @@ class Faces:
                 "reasons": list(reasons),
             }
             if pauses:
-                body["pauses_digest"] = digest_of(pauses)
+                body |= {
+                    "audience": self._rules.name,
+                    "pauses": {name: list(why) for name, why in pauses.items()},
+                    "pauses_digest": digest_of(pauses),
+                }
             return JSONResponse(body, 423)
         return JSONResponse({"release": version, "state": "open", "reasons": []})
 

@@ -1,0 +1,185 @@
+"""The door for decisions, as it is seen from a person's own machine."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from watchdog.decide.document import ROLLBACK, Asked, digest_of, read
+from watchdog.decide.gate import digest_of as digest_of_pauses
+from watchdog.delivery import Signs, signature
+from watchdog.facts.problem import Problem
+
+_PATIENCE = 10.0  # s
+_LARGEST = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A question whose digest we computed ourselves, and what was told beside it.
+
+    Only *asked* is signed; *beside* is the watchdog's word.
+    """
+
+    asked: Asked
+    digest: str
+    beside: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """What pauses a release until a person lifts it, and its digest, ours again."""
+
+    audience: str
+    release: str
+    pauses: Mapping[str, tuple[str, ...]]
+    digest: str
+
+
+class Far:
+    """A watchdog at *url*; it is asked, and posted to, and not believed."""
+
+    def __init__(self, url: str) -> None:
+        """Open it; nothing is asked yet.
+
+        Raises:
+            Problem: *url* is not one.
+        """
+        if not url.startswith(("http://", "https://")):
+            raise Problem(
+                f"{url} is not where a watchdog can be reached",
+                "write it like https://watchdog.example",
+            )
+        self.url = url.rstrip("/")
+        # Neither a redirect nor a proxy: the answer is for this door.
+        self._client = httpx.Client(timeout=_PATIENCE, trust_env=False)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
+
+    def the_open_one(self) -> str | None:
+        """Find the one open question; None if there is none.
+
+        Raises:
+            Problem: there are several.
+        """
+        listed = self._get("/v1/approvals").get("open", [])
+        names = [str(one.get("approval_id", "")) for one in listed]
+        if len(names) > 1:
+            raise Problem(
+                f"{len(names)} questions are open: {', '.join(names)}",
+                "say which: its id goes behind the command",
+            )
+        return names[0] if names else None
+
+    def question(self, name: str) -> Fetched:
+        """Fetch a question, and hold it against itself.
+
+        Raises:
+            Problem: it is not there, its digest is not that of its bytes, or its
+                bytes ask something else than its name says.
+        """
+        told = self._get(f"/v1/approvals/{_plain(name)}")
+        text = told.get("action_document")
+        if not isinstance(text, str):
+            raise Problem(f"{self.url} gave a question without a document")
+        digest = digest_of(text)
+        if told.get("action_digest") != digest:
+            raise Problem(
+                f"the digest is {told.get('action_digest')}, that of the document's "
+                f"bytes is {digest}: not signing",
+                "somebody is between you and the watchdog, or it is broken; ask ops",
+            )
+        try:
+            asked = read(text)
+        except ValueError as error:
+            raise Problem(f"the document cannot be read: {error}") from None
+        if (asked.question, asked.action) != (name, ROLLBACK):
+            raise Problem(
+                f"the document of {name} is a {asked.action or 'nothing'} of "
+                f"{asked.question or 'no question'}: not signing"
+            )
+        return Fetched(asked, digest, told)
+
+    def paused(self, release: str) -> Paused | None:
+        """Fetch what pauses *release* until a person lifts it; None if nothing does."""
+        reply = self._send("GET", f"/v1/promotion/{_plain(release)}")
+        told = _json(reply)
+        if reply.status_code not in (200, 423):
+            raise Problem(f"{self.url} says {reply.status_code}: {told.get('title')}")
+        given = told.get("pauses")
+        if not given:
+            return None
+        pauses = {name: tuple(map(str, why)) for name, why in given.items()}
+        digest = digest_of_pauses(pauses)
+        if told.get("pauses_digest") != digest:
+            raise Problem(
+                "the digest of the pauses is another than theirs: not signing"
+            )
+        return Paused(str(told.get("audience", "")), release, pauses, digest)
+
+    def post(
+        self, path: str, kind: str, data: Mapping[str, Any], key: Signs, at: datetime
+    ) -> tuple[int, dict[str, Any]]:
+        """Sign and post one decision as of *at*; give the status and what it says."""
+        stamp = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        body = json.dumps(
+            {"type": kind, "timestamp": stamp, "data": data}, ensure_ascii=False
+        ).encode()
+        headers = signature(f"ans_{secrets.token_hex(12)}", at, body, key)
+        headers["content-type"] = "application/json"
+        reply = self._send("POST", path, body, headers)
+        return reply.status_code, _json(reply)
+
+    def _get(self, path: str) -> dict[str, Any]:
+        reply = self._send("GET", path)
+        told = _json(reply)
+        if reply.status_code != 200:
+            raise Problem(
+                f"{self.url}{path} says {reply.status_code}: {told.get('title', '')}"
+            )
+        return told
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        try:
+            reply = self._client.request(
+                method, f"{self.url}{path}", content=body, headers=headers
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Problem(
+                f"the watchdog at {self.url} does not answer: {error}",
+                "say where it is: --url https://…",
+            ) from error
+        if len(reply.content) > _LARGEST:
+            raise Problem(f"{self.url} answered with {len(reply.content)} bytes")
+        return reply
+
+
+def _plain(name: str) -> str:
+    if not name or not all(c.isascii() and (c.isalnum() or c in "._-") for c in name):
+        raise Problem(f"{name!r} is neither a question nor a release")
+    return name
+
+
+def _json(reply: httpx.Response) -> dict[str, Any]:
+    try:
+        told = reply.json()
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
+        raise Problem(
+            f"{reply.request.url} says {reply.status_code}, and not in JSON",
+            "is that a watchdog?",
+        )
+    return told
