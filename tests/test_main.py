@@ -208,3 +208,16 @@ def test_status_is_not_so_when_nobody_watches(box):
 
     assert done.exit_code == 1
     assert "NOT WATCHING: it never turned; is `watchdog run` up?" in done.output
+
+
+def test_explain_reads_the_journal_and_leaves_it_as_it_was(box):
+    box.journal(*HEALTHY_THEN_NEXT, verdict("clear"), verdict("clear", HTTP_5XX.name))
+    done = box.says("explain")
+    told = json.loads(box.says("explain", "--json").stdout)
+
+    assert done.exit_code == 0
+    assert told["words"] in done.stdout
+    assert told["words"].endswith("watching: nothing is confirmed")
+    journal = Journal(box.state, read_only=True)
+    assert len(journal.entries()) == len(HEALTHY_THEN_NEXT) + 2
+    journal.close()

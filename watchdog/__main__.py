@@ -2,9 +2,9 @@
 
 import json
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
 import typer
 
@@ -12,9 +12,10 @@ from watchdog import __version__
 from watchdog.by_hand import app as by_hand
 from watchdog.by_key import app as by_key
 from watchdog.channels import button_secret, channels_of
-from watchdog.decide.standing import stand
+from watchdog.decide.standing import Standing, stand
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind
+from watchdog.facts.rules import Rules
 from watchdog.facts.trial import cure
 from watchdog.facts.trigger import Release
 from watchdog.notation import Said, duration
@@ -22,11 +23,13 @@ from watchdog.observe.history import Past, moment
 from watchdog.pipeline import app as pipeline
 from watchdog.record.journal import Journal
 from watchdog.release_file import load_release
+from watchdog.roles import Turn
 from watchdog.roster_file import load_roster
 from watchdog.schedule import RealClock
 from watchdog.settings import Settings
 from watchdog.shell import HERE, AsJson, Config, settings_at
 from watchdog.show import backtest as shown
+from watchdog.show import explain as explained
 from watchdog.show.progress import bars
 from watchdog.show.rules import rules
 from watchdog.show.schema import schema
@@ -106,21 +109,19 @@ def status(config: Config = HERE, *, as_json: AsJson = False) -> None:
 
     Reads the journal, so it answers whether the daemon runs or not.
     """
-    settings = settings_at(config)
-    journal = Journal(settings.state, read_only=True)
-    standing = stand(journal.entries())
-    turn = journal.last_turn()
-    journal.close()
-    running = standing.running.pair.version if standing.running else ""
-    whole = picture(
-        standing,
-        releases_of(settings).for_version(running),
-        rules_of(settings),
-        turn,
-        poll=settings.poll,
-        at=RealClock().now(),
-    )
+    whole = _looked(picture, config)
     typer.echo(json.dumps(whole, indent=2) if as_json else words(whole))
+    raise typer.Exit(0 if whole["watching"] else 1)
+
+
+@app.command("explain")
+def explain_command(config: Config = HERE, *, as_json: AsJson = False) -> None:
+    """Say why it is not rolling back, what it waits for, and what would have to be.
+
+    Reads the journal and changes nothing, whether the daemon runs or not.
+    """
+    whole = _looked(explained.explain, config)
+    typer.echo(json.dumps(whole, indent=2) if as_json else explained.words(whole))
     raise typer.Exit(0 if whole["watching"] else 1)
 
 
@@ -196,6 +197,37 @@ def demo(
     from watchdog.demo import show  # noqa: PLC0415
 
     show(folder.resolve())
+
+
+class _Looks(Protocol):
+    """Puts where we stand into one plain value."""
+
+    def __call__(
+        self,
+        s: Standing,
+        release: Release | None,
+        rules: Rules,
+        turn: Turn | None,
+        *,
+        poll: timedelta,
+        at: datetime,
+    ) -> dict[str, Any]: ...
+
+
+def _looked(look: _Looks, config: Path) -> dict[str, Any]:
+    settings = settings_at(config)
+    with closing(Journal(settings.state, read_only=True)) as journal:
+        standing = stand(journal.entries())
+        turn = journal.last_turn()
+    running = standing.running.pair.version if standing.running else ""
+    return look(
+        standing,
+        releases_of(settings).for_version(running),
+        rules_of(settings),
+        turn,
+        poll=settings.poll,
+        at=RealClock().now(),
+    )
 
 
 def _filed(settings: Settings, release: str) -> Release:

@@ -180,12 +180,8 @@ def recovered(
     if incident is None or incident.rolled_back_at is None or incident.ended:
         return None
     waiting: list[str] = []
-    deadline = incident.rolled_back_at
     for breach in incident.charged:
         verdict = verdicts.get(breach.trigger)
-        deadline = max(
-            deadline, incident.rolled_back_at + _patience(breach, release, rules)
-        )
         match verdict:
             case Clear():
                 pass
@@ -198,11 +194,23 @@ def recovered(
     if not waiting:
         names = ", ".join(breach.trigger for breach in incident.charged)
         return True, f"{names} clear again on {_version(s)}"
-    if at >= deadline:
+    deadline = recovers_until(incident, release, rules)
+    if deadline is not None and at >= deadline:
         return False, (
             f"the rollback did not help: it is not this release ({'; '.join(waiting)})"
         )
     return None
+
+
+def recovers_until(
+    incident: Incident, release: Release | None, rules: Rules
+) -> datetime | None:
+    """Say until when its triggers may take to clear; None before it was rolled back."""
+    ended = incident.rolled_back_at
+    if ended is None:
+        return None
+    waits = [_patience(breach, release, rules) for breach in incident.charged]
+    return ended + max(waits, default=timedelta())
 
 
 def _patience(

@@ -27,14 +27,14 @@ def picture(
     fresh = turn is not None and abs(at - turn.at) <= 3 * poll
     return {
         "name": rules.name,
-        "at": _stamp(at),
+        "at": stamp(at),
         "mode": "observe" if rules.observe_only else "act",
         "watching": fresh,
-        "last_turn": {"at": _stamp(turn.at), "words": turn.words} if turn else None,
+        "last_turn": {"at": stamp(turn.at), "words": turn.words} if turn else None,
         "running": {
             "version": version,
             "pair": running.pair.words,
-            "since": _stamp(running.since),
+            "since": stamp(running.since),
             "by_rollback": running.by,
             "standing": _ledger_words(s),
         }
@@ -53,7 +53,7 @@ def picture(
                 "cause": seen.changed.cause,
                 # What was said when it changed, unless the last turn said more.
                 "words": (turn.verdicts if turn else {}).get(name, seen.changed.words),
-                "since": _stamp(seen.since),
+                "since": stamp(seen.since),
             }
             for name, seen in s.verdicts.items()
         },
@@ -69,7 +69,7 @@ def picture(
                 "version": known.pair.version,
                 "id": known.pair.short,
                 "pair": known.pair.words,
-                "first_seen": _stamp(known.first_seen),
+                "first_seen": stamp(known.first_seen),
                 "known_good": known.good,
                 "quarantined": known.quarantined,
             }
@@ -155,7 +155,7 @@ def _incident(s: Standing) -> dict[str, Any] | None:
     found = "; ".join(f"{b.trigger}: {b.words}" for b in s.incident.breaches)
     return {
         "id": s.incident.id,
-        "opened": _stamp(s.incident.opened_at),
+        "opened": stamp(s.incident.opened_at),
         "refused": s.incident.refused,
         "words": f"{s.incident.id}: {s.incident.refused or found}",
     }
@@ -169,9 +169,9 @@ def _question(s: Standing) -> dict[str, Any] | None:
     return {
         "id": asked.question,
         "digest": asked.digest,
-        "expires": _stamp(asked.expires),
+        "expires": stamp(asked.expires),
         "dri": list(asked.dri),
-        "words": f"{asked.question} until {_stamp(asked.expires)}: {asked.words}",
+        "words": f"{asked.question} until {stamp(asked.expires)}: {asked.words}",
     }
 
 
@@ -212,16 +212,17 @@ def _last(s: Standing) -> dict[str, Any] | None:
         "incident": last.incident,
         "what": last.what,
         "how": last.how,
-        "started": _stamp(last.started),
+        "started": stamp(last.started),
         "previous": last.previous,
         "target": last.target,
         "root_cause": last.root_cause,
         "owner": last.owner,
         "words": f"{what}{last.previous} to {last.target}, {last.how}, started "
-        f"{_stamp(last.started)}; {last.root_cause}"
+        f"{stamp(last.started)}; {last.root_cause}"
         + (f"; TO DO: {last.hint}" if last.hint else ""),
     }
 
 
-def _stamp(at: datetime) -> str:
+def stamp(at: datetime) -> str:
+    """Write an instant for programs, to the second."""
     return at.isoformat(timespec="seconds").replace("+00:00", "Z")
