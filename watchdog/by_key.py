@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from watchdog.approve.far import Far, Fetched, Paused
+from watchdog.decide.document import plain
 from watchdog.facts.problem import Problem
 from watchdog.notation import Said, duration
 from watchdog.schedule import RealClock
@@ -199,7 +200,7 @@ def _answer(
             "deny": f"deny the rollback to {asked.after.version}",
             "forward_fix": f"promise a fix until {(more or {}).get('eta')}",
         }[decision]
-        _confirm(f"Sign as {who}: {_plain(meant)}?", yes=yes)
+        _confirm(f"Sign as {who}: {plain(meant)}?", yes=yes)
         data = {
             "approval_id": asked.question,
             "incident_id": asked.incident,
@@ -221,37 +222,37 @@ def _answer(
 def shown(fetched: Fetched, at: datetime) -> Iterator[str]:
     """Say what is asked: what is signed first, then what is told beside it."""
     asked, told = fetched.asked, fetched.beside
-    yield _plain(f"{asked.audience} asks: roll back to {asked.after.version}?")
+    yield plain(f"{asked.audience} asks: roll back to {asked.after.version}?")
     yield ""
     yield "what you sign"
     for what, before, after in asked.changes:
         if before == after:
-            yield _plain(f"  {what}: stays {_short(before)}")
+            yield plain(f"  {what}: stays {_short(before)}")
         else:
-            yield _plain(f"  {what}: {_short(before)} -> {_short(after)}")
-    yield _plain(f"  because {asked.cause}")
-    yield _plain(f"  {asked.incident}, {asked.question}, needs {asked.needed} to agree")
+            yield plain(f"  {what}: {_short(before)} -> {_short(after)}")
+    yield plain(f"  because {asked.cause}")
+    yield plain(f"  {asked.incident}, {asked.question}, needs {asked.needed} to agree")
     yield f"  {fetched.digest}"
     yield ""
     yield "what the watchdog tells beside it"
     state = told.get("state")
-    yield _plain(f"  state {state}; {_left(str(told.get('expires_at', '')), at)}")
+    yield plain(f"  state {state}; {_left(str(told.get('expires_at', '')), at)}")
     for one in told.get("evidence") or []:
-        yield _plain(f"  {one.get('trigger')}: {one.get('words')}")
+        yield plain(f"  {one.get('trigger')}: {one.get('words')}")
     for one in told.get("answers") or []:
         why = f": {one['reason']}" if one.get("reason") else ""
-        yield _plain(f"  {one.get('approver')} said {one.get('decision')}{why}")
+        yield plain(f"  {one.get('approver')} said {one.get('decision')}{why}")
     votes = told.get("votes") or {}
     if votes:
-        yield _plain(f"  {votes.get('have')} of {votes.get('need')} agreed so far")
+        yield plain(f"  {votes.get('have')} of {votes.get('need')} agreed so far")
     yield ""
 
 
 def _pauses(paused: Paused) -> Iterator[str]:
-    yield _plain(f"{paused.audience}: {paused.release} is paused")
+    yield plain(f"{paused.audience}: {paused.release} is paused")
     for release, reasons in paused.pauses.items():
         for words in reasons:
-            yield _plain(f"  {release}: {words}")
+            yield plain(f"  {release}: {words}")
     yield f"  {paused.digest}"
 
 
@@ -270,11 +271,6 @@ def _left(expires: str, at: datetime) -> str:
 def _short(digest: str) -> str:
     bare = digest.removeprefix("sha256:")
     return bare[:12] if len(bare) == 64 else digest
-
-
-def _plain(text: str) -> str:
-    """Let nothing that a server says move the cursor or hide what is signed."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _confirm(what: str, *, yes: bool) -> None:
@@ -300,7 +296,7 @@ def _taken(told: Mapping[str, Any], target: str) -> str:
     }.get(str(told.get("state")), "recorded")
     if told.get("eta"):
         words = f"recorded: a fix until {told['eta']}; it is asked again then"
-    return _plain(words)
+    return plain(words)
 
 
 def _refusal(status: int, told: Mapping[str, Any]) -> str:
@@ -309,7 +305,7 @@ def _refusal(status: int, told: Mapping[str, Any]) -> str:
         503: "; try again in a moment",
     }
     words = f"not taken ({status} {told.get('code', '')}): {told.get('title', '')}"
-    return _plain(words + hints.get(status, ""))
+    return plain(words + hints.get(status, ""))
 
 
 def _not_so(words: str) -> NoReturn:

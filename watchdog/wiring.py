@@ -5,6 +5,7 @@ import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,14 +24,17 @@ from watchdog.engine import Engine
 from watchdog.executors import executor_of, stack_of
 from watchdog.facts.event import Entry, FarEndBack, FarEndLost, WatchStarted
 from watchdog.facts.pair import HeldManifest, Pair, Part
+from watchdog.facts.past import Track
 from watchdog.facts.problem import JournalLost, Problem
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.facts.trial import Trial, cure
+from watchdog.facts.trigger import Trigger
 from watchdog.listening import bound, listen
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
+from watchdog.observe.history import Past
 from watchdog.observe.prometheus import Prometheus
 from watchdog.observe.running import Stack
 from watchdog.openapi import openapi
@@ -45,12 +49,16 @@ from watchdog.seal.trust import When
 from watchdog.settings import Settings, Smoke
 from watchdog.show.http import Faces
 from watchdog.show.metrics import Pulse
+from watchdog.show.review import Draws, Review
 from watchdog.stack_folder import StackFolder
 from watchdog.transaction import Transaction
 
 # sysexits: the disk or the journal failed; the supervisor starts us again and we
 # read what really is there.
 _JOURNAL_LOST = 70
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
+# A phone shows no more, and each may be one question to Prometheus.
+_MOST_LOOKS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,26 @@ def prometheus_of(settings: Settings) -> Prometheus:
         settings.prometheus.scrape_interval,
         settings.poll,
     )
+
+
+def drawing_of(settings: Settings) -> Draws:
+    """Give what draws a trigger's metric over a period, out of history."""
+
+    def draw(trigger: Trigger, since: datetime, until: datetime) -> Track | str:
+        far = settings.prometheus
+        past = Past(far.url, far.scrape_interval, settings.poll, timeout=far.timeout)
+        with contextlib.closing(past):
+            now = past.now()
+            if isinstance(now, Blind):
+                return now.words
+            step = max(trigger.block, (until - since) / _MOST_LOOKS)
+            track = past.track(trigger, since, until, step=step, armed_from=_LONG_AGO)
+        if track.bands:
+            return track
+        last = track.stretches[-1].words if track.stretches else "it is not judged yet"
+        return f"nothing was measured: {last}"
+
+    return draw
 
 
 def tried(
@@ -289,6 +317,13 @@ def wire(
         now=clock.now,
         wake=schedule.wake,
     )
+    review = Review(
+        memory=memory,
+        releases=releases,
+        now=clock.now,
+        draws=drawing_of(settings),
+        base=str(settings.notify.base_url or ""),
+    )
     orders = Orders(
         memory,
         releases=releases,
@@ -306,6 +341,7 @@ def wire(
                 *webhook.routes(),
                 *(slack.routes() if slack else ()),
                 *faces.public(),
+                *review.routes(),
                 _described(version),
             ]
         ),

@@ -55,6 +55,11 @@ def digest_of(text: str) -> str:
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
+def plain(text: str) -> str:
+    """Let nothing move the cursor, turn the line round or hide what is signed."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Half:
     """One of the two pairs as the document has it: whole digests, no prefix."""
