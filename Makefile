@@ -1,6 +1,6 @@
 # Everything is one word. `make` alone lists the words.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox sandbox-down demo check test unit real campaign campaign-crash campaign-engines bench lock fix clean
+.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-crash campaign-engines bench lock fix clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,7 +38,10 @@ check: setup ## Lint, types, import contracts, lock files
 unit: setup ## Tests that need no engine
 	$(BIN)/pytest -q -m "not real"
 
-real: setup sandbox ## Tests on the real engine, registry, Compose and Prometheus: about 5 minutes
+browser: ## Have a Chromium, for the tests of the page
+	@$(SANDBOX) browser
+
+real: setup sandbox browser ## Tests on the real engine, registry, Compose and Prometheus: about 5 minutes
 	$(SANDBOX) run $(BIN)/pytest -q -m real -n 3 --dist worksteal
 
 test: check sandbox unit real ## Everything that CI runs; the sandbox first: unit tests use its promtool and ssh-keygen

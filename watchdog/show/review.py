@@ -5,6 +5,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -47,7 +48,16 @@ font-weight:600}}
 code,pre{{font:.85rem/1.5 ui-monospace,monospace}}
 pre{{white-space:pre-wrap;border:1px solid var(--rule);padding:.6rem;margin:.4rem 0;
 user-select:all}}summary{{cursor:pointer;padding:.5rem 0}}
+label{{display:block;margin:.8rem 0 .2rem}}
+input{{display:block;width:100%;font:inherit;padding:.6rem;margin-top:.2rem;
+border:1px solid var(--dim);background:var(--paper);color:var(--ink)}}
+button{{display:block;width:100%;font:inherit;font-weight:600;padding:.8rem;
+margin:.6rem 0;border:1px solid var(--ink);background:var(--paper);color:var(--ink);
+cursor:pointer}}
+#own-approve{{background:var(--ink);color:var(--paper)}}
 """
+# In the page itself, and named by its hash: no other script runs there.
+_SCRIPT = Path(__file__).with_name("own_key.js").read_text("utf-8")
 
 
 class Review:
@@ -92,7 +102,10 @@ class Review:
         except ValueError:
             asked = read("{}")
         breaches = _breaches(standing, question)
-        title = f"Roll {asked.before.version} back to {asked.after.version}?"
+        title = (
+            f"{asked.audience}: roll {asked.before.version} back to "
+            f"{asked.after.version}?"
+        )
         body = "\n".join(
             [
                 f"<h1>{_safe(title)}</h1>",
@@ -102,6 +115,7 @@ class Review:
                 *_changes(asked),
                 *_answers(question),
                 *_how(question, self._base),
+                *_own(question, asked),
                 *_signed(question),
                 f'<p class="dim">As of {plot.clock(at)} UTC; load it again later.</p>',
             ]
@@ -250,22 +264,61 @@ def _how(question: Question, base: str) -> Iterator[str]:
     if question.closed:
         return
     name = question.asked.question
-    tail = f"{name} --as YOUR_NAME --key YOUR_KEY.pem --url {base or 'https://…'}"
+    tail = (
+        f"{name} \\\n  --as YOUR_NAME --key YOUR_KEY.pem \\\n"
+        f"  --url {base or 'https://…'}"
+    )
     yield "<h2>How to decide</h2>"
     yield "<p>On your own machine, with your own key; it shows this and asks:</p>"
-    yield f"<pre>{_safe(f'watchdog approve {tail}')}</pre>"
+    yield f"<pre>{_lines(f'watchdog approve {tail}')}</pre>"
     if not base:
         yield '<p class="dim">--url is the first part of this page\'s address.</p>'
     yield "<details><summary>Deny it, or promise a fix</summary>"
-    yield f"<pre>{_safe(f'watchdog deny {tail}')}</pre>"
-    yield f"<pre>{_safe(f'watchdog forward-fix {tail} --eta 40m')}</pre></details>"
+    yield f"<pre>{_lines(f'watchdog deny {tail}')}</pre>"
+    yield f"<pre>{_lines(f'watchdog forward-fix {tail} --eta 40m')}</pre></details>"
+
+
+def _own(question: Question, asked: Asked) -> Iterator[str]:
+    """Let a browser hold the person's key, where it can; hidden without a script."""
+    if question.closed:
+        return
+    target = _safe(asked.after.version)
+    yield f"""\
+<section id="own" hidden data-digest="{_safe(question.asked.digest)}"
+ data-target="{target}">
+<h2>Or with a key of this browser</h2>
+<p id="own-said" role="status"></p>
+<div id="own-new" hidden>
+<p>The key is made here and cannot leave this browser. Use it only where this page is
+yours: it signs what this page's script tells it to.</p>
+<label>Your name, as the roster has it
+<input id="own-name" autocomplete="email" autocapitalize="none"
+ spellcheck="false"></label>
+<button id="own-make" type="button">Make a key</button>
+</div>
+<div id="own-answer" hidden>
+<p>Signs as <strong id="own-who"></strong>.</p>
+<label>Why, in one sentence <input id="own-reason" maxlength="2000"></label>
+<label>To approve, write <strong>{target}</strong>
+<input id="own-typed" autocomplete="off" autocapitalize="none"
+ spellcheck="false"></label>
+<button id="own-approve" type="button">Approve the rollback to {target}</button>
+<button id="own-deny" type="button">Deny it</button>
+<label>Minutes until a fix <input id="own-minutes" type="number" min="1"
+ inputmode="numeric"></label>
+<button id="own-fix" type="button">Promise a fix instead</button>
+<details><summary>The key's lines for the roster</summary>
+<pre id="own-line"></pre></details>
+</div>
+</section>"""
 
 
 def _signed(question: Question) -> Iterator[str]:
     yield "<h2>What is signed</h2>"
     yield f"<p><code>{_safe(question.asked.digest)}</code></p>"
     yield "<details><summary>the sha256 of exactly these bytes</summary>"
-    yield f"<pre>{_safe(question.asked.document)}</pre></details>"
+    document = _safe(question.asked.document)
+    yield f'<pre id="own-document">{document}</pre></details>'
     yield (
         f'<p class="dim">{_safe(question.asked.incident)}, '
         f"{_safe(question.asked.question)}, asked {stamp(question.asked_at)}</p>"
@@ -286,6 +339,7 @@ def _whole(title: str, body: str) -> str:
 <main>
 {body}
 </main>
+<script>{_SCRIPT}</script>
 </body>
 </html>
 """
@@ -293,6 +347,10 @@ def _whole(title: str, body: str) -> str:
 
 def _safe(text: str) -> str:
     return plot.safe(plain(text))
+
+
+def _lines(text: str) -> str:
+    return "\n".join(_safe(line) for line in text.split("\n"))
 
 
 def _hash(text: str) -> str:
@@ -307,7 +365,8 @@ _HEADERS = {
     "x-frame-options": "DENY",
     "cross-origin-opener-policy": "same-origin",
     "content-security-policy": (
-        f"default-src 'none'; style-src 'sha256-{_hash(_STYLE)}'; base-uri 'none'; "
+        f"default-src 'none'; style-src 'sha256-{_hash(_STYLE)}'; "
+        f"script-src 'sha256-{_hash(_SCRIPT)}'; connect-src 'self'; base-uri 'none'; "
         "form-action 'none'; frame-ancestors 'none'"
     ),
 }
