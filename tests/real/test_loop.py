@@ -11,6 +11,11 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from watchdog.demo import DRI, Stage
 
@@ -103,7 +108,15 @@ def test_a_pause_asks_and_a_signed_answer_rolls_back(stage):
         story = [line["event"] for line in it.story()]
         assert "act.rollback_started" not in story
 
-        assert _answer(it, shown).status_code == 202
+        page = httpx.get(f"{it.decisions}/a/{asked['question']}", timeout=60)
+        for drawn in ('class="band"', 'class="bound"', "v1.3.1 starts"):
+            assert drawn in page.text
+        explained = _says(it, "explain", "-c", str(it.config / "watchdog.yaml"))
+        assert "not rolling v1.3.1 back: waiting for" in explained
+
+        # As a DRI does: with the key in a file, and neither settings nor stack.
+        said = _says(it, "approve", *_signing(it), "--yes", "--url", it.decisions)
+        assert "recorded: approved; the rollback to v1.2.0 starts" in said
         started = it.until("act.rollback_started")
         it.until("record.rollback_audited", how="proved")
         it.until("verify.recovery_seen")
@@ -300,6 +313,27 @@ def _pairs(it: Stage) -> list[str]:
 def _breaches(story: list[dict]) -> list[dict]:
     bad = ("judge.breach_confirmed", "act.rollback_started", "approve.question_asked")
     return [line for line in story if line["event"] in bad]
+
+
+def _says(it: Stage, *words: str) -> str:
+    """Run a command as a shell does; it must end well."""
+    done = subprocess.run(
+        [sys.executable, "-m", "watchdog", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _signing(it: Stage) -> tuple[str, ...]:
+    path = it.config / "dri.pem"
+    text = it.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.touch(0o600)
+    path.write_bytes(text)
+    return ("--as", DRI, "--key", str(path))
 
 
 def _answer(
