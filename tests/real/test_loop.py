@@ -111,7 +111,8 @@ def test_a_pause_asks_and_a_signed_answer_rolls_back(stage):
         page = httpx.get(f"{it.decisions}/a/{asked['question']}", timeout=60)
         for drawn in ('class="band"', 'class="bound"', "v1.3.1 starts"):
             assert drawn in page.text
-        explained = _says(it, "explain", "-c", str(it.config / "watchdog.yaml"))
+        # On a busy machine a turn may be late, and then it ends with 1.
+        explained = _says(it, "explain", "-c", str(it.config / "watchdog.yaml"), or_=1)
         assert "not rolling v1.3.1 back: waiting for" in explained
 
         # As a DRI does: with the key in a file, and neither settings nor stack.
@@ -315,8 +316,8 @@ def _breaches(story: list[dict]) -> list[dict]:
     return [line for line in story if line["event"] in bad]
 
 
-def _says(it: Stage, *words: str) -> str:
-    """Run a command as a shell does; it must end well."""
+def _says(it: Stage, *words: str, or_: int = 0) -> str:
+    """Run a command as a shell does; it must end with 0, or with *or_*."""
     done = subprocess.run(
         [sys.executable, "-m", "watchdog", *words],
         capture_output=True,
@@ -324,7 +325,7 @@ def _says(it: Stage, *words: str) -> str:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode in (0, or_), done.stdout + done.stderr
     return done.stdout
 
 

@@ -152,7 +152,7 @@ def test_the_metric_is_drawn_against_its_bound_with_the_start_of_the_release():
 
     ((trigger, since, until),) = place.asked_to_draw
     assert trigger.name == HTTP_5XX.name
-    assert (since, until) == (AT - 30 * MINUTE, AT + 13 * MINUTE)
+    assert (since, until) == (AT - 5 * MINUTE, AT + 13 * MINUTE)
     assert {"band", "bound", "mark"} <= set(styles)
     assert "v1.3.0 starts" in place.text()
 

@@ -26,7 +26,7 @@ from watchdog.show.status import stamp
 Draws = Callable[[Trigger, datetime, datetime], Track | str]
 
 # How much is drawn: some time before, and not so much that nothing can be seen.
-_BEFORE = timedelta(minutes=30)
+_LEAST_BEFORE, _MOST_BEFORE = timedelta(minutes=5), timedelta(minutes=30)
 _MOST = timedelta(hours=6)
 _AFTER = timedelta(hours=2)
 # How long a drawing is shown again: many may look, Prometheus is asked once.
@@ -158,7 +158,8 @@ class Review:
         started = _started(self._memory.standing, breach)
         onset = breach.onset or question.asked_at
         asked_at = question.asked_at
-        since = max(min(started or onset, onset) - _BEFORE, asked_at - _MOST)
+        before = min(_MOST_BEFORE, max(_LEAST_BEFORE, 3 * trigger.window))
+        since = max(min(started or onset, onset) - before, asked_at - _MOST)
         until = min(at, asked_at + _AFTER) if question.closed else at
         until = min(until, since + 2 * _MOST)
         track = self._draws(trigger, since, until)
@@ -166,7 +167,8 @@ class Review:
             return f'<p class="dim">The metric cannot be drawn: {_safe(track)}</p>'
         mark = (started, f"{breach.release} starts") if started else None
         figure = plot.figure(track, since, until, breach.words, mark=mark)
-        rule = _safe(f"{trigger.name}: {rule_words(trigger)}")
+        unseen = "; hatched: not measured" if track.of("blind") else ""
+        rule = _safe(f"{trigger.name}: {rule_words(trigger)}{unseen}")
         return f'{plot.HATCH}\n{figure}\n<p class="dim">{rule}</p>'
 
 
