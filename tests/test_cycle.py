@@ -33,7 +33,6 @@ from watchdog.facts.event import (
     PairQuarantined,
     PairStarted,
     PairUnclear,
-    PairUnreplayable,
     PromotionPaused,
     QuestionAsked,
     QuestionClosed,
@@ -790,16 +789,3 @@ def test_what_came_from_elsewhere_pauses_but_says_nothing_against_the_pair(world
     assert len(it.memory.all(PromotionPaused)) == 1
     assert it.memory.all(PairQuarantined) == []
     assert it.docker.calls == []
-
-
-def test_what_a_rollback_could_not_put_back_is_said_when_it_starts(world):
-    it = world()
-    it.compose_up("v1.3.1")
-    for box in it.docker.boxes.values():
-        box["HostConfig"]["AutoRemove"] = True
-    it.turn()
-
-    (said,) = it.memory.all(PairUnreplayable)
-    assert said.release == "v1.3.1"
-    assert "AutoRemove" in said.words
-    assert it.memory.standing.unreplayable == said.words

@@ -19,6 +19,7 @@ from watchdog.facts.event import (
     PairProvedGood,
     PairStarted,
     QuestionAsked,
+    ReadinessChanged,
 )
 from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
 from watchdog.facts.problem import Claimed, EngineRefused, Unreachable
@@ -29,6 +30,7 @@ from watchdog.facts.trial import Trial
 from watchdog.facts.trigger import Action, Release, Trigger, Value
 from watchdog.facts.verdict import Clear
 from watchdog.observe.running import Stack
+from watchdog.readiness import Checked, Readiness
 from watchdog.release_file import Releases
 from watchdog.transaction import Transaction
 from watchdog.verify.proof import Answer
@@ -205,6 +207,18 @@ def asked(incident="inc-1", question="apr_1", expires=AT + HOUR):
     )
 
 
+def readiness(running="v1.3.0", target="v1.2.0", *lacks):
+    """Say that what runs was seen to be ready to go back, or what it lacks."""
+    return ReadinessChanged(
+        a_pair(running).key,
+        target,
+        a_pair(target).key if target else "",
+        ready=not lacks,
+        words="; ".join(lack.words for lack in lacks) or "all is here",
+        lacks=lacks,
+    )
+
+
 HEALTHY_THEN_NEXT = (started("v1.2.0"), proved_good("v1.2.0"), started("v1.3.0"))
 """v1.2.0 is known to be good, v1.3.0 runs."""
 
@@ -330,6 +344,8 @@ class Docker:
         self.gone = set()
         self.crashing = set()
         self.sick = set()
+        self.ports = {}
+        self.addresses = {}
         self._ids = itertools.count(1)
 
     # looking
@@ -337,14 +353,15 @@ class Docker:
     def containers(self, labels):
         self._reached()
         return [
-            {"Id": id_, "Names": [box["Name"]]}
+            {"Id": id_, "Names": [box["Name"]], "Ports": self.ports.get(id_, [])}
             for id_, box in self.boxes.items()
             if labels.items() <= box["Config"]["Labels"].items()
         ]
 
     def container(self, id_or_name):
         self._reached()
-        return self.boxes.get(id_or_name)
+        named = (b for b in self.boxes.values() if b["Name"] == f"/{id_or_name}")
+        return self.boxes.get(id_or_name) or next(named, None)
 
     def image(self, ref):
         self._reached()
@@ -354,9 +371,14 @@ class Docker:
             {"Id": id_, "RepoDigests": digests} if id_ in self.tags.values() else None
         )
 
-    def has_network(self, name):
+    def network(self, name):
         self._reached()
-        return name not in self.gone
+        there = {"Containers": self.addresses.get(name, {})}
+        return None if name in self.gone else there
+
+    def volume(self, name):
+        self._reached()
+        return None if name in self.gone else {"Name": name}
 
     def logs(self, container, lines=50):
         self._reached()
@@ -539,6 +561,8 @@ class World:
         self.sealed = lambda *_: "signature valid"
         self.faulty = self.roster_faulty = None
         self.roster = a_roster()
+        self.short = []
+        self.checked = Checked
         self.restart = "unless-stopped"
         self.networks = {"dms_default": {}, "dms_back": {"Aliases": ["db"]}}
         self._secrets = itertools.count(1)
@@ -634,6 +658,20 @@ class World:
             inside="/manifests/{tenant}.manifest.json",
         )
 
+    def plans(self, eyes):
+        return Replay(eyes.deployed, eyes.pinned, self.services, self.rules.stop_within)
+
+    def readiness(self, eyes):
+        """Start a watchdog's look at the way back anew."""
+        return Readiness(
+            eyes=eyes,
+            plans=self.plans(eyes),
+            hands=self.transaction().hands,
+            memory=self.memory,
+            rules=self.rules,
+            room=lambda: tuple(self.short),
+        )
+
     def tenants_of(self, version):
         release = self.filed().for_version(version)
         return tuple(sorted(release.manifests)) if release else ()
@@ -647,12 +685,11 @@ class World:
         return Cycle(
             eyes=eyes,
             parts=lambda: eyes.parts(self.tenants_of),
-            plans=Replay(
-                eyes.deployed, eyes.pinned, self.services, self.rules.stop_within
-            ),
+            plans=self.checked(self.plans(eyes), eyes),
             metrics=self.numbers,
             arms=self.trials,
             transaction=self.transaction(),
+            readiness=self.readiness(eyes),
             memory=self.memory,
             releases=self.filed(),
             roster=Enrolled(self.roster, self.roster_faulty),

@@ -16,11 +16,13 @@ from watchdog.decide.standing import Standing, stand
 from watchdog.facts.event import Entry
 from watchdog.facts.problem import Held, Problem
 from watchdog.record.journal import Journal
+from watchdog.record.memory import Memory
 from watchdog.schedule import RealClock
 from watchdog.settings import Settings
 from watchdog.shell import HERE, AsJson, Config, settings_at
 from watchdog.show import releases as ledger
 from watchdog.show import repair as repairs
+from watchdog.show import retention as stays
 from watchdog.show.story import Story
 from watchdog.wiring import Watch, releases_of, rules_of, what_is_there, wire
 
@@ -32,6 +34,13 @@ app.add_typer(
     _releases,
     name="releases",
     help="List every pair that ran here; or vouch for one.",
+    invoke_without_command=True,
+)
+_retention = typer.Typer()
+app.add_typer(
+    _retention,
+    name="retention",
+    help="List what stays restorable; or release what may go.",
     invoke_without_command=True,
 )
 By = Annotated[str, typer.Option(help="Who says so: your name, for the record.")]
@@ -74,6 +83,50 @@ def vouch(
     order: dict[str, Any] = {"which": which, "by": by, "reason": reason}
     order |= {"even_though_quarantined": even_though_quarantined}
     typer.echo(_ordered(settings_at(context.obj), "vouch", order)["words"])
+
+
+@_retention.callback()
+def retention_command(
+    context: typer.Context, config: Config = HERE, *, as_json: AsJson = False
+) -> None:
+    """List what stays restorable, what each still has, and what may go.
+
+    Ends with 1 when something of a retained pair is missing.
+    """
+    context.obj = config
+    if context.invoked_subcommand:
+        return
+    settings = settings_at(config)
+    with closing(Journal(settings.state, read_only=True)) as journal:
+        memory = Memory(journal, lambda _: None)
+        standing = memory.standing
+        running = standing.running.pair.version if standing.running else ""
+        listed = stays.picture(
+            standing,
+            releases_of(settings).for_version(running),
+            rules_of(settings),
+            lambda known: memory.missing(known.record),
+        )
+    if as_json:
+        typer.echo(json.dumps(listed, indent=2))
+    else:
+        typer.echo(stays.words(listed, red=lambda text: typer.style(text, fg="red")))
+    raise typer.Exit(0 if stays.is_whole(listed) else 1)
+
+
+@_retention.command("release")
+def retention_release(
+    context: typer.Context,
+    which: Annotated[
+        str, typer.Argument(help="A version, or the start of a pair's id.")
+    ],
+    by: By,
+    reason: Reason,
+) -> None:
+    """Say that a pair need not stay restorable; nothing is deleted."""
+    order = {"which": which, "by": by, "reason": reason}
+    said = _ordered(settings_at(context.obj), "retention-release", order)
+    typer.echo(said["words"])
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from watchdog.decide import gate
@@ -21,7 +21,6 @@ from watchdog.facts.event import (
     PairProvedGood,
     PairStarted,
     PairUnclear,
-    PairUnreplayable,
     PromotionPaused,
     QuestionAsked,
     QuestionClosed,
@@ -39,6 +38,7 @@ from watchdog.facts.trigger import Release
 from watchdog.facts.verdict import Clear, Verdict, kind_of
 from watchdog.judging import Judging, far_end_back, far_end_lost
 from watchdog.ordering import Ordering
+from watchdog.readiness import Readiness
 from watchdog.roles import (
     Arms,
     Enrolled,
@@ -56,6 +56,14 @@ _FILES = "a release file"
 _ROSTER = "the roster of approvers"
 
 
+@dataclass(slots=True)
+class _Found:
+    """What a turn found on its way, however far it came."""
+
+    looked: datetime | None
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Cycle:
     """Everything a turn needs, handed over once by the wiring."""
@@ -66,6 +74,7 @@ class Cycle:
     metrics: Metrics
     arms: Arms
     transaction: Transaction
+    readiness: Readiness
     memory: Remembers
     releases: Filed
     roster: Enrolled
@@ -77,13 +86,15 @@ class Cycle:
 
         A rollback under way is carried on before anything else is looked at.
         """
-        verdicts: dict[str, Verdict] = {}
-        words = self._turn(at, verdicts)
+        last = self.memory.last_turn()
+        found = _Found(last.looked if last else None)
+        words = self._turn(at, found)
         self._tell_the_gate(at)
-        return Turn(at, words, {name: v.words for name, v in verdicts.items()})
+        said = {name: verdict.words for name, verdict in found.verdicts.items()}
+        return Turn(at, words, said, found.looked)
 
-    def _turn(self, at: datetime, verdicts: dict[str, Verdict]) -> str:
-        """Do the turn; what was judged on the way is left in *verdicts*."""
+    def _turn(self, at: datetime, found: _Found) -> str:
+        """Do the turn; what it found on the way is left in *found*."""
         standing = self.memory.standing
         if standing.rollback is not None:
             return self.transaction.carry_out(standing.rollback)
@@ -106,12 +117,14 @@ class Cycle:
         if isinstance(seen, str):
             return seen
         release = self.releases.for_version(seen.pair.version)
+        found.looked = self.readiness.look(seen, release, found.looked, at)
         if release is None:
             return (
                 f"{seen.pair.version} has no release file and there is no "
                 "default.yaml: nothing is watched"
             )
         judging = Judging(self.metrics, self.arms, self.memory, self.rules)
+        verdicts = found.verdicts
         verdicts |= judging.judged(seen, release, at)
         if not verdicts:
             return f"{seen.pair.version} was watched for its time; no longer armed"
@@ -214,10 +227,6 @@ class Cycle:
             why = known.quarantined
             words = f"{version} is quarantined and was deployed again: {why}"
             events.append(PromotionPaused(version, words))
-        in_the_way = self.eyes.obstacles()
-        if in_the_way:
-            # Said now, while there is time, and not when it is needed.
-            events.append(PairUnreplayable(version, "; ".join(in_the_way)))
         incident, question = standing.incident, standing.question
         if incident and moved and not by:
             words = f"{version} was deployed meanwhile"

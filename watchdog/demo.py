@@ -300,6 +300,18 @@ class Stage:
         _run([*self._beside(), *down], env=self._beside_env(), check=False)
         if self.stack.is_dir():
             self.compose(*down)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Remove what held images for this stage, with the names of ours."""
+        ours = f"label=io.flexli.watchdog.project={self.project}"
+        listed = ["docker", "ps", "-aq", "--filter", ours]
+        for holder in _run(listed, check=False).split():
+            _run(["docker", "rm", holder], check=False)
+        keep = f"rollback-watchdog-keep:{self.project}.*"
+        names = ["docker", "images", keep, "--format", "{{.Repository}}:{{.Tag}}"]
+        for name in _run(names, check=False).split():
+            _run(["docker", "rmi", "--no-prune", name], check=False)
 
 
 @dataclass

@@ -142,13 +142,23 @@ class Engine:
         except NotFound:
             return None
 
-    def has_network(self, name: str) -> bool:
-        """Tell whether there is a network of that name."""
+    def network(self, name: str) -> dict[str, Any] | None:
+        """Inspect one network; None when there is none of that name."""
         try:
-            self._call(f"inspect network {name}", lambda c: c.inspect_network(name))
+            return dict(
+                self._call(f"inspect network {name}", lambda c: c.inspect_network(name))
+            )
         except NotFound:
-            return False
-        return True
+            return None
+
+    def volume(self, name: str) -> dict[str, Any] | None:
+        """Inspect one volume; None when there is none of that name."""
+        try:
+            return dict(
+                self._call(f"inspect volume {name}", lambda c: c.inspect_volume(name))
+            )
+        except NotFound:
+            return None
 
     def logs(self, container: str, lines: int = 50) -> str:
         """Give the last lines of what *container* printed, both streams as one."""
@@ -241,6 +251,12 @@ class Engine:
     def tag(self, image: str, repository: str, tag: str) -> None:
         """Give *image* one more name."""
         self._found(f"tag {image[:19]}", lambda c: c.tag(image, repository, tag))
+
+    def untag(self, ref: str) -> None:
+        """Take one name of an image away; with the last one the image would go."""
+        self._found(
+            f"untag {ref}", lambda c: c.remove_image(ref, force=False, noprune=True)
+        )
 
     def create(
         self,

@@ -7,6 +7,7 @@ from typing import Any, assert_never
 from watchdog.act.compose import ComposeHands
 from watchdog.act.git import GitHands
 from watchdog.act.hands import Hands
+from watchdog.act.keeper import Keeper
 from watchdog.act.smoke import run
 from watchdog.command import Commands
 from watchdog.decide.compose import Recreate
@@ -196,6 +197,12 @@ def _compose_commands(settings: Settings) -> Commands:
         settings.compose.timeout,
         env | {"DOCKER_HOST": host},
     )
+
+
+def keeper_of(settings: Settings) -> Keeper:
+    """Make what holds images; its own socket, for it works beside the turns."""
+    engine = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
+    return Keeper(engine, settings.stack.project)
 
 
 def smoke_of(

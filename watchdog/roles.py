@@ -7,6 +7,7 @@ from typing import Protocol
 
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import Event
+from watchdog.facts.lack import Lack
 from watchdog.facts.message import Due, Message
 from watchdog.facts.pair import NotKnown, Record, Running
 from watchdog.facts.plan import Plan, Step
@@ -21,11 +22,15 @@ from watchdog.verify.proof import Answer
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A complete turn: when it ended, its sentence, and each verdict's words."""
+    """A complete turn: when it ended, its sentence, and each verdict's words.
+
+    *looked* is when it was last looked whether a rollback could begin.
+    """
 
     at: datetime
     words: str
     verdicts: Mapping[str, str] = field(default_factory=dict)
+    looked: datetime | None = None
 
 
 class Eyes(Protocol):
@@ -45,6 +50,10 @@ class Eyes(Protocol):
 
     def obstacles(self) -> tuple[str, ...]:
         """Say what of this stack this executor could not put back."""
+        ...
+
+    def lacks(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
+        """Say what *plan* would not find as it needs it; looked at only."""
         ...
 
     def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
@@ -108,6 +117,23 @@ class Arms(Protocol):
 
         *since* is when the release started; None before it ships.
         """
+        ...
+
+
+class Keeper(Protocol):
+    """Keeps images of old pairs from being cleaned away; deletes none."""
+
+    def hold(self, record: Record) -> str:
+        """See that the image of *record* is here and held; say by what.
+
+        Raises:
+            Unreachable: not known.
+            Problem: it is gone, or cannot be held.
+        """
+        ...
+
+    def let_go(self, record: Record) -> str:
+        """Hold it no more; the image stays until somebody deletes it."""
         ...
 
 

@@ -24,6 +24,7 @@ from watchdog.facts.problem import JournalLost, Problem
 from watchdog.roles import Clock, Remembers, Turn
 
 _JOB = "turn"
+_BESIDE = "beside"
 # It warns of a turn that is still under way, in no format of ours; Pace says so.
 logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 _SECOND = timedelta(seconds=1)
@@ -178,7 +179,11 @@ class Schedule:
         self._stopped = threading.Event()
         self._busy = threading.Lock()
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(1)}, timezone=UTC
+            executors={
+                "default": ThreadPoolExecutor(1),
+                _BESIDE: ThreadPoolExecutor(1),
+            },
+            timezone=UTC,
         )
         self._scheduler.add_job(
             self.turn,
@@ -196,6 +201,28 @@ class Schedule:
         """Begin with a turn now."""
         self._scheduler.start()
         self._guard.start()
+
+    def beside(self, what: Callable[[datetime], None], every: timedelta) -> None:
+        """Do *what* every so often on a thread of its own, and so delay no turn."""
+
+        def do() -> None:
+            try:
+                what(self._clock.now())
+            except JournalLost as problem:
+                self._lost(problem)
+            except Exception as error:  # noqa: BLE001 - as in a turn
+                self._crash(error)
+
+        self._scheduler.add_job(
+            do,
+            Steady(seconds=every.total_seconds(), timezone=UTC),
+            id=_BESIDE,
+            executor=_BESIDE,
+            next_run_time=self._clock.now() + min(every, self._poll),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,
+        )
 
     def wake(self) -> None:
         """Turn as soon as the current turn is over, instead of at the next poll."""

@@ -408,6 +408,8 @@ class Settings(BaseSettings):
     prove_within: SomeTime = timedelta(seconds=60)
     stop_within: SomeTime = timedelta(seconds=5)
     recover_within: SomeTime | None = None
+    retain: Annotated[Whole, Field(ge=3)] = 3
+    readiness_every: SomeTime = timedelta(seconds=30)
     daily_limit: Whole = 3
     on_call: OneLine = "ops"
     approvers: Annotated[Path, BeforeValidator(_path)] = Path("approvers.yaml")

@@ -21,7 +21,7 @@ from watchdog.approve.webhook import Webhook
 from watchdog.channels import Telling, button_secret, telling_of
 from watchdog.cycle import Cycle
 from watchdog.engine import Engine
-from watchdog.executors import executor_of, stack_of
+from watchdog.executors import executor_of, keeper_of, stack_of
 from watchdog.facts.event import Entry, FarEndBack, FarEndLost, WatchStarted
 from watchdog.facts.pair import HeldManifest, Pair, Part
 from watchdog.facts.past import Track
@@ -31,13 +31,16 @@ from watchdog.facts.rules import Rules
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.facts.trial import Trial, cure
 from watchdog.facts.trigger import Trigger
+from watchdog.keeping import Keeping
 from watchdog.listening import bound, listen
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
 from watchdog.observe.history import Past
+from watchdog.observe.lacks import short_of_space
 from watchdog.observe.prometheus import Prometheus
 from watchdog.observe.running import Stack
 from watchdog.openapi import openapi
+from watchdog.readiness import Checked, Readiness
 from watchdog.record.journal import Journal
 from watchdog.record.log import to_stdout
 from watchdog.record.memory import Memory
@@ -91,6 +94,8 @@ def rules_of(settings: Settings) -> Rules:
         prove_within=settings.prove_within,
         stop_within=settings.stop_within,
         daily_limit=settings.daily_limit,
+        readiness_every=settings.readiness_every,
+        retain=settings.retain,
         observe_only=settings.mode == "observe",
         smoke=tuple(
             _check(one, settings.stack.services) for one in settings.stack.smoke
@@ -262,13 +267,22 @@ def wire(
     )
     metrics = prometheus_of(settings)
     there = stack_of(settings, Engine(settings.engine.url, settings.engine.timeout))
+    readiness = Readiness(
+        eyes=executor.eyes,
+        plans=executor.plans,
+        hands=executor.hands,
+        memory=memory,
+        rules=rules,
+        room=lambda: short_of_space((settings.stack.directory, settings.state)),
+    )
     cycle = Cycle(
         eyes=executor.eyes,
         parts=lambda: _parts(settings, there, releases),
-        plans=executor.plans,
+        plans=Checked(executor.plans, executor.eyes),
         metrics=metrics,
         arms=Arming(metrics, settings.prometheus.scrape_interval),
         transaction=transaction,
+        readiness=readiness,
         memory=memory,
         releases=releases,
         roster=roster,
@@ -283,6 +297,9 @@ def wire(
         lost=_leave,
         turned=lambda: telling.turned(memory.standing),
     )
+    if settings.executor != "git":  # there a commit stands where an image does
+        keeping = Keeping(keeper_of(settings), memory, releases, rules)
+        schedule.beside(keeping.turn, settings.readiness_every)
     memory.add(clock.now(), WatchStarted(version, settings.mode))
     faces = Faces(
         memory=memory,

@@ -277,10 +277,10 @@ def test_a_refused_watchdog_lets_go_of_what_it_held(opened, place):
     opened()
     with pytest.raises(JournalLost):
         Journal(place)
-    by_hand(place, ("PRAGMA user_version = 2",))
+    by_hand(place, ("PRAGMA user_version = 3",))
 
     for _ in range(2):
-        with pytest.raises(JournalLost, match="has version 2, meant 1"):
+        with pytest.raises(JournalLost, match="has version 3, meant 2"):
             opened()
 
 
@@ -352,9 +352,28 @@ def test_a_newer_journal_is_refused(opened, place):
         opened()
 
     assert str(refused.value) == (
-        "the journal has version 7, meant 1\nhint: a newer watchdog wrote it: "
+        "the journal has version 7, meant 2\nhint: a newer watchdog wrote it: "
         "run that one"
     )
+
+
+def test_a_journal_of_the_version_before_is_brought_on_by_its_writer(opened, place):
+    opened().append(AT, HELLO)
+    by_hand(
+        place,
+        ("ALTER TABLE turn DROP COLUMN looked",),
+        ("INSERT INTO turn VALUES (1, '2026-03-11T03:00:00+00:00', 'quiet', '{}')",),
+        ("PRAGMA user_version = 1",),
+    )
+
+    with pytest.raises(JournalLost, match="an older watchdog wrote it"):
+        Journal(place, read_only=True)
+    journal = opened()
+
+    assert journal.last_turn() == Turn(AT, "quiet")
+    assert [entry.event for entry in journal.entries()] == [HELLO]
+    journal.mark(Turn(AT, "loud", looked=AT))
+    assert journal.last_turn() == Turn(AT, "loud", looked=AT)
 
 
 def test_an_event_of_a_kind_that_is_not_known_is_refused(opened, place):

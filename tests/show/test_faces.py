@@ -20,6 +20,7 @@ from tests.worlds import (
     asked,
     breached,
     entries,
+    readiness,
     rules,
     started,
 )
@@ -40,8 +41,8 @@ from watchdog.show.metrics import Pulse
 from watchdog.show.status import picture, words
 
 POLL = 5 * SECOND
-CLEAR = (verdict("clear"), verdict("clear", HTTP_5XX.name))
-TURN = Turn(AT, "watching v1.3.0", {AWB.name: "0 of 40 failed"})
+CLEAR = (verdict("clear"), verdict("clear", HTTP_5XX.name), readiness())
+TURN = Turn(AT, "watching v1.3.0", {AWB.name: "0 of 40 failed"}, looked=AT)
 
 
 def shown(*events, turn=TURN, at=AT, release=None, **chosen):
@@ -219,7 +220,8 @@ def test_promotion_is_503_when_nobody_is_watching():
 def test_a_version_without_a_file_is_paused_and_not_open():
     words_ = "v1.4.0 runs without a release file of its own"
     pause = PromotionPaused("v1.4.0", words_)
-    place = Place(started("v1.4.0"), pause, *CLEAR, default=a_release(""))
+    ready = readiness("v1.4.0", "")
+    place = Place(started("v1.4.0"), pause, *CLEAR, ready, default=a_release(""))
 
     assert place.gate("v1.4.0") == (
         423,

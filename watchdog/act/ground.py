@@ -45,7 +45,7 @@ def can_start(engine: Engine, folder: Path, swap: Swap) -> None:
         EngineRefused: something is gone.
     """
     for name in swap.networks:
-        if not engine.has_network(name):
+        if engine.network(name) is None:
             raise EngineRefused(
                 f"network {name}, which {swap.name} was on, is gone",
                 f"`docker network create {name}`, with the options that it had",

@@ -14,11 +14,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from watchdog.approve.answer import Reply
 from watchdog.decide.ledger import find, may_vouch
 from watchdog.decide.order import target_of
+from watchdog.decide.retention import may_release
 from watchdog.facts.event import (
     HoldLifted,
     HoldPlaced,
     OrderGiven,
     PairProvedGood,
+    RetentionReleased,
     WayChosen,
 )
 from watchdog.facts.problem import Problem
@@ -65,6 +67,11 @@ class _Resume(_Strict):
     reason: _Text = ""
 
 
+class _Let(_Strict):
+    which: _Some
+    reason: _Some
+
+
 class _Rollback(_Strict):
     to: _Text = ""
     reason: _Some
@@ -105,6 +112,7 @@ class Orders:
             "rollback": (_Rollback, self._rollback),
             "drill": (_Drill, self._drill),
             "repair": (_Repair, self._repair),
+            "retention-release": (_Let, self._release),
         }
 
     def take(self, kind: str, order: Mapping[str, Any], at: datetime) -> Reply:
@@ -140,6 +148,18 @@ class Orders:
         words = f"{order.by} vouched for {version}{why}"
         self._memory.add(at, PairProvedGood(known.pair.key, words, vouched_by=order.by))
         return {"words": words}
+
+    def _release(self, order: _Let, at: datetime) -> dict[str, str]:
+        standing = self._memory.standing
+        running = standing.running.pair.version if standing.running else ""
+        known = find(standing, order.which)
+        may_release(standing, self._releases.for_version(running), self._rules, known)
+        version = known.pair.version
+        words = f"{order.by} released {version}: {order.reason}"
+        self._memory.add(
+            at, RetentionReleased(known.pair.key, version, order.by, words)
+        )
+        return {"words": f"{words}; it is held no more, and may be deleted"}
 
     def _hold(self, order: _Hold, at: datetime) -> dict[str, str]:
         standing = self._memory.standing

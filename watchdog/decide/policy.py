@@ -263,8 +263,8 @@ def promotion(
 
     *release* is the file that is in force for it. A pause lasts until a person
     resumes it. Not running here without ever having been proved good, not having
-    measured yet, not seeing what runs, and being blind for longer than
-    ``blind_for``, pause for as long as they last.
+    measured yet, not seeing what runs, being blind for longer than ``blind_for``, and
+    having no way back, pause for as long as they last.
     """
     if release is None:
         return (f"{version} has no release file: nothing is watched",)
@@ -289,8 +289,7 @@ def promotion(
         reasons.append(s.unclear.words)
     if s.rollback and s.rollback.started.what == "drill":
         reasons.append(f"a drill is under way: {s.rollback.started.cause}")
-    if s.unreplayable:
-        reasons.append(f"it could not be rolled back: {s.unreplayable}")
+    reasons += _no_way_back(s)
     for trigger in release.triggers:
         seen = s.verdicts.get(trigger.name)
         if trigger.observe_only:
@@ -307,6 +306,19 @@ def promotion(
                 f"{seen.changed.words}"
             )
     return tuple(reasons)
+
+
+def _no_way_back(s: Standing) -> list[str]:
+    """Say why what runs could not be rolled back, as it was seen last.
+
+    That there is no target yet says nothing against a pair that proved itself here.
+    """
+    seen, known = s.readiness, s.running_pair
+    if seen is None or known is None or seen.running != known.pair.key or seen.ready:
+        return []
+    excused = bool(known.good) and not seen.key
+    lacks = seen.lacks[1:] if excused else seen.lacks
+    return [f"it could not be rolled back: {lack.words}" for lack in lacks]
 
 
 def differ(one: Pair, other: Pair) -> bool:

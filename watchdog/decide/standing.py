@@ -12,10 +12,14 @@ from watchdog.facts.event import (
     BreachConfirmed,
     ClockStepped,
     Entry,
+    Event,
     FarEndBack,
     FarEndLost,
     HoldLifted,
     HoldPlaced,
+    ImageHeld,
+    ImageLetGo,
+    ImageLost,
     IncidentClosed,
     OrderGiven,
     OrderRefused,
@@ -23,16 +27,17 @@ from watchdog.facts.event import (
     PairQuarantined,
     PairStarted,
     PairUnclear,
-    PairUnreplayable,
     PromotionChanged,
     PromotionPaused,
     PromotionResumed,
     QuestionAsked,
     QuestionClosed,
+    ReadinessChanged,
     RecoveryMissed,
     RecoverySeen,
     ReleaseArmed,
     Reminded,
+    RetentionReleased,
     RollbackEnded,
     RollbackMended,
     RollbackRefused,
@@ -168,7 +173,10 @@ class Standing:
     pair_since: datetime | None = None
     before_since: datetime | None = None
     unclear: PairUnclear | None = None
-    unreplayable: str = ""
+    readiness: ReadinessChanged | None = None
+    readiness_since: datetime | None = None
+    images: dict[str, ImageHeld | ImageLost] = field(default_factory=dict)
+    released: dict[str, str] = field(default_factory=dict)
     unproven_since: datetime | None = None
     pairs: dict[str, KnownPair] = field(default_factory=dict)
     verdicts: dict[str, SeenVerdict] = field(default_factory=dict)
@@ -250,8 +258,8 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return _started(s, entry, event)
         case PairUnclear():
             return replace(s, unclear=event, unproven_since=at)
-        case PairUnreplayable(words=words):
-            return replace(s, unreplayable=words)
+        case ReadinessChanged():
+            return replace(s, readiness=event, readiness_since=at)
         case PairProvedGood(key=key) if key in s.pairs:
             return replace(s, pairs=s.pairs | {key: _good(s.pairs[key], at, event)})
         case PairQuarantined(key=key, words=words) if key in s.pairs:
@@ -392,6 +400,19 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             rest = {w: why for w, why in s.lost.items() if w != what}
             return replace(s, lost=rest)
         case _:
+            return _after_keeping(s, event)
+
+
+def _after_keeping(s: Standing, event: Event) -> Standing:
+    match event:
+        case ImageHeld(key=key) | ImageLost(key=key):
+            return replace(s, images=s.images | {key: event})
+        case ImageLetGo(key=gone):
+            rest = {key: image for key, image in s.images.items() if key != gone}
+            return replace(s, images=rest)
+        case RetentionReleased(key=key, words=words):
+            return replace(s, released=s.released | {key: words})
+        case _:
             # What a standing does not count: refusals without an incident, reports.
             return s
 
@@ -414,9 +435,10 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         pair_since=pair_since,
         before_since=before_since,
         unclear=None,
-        unreplayable="",
         unproven_since=entry.at,
         pairs=s.pairs | {event.pair.key: known},
+        # Deployed again, it is wanted again.
+        released={k: w for k, w in s.released.items() if k != event.pair.key},
     )
     if s.running is not None and s.running.containers == event.containers:
         return seen  # only the sight of it was lost: what was latched stays

@@ -12,11 +12,12 @@ from watchdog.facts.event import (
     FarEndLost,
     HoldLifted,
     HoldPlaced,
+    ImageLost,
     PairUnclear,
-    PairUnreplayable,
     PromotionChanged,
     QuestionAsked,
     QuestionClosed,
+    ReadinessChanged,
     RecoveryMissed,
     RecoverySeen,
     ReleaseUnfiled,
@@ -151,9 +152,13 @@ def _seen(event: object) -> Told | None:
             return "watch.unproven", WARNING, title, f"{words}; {hint}"
         case PairUnclear(words=words, split=True):
             return "pair.split", CRITICAL, "the pair is split", words
-        case PairUnreplayable(words=words):
-            title = "it could not be rolled back"
-            return "pair.unreplayable", WARNING, title, words
+        case ReadinessChanged(ready=False, target=target, lacks=lacks) if target:
+            words = "; ".join(lack.sentence for lack in lacks)
+            title = f"it could not be rolled back to {target}"
+            return "readiness.lost", WARNING, title, words
+        case ImageLost(version=version, words=words, hint=hint):
+            title = f"the image of {version} is not held"
+            return "image.lost", WARNING, title, f"{words}; {hint}"
         case ReleaseUnfiled(words=words):
             return "release.unfiled", WARNING, "no release file", words
         case FarEndLost(what=what, words=words) if what not in _TOLD_OTHERWISE:

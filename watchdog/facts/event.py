@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias, get_args
 
+from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Pair
 from watchdog.facts.plan import Plan, Step
 
@@ -46,9 +47,67 @@ class PairUnclear:
 
 @dataclass(frozen=True, slots=True)
 class PairUnreplayable:
-    """The stack holds something that a rollback could not put back."""
+    """The stack holds something that a rollback could not put back.
+
+    Not written any more: readiness says it, for as long as it lasts.
+    """
 
     release: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessChanged:
+    """Whether it could be rolled back right now became another answer.
+
+    *running* and *key* are the pairs that it is about, by their keys; *target* is the
+    version of the latter. Both are empty when there is no target, which is then the
+    first of the *lacks*.
+    """
+
+    running: str
+    target: str
+    key: str
+    ready: bool
+    words: str
+    lacks: tuple[Lack, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeld:
+    """The image of a retained pair is here, and kept from being cleaned away."""
+
+    key: str
+    version: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLost:
+    """The image of a retained pair is gone, or nothing keeps it."""
+
+    key: str
+    version: str
+    words: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLetGo:
+    """Nothing keeps the image of a released pair any more; it was not deleted."""
+
+    key: str
+    version: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionReleased:
+    """A person says that a pair need not stay restorable."""
+
+    key: str
+    version: str
+    by: str
     words: str
 
 
@@ -504,6 +563,11 @@ Event: TypeAlias = (
     | PairStarted
     | PairUnclear
     | PairUnreplayable
+    | ReadinessChanged
+    | ImageHeld
+    | ImageLost
+    | ImageLetGo
+    | RetentionReleased
     | PairProvedGood
     | PairQuarantined
     | ReleaseUnfiled

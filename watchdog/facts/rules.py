@@ -26,5 +26,7 @@ class Rules:
     prove_within: timedelta
     stop_within: timedelta
     daily_limit: int
+    readiness_every: timedelta = timedelta(seconds=30)
+    retain: int = 3
     observe_only: bool = False
     smoke: tuple[SmokeCheck, ...] = ()

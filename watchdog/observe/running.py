@@ -9,6 +9,7 @@ from typing import Any
 
 from watchdog.decide.plan import is_nameless
 from watchdog.engine import Engine
+from watchdog.facts.lack import Lack
 from watchdog.facts.pair import (
     Found,
     HeldManifest,
@@ -19,8 +20,9 @@ from watchdog.facts.pair import (
     Replica,
     Running,
 )
-from watchdog.facts.plan import Deployed
+from watchdog.facts.plan import Deployed, Plan
 from watchdog.facts.problem import Problem
+from watchdog.observe.lacks import lacks
 from watchdog.observe.obstacles import chosen_macs, compose_files, obstacles
 from watchdog.stack_folder import StackFolder
 
@@ -190,6 +192,11 @@ class Stack:
                 there = str(labels.get(_FOLDER, "/"))
                 files |= compose_files(self._folder, there, labels.get(_FILES, ""))
         return files
+
+    def lacks(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
+        """Say what *plan* would not find as it needs it; looked at only."""
+        env_file = str(self._env.relative_to(self._folder))
+        return lacks(self._engine, target, plan, self._folder, env_file)
 
     def deployed(self, containers: tuple[str, ...]) -> dict[str, Deployed]:
         """Tell by service what a plan must know of the running containers.

@@ -4,7 +4,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from watchdog.facts.lack import Lack
 from watchdog.facts.pair import HeldManifest, NotKnown, Pair, Record, Running
+from watchdog.facts.plan import Plan
 from watchdog.facts.problem import Problem
 from watchdog.git import Git
 from watchdog.stack_folder import StackFolder
@@ -81,6 +83,16 @@ class WorkTree:
         """Say what keeps another tag from being checked out now."""
         changed = self._git.changes()
         return (f"{changed}; commit or stash them",) if changed else ()
+
+    def lacks(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
+        """Say what *plan* would not find: the commit."""
+        del plan
+        commit = target.pair.image.removeprefix(COMMIT)
+        if self._git.commit(commit):
+            return ()
+        version = target.pair.version
+        words = f"commit {commit[:12]} of {version} is not in {self._folder}"
+        return (Lack(words, "fetch it: `git fetch --tags`"),)
 
     def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
         """Give nothing: only the service itself says how it is."""

@@ -24,7 +24,7 @@ from watchdog.facts.problem import Claimed, Held, JournalLost
 from watchdog.roles import Turn
 
 _APPLICATION = 0x444D5357  # "DMSW"
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = (
     """CREATE TABLE event (
         seq INTEGER PRIMARY KEY,
@@ -43,9 +43,12 @@ _SCHEMA = (
         only INTEGER PRIMARY KEY CHECK (only = 1),
         at TEXT NOT NULL,
         words TEXT NOT NULL,
-        verdicts TEXT NOT NULL
+        verdicts TEXT NOT NULL,
+        looked TEXT
     ) STRICT""",
 )
+# From the version before to that one; a journal is brought on when it is opened.
+_STEPS = {2: "ALTER TABLE turn ADD COLUMN looked TEXT"}
 _APPEND = """INSERT INTO event (seq, at, kind, body, claim, previous, hash)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 _READ = (
@@ -53,8 +56,9 @@ _READ = (
 )
 _PUT = "INSERT OR IGNORE INTO blob (sha256, bytes) VALUES (?, ?)"
 _GET = "SELECT bytes FROM blob WHERE sha256 = ?"
-_MARK = "INSERT OR REPLACE INTO turn (only, at, words, verdicts) VALUES (1, ?, ?, ?)"
-_TURN = "SELECT at, words, verdicts FROM turn"
+_MARK = """INSERT OR REPLACE INTO turn (only, at, words, verdicts, looked)
+    VALUES (1, ?, ?, ?, ?)"""
+_TURN = "SELECT at, words, verdicts, looked FROM turn"
 _GENESIS = "0" * 64
 _NAME = "journal.db"
 # Says that a journal was here: a missing file and a new one look alike otherwise.
@@ -175,6 +179,8 @@ class Journal:
             db.execute(f"PRAGMA application_id = {_APPLICATION}")
             db.execute(f"PRAGMA user_version = {_VERSION}")
             db.execute("COMMIT")
+        elif version < _VERSION:
+            self._bring_on(db, version, read_only=read_only)
         elif version != _VERSION:
             raise JournalLost(
                 f"the journal has version {version}, meant {_VERSION}",
@@ -187,6 +193,20 @@ class Journal:
                     f"the journal is damaged: {sound}",
                     "move it aside for inspection, restore a backup; never delete it",
                 )
+
+    def _bring_on(
+        self, db: sqlite3.Connection, version: int, *, read_only: bool
+    ) -> None:
+        if read_only:
+            raise JournalLost(
+                f"the journal has version {version}, meant {_VERSION}",
+                "an older watchdog wrote it: start this one once, it goes on with it",
+            )
+        db.execute("BEGIN IMMEDIATE")
+        for step in range(version + 1, _VERSION + 1):
+            db.execute(_STEPS[step])
+        db.execute(f"PRAGMA user_version = {_VERSION}")
+        db.execute("COMMIT")
 
     def _last(self) -> tuple[int, str]:
         row = self._db.execute(
@@ -265,8 +285,10 @@ class Journal:
     def mark(self, turn: Turn) -> None:
         """Note that a turn is complete."""
         verdicts = json.dumps(dict(turn.verdicts))
+        looked = turn.looked.isoformat() if turn.looked else None
+        row = (turn.at.isoformat(), _sound(turn.words), verdicts, looked)
         with self._writing() as db:
-            db.execute(_MARK, (turn.at.isoformat(), _sound(turn.words), verdicts))
+            db.execute(_MARK, row)
 
     # -- reading -----------------------------------------------------------------
 
@@ -324,8 +346,13 @@ class Journal:
             row = self._db.execute(_TURN).fetchone()
         if row is None:
             return None
-        at, words, verdicts = row
-        return Turn(datetime.fromisoformat(at), str(words), json.loads(verdicts))
+        at, words, verdicts, looked = row
+        return Turn(
+            datetime.fromisoformat(at),
+            str(words),
+            json.loads(verdicts),
+            datetime.fromisoformat(looked) if looked else None,
+        )
 
 
 def _text(event: Event) -> str:

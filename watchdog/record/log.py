@@ -24,6 +24,9 @@ from watchdog.facts.event import (
     FarEndLost,
     HoldLifted,
     HoldPlaced,
+    ImageHeld,
+    ImageLetGo,
+    ImageLost,
     IncidentClosed,
     OrderGiven,
     OrderRefused,
@@ -37,11 +40,13 @@ from watchdog.facts.event import (
     PromotionResumed,
     QuestionAsked,
     QuestionClosed,
+    ReadinessChanged,
     RecoveryMissed,
     RecoverySeen,
     ReleaseArmed,
     ReleaseUnfiled,
     Reminded,
+    RetentionReleased,
     RollbackEnded,
     RollbackMended,
     RollbackRefused,
@@ -61,6 +66,7 @@ from watchdog.facts.event import (
     WentBack,
     WouldHaveActed,
 )
+from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Pair
 from watchdog.facts.plan import Plan, Step
 
@@ -70,6 +76,11 @@ NAMES: dict[type[Event], tuple[str, str]] = {
     PairStarted: ("info", "observe.pair_started"),
     PairUnclear: ("warning", "observe.pair_unclear"),
     PairUnreplayable: ("error", "observe.pair_unreplayable"),
+    ImageHeld: ("info", "act.image_held"),
+    ImageLost: ("error", "act.image_lost"),
+    ImageLetGo: ("info", "act.image_let_go"),
+    RetentionReleased: ("warning", "approve.retention_released"),
+    ReadinessChanged: ("error", "decide.readiness_changed"),
     PairProvedGood: ("info", "decide.pair_known_good"),
     PairQuarantined: ("warning", "decide.pair_quarantined"),
     ReleaseUnfiled: ("warning", "observe.release_unfiled"),
@@ -133,8 +144,15 @@ def opened(form: str, level: str, out: TextIO) -> Callable[[Entry], None]:
 
     def say(entry: Entry) -> None:
         severity, name = NAMES[type(entry.event)]
-        if isinstance(entry.event, VerdictChanged) and entry.event.kind == "blind":
-            severity = "warning"
+        match entry.event:
+            case VerdictChanged(kind="blind"):
+                severity = "warning"
+            case ReadinessChanged(ready=True):
+                severity = "info"
+            case ReadinessChanged(target=""):
+                severity = "warning"  # there was nothing that could be lost
+            case _:
+                pass
         stamp = entry.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         getattr(logger, severity)(
             name, at=stamp, seq=entry.seq, **fields_of(entry.event)
@@ -162,6 +180,8 @@ def _plain(value: Any) -> Any:
             return {"op": value.op, "kind": value.kind, "steps": len(value.steps)}
         case Step():
             return value.words
+        case Lack():
+            return clean(value.sentence)
         case datetime():
             return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         case timedelta():

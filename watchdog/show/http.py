@@ -10,6 +10,8 @@ from starlette.routing import Route
 
 from watchdog.decide.gate import digest_of, lasting
 from watchdog.decide.policy import promotion
+from watchdog.decide.ready import Answer, answer
+from watchdog.decide.retention import why_it_stays
 from watchdog.facts.rules import Rules
 from watchdog.roles import Filed, Remembers
 from watchdog.show.metrics import Pulse, Standings, page
@@ -37,11 +39,19 @@ class Faces:
         self._poll = poll
         self._now = now
         self._pulse = pulse
-        self._standings = Standings(lambda: memory.standing, memory.last_turn, pulse)
+        self._standings = Standings(
+            lambda: memory.standing,
+            memory.last_turn,
+            pulse,
+            lambda: self._could().ready,
+        )
 
     def public(self) -> list[Route]:
         """Build what the pipeline may ask."""
-        return [Route("/v1/promotion/{release}", self._promotion, methods=["GET"])]
+        return [
+            Route("/v1/promotion/{release}", self._promotion, methods=["GET"]),
+            Route("/v1/retention/{release}", self._retention, methods=["GET"]),
+        ]
 
     def private(self) -> list[Route]:
         """Build what only the box itself may ask."""
@@ -60,6 +70,9 @@ class Faces:
         if release is None or (release.is_default and version not in seen):
             return _problem(404, "unknown", f"no release file for {version}")
         reasons = promotion(standing, version, release, self._rules, self._now())
+        could, running = self._could(), standing.running
+        if running and running.pair.version == version and could.ready is None:
+            reasons = (*reasons, could.words)
         if not self._pulse().is_fresh:
             return _problem(503, "not_watching", "the last full turn is too old")
         if reasons:
@@ -78,6 +91,23 @@ class Faces:
             return JSONResponse(body, 423)
         return JSONResponse({"release": version, "state": "open", "reasons": []})
 
+    async def _retention(self, request: Request) -> Response:
+        version, standing = request.path_params["release"], self._memory.standing
+        known = [k for k in standing.pairs.values() if k.pair.version == version]
+        if not known:
+            return _problem(404, "unknown", f"no pair {version} ever ran here")
+        if not self._pulse().is_fresh:
+            return _problem(503, "not_watching", "the last full turn is too old")
+        running = standing.running
+        release = self._releases.for_version(running.pair.version if running else "")
+        found = [why_it_stays(standing, release, self._rules, k) for k in known]
+        reasons = [why for why in found if why]
+        state = "must stay" if reasons else "may go"
+        return JSONResponse(
+            {"release": version, "state": state, "reasons": reasons},
+            423 if reasons else 200,
+        )
+
     async def _alive(self, _: Request) -> Response:
         return JSONResponse({"alive": True})
 
@@ -93,6 +123,18 @@ class Faces:
         if standing.rollback:
             body["words"] = "a rollback is under way"
         return JSONResponse(body, 200 if ready else 503)
+
+    def _could(self) -> Answer:
+        standing, turn = self._memory.standing, self._memory.last_turn()
+        running = standing.running
+        version = running.pair.version if running else ""
+        return answer(
+            standing,
+            self._releases.for_version(version),
+            turn.looked if turn else None,
+            self._rules,
+            self._now(),
+        )
 
     async def _metrics(self, _: Request) -> Response:
         text = page(self._standings)

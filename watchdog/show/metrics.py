@@ -36,7 +36,10 @@ class Standings(Collector):
         standing: Callable[[], Standing],
         turn: Callable[[], Turn | None],
         pulse: Callable[[], Pulse],
+        ready: Callable[[], bool | None],
     ) -> None:
+        """*ready* says whether it could be rolled back now; None: not known."""
+        self._ready = ready
         self._standing = standing
         self._turn = turn
         self._pulse = pulse
@@ -50,7 +53,7 @@ class Standings(Collector):
         )
         yield _gauge("watchdog_turn_seconds", "How long the last turn took", pulse.took)
         yield _gauge(
-            "watchdog_ready",
+            "watchdog_watching",
             "1 if a full turn ended in the last 3 polls",
             pulse.is_fresh,
         )
@@ -76,6 +79,9 @@ class Standings(Collector):
         for release in s.paused:
             paused.add_metric([release], 1.0)
         yield paused
+        could = self._ready()
+        if could is not None:
+            yield _gauge("watchdog_ready", "1 if it could be rolled back now", could)
         running = GaugeMetricFamily(
             "watchdog_running_pair", "1 for what runs", labels=["release", "standing"]
         )

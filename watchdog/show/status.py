@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watchdog.decide.policy import choose_target, promotion
+from watchdog.decide.ready import answer
 from watchdog.decide.standing import Standing
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
@@ -23,8 +24,11 @@ def picture(
     target = choose_target(s, release)
     running = s.running
     version = running.pair.version if running else ""
-    reasons = promotion(s, version, release, rules, at) if running else ()
     fresh = turn is not None and abs(at - turn.at) <= 3 * poll
+    could = answer(s, release, turn.looked if turn else None, rules, at)
+    reasons = promotion(s, version, release, rules, at) if running else ()
+    if running and fresh and could.ready is None:
+        reasons = (*reasons, could.words)
     return {
         "name": rules.name,
         "at": stamp(at),
@@ -41,7 +45,14 @@ def picture(
         if running
         else None,
         "unclear": s.unclear.words if s.unclear else "",
-        "unreplayable": s.unreplayable,
+        "readiness": {
+            "ready": could.ready,
+            "target": could.target,
+            "words": could.words,
+            "lacks": [{"words": x.words, "hint": x.hint} for x in could.lacks],
+            "since": stamp(could.since) if could.since else None,
+            "looked": stamp(turn.looked) if turn and turn.looked else None,
+        },
         "armed": s.armed,
         "unproven": s.unproven,
         "hold": s.hold.words if s.hold else "",
@@ -87,6 +98,8 @@ def words(whole: dict[str, Any]) -> str:
         last = whole["last_turn"]
         when = f"the last turn ended {last['at']}" if last else "it never turned"
         lines.append(f"NOT WATCHING: {when}; is `watchdog run` up?")
+    if running:
+        lines += _readiness_lines(whole["readiness"])
     for what, why in whole["unreachable"].items():
         lines.append(f"unreachable    {what}: {why}")
     if whole["unclear"]:
@@ -109,6 +122,14 @@ def words(whole: dict[str, Any]) -> str:
         if whole[part]:
             lines.append(f"{part.replace('_', ' '):<15}{whole[part]['words']}")
     return "\n".join(lines)
+
+
+def _readiness_lines(could: dict[str, Any]) -> list[str]:
+    lines = [could["words"]]
+    for lack in could["lacks"]:
+        lines.append(f"               - {lack['words']}")
+        lines += [f"                 hint: {lack['hint']}"] if lack["hint"] else []
+    return lines
 
 
 def _first(whole: dict[str, Any]) -> str:

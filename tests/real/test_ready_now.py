@@ -1,0 +1,66 @@
+"""Could it be rolled back right now? Asked of a real stack in which things get lost."""
+
+import json
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+pytestmark = pytest.mark.real
+
+
+def test_it_is_said_whether_a_rollback_could_begin_and_why_not(stage):
+    it = stage()
+    it.settings(readiness_every="1s")
+    it.compose("up", "-d", "--no-build", "--wait")
+    kept = it.stack / "manifests/meesho.v1.2.0.manifest.json"
+    with it.scanning():
+        it.watch()
+        first = it.until("decide.readiness_changed")
+        assert (first["ready"], first["level"]) == (False, "warning")
+        assert "bake_time" in first["lacks"][0]
+        it.until("decide.pair_known_good", 120)
+        it.deploy("v1.3.1")
+        it.until("decide.readiness_changed", 60, ready=True, target="v1.2.0")
+        assert said(it)[1].startswith("could roll back to v1.2.0 now: yes (since ")
+        assert ready(it) == 1.0
+
+        data = kept.read_bytes()
+        kept.write_bytes(data + b"\n")
+        (it.stack / "data").rename(it.stack / "data-away")
+        it.until("decide.readiness_changed", 30, count=3)
+        status = said(it)
+        assert status[1].startswith("could roll back to v1.2.0 now: no (since ")
+        assert "manifests/meesho.v1.2.0.manifest.json is " in status[2]
+        assert "               - data, which dms mounts, is not in" in status[4]
+        assert ready(it) == 0.0
+        gate = httpx.get(f"{it.decisions}/v1/promotion/v1.3.1")
+        assert gate.status_code == 423
+        assert any("data, which dms mounts" in one for one in gate.json()["reasons"])
+
+        kept.write_bytes(data)
+        (it.stack / "data-away").rename(it.stack / "data")
+        it.until("decide.readiness_changed", 30, count=2, ready=True)
+
+    levels = [
+        e["level"] for e in it.story() if e["event"].endswith("readiness_changed")
+    ]
+    assert "error" in levels
+    events = [e["event"] for e in it.story()]
+    assert "act.rollback_started" not in events
+
+
+def said(it):
+    """Give the lines of ``watchdog status`` on the stage."""
+    words = [sys.executable, "-m", "watchdog", "status", "-c"]
+    words.append(str(it.config / "watchdog.yaml"))
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()
+
+
+def ready(it):
+    """Give the metric."""
+    text = httpx.get(f"{it.private}/metrics").text
+    found = [line for line in text.splitlines() if line.startswith("watchdog_ready ")]
+    return float(json.loads(found[0].split()[1])) if found else None

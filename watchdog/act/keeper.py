@@ -1,0 +1,114 @@
+"""Keeps the images of old pairs from being cleaned away; deletes none itself.
+
+Docker removes no image that a container refers to, not even with ``image prune -a``.
+So each has a container of ours that is never started, made from a name of ours: the
+engine's newer image store spares the names that containers were made from, and only
+those.
+"""
+
+import re
+from typing import Any
+
+from watchdog.engine import Engine
+from watchdog.facts.pair import Record
+from watchdog.facts.problem import EngineRefused
+
+HOLDS = "io.flexli.watchdog.holds"
+PROJECT = "io.flexli.watchdog.project"
+_REPOSITORY = "rollback-watchdog-keep"
+_NEVER_STARTED = "/held-for-a-rollback/never-started"
+_TAGGED = re.compile(r"(?P<repository>[^@]+):(?P<tag>[\w][\w.-]{0,127})")
+
+
+class Keeper:
+    """Holds images for one Compose project. It touches nothing but its own."""
+
+    def __init__(self, engine: Engine, project: str) -> None:
+        self._engine = engine
+        self._project = project
+
+    def hold(self, record: Record) -> str:
+        """See that the image of *record* is here and held; pull it if it is gone.
+
+        Raises:
+            EngineRefused: it is gone, or cannot be held.
+            Unreachable: not known.
+        """
+        image = self._engine.image(record.pair.image) or self._fetched(record)
+        id_, keep = str(image["Id"]), self._name_of(record)
+        named = self._engine.image(keep)
+        if named is None or named["Id"] != id_:
+            self._engine.tag(id_, *keep.split(":"))
+        # What Compose knows it by; a tag that means something else by now stays.
+        known_as = _TAGGED.fullmatch(record.image_ref)
+        if known_as and self._engine.image(record.image_ref) is None:
+            self._engine.tag(id_, known_as["repository"], known_as["tag"])
+        holder = f"{self._project}-holds-{record.pair.version}-{record.pair.short}"
+        if not self._holders(record):
+            self._engine.create(holder, self._body(record, image, keep), {})
+        return f"image {id_.removeprefix('sha256:')[:12]} is held by {holder}"
+
+    def let_go(self, record: Record) -> str:
+        """Take our container and our name away; the image itself stays.
+
+        Raises:
+            EngineRefused: Docker said no.
+            Unreachable: not known.
+        """
+        for holder in self._holders(record):
+            self._engine.remove(str(holder["Id"]))
+        keep = self._name_of(record)
+        image = self._engine.image(keep)
+        tags = (image or {}).get("RepoTags") or ()
+        if image is not None and len(tags) > 1:
+            self._engine.untag(keep)
+        elif image is not None:
+            # Taking the last name away would delete the image.
+            return f"nothing holds it; its only name is ours, {keep}"
+        return "nothing holds it"
+
+    def _fetched(self, record: Record) -> dict[str, Any]:
+        what = f"the image of {record.pair.version}, {record.pair.image[:19]}, is gone"
+        said = "no registry is known to have it"
+        for name in record.repo_digests:
+            repository, _, digest = name.partition("@")
+            try:
+                self._engine.pull(repository, digest)
+            except EngineRefused as refused:
+                said = refused.words
+                continue
+            image = self._engine.image(record.pair.image)
+            if image is not None:
+                return image
+            said = f"{name} is another image"
+        raise EngineRefused(
+            f"{what}, and could not be pulled: {said}",
+            "push or load it again while somebody still has it",
+        )
+
+    def _holders(self, record: Record) -> list[dict[str, Any]]:
+        ours = {HOLDS: record.pair.short, PROJECT: self._project}
+        return self._engine.containers(ours)
+
+    def _name_of(self, record: Record) -> str:
+        return f"{_REPOSITORY}:{self._project[:100]}.{record.pair.short}"
+
+    def _body(self, record: Record, image: dict[str, Any], keep: str) -> dict[str, Any]:
+        config = image.get("Config") or {}
+        # An image that Compose built carries labels by which it finds containers.
+        blank = {key: "" for key in config.get("Labels") or () if "docker." in key}
+        return {
+            "Image": keep,
+            # Nothing that the image holds: started by mistake, it fails at once.
+            "Entrypoint": [_NEVER_STARTED],
+            "Labels": blank | {HOLDS: record.pair.short, PROJECT: self._project},
+            "HostConfig": {
+                "NetworkMode": "none",
+                "RestartPolicy": {"Name": "no"},
+                # Else the engine makes a volume for each that the image declares.
+                "Mounts": [
+                    {"Type": "tmpfs", "Target": place}
+                    for place in config.get("Volumes") or ()
+                ],
+            },
+        }

@@ -1,0 +1,20 @@
+"""What keeps the target from being put back now, in words."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """One thing that is not as a rollback needs it: what is seen, and what to do.
+
+    *mendable*: a rollback would try to mend it by itself, and may still succeed.
+    """
+
+    words: str
+    hint: str = ""
+    mendable: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """Both halves, as one line for people."""
+        return f"{self.words} ({self.hint})" if self.hint else self.words

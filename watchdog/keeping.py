@@ -1,0 +1,73 @@
+"""Holds the images of what must stay restorable, and lets released ones go."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchdog.decide.retention import retained
+from watchdog.decide.standing import KnownPair
+from watchdog.facts.event import ImageHeld, ImageLetGo, ImageLost
+from watchdog.facts.problem import JournalLost, Problem, Unreachable
+from watchdog.facts.rules import Rules
+from watchdog.roles import Filed, Keeper, Remembers
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Looks at every retained pair, and journals what became otherwise.
+
+    It turns on its own beside the watch: pulling an image may take minutes.
+    """
+
+    keeper: Keeper
+    memory: Remembers
+    releases: Filed
+    rules: Rules
+
+    def turn(self, at: datetime) -> None:
+        """Hold what must be held; an engine that is away is for the watch to say."""
+        standing = self.memory.standing
+        running = standing.running
+        if running is None or standing.rollback or self.rules.observe_only:
+            return
+        release = self.releases.for_version(running.pair.version)
+        try:
+            kept = retained(standing, release, self.rules)
+            for known in kept:
+                self._hold(known, at)
+            # What was released and is the target by now is wanted again.
+            wanted = {known.pair.key for known in kept}
+            for key in standing.released:
+                if key in standing.images and key not in wanted:
+                    self._let_go(standing.pairs[key], at)
+        except Unreachable:
+            return
+
+    def _hold(self, known: KnownPair, at: datetime) -> None:
+        key, version = known.pair.key, known.pair.version
+        now: ImageHeld | ImageLost
+        missing = self.memory.missing(known.record)
+        try:
+            now = (
+                ImageLost(key, version, missing, f"deploy {version} again")
+                if missing
+                else ImageHeld(
+                    key, version, self.keeper.hold(self.memory.record(known.record))
+                )
+            )
+        except (Unreachable, JournalLost):
+            raise
+        except Problem as problem:
+            now = ImageLost(key, version, problem.words, problem.hint)
+        if now != self.memory.standing.images.get(key):
+            self.memory.add(at, now)
+
+    def _let_go(self, known: KnownPair, at: datetime) -> None:
+        if self.memory.missing(known.record):
+            return
+        try:
+            words = self.keeper.let_go(self.memory.record(known.record))
+        except (Unreachable, JournalLost):
+            raise
+        except Problem:
+            return  # at the next look
+        self.memory.add(at, ImageLetGo(known.pair.key, known.pair.version, words))
