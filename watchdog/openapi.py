@@ -60,6 +60,18 @@ def openapi(version: str) -> dict[str, Any]:
                     },
                 )
             },
+            "/v1/retention/{release}": {
+                "get": _get(
+                    "May what is kept of this release be deleted?",
+                    "release",
+                    {
+                        "200": "it may go",
+                        "423": "it must stay, with the reasons",
+                        "404": "it never ran here",
+                        "503": "nobody is watching",
+                    },
+                )
+            },
             "/v1/promotion/{release}/decision": {
                 "post": _post("Resume a paused release.", "release", "Resume", {})
             },
