@@ -347,6 +347,7 @@ def stage(url, tmp_path_factory):
     text = text.replace("http://localhost:9090", url)
     text = text.replace("/stack", str(folder)).replace("/var/lib", str(folder))
     (folder / "watchdog.yaml").write_text(text)
+    (folder / "approvers.yaml").write_text((here / "approvers.yaml").read_text())
     (folder / "releases").mkdir()
     (folder / "releases" / "v1.3.0.yaml").write_text(
         (here / "releases" / "v1.3.0.yaml")
