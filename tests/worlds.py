@@ -643,6 +643,7 @@ class World:
             memory=self.memory,
             rules=self.rules,
             clock=self.clock,
+            lasting=0.0,  # no container here dies in silence
         )
 
     def eyes(self):

@@ -31,6 +31,7 @@ from watchdog.facts.smoke import SmokeCheck
 from watchdog.roles import Clock, Doer, Eyes, Remembers
 from watchdog.verify.proof import Answer, NotYet, Proven, prove
 
+_LASTING = 2.0  # s; an init starts at once, and what it starts dies a moment later
 _BETWEEN_LOOKS = 0.05  # s; a look is a few GETs, and a proof late is a rollback late
 _BETWEEN_SMOKE = 1.0  # s; a smoke check is the stack's own work
 _MOST_APART = timedelta(minutes=1)  # two tries of a way back that is stuck
@@ -53,6 +54,7 @@ class Transaction:
     memory: Remembers
     rules: Rules
     clock: Clock
+    lasting: float = _LASTING
 
     def carry_out(self, rollback: Rollback) -> str:
         """Go on with the plan from wherever the world shows that it stands."""
@@ -370,10 +372,17 @@ class Transaction:
         """Wait until what runs is proved to be *meant*, within ``prove_within``."""
         patience = self.rules.prove_within.total_seconds()
         deadline = self.clock.monotonic() + patience
+        proven_since: float | None = None
         while True:
             outcome = self._look(meant, as_it_was=as_it_was)
             if isinstance(outcome, Proven):
-                return outcome.words
+                now = self.clock.monotonic()
+                proven_since = now if proven_since is None else proven_since
+                if outcome.watched or now - proven_since >= self.lasting:
+                    return outcome.words
+                self.clock.pause(_BETWEEN_SMOKE)
+                continue
+            proven_since = None
             if outcome.hopeless or self.clock.monotonic() >= deadline:
                 raise NotProven(
                     f"{meant.version} did not come up as meant within "
