@@ -562,6 +562,7 @@ class World:
         self.faulty = self.roster_faulty = None
         self.roster = a_roster()
         self.short = []
+        self.besides = tuple
         self.checked = Checked
         self.restart = "unless-stopped"
         self.networks = {"dms_default": {}, "dms_back": {"Aliases": ["db"]}}
@@ -670,7 +671,7 @@ class World:
             hands=self.transaction().hands,
             memory=self.memory,
             rules=self.rules,
-            room=lambda: tuple(self.short),
+            besides=lambda: (*self.short, *self.besides()),
         )
 
     def tenants_of(self, version):

@@ -68,7 +68,7 @@ class Checked:
 class Readiness:
     """Looks at everything that a rollback to the current target would need.
 
-    *room* says which folders that we write are short of space.
+    *besides* says what lacks whatever the target is: room, a list that must be there.
     """
 
     eyes: Eyes
@@ -76,7 +76,7 @@ class Readiness:
     hands: Doer
     memory: Remembers
     rules: Rules
-    room: Callable[[], tuple[Lack, ...]]
+    besides: Callable[[], tuple[Lack, ...]]
 
     def look(
         self,
@@ -125,7 +125,7 @@ class Readiness:
             raise
         except Problem as problem:
             found.append(Lack(problem.words, problem.hint))
-        found += self.room()
+        found += self.besides()
         if release is not None and not release.dri:
             found.append(Lack("no DRI is named, who could answer", "name one: `dri`"))
         return tuple(dict.fromkeys(found))

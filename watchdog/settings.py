@@ -262,6 +262,7 @@ class Stack(_Part):
     signatures: Literal["sshsig", "dsse", "exec"] = "sshsig"
     allowed_signers: Inside = "manifests/allowed_signers"
     revoked_signers: Inside | None = None
+    revoked_versions: Inside | None = None
     signature_namespace: OneLine = "manifest@dms"
     verifier: tuple[OneLine, ...] = ()
     verifier_timeout: Annotated[SomeTime, _under(timedelta(minutes=1))] = timedelta(

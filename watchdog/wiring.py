@@ -20,9 +20,16 @@ from watchdog.approve.slack import Buttons
 from watchdog.approve.webhook import Webhook
 from watchdog.channels import Telling, button_secret, telling_of
 from watchdog.cycle import Cycle
+from watchdog.decide.revoked import pauses_of
 from watchdog.engine import Engine
 from watchdog.executors import executor_of, keeper_of, stack_of
-from watchdog.facts.event import Entry, FarEndBack, FarEndLost, WatchStarted
+from watchdog.facts.event import (
+    Entry,
+    FarEndBack,
+    FarEndLost,
+    VersionsRevoked,
+    WatchStarted,
+)
 from watchdog.facts.pair import HeldManifest, Pair, Part
 from watchdog.facts.past import Track
 from watchdog.facts.problem import JournalLost, Problem
@@ -47,6 +54,7 @@ from watchdog.record.memory import Memory
 from watchdog.release_folder import ReleaseFolder
 from watchdog.roster_file import RosterFile
 from watchdog.schedule import RealClock, Schedule
+from watchdog.seal.revocations import Revocations
 from watchdog.seal.seals import Seals
 from watchdog.seal.trust import When
 from watchdog.settings import Settings, Smoke
@@ -124,6 +132,28 @@ def seals_of(settings: Settings) -> Seals:
         timeout=stack.verifier_timeout,
         tenant_key=stack.manifest_tenant_key or "",
         version_key=stack.manifest_version_key or "",
+    )
+
+
+def revocations_of(
+    settings: Settings, seals: Seals, memory: Memory, clock: RealClock
+) -> Revocations | None:
+    """Take from the settings which list of revoked versions counts; None for none."""
+    path = settings.stack.revoked_versions
+    if path is None:
+        return None
+
+    def note(listed: VersionsRevoked) -> None:
+        pauses = pauses_of(memory.standing.revoked, listed)
+        memory.add(clock.now(), listed, *pauses)
+
+    return Revocations(
+        seals.folder,
+        path,
+        trust=seals.trust,
+        now=clock.now,
+        last=lambda: (memory.standing.revoked, memory.standing.revoked_since),
+        note=note,
     )
 
 
@@ -242,7 +272,11 @@ def wire(
     memory = Memory(journal, heard)
     seals = seals_of(settings)
 
+    revocations = revocations_of(settings, seals, memory, clock)
+
     def sealed(pair: Pair, held: HeldManifest, data: bytes, signature: bytes) -> str:
+        if revocations:
+            revocations.check(pair, held)
         known = memory.standing.pairs.get(pair.key)
         when = When(clock.now(), known.first_seen if known else None)
         return seals.check(pair, held, data, signature, when)
@@ -273,7 +307,10 @@ def wire(
         hands=executor.hands,
         memory=memory,
         rules=rules,
-        room=lambda: short_of_space((settings.stack.directory, settings.state)),
+        besides=lambda: (
+            *short_of_space((settings.stack.directory, settings.state)),
+            *(revocations.lacks() if revocations else ()),
+        ),
     )
     cycle = Cycle(
         eyes=executor.eyes,

@@ -63,20 +63,22 @@ def test_less_than_four_digits_of_an_id_name_nothing():
 
 
 def test_a_quarantine_is_lifted_only_by_who_says_so():
-    known = find(standing(PairQuarantined(a_pair("v1.3.0").key, "it failed")), "v1.3.0")
+    s = standing(PairQuarantined(a_pair("v1.3.0").key, "it failed"))
+    known = find(s, "v1.3.0")
 
-    problem = refusal(may_vouch, known, missing="", even_though_quarantined=False)
+    problem = refusal(may_vouch, s, known, missing="", even_though_quarantined=False)
 
     assert problem.words == "v1.3.0 is quarantined: it failed"
     assert "--even-though-quarantined" in problem.hint
-    may_vouch(known, missing="", even_though_quarantined=True)
+    may_vouch(s, known, missing="", even_though_quarantined=True)
 
 
 def test_nobody_vouches_for_what_the_ledger_lost():
-    known = find(standing(), "v1.3.0")
+    s = standing()
+    known = find(s, "v1.3.0")
 
     problem = refusal(
-        may_vouch, known, missing="no bytes", even_though_quarantined=True
+        may_vouch, s, known, missing="no bytes", even_though_quarantined=True
     )
 
     assert problem.words == "v1.3.0 cannot be put back any more: no bytes"

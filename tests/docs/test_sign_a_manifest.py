@@ -10,6 +10,7 @@ import pytest
 
 from watchdog.facts.pair import HeldManifest, Pair
 from watchdog.facts.problem import Problem
+from watchdog.seal.revocations import Revocations
 from watchdog.seal.seals import Seals
 from watchdog.seal.trust import When
 from watchdog.stack_folder import StackFolder
@@ -25,8 +26,8 @@ def test_every_command_of_the_page_on_signing_does_what_it_says(tmp_path):
         pytest.skip("ssh-keygen is missing: install openssh-client")
     folder = StackFolder(tmp_path)
 
-    def checked(at, then=None, revoked=""):
-        seals = Seals(
+    def seals(revoked=""):
+        return Seals(
             folder=folder,
             form="sshsig",
             namespace="manifest@dms",
@@ -37,16 +38,18 @@ def test_every_command_of_the_page_on_signing_does_what_it_says(tmp_path):
             tenant_key="tenant",
             version_key="version",
         )
+
+    def checked(at, then=None, revoked=""):
         data, signature = folder.read(KEPT), folder.read(f"{KEPT}.sig")
         try:
-            return seals.check(PAIR, HELD, data, signature, When(at, then))
+            return seals(revoked).check(PAIR, HELD, data, signature, When(at, then))
         except Problem as problem:
             return problem.words
 
     july = datetime(2026, 7, 1, tzinfo=UTC)
     later = datetime(2027, 7, 1, tzinfo=UTC)
     blocks = re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    key, sign, verify, change, revoke, again = blocks
+    key, sign, verify, change, revoke, again, never = blocks
 
     def typed(block):
         subprocess.run(
@@ -65,3 +68,15 @@ def test_every_command_of_the_page_on_signing_does_what_it_says(tmp_path):
     assert "a revoked key" in checked(july, july, "manifests/revoked_signers")
     typed(again)
     assert checked(later, july, "manifests/revoked_signers") == "signature valid"
+    typed(never)
+    assert checked(later, july) == "signature valid"
+    revocations = Revocations(
+        folder,
+        "manifests/revoked_versions.json",
+        trust=seals().trust,
+        now=lambda: later,
+        last=lambda: (None, None),
+        note=lambda _: None,
+    )
+    with pytest.raises(Problem, match="revoked by the list of epoch 1: CVE-2026-1"):
+        revocations.check(PAIR, HELD)

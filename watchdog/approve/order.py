@@ -132,6 +132,7 @@ class Orders:
     def _vouch(self, order: _Vouch, at: datetime) -> dict[str, str]:
         known = find(self._memory.standing, order.which)
         may_vouch(
+            self._memory.standing,
             known,
             missing=self._memory.missing(known.record),
             even_though_quarantined=order.even_though_quarantined,

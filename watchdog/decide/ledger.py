@@ -2,6 +2,7 @@
 
 import re
 
+from watchdog.decide.revoked import why_revoked
 from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.problem import Problem
 
@@ -33,7 +34,9 @@ def find(s: Standing, which: str) -> KnownPair:
     )
 
 
-def may_vouch(known: KnownPair, *, missing: str, even_though_quarantined: bool) -> None:
+def may_vouch(
+    s: Standing, known: KnownPair, *, missing: str, even_though_quarantined: bool
+) -> None:
     """Check that a person may say that *known* is good.
 
     *missing* is what the ledger lost of its record.
@@ -46,6 +49,12 @@ def may_vouch(known: KnownPair, *, missing: str, even_though_quarantined: bool) 
         raise Problem(
             f"{version} cannot be put back any more: {missing}",
             f"deploy {version} again: it is recorded when it starts",
+        )
+    revoked = why_revoked(s.revoked, known.pair)
+    if revoked:
+        raise Problem(
+            f"{version} is {revoked}",
+            "a list of a higher epoch, that does not name it, comes first",
         )
     if known.quarantined and not even_though_quarantined:
         raise Problem(

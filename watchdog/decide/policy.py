@@ -1,6 +1,5 @@
 """One standing and one turn's verdicts into one decision with its reason."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -9,7 +8,7 @@ from watchdog.decide.approval import weigh
 from watchdog.decide.standing import Incident, KnownPair, Standing
 from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
 from watchdog.facts.event import BreachConfirmed
-from watchdog.facts.pair import Pair
+from watchdog.facts.pair import Pair, release_of
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Action, Release
@@ -17,7 +16,6 @@ from watchdog.facts.verdict import Clear, Verdict
 
 _DAY = timedelta(days=1)
 _NONE: Mapping[str, Verdict] = MappingProxyType({})
-_BUILD = re.compile(r"-[0-9a-f]{7,40}$")
 
 
 def decide(
@@ -335,4 +333,4 @@ def is_of(release: Release, version: str) -> bool:
     """Tell whether *version* is *release*: itself, or a build of it by git sha."""
     if release.is_default:
         return False
-    return release.version in (version, _BUILD.sub("", version))
+    return release.version in (version, release_of(version))

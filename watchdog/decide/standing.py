@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from watchdog.decide.question import Question
+from watchdog.decide.revoked import why_revoked
 from watchdog.facts.event import (
     Answered,
     AnswerVoided,
@@ -48,6 +49,7 @@ from watchdog.facts.event import (
     StepIntended,
     TriggerUnproven,
     VerdictChanged,
+    VersionsRevoked,
     WatchStarted,
     WayChosen,
     WentBack,
@@ -167,6 +169,7 @@ class Standing:
     *pair_since* is the first start of the running pair since another one ran, at
     *before_since*: containers made anew from the same pair are still its doing.
     *repairs* are the operations that mended a pair: what they put up was deployed.
+    *revoked* is the list of revoked versions with the highest epoch that was seen.
     """
 
     running: PairStarted | None = None
@@ -198,6 +201,8 @@ class Standing:
     put_up: PutUp | None = None
     lost: dict[str, str] = field(default_factory=dict)
     glass_broken: tuple[datetime, ...] = ()
+    revoked: VersionsRevoked | None = None
+    revoked_since: datetime | None = None
     latest: datetime = _LONG_AGO
 
     @property
@@ -263,14 +268,7 @@ def _after(s: Standing, entry: Entry) -> Standing:
         case PairProvedGood(key=key) if key in s.pairs:
             return replace(s, pairs=s.pairs | {key: _good(s.pairs[key], at, event)})
         case PairQuarantined(key=key, words=words) if key in s.pairs:
-            bad = replace(
-                s.pairs[key],
-                good="",
-                good_since=None,
-                vouched_by="",
-                quarantined=words,
-                quarantined_since=at,
-            )
+            bad = _quarantined(s.pairs[key], words, at)
             return replace(s, pairs=s.pairs | {key: bad})
         case VerdictChanged(trigger=trigger, kind=kind):
             before = s.verdicts.get(trigger)
@@ -400,10 +398,10 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             rest = {w: why for w, why in s.lost.items() if w != what}
             return replace(s, lost=rest)
         case _:
-            return _after_keeping(s, event)
+            return _after_keeping(s, at, event)
 
 
-def _after_keeping(s: Standing, event: Event) -> Standing:
+def _after_keeping(s: Standing, at: datetime, event: Event) -> Standing:
     match event:
         case ImageHeld(key=key) | ImageLost(key=key):
             return replace(s, images=s.images | {key: event})
@@ -412,6 +410,9 @@ def _after_keeping(s: Standing, event: Event) -> Standing:
             return replace(s, images=rest)
         case RetentionReleased(key=key, words=words):
             return replace(s, released=s.released | {key: words})
+        case VersionsRevoked():
+            pairs = {key: _unless(event, k, at) for key, k in s.pairs.items()}
+            return replace(s, revoked=event, revoked_since=at, pairs=pairs)
         case _:
             # What a standing does not count: refusals without an incident, reports.
             return s
@@ -421,6 +422,7 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
     known = s.pairs.get(event.pair.key)
     if known is None:
         known = KnownPair(event.pair, event.record, entry.seq, entry.at)
+        known = _unless(s.revoked, known, entry.at)
     elif not event.by:
         known = replace(known, order=entry.seq, record=event.record)
     pair_since, before_since = s.pair_since, s.before_since
@@ -463,6 +465,25 @@ def _good(known: KnownPair, at: datetime, event: PairProvedGood) -> KnownPair:
         quarantined="" if lifted else known.quarantined,
         quarantined_since=None if lifted else known.quarantined_since,
     )
+
+
+def _quarantined(known: KnownPair, words: str, at: datetime) -> KnownPair:
+    return replace(
+        known,
+        good="",
+        good_since=None,
+        vouched_by="",
+        quarantined=words,
+        quarantined_since=at,
+    )
+
+
+def _unless(
+    listed: VersionsRevoked | None, known: KnownPair, at: datetime
+) -> KnownPair:
+    """Quarantine *known* if the list names it."""
+    words = why_revoked(listed, known.pair)
+    return _quarantined(known, words, at) if words else known
 
 
 def _let_go_on(rollback: Rollback, event: WayChosen) -> Rollback:

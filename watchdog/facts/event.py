@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypeAlias, get_args
 
 from watchdog.facts.lack import Lack
-from watchdog.facts.pair import Pair
+from watchdog.facts.pair import Pair, Revoked
 from watchdog.facts.plan import Plan, Step
 
 
@@ -130,6 +130,19 @@ class PairQuarantined:
 
     key: str
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsRevoked:
+    """The signed list of revoked versions was seen at a higher *epoch* than before.
+
+    *sha256* is of its bytes: another list of the same epoch is a forgery.
+    """
+
+    epoch: int
+    sha256: str
+    words: str
+    revoked: tuple[Revoked, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,6 +583,7 @@ Event: TypeAlias = (
     | RetentionReleased
     | PairProvedGood
     | PairQuarantined
+    | VersionsRevoked
     | ReleaseUnfiled
     | VerdictChanged
     | WouldHaveActed

@@ -2,10 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+# What a build adds to its release's version: v1.3.0-4f9c2ab is one of v1.3.0.
+_BUILD = re.compile(r"-[0-9a-f]{7,40}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +149,30 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Revoked:
+    """A version that must never be put back; without a *tenant*, for all of them."""
+
+    version: str
+    reason: str
+    tenant: str = ""
+
+    def names(self, version: str, tenants: Collection[str]) -> bool:
+        """Tell whether it is about *version*, or a build of it, of one of *tenants*."""
+        is_it = self.version in (version, release_of(version))
+        return is_it and (not self.tenant or self.tenant in tenants)
+
+
+@dataclass(frozen=True, slots=True)
 class NotKnown:
     """What runs could not be read, or is not one whole pair; *words* say why."""
 
     words: str
     split: bool = False
+
+
+def release_of(version: str) -> str:
+    """Give the release that *version* is, or is a build of by git sha."""
+    return _BUILD.sub("", version)
 
 
 def is_named(file: str, tenant: str, version: str) -> bool:

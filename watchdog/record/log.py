@@ -61,13 +61,14 @@ from watchdog.facts.event import (
     TurnsLate,
     TurnsOnTime,
     VerdictChanged,
+    VersionsRevoked,
     WatchStarted,
     WayChosen,
     WentBack,
     WouldHaveActed,
 )
 from watchdog.facts.lack import Lack
-from watchdog.facts.pair import Pair
+from watchdog.facts.pair import Pair, Revoked
 from watchdog.facts.plan import Plan, Step
 
 # Level: error, a person looks now; warning, today; info, when asking.
@@ -83,6 +84,7 @@ NAMES: dict[type[Event], tuple[str, str]] = {
     ReadinessChanged: ("error", "decide.readiness_changed"),
     PairProvedGood: ("info", "decide.pair_known_good"),
     PairQuarantined: ("warning", "decide.pair_quarantined"),
+    VersionsRevoked: ("warning", "decide.versions_revoked"),
     ReleaseUnfiled: ("warning", "observe.release_unfiled"),
     VerdictChanged: ("info", "judge.verdict_changed"),
     WouldHaveActed: ("warning", "decide.would_have_acted"),
@@ -182,6 +184,9 @@ def _plain(value: Any) -> Any:
             return value.words
         case Lack():
             return clean(value.sentence)
+        case Revoked():
+            whose = f"{value.tenant} " if value.tenant else ""
+            return clean(f"{whose}{value.version}: {value.reason}")
         case datetime():
             return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         case timedelta():

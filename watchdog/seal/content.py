@@ -1,14 +1,10 @@
 """What a manifest says about itself, read from the very bytes that were verified."""
 
 import json
-import re
 from typing import Any
 
-from watchdog.facts.pair import HeldManifest, Pair, is_named
+from watchdog.facts.pair import HeldManifest, Pair, is_named, release_of
 from watchdog.seal.bad import BadSeal
-
-# What a build adds to its release's version: v1.3.0-4f9c2ab runs v1.3.0's manifest.
-_BUILD = re.compile(r"-[0-9a-f]{7,40}$")
 
 
 def strict_json(data: bytes) -> Any:
@@ -40,7 +36,7 @@ def agree(
     """
     name = f"the manifest of {held.tenant} for {pair.version}"
     file = held.kept_at.rpartition("/")[2]
-    versions = {pair.version, _BUILD.sub("", pair.version)}
+    versions = {pair.version, release_of(pair.version)}
     if not any(is_named(file, held.tenant, version) for version in versions):
         raise BadSeal(
             f"{name} is kept as {file!r}, which does not name the two",

@@ -51,14 +51,19 @@ class Seals:
                 data,
                 signature,
                 namespace=self.namespace,
-                trust=self._trust(),
+                trust=self.trust(self.namespace),
                 when=when,
                 name=name,
             )
         agree(pair, held, data, self.tenant_key, self.version_key)
         return words
 
-    def _trust(self) -> Trust:
+    def trust(self, namespace: str) -> Trust:
+        """Read whose signatures for *namespace* count.
+
+        Raises:
+            Problem: a list of keys is missing or damaged.
+        """
         lists = {"stack.allowed_signers": self.allowed}
         lists |= {"stack.revoked_signers": self.revoked} if self.revoked else {}
         read = {key: self.folder.read(path) for key, path in lists.items()}
@@ -69,4 +74,4 @@ class Seals:
                     f"put it back, or name another file as `{key}`",
                 )
         allowed = read["stack.allowed_signers"] or b""
-        return Trust(allowed, read.get("stack.revoked_signers") or b"", self.namespace)
+        return Trust(allowed, read.get("stack.revoked_signers") or b"", namespace)
