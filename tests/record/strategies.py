@@ -1,5 +1,6 @@
 """Any event at all, as Hypothesis finds it in the types."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
@@ -19,6 +20,10 @@ _OBJECT = st.dictionaries(st.text(max_size=9), _JSON, max_size=3)
 _OBJECTS = st.dictionaries(st.text(max_size=9), _OBJECT, max_size=2)
 st.register_type_strategy(float, st.floats(allow_nan=False))  # equal to itself
 st.register_type_strategy(datetime, st.datetimes(timezones=st.just(UTC)))
+# A mapping of an event is read back as a dict; Hypothesis knows rarer ones, too.
+st.register_type_strategy(
+    Mapping, lambda kind: st.dictionaries(*map(st.from_type, kind.__args__))
+)
 # What Docker gave is ``Any``; here it is any JSON.
 st.register_type_strategy(
     Swap, st.builds(Swap, old_restart=_OBJECT, new=_OBJECT, networks=_OBJECTS)
