@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from watchdog.act.compose import ComposeHands
@@ -9,13 +10,16 @@ from watchdog.act.git import GitHands
 from watchdog.act.hands import Hands
 from watchdog.act.keeper import Keeper
 from watchdog.act.smoke import run
+from watchdog.act.validator import Validator
 from watchdog.command import Commands
 from watchdog.decide.compose import Recreate
 from watchdog.decide.git import CheckOut
 from watchdog.decide.plan import Replay
 from watchdog.decide.standing import Rollback
+from watchdog.decide.validated import asking_first
 from watchdog.engine import Engine
 from watchdog.facts.pair import HeldManifest, Pair, Record
+from watchdog.facts.plan import Plan
 from watchdog.facts.problem import Problem
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.git import Git
@@ -23,7 +27,7 @@ from watchdog.observe.compose import Composed, missing
 from watchdog.observe.health import ask
 from watchdog.observe.running import Stack
 from watchdog.observe.work_tree import WorkTree
-from watchdog.roles import Clock, Executor
+from watchdog.roles import Clock, Executor, Plans
 from watchdog.settings import Settings
 from watchdog.verify.proof import Answer
 
@@ -91,7 +95,8 @@ def executor_of(
             eyes = stack_of(settings, to_look)
             services, stop_within = tuple(stack.services), settings.stop_within
             plans = Replay(eyes.deployed, eyes.pinned, services, stop_within)
-            return Executor(eyes, plans, hands, smoke)
+            made = Executor(eyes, plans, hands, smoke)
+            return _asking(made, settings, to_act, rollback=rollback, clock=clock)
         case "compose":
             command = settings.compose.command
             commands = _compose_commands(settings)
@@ -101,7 +106,7 @@ def executor_of(
                     "run an image that holds it, see docs/how-to/choose-an-executor.md",
                 )
             composed = Composed(to_look, commands, command, **where)
-            return Executor(
+            made = Executor(
                 composed,
                 Recreate(
                     composed.obstacles,
@@ -119,10 +124,48 @@ def executor_of(
                 ),
                 smoke,
             )
+            return _asking(made, settings, to_act, rollback=rollback, clock=clock)
         case "git":
             return _git(settings, hands, blob, sealed, clock=clock, rollback=rollback)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _asking(
+    made: Executor,
+    settings: Settings,
+    to_act: Engine,
+    *,
+    rollback: Callable[[], Rollback | None],
+    clock: Clock,
+) -> Executor:
+    """Let the target's image be asked first, where the settings name its validator."""
+    stack = settings.stack
+    if not stack.validator:
+        return made
+    asks = Validator(
+        made.hands,
+        to_act,
+        argv=stack.validator,
+        within=stack.validator_timeout,
+        project=stack.project,
+        folder=stack.directory,
+        inside=stack.manifest_in_container,
+        rollback=rollback,
+        clock=clock,
+    )
+    return replace(made, plans=_AskingFirst(made.plans), hands=asks)
+
+
+@dataclass(frozen=True, slots=True)
+class _AskingFirst:
+    """Plans that ask the target's image before anything is touched."""
+
+    plans: Plans
+
+    def plan(self, *, target: Record, **rest: Any) -> Plan:
+        """Plan as the executor does, with the question behind what is held."""
+        return asking_first(self.plans.plan(target=target, **rest), target)
 
 
 def _git(

@@ -268,6 +268,10 @@ class Stack(_Part):
     verifier_timeout: Annotated[SomeTime, _under(timedelta(minutes=1))] = timedelta(
         seconds=10
     )
+    validator: tuple[OneLine, ...] = ()
+    validator_timeout: Annotated[SomeTime, _at_most(timedelta(minutes=1))] = timedelta(
+        seconds=10
+    )
     manifest_tenant_key: OneLine | None = "tenant"
     manifest_version_key: OneLine | None = "version"
     health: HttpUrl = "http://localhost:5269/health"
@@ -605,6 +609,9 @@ def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
         )
     if are_right(("stack", "signatures"), ("stack", "verifier")):
         yield from _verifier(it.stack)
+    nobody = it.executor == "git" and bool(it.stack.validator)
+    if nobody and are_right(("stack", "validator")):
+        yield Fault("stack.validator", "executor is git: no image", "take it out")
     one, two = it.listen.decisions, it.listen.private
     same_host = one.host == two.host or {one.host, two.host} & {"0.0.0.0", "::"}
     if are_right(("listen",)) and one.port == two.port != 0 and same_host:

@@ -381,6 +381,10 @@ def test_an_address_is_written_as_it_is_read(read, address):
             ),
         ),
         (
+            {"executor": "git", "stack": {"validator": ["check"]}},
+            "stack.validator: executor is git: no image; take it out",
+        ),
+        (
             {"stack": {"revoked_signers": "../revoked"}},
             (
                 'stack.revoked_signers: "../revoked" is outside of the stack\'s'

@@ -13,6 +13,7 @@ class Do(StrEnum):
     HOLD_IMAGE = "hold-image"
     HOLD_MANIFEST = "hold-manifest"
     HOLD_COMMIT = "hold-commit"
+    VALIDATE = "validate"
     KEEP_LOGS = "keep-logs"
     HOLD_ROOM = "hold-room"
     CREATE = "create"
