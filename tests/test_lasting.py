@@ -2,9 +2,11 @@
 
 import pytest
 
-from tests.worlds import a_pair
+from tests.worlds import AWB, MINUTE, World, a_pair
+from watchdog.facts.event import RollbackEnded, StepDone, WentBack
 from watchdog.facts.pair import Running
-from watchdog.verify.proof import Proven, prove
+from watchdog.facts.plan import Do
+from watchdog.verify.proof import Answer, Proven, prove
 
 PAIR = a_pair("v1.2.0")
 
@@ -20,3 +22,75 @@ def test_a_container_without_a_health_check_is_not_proved_by_one_look(health, wa
 
     assert isinstance(outcome, Proven)
     assert outcome.watched is watched
+
+
+@pytest.fixture
+def world(folders):
+    """v1.2.0 was good, v1.3.0 is breached; no container has a health check."""
+    it = World(folders())
+    it.restart = "no"
+    it.bake("v1.2.0")
+    it.compose_up("v1.3.0")
+    it.turn()
+    it.turn(MINUTE)
+    it.numbers.values[AWB.name] = 9
+    it.lasting = 2.0
+    return it
+
+
+def ends(it):
+    return [event.how for event in it.memory.all(RollbackEnded)]
+
+
+def proofs(it):
+    return [e.step.subject for e in it.memory.all(StepDone) if e.step.do is Do.PROVE]
+
+
+def test_a_target_that_lasts_is_proved_when_its_time_is_over_and_not_before(world):
+    assert world.turn() == "rollback to v1.2.0 proved after 2.0 s"
+
+    assert world.stands_on("v1.2.0") == []
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1, 1.9])
+def test_a_target_that_dies_in_its_first_seconds_gives_way_to_the_previous_pair(
+    world, seconds
+):
+    world.docker.lives[PAIR.image] = seconds
+
+    world.turn()
+
+    assert ends(world) == ["put-back"]
+    assert world.stands_on("v1.3.0") == []
+    # The target was up at the first look, and is in no proof all the same.
+    assert proofs(world) == ["v1.3.0"]
+    (back,) = world.memory.all(WentBack)
+    assert "a container is exited, meant running" in back.words
+
+
+def test_what_falters_in_between_begins_its_time_anew(world):
+    sick = []
+
+    def answers(_):
+        now = world.clock.monotonic() - begun
+        fine = not 0.9 < now < 1.5
+        sick.append(not fine)
+        return (Answer(fine, f"health says {200 if fine else 503}"),)
+
+    world.docker.answers = answers
+    begun = world.clock.monotonic()
+
+    words = world.turn()
+
+    assert any(sick)
+    assert words == "rollback to v1.2.0 proved after 3.5 s"
+
+
+def test_the_previous_pair_must_last_as_well_before_it_counts_as_put_back(world):
+    world.docker.lives[PAIR.image] = 1
+    begun = world.clock.monotonic()
+
+    world.turn()
+
+    assert ends(world) == ["put-back"]
+    assert world.clock.monotonic() - begun >= 1 + world.lasting

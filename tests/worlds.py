@@ -343,6 +343,7 @@ class Docker:
         self.refuses = {}
         self.gone = set()
         self.crashing = set()
+        self.lives = {}
         self.sick = set()
         self.ports = {}
         self.addresses = {}
@@ -360,6 +361,7 @@ class Docker:
 
     def container(self, id_or_name):
         self._reached()
+        self._die()
         named = (b for b in self.boxes.values() if b["Name"] == f"/{id_or_name}")
         return self.boxes.get(id_or_name) or next(named, None)
 
@@ -503,6 +505,15 @@ class Docker:
             else "?"
         )
 
+    def _die(self):
+        """Let end what is of an image that lives no longer than so many seconds."""
+        for box in self.boxes.values():
+            begun = datetime.fromisoformat(box["State"]["StartedAt"])
+            most = self.lives.get(box["Image"])
+            over = most is not None and self.clock.now() >= begun + most * SECOND
+            if box["State"]["Running"] and over:
+                box["State"] |= {"Running": False, "Status": "exited"}
+
     def _name_is_free(self, name):
         if any(box["Name"] == f"/{name}" for box in self.boxes.values()):
             raise EngineRefused(f"Conflict. The name {name} is already in use")
@@ -563,6 +574,7 @@ class World:
         self.roster = a_roster()
         self.short = []
         self.besides = tuple
+        self.lasting = 0.0  # most containers here don't die in silence
         self.checked = Checked
         self.restart = "unless-stopped"
         self.networks = {"dms_default": {}, "dms_back": {"Aliases": ["db"]}}
@@ -644,7 +656,7 @@ class World:
             memory=self.memory,
             rules=self.rules,
             clock=self.clock,
-            lasting=0.0,  # no container here dies in silence
+            lasting=self.lasting,
         )
 
     def eyes(self):
