@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from watchdog.facts.event import EVERY_EVENT
+from watchdog.facts.event import EVERY_EVENT, WentBack
 from watchdog.facts.plan import Swap
 
 _JSON = st.recursive(
@@ -27,6 +27,11 @@ st.register_type_strategy(
 # What Docker gave is ``Any``; here it is any JSON.
 st.register_type_strategy(
     Swap, st.builds(Swap, old_restart=_OBJECT, new=_OBJECT, networks=_OBJECTS)
+)
+# A mapping that was read is a dict; Hypothesis knows more kinds than JSON does.
+_WORDS = st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=2)
+st.register_type_strategy(
+    WentBack, st.builds(WentBack, st.text(), st.text(), evidence=_WORDS)
 )
 
 events = st.sampled_from(EVERY_EVENT).flatmap(st.from_type)
