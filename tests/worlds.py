@@ -29,6 +29,7 @@ from watchdog.facts.rules import Rules
 from watchdog.facts.trial import Trial
 from watchdog.facts.trigger import Action, Release, Trigger, Value
 from watchdog.facts.verdict import Clear
+from watchdog.gating import Gating
 from watchdog.observe.running import Stack
 from watchdog.readiness import Checked, Readiness
 from watchdog.release_file import Releases
@@ -704,6 +705,7 @@ class World:
             arms=self.trials,
             transaction=self.transaction(),
             readiness=self.readiness(eyes),
+            gating=Gating(self.memory, self.filed(), self.rules),
             memory=self.memory,
             releases=self.filed(),
             roster=Enrolled(self.roster, self.roster_faulty),

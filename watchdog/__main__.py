@@ -11,7 +11,7 @@ import typer
 from watchdog import __version__
 from watchdog.by_hand import app as by_hand
 from watchdog.by_key import app as by_key
-from watchdog.channels import button_secret, channels_of
+from watchdog.channels import button_secret, channels_of, github_secrets
 from watchdog.decide.standing import Standing, stand
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind
@@ -93,6 +93,7 @@ def check(
     releases = releases_of(settings)
     channels_of(settings)
     button_secret(settings)
+    github_secrets(settings)
     if live:
         trials = tried(settings, releases, release)
         typer.echo(

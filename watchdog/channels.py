@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from watchdog.decide.standing import Standing
@@ -12,6 +14,7 @@ from watchdog.facts.event import Entry
 from watchdog.facts.problem import Fault, Problem, Refused
 from watchdog.notation import Said
 from watchdog.notify.channel import Channel
+from watchdog.notify.deployments import Deployments
 from watchdog.notify.everywhere import Everywhere
 from watchdog.notify.heartbeat import Heartbeat
 from watchdog.notify.reply import Replies
@@ -25,16 +28,24 @@ from watchdog.roster_file import secret_text, shared_secret
 from watchdog.settings import Far, Settings
 from watchdog.settings import Heartbeat as Beat
 
+_LONGEST_KEY, _SHORTEST_RSA = 16 * 1024, 2048
+_SHORTEST_SECRET, _FEWEST_SIGNS = 20, 8
+# Of GitHub's own "Validating webhook deliveries".
+_EXAMPLES = frozenset({b"It's a Secret to Everybody"})
 _SIGNING_SECRET = re.compile(rb"[0-9a-f]{32,64}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Telling:
-    """All that leaves the watchdog by itself; nothing in it is waited for."""
+    """All that leaves the watchdog by itself; nothing in it is waited for.
+
+    *deployments* are answered at GitHub, where that is set up.
+    """
 
     sender: Sender
     heartbeat: Heartbeat | None
     replies: Replies
+    deployments: Deployments | None = None
 
     def start(self) -> None:
         """Begin."""
@@ -42,6 +53,8 @@ class Telling:
         self.replies.start()
         if self.heartbeat:
             self.heartbeat.start()
+        if self.deployments:
+            self.deployments.start()
 
     def stop(self) -> None:
         """Begin nothing further."""
@@ -49,12 +62,16 @@ class Telling:
         self.replies.stop()
         if self.heartbeat:
             self.heartbeat.stop()
+        if self.deployments:
+            self.deployments.stop()
 
     def happened(self, entry: Entry) -> None:
         """Note that something was journaled."""
         self.sender.wake()
         if self.heartbeat:
             self.heartbeat.happened(entry)
+        if self.deployments:
+            self.deployments.happened(entry)
 
     def turned(self, standing: Standing) -> None:
         """Note the end of a turn: it is a sign of life only if it saw everything."""
@@ -198,6 +215,53 @@ def _signing_secret(path: Path) -> bytes:
             f"{path} does not hold a Slack app's signing secret",
             "copy it from Basic Information, App Credentials: 32 of 0-9 a-f",
         )
+    return secret
+
+
+def github_secrets(settings: Settings) -> tuple[RSAPrivateKey, bytes] | None:
+    """Read the App's private key and its webhook secret; None where there is no App.
+
+    Raises:
+        Refused: one cannot be read, or is none.
+    """
+    it = settings.github
+    if it.private_key_file is None or it.webhook_secret_file is None:
+        return None
+    faults: list[Fault] = []
+    key, secret = None, b""
+    try:
+        key = _rsa_key(it.private_key_file)
+    except Said as said:
+        faults.append(Fault("github.private_key_file", said.words, said.hint))
+    try:
+        secret = _webhook_secret(it.webhook_secret_file)
+    except Said as said:
+        faults.append(Fault("github.webhook_secret_file", said.words, said.hint))
+    if key is None or faults:
+        raise Refused("github", faults)
+    return key, secret
+
+
+def _rsa_key(path: Path) -> RSAPrivateKey:
+    text = secret_text(path, longest=_LONGEST_KEY)
+    try:
+        key = load_pem_private_key(text, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPrivateKey) or key.key_size < _SHORTEST_RSA:
+        raise Said(
+            f"{path} does not hold an App's private key",
+            "it is the PEM file of the App's settings, under Private keys",
+        )
+    return key
+
+
+def _webhook_secret(path: Path) -> bytes:
+    secret = secret_text(path)
+    if len(secret) < _SHORTEST_SECRET or len(set(secret)) < _FEWEST_SIGNS:
+        raise Said(f"{path} does not hold a long secret", "openssl rand -hex 32")
+    if secret in _EXAMPLES:
+        raise Said(f"{path} holds the secret of an example", "openssl rand -hex 32")
     return secret
 
 

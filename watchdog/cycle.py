@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from watchdog.decide import gate
 from watchdog.decide.approval import (
     deadline_of,
     reminders,
@@ -36,6 +35,7 @@ from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 from watchdog.facts.verdict import Clear, Verdict, kind_of
+from watchdog.gating import Gating
 from watchdog.judging import Judging, far_end_back, far_end_lost
 from watchdog.ordering import Ordering
 from watchdog.readiness import Readiness
@@ -75,6 +75,7 @@ class Cycle:
     arms: Arms
     transaction: Transaction
     readiness: Readiness
+    gating: Gating
     memory: Remembers
     releases: Filed
     roster: Enrolled
@@ -89,7 +90,7 @@ class Cycle:
         last = self.memory.last_turn()
         found = _Found(last.looked if last else None)
         words = self._turn(at, found)
-        self._tell_the_gate(at)
+        self.gating.turn(found.looked, at)
         said = {name: verdict.words for name, verdict in found.verdicts.items()}
         return Turn(at, words, said, found.looked)
 
@@ -130,15 +131,6 @@ class Cycle:
             return f"{seen.pair.version} was watched for its time; no longer armed"
         judging.note(release, verdicts, at)
         return self._decide(seen, release, verdicts, at)
-
-    def _tell_the_gate(self, at: datetime) -> None:
-        """Journal when the promotion of what runs opened or closed."""
-        standing = self.memory.standing
-        version = standing.running.pair.version if standing.running else ""
-        release = self.releases.for_version(version)
-        told = gate.changed(standing, release, self.rules, at)
-        if told:
-            self.memory.add(at, told)
 
     def _ordering(self) -> Ordering:
         return Ordering(

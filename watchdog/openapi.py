@@ -3,6 +3,8 @@
 from typing import Any
 
 from watchdog.approve.answer import Decision
+from watchdog.approve.github import PATH as GITHUB
+from watchdog.approve.github import Asked
 from watchdog.approve.resumption import Resume
 from watchdog.approve.slack import PATH as SLACK
 
@@ -44,6 +46,10 @@ def openapi(version: str) -> dict[str, Any]:
         schemas[name] = inner["_Data"]
         whole["properties"]["data"] = {"$ref": f"#/components/schemas/{name}"}
         schemas[model.__name__] = whole
+    asked = Asked.model_json_schema(ref_template="#/components/schemas/GitHub{model}")
+    for name, inner in asked.pop("$defs").items():
+        schemas[f"GitHub{name}"] = inner
+    schemas["GitHubDeployment"] = asked
     return {
         "openapi": "3.1.0",
         "info": {"title": "dms-rollback-watchdog: decisions", "version": version},
@@ -92,6 +98,7 @@ def openapi(version: str) -> dict[str, Any]:
                 )
             },
             SLACK: {"post": _slack()},
+            GITHUB: {"post": _github()},
         },
         "components": {"schemas": schemas},
     }
@@ -172,6 +179,47 @@ def _slack() -> dict[str, Any]:
             "200": {"description": "authentic; what became of it is said in Slack"},
             **{code: _answer(code, words) for code, words in answers.items()},
         },
+    }
+
+
+def _github() -> dict[str, Any]:
+    """Describe what GitHub posts for its App; nobody else has the secret for it."""
+    answers = {
+        "202": "taken down; the next turn weighs it",
+        "200": "the same deployment again, or nothing that is answered here",
+        "400": "not JSON of one meaning, or without its headers",
+        "401": "no valid signature of the GitHub App",
+        "404": "there is no such door here: github is not set",
+        "409": "the delivery's id was another deployment's",
+        "413": "over 512 KiB",
+        "415": "not application/json",
+        "422": "not a waiting deployment, or a deployment_callback_url elsewhere",
+    }
+    headers = (
+        ("x-github-event", r"^[a-z_]{1,64}$"),
+        ("x-github-delivery", r"^[0-9A-Za-z-]{8,64}$"),
+        ("x-hub-signature-256", r"^sha256=[0-9a-f]{64}$"),
+    )
+    return {
+        "summary": "A deployment that waits, as GitHub's webhook posts it.",
+        "parameters": [
+            {
+                "name": name,
+                "in": "header",
+                "required": True,
+                "schema": {"type": "string", "pattern": pattern},
+            }
+            for name, pattern in headers
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"$ref": "#/components/schemas/GitHubDeployment"}
+                }
+            },
+        },
+        "responses": {code: _answer(code, words) for code, words in answers.items()},
     }
 
 

@@ -229,7 +229,7 @@ def shared_secret(path: Path) -> bytes:
     return secret
 
 
-def secret_text(path: Path) -> bytes:
+def secret_text(path: Path, *, longest: int = 1024) -> bytes:
     """Read a secret's file, without the spaces at its ends.
 
     Raises:
@@ -246,7 +246,7 @@ def secret_text(path: Path) -> bytes:
             raise Said(f"{path} is not a plain file")
         if mode & 0o022:
             raise Said(f"{path} may be written by others", f"chmod go-w {path}")
-        return file.read(1024).strip()
+        return file.read(longest).strip()
 
 
 class RosterFile:

@@ -32,6 +32,7 @@ from pydantic_settings import (
 from pydantic_settings.sources.utils import parse_env_vars
 
 from watchdog.facts.problem import Fault, Refused
+from watchdog.facts.rules import RELEASE
 from watchdog.notation import (
     Duration,
     Filled,
@@ -160,6 +161,28 @@ def _in_container(value: object) -> str:
             f"{seen(got)} has a placeholder that nobody fills in", "use {tenant}"
         )
     return got
+
+
+def _ref(value: object) -> str:
+    got = one_line(value)
+    if got.count(RELEASE) != 1 or re.search(r"[{}]", got.replace(RELEASE, "")):
+        hint = f"write it like `dms-{RELEASE}`"
+        raise Said(f"{seen(got)} does not say {RELEASE} once", hint)
+    return got
+
+
+def _as_text(value: object) -> object:
+    """Take an App ID, which is a number, for the text that it is."""
+    return str(value) if isinstance(value, int) and value is not True else value
+
+
+def _safe_for_secrets(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1"):
+        raise Said(f"{seen(value)} would show a token to the network", "write https://")
+    if parts.username or parts.query or parts.fragment:
+        raise Said(f"{seen(value)} is more than a base URL", "leave the rest out")
+    return value.rstrip("/")
 
 
 def _under(limit: timedelta) -> AfterValidator:
@@ -364,6 +387,35 @@ class SlackButtons(_Part):
     )
 
 
+class Protects(_Part):
+    """A GitHub environment that waits for our answer; *ref* holds ``{release}``."""
+
+    repository: Annotated[
+        str, _shaped(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}", "owner/name")
+    ]
+    environment: OneLine
+    ref: Annotated[str, BeforeValidator(_ref)] = RELEASE
+
+
+class GitHub(_Part):
+    """The GitHub App that answers deployments, and which of them."""
+
+    app: (
+        Annotated[
+            str,
+            _shaped(r"[A-Za-z0-9._-]{1,64}", "an App's client ID"),
+            BeforeValidator(_as_text),
+        ]
+        | None
+    ) = None
+    private_key_file: Absolute | None = None
+    webhook_secret_file: Absolute | None = None
+    api: Annotated[str, _url("https", "http"), AfterValidator(_safe_for_secrets)] = (
+        "https://api.github.com"
+    )
+    deployments: tuple[Protects, ...] = ()
+
+
 class Heartbeat(_Part):
     """The outside switch that calls somebody when we fall silent."""
 
@@ -421,6 +473,7 @@ class Settings(BaseSettings):
     listen: Listen = Listen()
     notify: Notify = Notify()
     slack_buttons: SlackButtons = SlackButtons()
+    github: GitHub = GitHub()
     heartbeat: Heartbeat = Heartbeat()
     log: Log = Log()
 
@@ -637,6 +690,8 @@ def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
                     "nobody would hear a click",
                     "name slack_buttons.signing_secret_file, or write `false`",
                 )
+    if are_right(("github",)):
+        yield from _github(it.github)
     if are_right(("blind_for",), ("poll",)):
         yield from _longer("blind_for", it.blind_for, "poll", it.poll)
     for place, check in enumerate(it.stack.smoke if are_right(("stack",)) else ()):
@@ -682,6 +737,34 @@ def _verifier(stack: Stack) -> Iterator[Fault]:
                 f"does not say {file}",
                 "write it as a word of its own where the file's name goes",
             )
+
+
+def _github(it: GitHub) -> Iterator[Fault]:
+    """Find what is missing beside the rest, and what is said twice."""
+    parts = {
+        "app": it.app,
+        "private_key_file": it.private_key_file,
+        "webhook_secret_file": it.webhook_secret_file,
+        "deployments": it.deployments or None,
+    }
+    given = [name for name, value in parts.items() if value is not None]
+    for name in parts if given else ():
+        if name not in given:
+            yield Fault(
+                f"github.{name}",
+                f"is missing beside github.{given[0]}",
+                "write app, both files and deployments, or none of them",
+            )
+    seen_before: set[tuple[str, str]] = set()
+    for place, one in enumerate(it.deployments):
+        both = (one.repository.casefold(), one.environment.casefold())
+        if both in seen_before:
+            yield Fault(
+                f"github.deployments[{place}]",
+                f"{one.environment} of {one.repository} is there before",
+                "keep one: a deployment is of one release",
+            )
+        seen_before.add(both)
 
 
 def _is_folder(path: Path) -> bool:

@@ -14,11 +14,12 @@ from starlette.routing import Route
 
 from watchdog.approve.answer import Door
 from watchdog.approve.control import Control, opened
+from watchdog.approve.github import Deployments as Asked
 from watchdog.approve.order import Orders
 from watchdog.approve.resumption import Resumption
 from watchdog.approve.slack import Buttons
 from watchdog.approve.webhook import Webhook
-from watchdog.channels import Telling, button_secret, telling_of
+from watchdog.channels import Telling, button_secret, github_secrets, telling_of
 from watchdog.cycle import Cycle
 from watchdog.decide.revoked import pauses_of
 from watchdog.engine import Engine
@@ -34,12 +35,15 @@ from watchdog.facts.pair import HeldManifest, Pair, Part
 from watchdog.facts.past import Track
 from watchdog.facts.problem import JournalLost, Problem
 from watchdog.facts.reading import Blind
-from watchdog.facts.rules import Rules
+from watchdog.facts.rules import Protected, Rules
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.facts.trial import Trial, cure
 from watchdog.facts.trigger import Trigger
+from watchdog.gating import Gating
 from watchdog.keeping import Keeping
 from watchdog.listening import bound, listen
+from watchdog.notify.deployments import Deployments as Posting
+from watchdog.notify.github import App
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
 from watchdog.observe.history import Past
@@ -107,6 +111,10 @@ def rules_of(settings: Settings) -> Rules:
         observe_only=settings.mode == "observe",
         smoke=tuple(
             _check(one, settings.stack.services) for one in settings.stack.smoke
+        ),
+        protects=tuple(
+            Protected(one.repository, one.environment, one.ref)
+            for one in settings.github.deployments
         ),
     )
 
@@ -260,6 +268,7 @@ def wire(
     try:
         telling = telling_of(settings, journal, clock)
         secret = button_secret(settings)
+        app_secrets = github_secrets(settings)
     except Problem:
         journal.close()
         raise
@@ -312,6 +321,7 @@ def wire(
             *(revocations.lacks() if revocations else ()),
         ),
     )
+    gating = Gating(memory, releases, rules)
     cycle = Cycle(
         eyes=executor.eyes,
         parts=lambda: _parts(settings, there, releases),
@@ -320,6 +330,7 @@ def wire(
         arms=Arming(metrics, settings.prometheus.scrape_interval),
         transaction=transaction,
         readiness=readiness,
+        gating=gating,
         memory=memory,
         releases=releases,
         roster=roster,
@@ -384,6 +395,21 @@ def wire(
         rules=rules,
         secret=lambda: secrets.token_urlsafe(9),
     )
+    github = None
+    if app_secrets and settings.github.app:
+        key, hook_secret = app_secrets
+        api = settings.github.api
+        github = Asked(
+            memory, secret=hook_secret, api=api, now=clock.now, wake=schedule.wake
+        )
+        telling.deployments = Posting(
+            App(api, settings.github.app, key, monotonic=clock.monotonic),
+            memory,
+            name=settings.name,
+            weighed=lambda one, at: gating.weighed(one, _looked(memory), at),
+            fresh=schedule.is_fresh,
+            now=clock.now,
+        )
     control = Control(orders, now=clock.now, wake=schedule.wake)
     return Watch(
         settings,
@@ -394,6 +420,7 @@ def wire(
             routes=[
                 *webhook.routes(),
                 *(slack.routes() if slack else ()),
+                *(github.routes() if github else ()),
                 *faces.public(),
                 *review.routes(),
                 _described(version),
@@ -436,6 +463,11 @@ def run(watch: Watch) -> None:
 def _leave(problem: JournalLost) -> None:
     os.write(2, f"{problem}\n".encode())
     os._exit(_JOURNAL_LOST)
+
+
+def _looked(memory: Memory) -> datetime | None:
+    turn = memory.last_turn()
+    return turn.looked if turn else None
 
 
 def _described(version: str) -> Route:

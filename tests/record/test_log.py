@@ -22,7 +22,7 @@ from watchdog.facts.event import (
 from watchdog.facts.plan import Do, Step, Which
 from watchdog.record.log import NAMES, clean, opened
 
-ROOMS = "observe|judge|decide|approve|act|verify|record|schedule"
+ROOMS = "observe|judge|decide|approve|act|verify|notify|record|schedule"
 HOSTILE = (
     'x\r\n{"event":"record.rollback_audited"}\n\x1b[2K\x1b[31m\u202e\u2028\x85\x00'
     "\ud800\ufeff</script>"

@@ -5,6 +5,7 @@ import json
 from datetime import datetime
 
 from watchdog.decide.policy import is_of, promotion
+from watchdog.decide.ready import answer
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import (
     Event,
@@ -30,6 +31,31 @@ def changed(
     if s.gates.get(version) == state:
         return None
     return PromotionChanged(version, state, reasons)
+
+
+def closed(
+    s: Standing,
+    version: str,
+    release: Release | None,
+    rules: Rules,
+    *,
+    looked: datetime | None,
+    at: datetime,
+) -> tuple[str, ...] | None:
+    """Say why *version* may not go onward; empty when it may, None if it is unknown.
+
+    Whoever asks the gate is answered by this. *release* is the file in force for it;
+    *looked* is when it was last looked whether what runs could be rolled back.
+    """
+    seen = {known.pair.version for known in s.pairs.values()}
+    if release is None or (release.is_default and version not in seen):
+        return None
+    reasons = promotion(s, version, release, rules, at)
+    if s.running and s.running.pair.version == version:
+        could = answer(s, release, looked, rules, at)
+        if could.ready is None:
+            reasons = (*reasons, could.words)
+    return reasons
 
 
 def lasting(s: Standing, version: str, release: Release) -> dict[str, tuple[str, ...]]:

@@ -1,9 +1,10 @@
 """Where we stand: what the journal adds up to."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from watchdog.decide.deployment import Deployment, followed
 from watchdog.decide.question import Question
 from watchdog.decide.revoked import why_revoked
 from watchdog.facts.event import (
@@ -13,7 +14,6 @@ from watchdog.facts.event import (
     BreachConfirmed,
     ClockStepped,
     Entry,
-    Event,
     FarEndBack,
     FarEndLost,
     HoldLifted,
@@ -168,6 +168,7 @@ class Standing:
     *past* is the operation that *last_rollback* ended.
     *pair_since* is the first start of the running pair since another one ran, at
     *before_since*: containers made anew from the same pair are still its doing.
+    *deployments* are those that GitHub asked about: all open ones, and the last others.
     *repairs* are the operations that mended a pair: what they put up was deployed.
     *revoked* is the list of revoked versions with the highest epoch that was seen.
     """
@@ -203,6 +204,7 @@ class Standing:
     glass_broken: tuple[datetime, ...] = ()
     revoked: VersionsRevoked | None = None
     revoked_since: datetime | None = None
+    deployments: Mapping[str, Deployment] = field(default_factory=dict)
     latest: datetime = _LONG_AGO
 
     @property
@@ -398,24 +400,26 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             rest = {w: why for w, why in s.lost.items() if w != what}
             return replace(s, lost=rest)
         case _:
-            return _after_keeping(s, at, event)
+            return _after_keeping(s, entry)
 
 
-def _after_keeping(s: Standing, at: datetime, event: Event) -> Standing:
-    match event:
-        case ImageHeld(key=key) | ImageLost(key=key):
-            return replace(s, images=s.images | {key: event})
+def _after_keeping(s: Standing, entry: Entry) -> Standing:
+    at = entry.at
+    match entry.event:
+        case (ImageHeld(key=key) | ImageLost(key=key)) as image:
+            return replace(s, images=s.images | {key: image})
         case ImageLetGo(key=gone):
             rest = {key: image for key, image in s.images.items() if key != gone}
             return replace(s, images=rest)
         case RetentionReleased(key=key, words=words):
             return replace(s, released=s.released | {key: words})
-        case VersionsRevoked():
-            pairs = {key: _unless(event, k, at) for key, k in s.pairs.items()}
-            return replace(s, revoked=event, revoked_since=at, pairs=pairs)
+        case VersionsRevoked() as listed:
+            pairs = {key: _unless(listed, k, at) for key, k in s.pairs.items()}
+            return replace(s, revoked=listed, revoked_since=at, pairs=pairs)
         case _:
-            # What a standing does not count: refusals without an incident, reports.
-            return s
+            # The rest it does not count: refusals without an incident, reports.
+            known = followed(s.deployments, entry)
+            return s if known is s.deployments else replace(s, deployments=known)
 
 
 def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:

@@ -7,6 +7,10 @@ from watchdog.facts.event import (
     AnswerVoided,
     BlindTooLong,
     ClockStepped,
+    DeploymentAnswered,
+    DeploymentDelayed,
+    DeploymentLeft,
+    DeploymentWeighed,
     Entry,
     FarEndBack,
     FarEndLost,
@@ -48,7 +52,7 @@ def message_of(entry: Entry, name: str) -> Message | None:
     asked = _asked(entry, name)
     if asked is not None:
         return asked
-    told = _ended(event) or _happened(event) or _seen(event)
+    told = _ended(event) or _happened(event) or _waited(event) or _seen(event)
     if told is None:
         return None
     kind, severity, title, words = told
@@ -138,6 +142,28 @@ def _happened(event: object) -> Told | None:
             return "hold.placed", WARNING, "on hold", words
         case HoldLifted(words=words):
             return "hold.lifted", INFO, "the hold is lifted", words
+        case _:
+            return None
+
+
+def _waited(event: object) -> Told | None:
+    """Tell of a deployment at GitHub; that it waits as it should is no news."""
+    match event:
+        case DeploymentWeighed(state="waiting", release="", words=words):
+            title = "a deployment at GitHub that nobody will answer"
+            return "deployment.unknown", WARNING, title, words
+        case DeploymentAnswered(state="approved" | "rejected") as done:
+            if done.refused:
+                title = f"GitHub did not take that a deployment is {done.state}"
+                return "deployment.refused", WARNING, title, done.refused
+            title = f"a deployment at GitHub is {done.state}"
+            return "deployment.answered", INFO, title, done.words
+        case DeploymentDelayed(words=words):
+            title = "GitHub has not been told of a deployment"
+            return "deployment.delayed", WARNING, title, words
+        case DeploymentLeft(words=words, hint=hint):
+            title = "a deployment at GitHub was left without an answer"
+            return "deployment.left", CRITICAL, title, f"{words}; {hint}"
         case _:
             return None
 

@@ -252,6 +252,77 @@ class PromotionChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class DeploymentRequested:
+    """GitHub lets a deployment wait until we say whether it may begin.
+
+    *deployment* names it by what GitHub signed; *delivery* was not signed. *run* and
+    *installation* are GitHub's numbers, *ref* is the branch or tag that is deployed.
+    """
+
+    deployment: str
+    delivery: str
+    repository: str
+    run: int
+    environment: str
+    ref: str
+    sha: str
+    installation: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentWeighed:
+    """What a waiting deployment is to be told became another answer.
+
+    *state* is ``waiting``, ``approved`` or ``rejected``: a wish, until it is posted.
+    *release* is what is deployed by the settings' rule, empty where none fits.
+    """
+
+    deployment: str
+    state: str
+    words: str
+    release: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentAnswering:
+    """A verdict is about to be posted for the first time; there is no other after."""
+
+    deployment: str
+    state: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentAnswered:
+    """GitHub took a verdict, or a report where *state* is ``waiting``.
+
+    *refused* says why it never will, empty when it took it.
+    """
+
+    deployment: str
+    state: str
+    words: str
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentDelayed:
+    """GitHub has not taken what is due for a while; it is still tried."""
+
+    deployment: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentLeft:
+    """A deployment gets no verdict of ours any more, and why."""
+
+    deployment: str
+    words: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HoldPlaced:
     """A person wants nothing to be rolled back until they lift the hold."""
 
@@ -594,6 +665,12 @@ Event: TypeAlias = (
     | PromotionPaused
     | PromotionResumed
     | PromotionChanged
+    | DeploymentRequested
+    | DeploymentWeighed
+    | DeploymentAnswering
+    | DeploymentAnswered
+    | DeploymentDelayed
+    | DeploymentLeft
     | HoldPlaced
     | HoldLifted
     | OrderGiven

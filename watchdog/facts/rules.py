@@ -1,9 +1,41 @@
 """What the user chose for the whole stack: the settings that decisions depend on."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
 
 from watchdog.facts.smoke import SmokeCheck
+
+RELEASE = "{release}"
+"""Where the release stands in a ref."""
+
+_VERSION = re.compile(r"v?[0-9A-Za-z][0-9A-Za-z._-]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class Protected:
+    """A GitHub environment whose deployments are ours to answer.
+
+    *ref* is how a tag is named there, with ``{release}`` for the release: both
+    names fit whatever their case, as at GitHub.
+    """
+
+    repository: str
+    environment: str
+    ref: str = RELEASE
+
+    def is_about(self, repository: str, environment: str) -> bool:
+        """Tell whether a deployment of *repository* to *environment* is meant."""
+        given = (repository.casefold(), environment.casefold())
+        return given == (self.repository.casefold(), self.environment.casefold())
+
+    def release_of(self, ref: str) -> str:
+        """Read the release out of *ref*, a tag; nothing when it does not fit."""
+        before, _, after = self.ref.partition(RELEASE)
+        tag = ref.removeprefix("refs/tags/")
+        fits = tag.startswith(before) and tag.endswith(after)
+        name = tag[len(before) : len(tag) - len(after)]
+        return name if fits and _VERSION.fullmatch(name) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +45,7 @@ class Rules:
     *name* is the audience that an approval must name. *settle*: samples of a
     release's first moments are not counted. *recover_within* None means a
     trigger's window + 5 minutes. *observe_only*: say what would be done, do nothing.
+    *protects*: the environments at GitHub that wait for an answer.
     """
 
     name: str
@@ -30,3 +63,4 @@ class Rules:
     retain: int = 3
     observe_only: bool = False
     smoke: tuple[SmokeCheck, ...] = ()
+    protects: tuple[Protected, ...] = ()

@@ -18,6 +18,12 @@ from watchdog.facts.event import (
     BlindTooLong,
     BreachConfirmed,
     ClockStepped,
+    DeploymentAnswered,
+    DeploymentAnswering,
+    DeploymentDelayed,
+    DeploymentLeft,
+    DeploymentRequested,
+    DeploymentWeighed,
     Entry,
     Event,
     FarEndBack,
@@ -95,6 +101,12 @@ NAMES: dict[type[Event], tuple[str, str]] = {
     PromotionPaused: ("warning", "decide.promotion_paused"),
     PromotionResumed: ("info", "decide.promotion_resumed"),
     PromotionChanged: ("info", "decide.promotion_changed"),
+    DeploymentRequested: ("info", "approve.deployment_requested"),
+    DeploymentWeighed: ("info", "decide.deployment_weighed"),
+    DeploymentAnswering: ("info", "notify.deployment_answering"),
+    DeploymentAnswered: ("info", "notify.deployment_answered"),
+    DeploymentDelayed: ("warning", "notify.deployment_delayed"),
+    DeploymentLeft: ("error", "decide.deployment_left"),
     HoldPlaced: ("warning", "approve.hold_placed"),
     HoldLifted: ("warning", "approve.hold_lifted"),
     OrderGiven: ("warning", "approve.order_given"),
@@ -148,6 +160,8 @@ def opened(form: str, level: str, out: TextIO) -> Callable[[Entry], None]:
         severity, name = NAMES[type(entry.event)]
         match entry.event:
             case VerdictChanged(kind="blind"):
+                severity = "warning"
+            case DeploymentAnswered(refused=refused) if refused:
                 severity = "warning"
             case ReadinessChanged(ready=True):
                 severity = "info"

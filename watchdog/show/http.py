@@ -8,8 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from watchdog.decide.gate import digest_of, lasting
-from watchdog.decide.policy import promotion
+from watchdog.decide.gate import closed, digest_of, lasting
 from watchdog.decide.ready import Answer, answer
 from watchdog.decide.retention import why_it_stays
 from watchdog.facts.rules import Rules
@@ -65,14 +64,17 @@ class Faces:
     async def _promotion(self, request: Request) -> Response:
         version = request.path_params["release"]
         release = self._releases.for_version(version)
-        standing = self._memory.standing
-        seen = {known.pair.version for known in standing.pairs.values()}
-        if release is None or (release.is_default and version not in seen):
+        standing, turn = self._memory.standing, self._memory.last_turn()
+        reasons = closed(
+            standing,
+            version,
+            release,
+            self._rules,
+            looked=turn.looked if turn else None,
+            at=self._now(),
+        )
+        if release is None or reasons is None:
             return _problem(404, "unknown", f"no release file for {version}")
-        reasons = promotion(standing, version, release, self._rules, self._now())
-        could, running = self._could(), standing.running
-        if running and running.pair.version == version and could.ready is None:
-            reasons = (*reasons, could.words)
         if not self._pulse().is_fresh:
             return _problem(503, "not_watching", "the last full turn is too old")
         if reasons:

@@ -112,6 +112,17 @@ class Standings(Collector):
             "1 while a rollback needs a person",
             s.rollback is not None and bool(s.rollback.stuck),
         )
+        open_ = [one for one in s.deployments.values() if not one.over]
+        yield _gauge(
+            "watchdog_deployments_waiting",
+            "Deployments at GitHub that have no verdict yet",
+            len(open_),
+        )
+        yield _gauge(
+            "watchdog_deployments_untold",
+            "Of those, the ones that GitHub has not taken what is due of for a while",
+            sum(1 for one in open_ if one.trouble),
+        )
         lost = GaugeMetricFamily(
             "watchdog_unreachable", "1 for what cannot be reached", labels=["what"]
         )

@@ -86,6 +86,21 @@ def picture(
             }
             for known in sorted(s.pairs.values(), key=lambda known: known.order)
         ],
+        "deployments": [
+            {
+                "id": name,
+                "repository": one.asked.repository,
+                "run": one.asked.run,
+                "environment": one.asked.environment,
+                "ref": one.asked.ref,
+                "release": one.weighed.release if one.weighed else "",
+                "since": stamp(one.asked_at),
+                "open": not one.over,
+                "words": one.words,
+            }
+            for name, one in s.deployments.items()
+            if not one.over or one.lost
+        ],
         "unreachable": s.lost,
     }
 
@@ -118,6 +133,9 @@ def words(whole: dict[str, Any]) -> str:
         lines.append(
             f"trigger        {name}: {seen['verdict']}{cause}: {seen['words']}"
         )
+    for one in whole["deployments"]:
+        where = f"{one['repository']} run {one['run']} to {one['environment']}"
+        lines.append(f"deployment     {where}, since {one['since']}: {one['words']}")
     for part in ("incident", "question", "rollback", "last_rollback"):
         if whole[part]:
             lines.append(f"{part.replace('_', ' '):<15}{whole[part]['words']}")

@@ -1,0 +1,46 @@
+"""What the promotion gate says, told to those who wait for it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchdog.decide import gate
+from watchdog.decide.deployment import Deployment
+from watchdog.decide.protection import news, release_of, weigh
+from watchdog.facts.rules import Rules
+from watchdog.roles import Filed, Remembers
+
+
+@dataclass(frozen=True, slots=True)
+class Gating:
+    """Journals what changed; others post it."""
+
+    memory: Remembers
+    releases: Filed
+    rules: Rules
+
+    def turn(self, looked: datetime | None, at: datetime) -> None:
+        """Tell of the gate of what runs, and of each deployment that waits for one.
+
+        *looked* is when it was last looked whether what runs could be rolled back.
+        """
+        standing = self.memory.standing
+        version = standing.running.pair.version if standing.running else ""
+        release = self.releases.for_version(version)
+        told = gate.changed(standing, release, self.rules, at)
+        if told:
+            self.memory.add(at, told)
+        for one in standing.deployments.values():
+            if one.over:
+                continue
+            state, words = self.weighed(one, looked, at)
+            event = news(one, release_of(one.asked, self.rules), state, words, at)
+            if event:
+                self.memory.add(at, event)
+
+    def weighed(
+        self, one: Deployment, looked: datetime | None, at: datetime
+    ) -> tuple[str, str]:
+        """Say what *one* would be told as things stand now, and why."""
+        release = self.releases.for_version(release_of(one.asked, self.rules))
+        standing = self.memory.standing
+        return weigh(standing, one.asked, release, self.rules, looked=looked, at=at)
