@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -395,21 +396,10 @@ def wire(
         rules=rules,
         secret=lambda: secrets.token_urlsafe(9),
     )
-    github = None
-    if app_secrets and settings.github.app:
-        key, hook_secret = app_secrets
-        api = settings.github.api
-        github = Asked(
-            memory, secret=hook_secret, api=api, now=clock.now, wake=schedule.wake
-        )
-        telling.deployments = Posting(
-            App(api, settings.github.app, key, monotonic=clock.monotonic),
-            memory,
-            name=settings.name,
-            weighed=lambda one, at: gating.weighed(one, _looked(memory), at),
-            fresh=schedule.is_fresh,
-            now=clock.now,
-        )
+    github = app_secrets and _at_github(
+        settings, app_secrets, memory, gating, schedule=schedule, clock=clock
+    )
+    telling.deployments = github[1] if github else None
     control = Control(orders, now=clock.now, wake=schedule.wake)
     return Watch(
         settings,
@@ -420,7 +410,7 @@ def wire(
             routes=[
                 *webhook.routes(),
                 *(slack.routes() if slack else ()),
-                *(github.routes() if github else ()),
+                *(github[0].routes() if github else ()),
                 *faces.public(),
                 *review.routes(),
                 _described(version),
@@ -463,6 +453,30 @@ def run(watch: Watch) -> None:
 def _leave(problem: JournalLost) -> None:
     os.write(2, f"{problem}\n".encode())
     os._exit(_JOURNAL_LOST)
+
+
+def _at_github(
+    settings: Settings,
+    secrets: tuple[RSAPrivateKey, bytes],
+    memory: Memory,
+    gating: Gating,
+    *,
+    schedule: Schedule,
+    clock: RealClock,
+) -> tuple[Asked, Posting]:
+    """Make the door that GitHub asks at, and who posts what it is told."""
+    key, hook_secret = secrets
+    api, issuer = settings.github.api, settings.github.app or ""
+    door = Asked(memory, secret=hook_secret, api=api, now=clock.now, wake=schedule.wake)
+    posting = Posting(
+        App(api, issuer, key, monotonic=clock.monotonic),
+        memory,
+        name=settings.name,
+        weighed=lambda one, at: gating.weighed(one, _looked(memory), at),
+        fresh=schedule.is_fresh,
+        now=clock.now,
+    )
+    return door, posting
 
 
 def _looked(memory: Memory) -> datetime | None:
