@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import canary
+
 # No test asserts a time: on a busy machine it would be the machine that fails.
 settings.register_profile(
     "any-machine",
@@ -17,6 +19,19 @@ settings.register_profile(
 settings.load_profile("any-machine")
 
 MEMORY = Path("/dev/shm")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item, call):
+    """Fail what gave a secret away, in whatever it printed, logged, sent or showed."""
+    report = yield
+    for name, text in report.sections:
+        canary.heard(name.lower(), text)
+    found = canary.given_away()
+    if found and report.outcome != "failed":
+        report.outcome = "failed"
+        report.longrepr = "\n".join(found)
+    return report
 
 
 @pytest.fixture

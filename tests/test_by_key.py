@@ -36,6 +36,7 @@ from tests.worlds import (
 )
 from watchdog.__main__ import app
 from watchdog.approve.answer import Door
+from watchdog.approve.limit import Limit
 from watchdog.approve.resumption import Resumption
 from watchdog.approve.webhook import Webhook
 from watchdog.decide.document import digest_of, document
@@ -114,6 +115,7 @@ class Desk:
             self.memory,
             Door(self.memory, **how),
             Resumption(self.memory, **how),
+            limit=Limit(5, monotonic=time.monotonic),
             now=now,
             wake=lambda: None,
         )

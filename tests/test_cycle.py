@@ -13,6 +13,7 @@ from tests.worlds import (
     HOUR,
     HTTP_5XX,
     MINUTE,
+    REPOSITORY,
     SECOND,
     World,
     a_pair,
@@ -465,7 +466,7 @@ def test_an_approval_rolls_back(world):
     assert closed.how == "carried out"
 
 
-def test_a_denial_holds_and_is_said(world):
+def test_c_042_a_denial_before_it_begins_outweighs_an_approval(world):
     it = ask(world)
     answer(it, "approve", BELA)
     answer(it, "deny")
@@ -479,7 +480,7 @@ def test_a_denial_holds_and_is_said(world):
     assert it.docker.calls == []
 
 
-def test_a_dri_who_left_before_the_rollback_has_approved_nothing(world):
+def test_c_038_a_dri_who_left_before_the_rollback_has_approved_nothing(world):
     it = ask(world)
     answer(it, "approve", BELA)
     it.releases["v1.3.0"] = replace(it.releases["v1.3.0"], dri=(ASHA,))
@@ -494,7 +495,7 @@ def test_a_dri_who_left_before_the_rollback_has_approved_nothing(world):
     assert it.memory.all(RollbackStarted) == it.docker.calls == []
 
 
-def test_a_key_that_was_revoked_before_the_rollback_has_approved_nothing(world):
+def test_c_038_a_key_that_was_revoked_before_the_rollback_has_approved_nothing(world):
     it = ask(world)
     answer(it, "approve", BELA)
     it.roster = a_roster(ASHA)
@@ -528,7 +529,7 @@ def test_two_must_agree_where_the_release_file_says_so(folders):
     assert done.waited == begun.waited == 5.0
 
 
-def test_without_anybody_who_could_answer_it_is_refused_in_words(world):
+def test_c_049_without_anybody_who_could_answer_it_is_refused_in_words(world):
     it = world()
     it.roster = a_roster("carl@flexli.example")
     it.numbers.values[HTTP_5XX.name] = 9
@@ -624,7 +625,7 @@ def test_a_deployment_during_a_question_supersedes_it(world):
     assert it.docker.calls == []
 
 
-def test_an_approval_that_comes_with_a_deployment_is_not_carried_out(world):
+def test_d_052_an_approval_that_comes_with_a_deployment_is_not_carried_out(world):
     it = ask(world)
     answer(it, "approve")
     it.compose_up("v1.3.1")
@@ -632,6 +633,91 @@ def test_an_approval_that_comes_with_a_deployment_is_not_carried_out(world):
         it.turn(MINUTE)
 
     assert it.memory.all(RollbackStarted) == []
+
+
+def approved(world):
+    """Let v1.2.0 be approved as the target, and not be begun yet."""
+    it = ask(world)
+    answer(it, "approve")
+    it.docker.calls.clear()
+    return it
+
+
+def assert_nothing_was_touched(it):
+    assert it.stands_on("v1.3.0") == []
+    assert [do for do, _ in it.docker.calls if do != "tag"] == []
+    assert "proved" not in [e.how for e in it.memory.all(RollbackEnded)]
+
+
+def test_d_053_a_manifest_changed_under_what_runs_after_the_approval_is_a_split(world):
+    it = approved(world)
+    (it.folder / "manifests/meesho.v1.3.0.manifest.json").write_text("changed")
+
+    words = it.turn()
+
+    assert words.startswith("split: the manifests under the running v1.3.0 were")
+    assert it.memory.all(RollbackStarted) == it.docker.calls == []
+
+
+def test_d_054_a_target_whose_manifest_was_replaced_after_the_approval_is_refused(
+    world,
+):
+    it = approved(world)
+    kept = it.folder / "manifests/meesho.v1.2.0.manifest.json"
+    kept.write_text(manifest_of("meesho", "v1.3.1"))
+
+    for _ in range(3):
+        it.turn()
+
+    assert_nothing_was_touched(it)
+    assert kept.read_text() == manifest_of("meesho", "v1.3.1")  # not ours to mend
+
+
+def test_d_055_a_tag_that_was_moved_after_the_approval_moves_nobody(world):
+    it = approved(world)
+    tag = f"{REPOSITORY}:v1.2.0"
+    it.docker.tags[tag] = a_pair("v1.3.1").image
+
+    it.turn()
+
+    # The image is the one that was recorded, whatever the tag said.
+    assert it.stands_on("v1.2.0") == []
+    assert it.docker.tags[tag] == a_pair("v1.2.0").image
+
+
+def test_d_056_a_target_whose_key_was_revoked_after_the_approval_is_refused(world):
+    it = approved(world)
+
+    def revoked(*_):
+        raise Problem("signed with a revoked key")
+
+    it.sealed = revoked
+    for _ in range(3):
+        it.turn()
+
+    assert_nothing_was_touched(it)
+    said = [e.words for e in it.memory.all(RollbackRefused)]
+    said += [e.proof for e in it.memory.all(RollbackEnded)]
+    assert "a revoked key" in said[-1]
+
+
+@pytest.mark.parametrize("is_in_the_registry", [True, False])
+def test_d_057_an_image_removed_after_the_approval_is_pulled_or_it_is_refused(
+    world, is_in_the_registry
+):
+    it = approved(world)
+    del it.docker.tags[f"{REPOSITORY}:v1.2.0"]
+    if not is_in_the_registry:
+        it.docker.refuses["pull", ""] = "manifest unknown"
+
+    for _ in range(3):
+        it.turn()
+
+    if is_in_the_registry:
+        assert it.stands_on("v1.2.0") == []
+    else:
+        assert it.stands_on("v1.3.0") == []
+        assert [e.how for e in it.memory.all(RollbackEnded)] in ([], ["unchanged"])
 
 
 def test_an_immediate_breach_supersedes_an_open_question(world):

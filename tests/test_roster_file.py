@@ -6,13 +6,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
+from tests import canary
 from watchdog.facts.problem import Refused
 from watchdog.facts.roster import Scheme
 from watchdog.roster_file import RosterFile, load_roster
 
 AT = datetime(2026, 3, 11, tzinfo=UTC)
 ASHA, BELA = "asha@flexli.example", "bela@flexli.example"
-SECRET = bytes(range(32))
+SECRET = canary.shared()
+
+
+# Points of order 4 and 8, and one with its sign bit set.
+_SMALL = (
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+)
 
 
 def public(number):
@@ -125,10 +134,16 @@ def test_a_shared_secret_is_read_from_its_file(write, secret):
 @pytest.mark.parametrize(
     ("text", "mode", "why"),
     [
-        ("whsec_AAAA", 0o600, "does not hold `whsec_` and 24 to 64 bytes"),
-        ("", 0o600, "does not hold"),
-        ("hunter2" * 5, 0o600, "does not hold"),
-        (whsec(bytes([2]) * 32), 0o600, "holds the secret of an example"),
+        pytest.param(
+            *("whsec_AAAA", 0o600, "does not hold `whsec_` and 24 to 64 bytes"),
+            id="a_021 short",
+        ),
+        pytest.param("", 0o600, "does not hold", id="a_021 empty"),
+        (canary.text() * 3, 0o600, "does not hold"),
+        pytest.param(
+            *(whsec(bytes([2]) * 32), 0o600, "holds the secret of an example"),
+            id="a_022 of the docs",
+        ),
         (whsec(), 0o620, "may be written by others"),
     ],
 )
@@ -137,7 +152,7 @@ def test_a_weak_secret_is_refused_and_not_shown(faults, secret, text, mode, why)
 
     assert said.startswith(f"approvers.{ASHA}.keys[0]: ")
     assert why in said
-    assert "hunter2" not in said
+    canary.heard("a refusal", said)
 
 
 def test_a_secret_that_is_not_there_is_refused(faults):
@@ -151,8 +166,21 @@ def test_a_secret_that_is_not_there_is_refused(faults):
     [
         ([], "is empty"),
         (["whpk_AAAA"], '"whpk_AAAA" is not a public key'),
-        (["whpk_" + base64.b64encode(bytes(32)).decode()], "anybody can sign for"),
-        (["whsk_c2VjcmV0"], "is a secret"),
+        pytest.param(
+            ["whpk_" + base64.b64encode(bytes(32)).decode()],
+            "anybody can sign for",
+            id="a_017 zeroes",
+        ),
+        *(
+            pytest.param(
+                ["whpk_" + base64.b64encode(bytes.fromhex(point)).decode()],
+                "anybody can sign for",
+                id=f"a_017 a point of small order {number}",
+            )
+            for number, point in enumerate(_SMALL)
+        ),
+        ([f"whsk_{canary.MARK}"], "is a secret"),
+        ([f"whsec_{canary.MARK}"], "is a secret"),
         ([{"id": "x"}], "is not one key"),
         ([{"key": public(1), "secret_file": "x"}], "is not one key"),
         ([{"key": public(1), "id": "a b"}], '"a b" is not a key\'s name'),
@@ -168,7 +196,7 @@ def test_a_wrong_key_is_refused_with_what_is_meant(faults, keys, why):
     (said,) = faults({ASHA: {"keys": keys}})
 
     assert why in said
-    assert "c2VjcmV0" not in said
+    canary.heard("a refusal", said)
 
 
 def test_one_key_or_one_name_of_a_key_is_one_persons(faults):

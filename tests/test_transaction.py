@@ -7,7 +7,17 @@ from dataclasses import replace
 
 import pytest
 
-from tests.worlds import AWB, MINUTE, SECOND, Fuse, PowerCut, World, a_pair, manifest_of
+from tests.worlds import (
+    AWB,
+    MINUTE,
+    REPOSITORY,
+    SECOND,
+    Fuse,
+    PowerCut,
+    World,
+    a_pair,
+    manifest_of,
+)
 from watchdog.facts.event import (
     BreachConfirmed,
     FarEndLost,
@@ -237,6 +247,23 @@ def test_a_target_that_never_comes_up_is_put_back_as_a_pair(world, shared, count
         and hasattr(event, "evidence")
     ]
     assert "the logs of" in removed.evidence
+
+
+@LAYOUTS
+def test_d_059_a_container_of_another_image_than_was_asked_for_is_never_a_success(
+    world, shared
+):
+    it = world(shared=shared)
+    # An engine that makes the container of another image, and says nothing of it.
+    it.docker.mistakes[f"{REPOSITORY}:v1.2.0"] = a_pair("v1.3.1").image
+
+    turn_until_it_ended(it)
+
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.docker.up() == {"dms-dms-1": (a_pair("v1.3.0").image, "unless-stopped")}
+    failed = [event.words for event in it.memory.all(StepFailed)]
+    meant = f"meant {a_pair('v1.2.0').code}"
+    assert any(meant in words for words in failed), failed
 
 
 def test_a_put_back_pair_is_not_rolled_back_again(world):

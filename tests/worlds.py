@@ -9,10 +9,12 @@ import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from tests import canary
 from watchdog.act.hands import Hands
 from watchdog.cycle import Cycle
 from watchdog.decide.plan import Replay
 from watchdog.decide.standing import Standing, stand
+from watchdog.decide.tidings import message_of
 from watchdog.facts.event import (
     BreachConfirmed,
     Entry,
@@ -32,6 +34,7 @@ from watchdog.facts.verdict import Clear
 from watchdog.gating import Gating
 from watchdog.observe.running import Stack
 from watchdog.readiness import Checked, Readiness
+from watchdog.record.log import fields_of
 from watchdog.release_file import Releases
 from watchdog.transaction import Transaction
 from watchdog.verify.proof import Answer
@@ -276,6 +279,8 @@ class Notebook:
             for number, event in enumerate(events, len(self.entries) + 1)
         ]
         self.entries += new
+        for entry in new:
+            _hear(entry)
         self.standing = stand(new, self.standing)
         self.fuse.passes()
 
@@ -299,12 +304,21 @@ class Notebook:
         return self.turn
 
     def mark(self, turn):
+        canary.heard("a turn", str(turn))
         self.turn = turn
 
     def all(self, *kinds):
         """Give the events of *kinds*, in order; all of them without."""
         events = [entry.event for entry in self.entries]
         return [event for event in events if not kinds or isinstance(event, kinds)]
+
+
+def _hear(entry):
+    """Hear what the log would say of it, and people."""
+    canary.heard("the log", str(fields_of(entry.event)))
+    message = message_of(entry, "dms-test")
+    if message:
+        canary.heard("a message", str(message))
 
 
 class StillClock:
@@ -346,6 +360,7 @@ class Docker:
         self.crashing = set()
         self.lives = {}
         self.sick = set()
+        self.mistakes = {}
         self.ports = {}
         self.addresses = {}
         self._ids = itertools.count(1)
@@ -406,7 +421,7 @@ class Docker:
             self.boxes[id_] = {
                 "Id": id_,
                 "Name": f"/{name}",
-                "Image": self.tags[body["Image"]],
+                "Image": self.mistakes.get(body["Image"], self.tags[body["Image"]]),
                 "Created": self.clock.now().isoformat(),
                 "RestartCount": 0,
                 "Config": config,
@@ -611,6 +626,7 @@ class World:
             body = {
                 "Image": f"{REPOSITORY}:{version}",
                 "Hostname": service,
+                "Env": [f"DATABASE_PASSWORD={canary.text()}"],
                 "Labels": {
                     "com.docker.compose.project": "dms",
                     "com.docker.compose.service": service,

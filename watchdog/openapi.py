@@ -32,6 +32,7 @@ _REFUSALS = {
     "413": "over 16 KiB",
     "415": "not application/json",
     "422": "not what the schema says",
+    "429": "too many signatures from this address failed, and this one too",
 }
 
 
@@ -150,6 +151,7 @@ def _slack() -> dict[str, Any]:
         "413": "over 64 KiB",
         "415": "not a form",
         "422": "not a click on one of our buttons, or a response_url elsewhere",
+        "429": "too many signatures from this address failed, and this one too",
     }
     headers = (
         ("x-slack-request-timestamp", r"^[1-9][0-9]{9}$"),

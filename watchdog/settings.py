@@ -343,6 +343,7 @@ class Listen(_Part):
         "127.0.0.1", 8470
     )
     private: Annotated[Address, BeforeValidator(_address)] = Address("127.0.0.1", 8471)
+    failures_a_minute: Annotated[Whole, Field(ge=1)] = 5
 
 
 class Far(_Part):

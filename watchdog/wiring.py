@@ -16,6 +16,7 @@ from starlette.routing import Route
 from watchdog.approve.answer import Door
 from watchdog.approve.control import Control, opened
 from watchdog.approve.github import Deployments as Asked
+from watchdog.approve.limit import Limit
 from watchdog.approve.order import Orders
 from watchdog.approve.resumption import Resumption
 from watchdog.approve.slack import Buttons
@@ -29,6 +30,8 @@ from watchdog.facts.event import (
     Entry,
     FarEndBack,
     FarEndLost,
+    SignaturesCalm,
+    SignaturesFailing,
     VersionsRevoked,
     WatchStarted,
 )
@@ -370,7 +373,18 @@ def wire(
         roster=lambda: roster.roster,
         releases=releases,
     )
-    webhook = Webhook(memory, door, resumption, now=clock.now, wake=schedule.wake)
+
+    def tried(words: str) -> None:
+        calm = SignaturesCalm("nobody tried the door too often for ten minutes")
+        with contextlib.suppress(JournalLost):  # the turn meets it too, and leaves
+            memory.add(clock.now(), SignaturesFailing(words) if words else calm)
+
+    limit = Limit(
+        settings.listen.failures_a_minute, monotonic=clock.monotonic, told=tried
+    )
+    webhook = Webhook(
+        memory, door, resumption, limit=limit, now=clock.now, wake=schedule.wake
+    )
     buttons = settings.slack_buttons
     slack = secret and Buttons(
         memory,
@@ -380,6 +394,7 @@ def wire(
         team=buttons.team or "",
         may=buttons.may,
         told=telling.replies.told,
+        limit=limit,
         now=clock.now,
         wake=schedule.wake,
     )

@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from tests import canary
 from tests.approve.test_slack import Room
 from tests.approve.test_webhook import KEYS
 from tests.worlds import ASHA, AT
@@ -78,7 +79,7 @@ def test_signed_every_answer_is_one_that_is_described(case):
 
 
 def test_a_shared_secrets_signature_is_what_others_make_and_take():
-    secret = bytes(range(32))
+    secret = canary.shared()
     body = '{"one": 1}'
     other = standardwebhooks.Webhook(base64.b64encode(secret).decode())
     theirs = other.sign("msg_00000001", AT, body)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from starlette.applications import Starlette
 
+from tests import canary
 from tests.approve.test_webhook import AUDIENCE, CARL, KEYS, ROSTER, Place, a_key
 from tests.notify.receiver import receiving
 from tests.worlds import ASHA, AT, BELA, MINUTE, Files, Notebook
@@ -26,7 +27,7 @@ from watchdog.release_file import Releases
 from watchdog.settings import load
 from watchdog.wiring import wire
 
-SECRET = b"0123456789abcdef0123456789abcdef"
+SECRET = canary.signing().encode()
 TEAM = "T024BE7LD"
 USERS = {ASHA: "U0000ASHA", BELA: "U0000BELA", CARL: "U0000CARL"}
 PEOPLE = Roster(
@@ -61,6 +62,7 @@ class Room(Place):
             door,
             roster=lambda: self.roster,
             secret=SECRET,
+            limit=self.limit,
             now=lambda: self.at,
             wake=self.wake,
             origin=origin_of(self.slack) if self.slack else ORIGIN,
@@ -88,7 +90,7 @@ class Room(Place):
                 "team_id": TEAM,
             },
             "api_app_id": "AABA1ABCD",
-            "token": "9s8d9as89d8as9d8as989",
+            "token": canary.text(),
             "container": {
                 "type": "message",
                 "message_ts": "1773197000.000200",
@@ -183,8 +185,7 @@ def test_what_is_kept_of_a_click_holds_neither_its_token_nor_its_secret_url(room
     room.click()
 
     (answered,) = room.memory.all(Answered)
-    assert "s3cr3t" not in answered.body
-    assert "9s8d9as89d8as9d8as989" not in answered.body
+    assert canary.MARK not in answered.body
     assert json.loads(answered.body)["user"] == "U0000ASHA"
 
 
@@ -309,7 +310,7 @@ def forgeries():
 @pytest.mark.parametrize(
     "headers", [pytest.param(headers, id=name) for name, headers in forgeries()]
 )
-def test_090_what_slack_did_not_sign_just_now_is_refused(headers):
+def test_h_090_what_slack_did_not_sign_just_now_is_refused(headers):
     room = Room(told=lambda *_: pytest.fail("nothing may be told of it"))
 
     reply = room.post(form(room.payload()), headers, PATH)
@@ -318,7 +319,7 @@ def test_090_what_slack_did_not_sign_just_now_is_refused(headers):
     assert room.answers == []
 
 
-def test_090_a_replayed_click_is_the_same_answer(room, slack):
+def test_h_090_a_replayed_click_is_the_same_answer(room, slack):
     body = form(room.payload())
     headers = by_slack(body)
 
@@ -332,7 +333,9 @@ def test_090_a_replayed_click_is_the_same_answer(room, slack):
     assert all(body["replace_original"] for body in posted(slack, 3))
 
 
-def test_091_who_is_not_in_the_roster_by_id_is_told_so_and_changes_nothing(room, slack):
+def test_h_091_who_is_not_in_the_roster_by_id_is_told_so_and_changes_nothing(
+    room, slack
+):
     # The payload's names are Asha's.
     assert is_empty_200(room.click(by="U0000EVIL"))
 
@@ -343,7 +346,7 @@ def test_091_who_is_not_in_the_roster_by_id_is_told_so_and_changes_nothing(room,
     assert "U0000EVIL" in only["text"]
 
 
-def test_091_a_renamed_user_is_still_the_same_person(room):
+def test_h_091_a_renamed_user_is_still_the_same_person(room):
     user = {"id": "U0000ASHA", "username": "x", "name": CARL, "team_id": TEAM}
 
     room.click(room.payload() | {"user": user})
@@ -360,20 +363,20 @@ def test_091_a_renamed_user_is_still_the_same_person(room):
         {"user": {"id": "U0000ASHA"}},
     ],
 )
-def test_091_a_user_of_another_workspace_changes_nothing(room, other):
+def test_h_091_a_user_of_another_workspace_changes_nothing(room, other):
     assert is_empty_200(room.click(room.payload() | other))
 
     assert room.answers == []
 
 
-def test_091_who_is_no_dri_of_this_release_changes_nothing(room, slack):
+def test_h_091_who_is_no_dri_of_this_release_changes_nothing(room, slack):
     room.click(by=CARL)
 
     assert room.answers == []
     assert "not a DRI" in posted(slack, 1)[0]["text"]
 
 
-def test_092_a_double_click_is_one_answer(room):
+def test_h_092_a_double_click_is_one_answer(room):
     clicks = [
         threading.Thread(target=room.click, kwargs={"ts": f"1773198000.{n:06}"})
         for n in range(1, 11)
@@ -406,7 +409,7 @@ class SlowRoom(Room):
     book = SlowDisk
 
 
-def test_093_slack_gets_its_answer_also_when_the_journal_is_slow():
+def test_h_093_slack_gets_its_answer_also_when_the_journal_is_slow():
     room = SlowRoom(patience=0.05)
     body = form(room.payload())
     headers = by_slack(body)
@@ -428,7 +431,7 @@ def test_093_slack_gets_its_answer_also_when_the_journal_is_slow():
     assert room.answers == [(ASHA, "approve")]
 
 
-def test_093_a_response_url_that_hangs_holds_nobody_up(room, slack):
+def test_h_093_a_response_url_that_hangs_holds_nobody_up(room, slack):
     slack.hold = threading.Event()
 
     assert is_empty_200(room.click())
@@ -459,7 +462,7 @@ def test_093_a_response_url_that_hangs_holds_nobody_up(room, slack):
         "",
     ],
 )
-def test_094_a_response_url_that_is_not_slacks_is_posted_nothing(url):
+def test_h_094_a_response_url_that_is_not_slacks_is_posted_nothing(url):
     room = Room(told=lambda *_: pytest.fail("nothing may be posted"))
 
     reply = room.click(room.payload(response_url=url))
@@ -468,17 +471,17 @@ def test_094_a_response_url_that_is_not_slacks_is_posted_nothing(url):
     assert room.answers == []
 
 
-def test_094_a_redirect_from_there_is_not_followed(room, slack):
+def test_h_094_a_redirect_from_there_is_not_followed(room, slack):
     slack.answers = [(307, {"location": f"{origin_of(slack.url)}/elsewhere"})]
     room.click()
     slack.until(1)
     room.click(by="U0000EVIL", ts="1773198001.000100")
     slack.until(2)
 
-    assert [path for path, _, _ in slack.came] == ["/hook/s3cr3t"] * 2
+    assert [path for path, _, _ in slack.came] == [f"/hook/{canary.MARK}"] * 2
 
 
-def test_095_a_button_of_an_old_message_changes_nothing_and_goes_away(room, slack):
+def test_h_095_a_button_of_an_old_message_changes_nothing_and_goes_away(room, slack):
     closed = QuestionClosed("apr_1", "superseded", "another pair runs")
     room.memory.add(AT, closed)
 
@@ -492,14 +495,14 @@ def test_095_a_button_of_an_old_message_changes_nothing_and_goes_away(room, slac
 
 
 @pytest.mark.parametrize("value", ["apr_1:0000000000000000", "apr_9:0000000000000000"])
-def test_095_a_button_for_another_action_changes_nothing(room, slack, value):
+def test_h_095_a_button_for_another_action_changes_nothing(room, slack, value):
     room.click(action={"value": value})
 
     assert room.answers == []
     assert posted(slack, 1)[0]["response_type"] == "ephemeral"
 
 
-def test_095_an_expired_question_takes_no_click(room):
+def test_h_095_an_expired_question_takes_no_click(room):
     room.at = AT + 60 * MINUTE
 
     room.click()

@@ -87,7 +87,7 @@ def test_two_different_people_who_agree_roll_back_together():
     assert not decision.automatic
 
 
-def test_one_person_with_two_keys_is_one_person():
+def test_c_040_one_person_with_two_keys_is_one_person():
     twice = [
         answered("approve", number=1, key="asha-a"),
         answered("approve", number=2, key="asha-b"),
@@ -325,7 +325,7 @@ def test_a_promised_fix_outlives_no_deadline_by_silence():
 # A wall clock that moves by itself.
 
 
-def test_a_clock_that_is_set_back_gains_nobody_time():
+def test_b_034_a_clock_that_is_set_back_gains_nobody_time():
     back = ClockStepped(-3600.0, "words")
 
     assert isinstance(decided(back, at=AT - SECOND), Hold)
@@ -333,7 +333,7 @@ def test_a_clock_that_is_set_back_gains_nobody_time():
     assert isinstance(decided(fixing(), back, at=ETA - HOUR), Ask)
 
 
-def test_a_clock_that_is_set_on_brings_the_end_sooner_and_never_a_yes():
+def test_b_034_a_clock_that_is_set_on_brings_the_end_sooner_and_never_a_yes():
     on = ClockStepped(3600.0, "words")
 
     assert isinstance(decided(on, at=AT + HOUR + MINUTE), Refuse)

@@ -4,6 +4,8 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests import canary
+
 
 class Receiver(ThreadingHTTPServer):
     daemon_threads = True
@@ -18,7 +20,7 @@ class Receiver(ThreadingHTTPServer):
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}/hook/s3cr3t"
+        return f"http://127.0.0.1:{self.server_address[1]}/hook/{canary.MARK}"
 
     def until(self, count):
         """Wait until *count* requests came."""
@@ -30,6 +32,9 @@ class _Answer(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
         to = self.server
+        # The path is its own secret; nothing else that comes may hold one.
+        canary.heard("a message", body)
+        canary.heard("a message's headers", str(self.headers))
         with to.arrived:
             to.came.append((self.path, dict(self.headers), body))
             status, headers = to.answers.pop(0) if to.answers else (200, {})

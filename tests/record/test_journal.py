@@ -23,7 +23,13 @@ from tests.worlds import (
     started,
 )
 from watchdog.decide.standing import stand
-from watchdog.facts.event import BreachConfirmed, Entry, TurnCrashed, WatchStarted
+from watchdog.facts.event import (
+    BreachConfirmed,
+    Entry,
+    HoldPlaced,
+    TurnCrashed,
+    WatchStarted,
+)
 from watchdog.facts.problem import Claimed, JournalLost
 from watchdog.record.journal import Journal, _link
 from watchdog.record.memory import Memory
@@ -333,6 +339,42 @@ def test_a_journal_that_was_there_and_is_gone_is_not_begun_anew(
 
     with pytest.raises(JournalLost, match=r"is gone, though there was one"):
         Journal(place, read_only=read_only)
+
+
+def test_b_033_an_older_copy_of_the_journal_is_refused(opened, place):
+    journal = opened()
+    journal.append(AT, HoldPlaced("asha", "one"))
+    journal.close()
+    copy = (place / "journal.db").read_bytes()
+    journal = opened()
+    journal.append(AT, HoldPlaced("asha", "two"))
+    journal.close()
+    newest = (place / "journal.db").read_bytes()
+
+    (place / "journal.db").write_bytes(copy)
+    with pytest.raises(JournalLost, match="it is an older copy"):
+        opened()
+
+    (place / "journal.db").write_bytes(newest)
+    journal = opened()
+    assert [e.event.words for e in journal.entries()] == ["one", "two"]
+    journal.append(AT, HoldPlaced("asha", "three"))
+
+
+@pytest.mark.parametrize("text", ["", "\0" * 19, "0000"])
+def test_b_033_a_sentinel_that_a_power_cut_tore_says_nothing(opened, place, text):
+    journal = opened()
+    journal.append(AT, HoldPlaced("asha", "one"))
+    journal.close()
+    (place / "journal.id").write_text(text)
+
+    assert len(opened().entries()) == 1
+
+
+def test_the_journal_is_for_its_owner_alone(opened, place):
+    opened().append(AT, HoldPlaced("asha", "one"))
+
+    assert (place / "journal.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_that_is_no_journal_is_left_alone(opened, place):

@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from tests import canary
 from watchdog.facts.problem import Fault, Refused
 from watchdog.facts.smoke import Asks, Runs
 from watchdog.settings import Address, Settings, load
@@ -467,19 +468,19 @@ def test_a_wrong_value_is_told_by_the_name_of_its_variable(faults):
 
 def test_a_secret_that_is_wrong_is_not_repeated(faults, secrets):
     where = secrets(
-        watchdog_prometheus__url="hunter2",
-        watchdog_poll="hunter3",
-        watchdog_pol="hunter4",
-        watchdog_listen="{private: hunter5}",
-        watchdog_engine__url="http://me:hunter6@proxy",
-        watchdog_stack="{project: Hunter7}",
+        watchdog_prometheus__url=canary.text(2),
+        watchdog_poll=canary.text(3),
+        watchdog_pol=canary.text(4),
+        watchdog_listen=f"{{private: {canary.text(5)}}}",
+        watchdog_engine__url=f"http://me:{canary.text(6)}@proxy",
+        watchdog_stack=f"{{project: {canary.text(7)}}}",
     )
 
     said = faults(WATCHDOG_SECRETS_DIR=where)
 
     assert len(said) == 6
     assert all(line.startswith(f"{where}/watchdog_") for line in said)
-    assert "hunter" not in "".join(said).lower()
+    assert canary.MARK.lower() not in "".join(said).lower()
 
 
 def test_a_folder_of_secrets_that_is_missing_is_a_fault(faults, tmp_path):

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from tests import canary
 from tests.decide.test_standing import begun, ended, verdict
 from tests.worlds import (
     AT,
@@ -170,7 +171,9 @@ class Place:
             async with httpx.AsyncClient(transport=transport, base_url=base) as client:
                 return await client.request(method, path)
 
-        return asyncio.run(get())
+        reply = asyncio.run(get())
+        canary.heard(f"the answer to {method} {path}", reply.text)
+        return reply
 
     def gate(self, version="v1.3.0"):
         reply = self.get(f"/v1/promotion/{version}")

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from tests import canary
 from tests.worlds import (
     ASHA,
     AT,
@@ -99,7 +100,9 @@ class Place:
             ) as client:
                 return await client.request(method, path, **how)
 
-        return asyncio.run(send())
+        reply = asyncio.run(send())
+        canary.heard(f"the answer to {method} {path}", reply.text)
+        return reply
 
     def text(self, path="/a/apr_1"):
         return self.send(path=path).text
@@ -222,7 +225,7 @@ def test_a_question_that_is_not_there_is_404_with_the_same_headers():
         "facebookexternalhit/1.1",
     ],
 )
-def test_83_and_84_looking_changes_nothing_whoever_looks(method, agent):
+def test_g_084_looking_changes_nothing_whoever_looks(method, agent):
     place = Place(a_question())
     before, standing = list(place.memory.entries), repr(place.memory.standing)
 
@@ -237,7 +240,7 @@ def test_a_post_to_the_page_is_refused():
     assert Place(a_question()).send("POST").status_code == 405
 
 
-def test_87_the_headers_keep_it_out_of_frames_caches_and_indexes():
+def test_g_087_the_headers_keep_it_out_of_frames_caches_and_indexes():
     headers = Place(a_question()).send().headers
 
     for name, value in (
@@ -269,7 +272,7 @@ def test_the_policy_names_one_style_and_one_script_by_their_hashes():
     ]
 
 
-def test_88_what_others_wrote_is_only_text():
+def test_g_088_what_others_wrote_is_only_text():
     said = Answered("apr_1", "m1", "forward_fix", HOSTILE, HOSTILE, "{}", eta=AT + HOUR)
     evidence = replace(breached(HTTP_5XX), words=HOSTILE, trigger=HOSTILE)
     question = a_question(HOSTILE, dri=(HOSTILE,))
@@ -287,7 +290,7 @@ def test_88_what_others_wrote_is_only_text():
         assert not [name for name in attributes if name.startswith("on")]
 
 
-def test_88_a_hostile_host_header_is_not_repeated():
+def test_g_088_a_hostile_host_header_is_not_repeated():
     reply = Place(a_question(), base="").send(headers={"host": "evil.example"})
 
     assert "evil.example" not in reply.text

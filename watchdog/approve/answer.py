@@ -42,10 +42,14 @@ class Decision(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the caller is told: an HTTP status and a JSON body."""
+    """What the caller is told: an HTTP status and a JSON body.
+
+    *retry_after*: seconds that the caller should wait; 0 where that means nothing.
+    """
 
     status: int
     body: Mapping[str, Any]
+    retry_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)

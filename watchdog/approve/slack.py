@@ -20,6 +20,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from watchdog.approve.answer import Door, Given, Reply, no
+from watchdog.approve.limit import Limit
 from watchdog.approve.strict import Malformed, Strict, read
 from watchdog.approve.webhook import TooLarge, as_response, body_of, headers_of, problem
 from watchdog.decide.question import Question
@@ -97,6 +98,7 @@ class Buttons:
         team: str,
         may: tuple[str, ...],
         told: Told,
+        limit: Limit,
         now: Callable[[], datetime],
         wake: Callable[[], None],
         origin: str = ORIGIN,
@@ -113,6 +115,7 @@ class Buttons:
         self._team = team
         self._may = may
         self._told = told
+        self._limit = limit
         self._now = now
         self._wake = wake
         self._reply_to = re.compile(re.escape(origin) + r"(/[A-Za-z0-9_-]{1,64}){1,8}")
@@ -131,12 +134,18 @@ class Buttons:
             body = await body_of(request, _LARGEST)
         except TooLarge as large:
             return problem(413, "too_large", str(large))
-        taken = asyncio.to_thread(self.click, headers_of(request), body, self._now())
+        reply = await self._limit.weighed(
+            request, lambda: self._taken(headers_of(request), body)
+        )
+        return Response() if reply.status == 200 else as_response(reply)
+
+    async def _taken(self, headers: Mapping[str, list[str]], body: bytes) -> Reply:
+        taken = asyncio.to_thread(self.click, headers, body, self._now())
         reply = Reply(200, {})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._patience):
                 reply = await taken
-        return Response() if reply.status == 200 else as_response(reply)
+        return reply
 
     def click(
         self, headers: Mapping[str, list[str]], body: bytes, at: datetime

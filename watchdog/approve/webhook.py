@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from watchdog.approve.answer import Door, Reply, no
+from watchdog.approve.limit import Limit
 from watchdog.approve.resumption import Resumption
 from watchdog.decide.question import Question
 from watchdog.roles import Remembers
@@ -28,12 +29,14 @@ class Webhook:
         door: Door,
         resumption: Resumption,
         *,
+        limit: Limit,
         now: Callable[[], datetime],
         wake: Callable[[], None],
     ) -> None:
         self._memory = memory
         self._door = door
         self._resumption = resumption
+        self._limit = limit
         self._now = now
         self._wake = wake
 
@@ -61,8 +64,10 @@ class Webhook:
             body = await body_of(request, _LARGEST)
         except TooLarge as large:
             return problem(413, "too_large", str(large))
-        reply = await run_in_threadpool(
-            weigh, request.path_params[about], headers_of(request), body, self._now()
+        what, headers = request.path_params[about], headers_of(request)
+        reply = await self._limit.weighed(
+            request,
+            lambda: run_in_threadpool(weigh, what, headers, body, self._now()),
         )
         if reply.status == 202:
             self._wake()
@@ -139,7 +144,14 @@ def headers_of(request: Request) -> dict[str, list[str]]:
 def as_response(reply: Reply) -> Response:
     """Send *reply*; one that refuses is a problem document."""
     kind = "application/json" if reply.status < 400 else "application/problem+json"
-    return JSONResponse(dict(reply.body), reply.status, media_type=kind)
+    # Hung up on, who fails leaves the place to others behind the same address.
+    wait = {"retry-after": str(reply.retry_after), "connection": "close"}
+    return JSONResponse(
+        dict(reply.body),
+        reply.status,
+        headers=wait if reply.retry_after else None,
+        media_type=kind,
+    )
 
 
 def problem(status: int, code: str, words: str) -> Response:

@@ -30,6 +30,7 @@ from watchdog.facts.event import (
     RollbackRefused,
     RollbackStarted,
     RollbackStuck,
+    SignaturesFailing,
     TriggerUnproven,
     TurnCrashed,
     TurnsLate,
@@ -191,6 +192,8 @@ def _seen(event: object) -> Told | None:
             return "watch.far_end_lost", WARNING, f"{what} is away", words
         case FarEndBack(what=what) if what not in _TOLD_OTHERWISE:
             return "watch.far_end_back", INFO, f"{what} is back", "it answers again"
+        case SignaturesFailing(words=words):
+            return "door.tried", WARNING, "somebody tries the door", words
         case TurnsLate(words=words):
             return "watch.late", WARNING, "turns come late", words
         case ClockStepped(words=words):

@@ -607,6 +607,23 @@ class FarEndLost:
 
 
 @dataclass(frozen=True, slots=True)
+class SignaturesFailing:
+    """Somebody tries the door for decisions, again and again, without a good key.
+
+    Said once, however many come: an answer is still taken, a little later.
+    """
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignaturesCalm:
+    """Nobody has tried the door too often for a while."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class FarEndBack:
     """What could not be reached answers again."""
 
@@ -696,6 +713,8 @@ Event: TypeAlias = (
     | IncidentClosed
     | FarEndLost
     | FarEndBack
+    | SignaturesFailing
+    | SignaturesCalm
     | TurnsLate
     | TurnsOnTime
     | ClockStepped

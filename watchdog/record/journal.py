@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -61,8 +62,10 @@ _MARK = """INSERT OR REPLACE INTO turn (only, at, words, verdicts, looked)
 _TURN = "SELECT at, words, verdicts, looked FROM turn"
 _GENESIS = "0" * 64
 _NAME = "journal.db"
-# Says that a journal was here: a missing file and a new one look alike otherwise.
+# Says that a journal was here, and how far it went: a missing file and a new one look
+# alike otherwise, and so do an old copy and the journal.
 _SENTINEL = "journal.id"
+_REACHED = re.compile(r"[0-9]{18}\n")
 
 _CODECS: dict[str, TypeAdapter[Any]] = {
     kind.__name__: TypeAdapter(kind) for kind in EVERY_EVENT
@@ -90,6 +93,12 @@ class Journal:
             self._let_go()
             raise
         self._head = self._last()
+        if not read_only:
+            try:
+                self._hold_against_the_sentinel()
+            except JournalLost:
+                self.close()
+                raise
 
     @property
     def head(self) -> int:
@@ -145,6 +154,10 @@ class Journal:
             )
         db: sqlite3.Connection | None = None
         try:
+            if not read_only:
+                # Its owner's alone: it holds how containers are made, with whatever
+                # their environment has.
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             # As a URI, since only that can open without making; it has its own quotes.
             uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
             db = sqlite3.connect(
@@ -156,7 +169,7 @@ class Journal:
                 db.execute("PRAGMA journal_mode = DELETE")
                 db.execute("PRAGMA synchronous = EXTRA")
             self._check(db, read_only=read_only)
-        except (sqlite3.Error, JournalLost) as error:
+        except (sqlite3.Error, OSError, JournalLost) as error:
             if db is not None:
                 db.close()
             if isinstance(error, JournalLost):
@@ -214,6 +227,37 @@ class Journal:
         ).fetchone()
         return (int(row[0]), str(row[1])) if row else (0, _GENESIS)
 
+    def _hold_against_the_sentinel(self) -> None:
+        """Refuse a journal that ends before the one that was here last.
+
+        What was written to it was known to others: replayed, an answer of yesterday
+        would be new to the copy of the day before.
+        """
+        path = self._folder / _SENTINEL
+        text = path.read_text("ascii", "replace")
+        reached = int(text) if _REACHED.fullmatch(text) else 0
+        if reached > self._head[0]:
+            raise JournalLost(
+                f"the journal ends at event {self._head[0]}, and had {reached} when it "
+                "was last written: it is an older copy",
+                f"put the newest copy back; or remove {path}, knowing that all since "
+                "then is forgotten, and look at what runs",
+            )
+        self._reach()
+
+    def _reach(self) -> None:
+        """Note how far the journal goes, once it is on the disk itself.
+
+        Not waited for: after a power cut this may be older than the journal, which
+        tells nothing, and never newer.
+        """
+        with suppress(OSError):
+            handle = os.open(self._folder / _SENTINEL, os.O_WRONLY)
+            try:
+                os.pwrite(handle, f"{self._head[0]:018}\n".encode(), 0)
+            finally:
+                os.close(handle)
+
     # -- writing -----------------------------------------------------------------
 
     @contextmanager
@@ -247,6 +291,7 @@ class Journal:
         with self._lock:
             head, entries = self._append(at, events, claim)
             self._head = head
+            self._reach()
         return entries
 
     def _append(

@@ -1,0 +1,156 @@
+"""How many signatures of one address may fail before its next ones must wait.
+
+A failure is cheap to send and dear to find: each key is tried. So who fails often is
+looked at slowly; who signs well is taken, whatever others at the same address do.
+"""
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from starlette.requests import Request
+
+from watchdog.approve.answer import Reply, no
+
+# Between two looks at those who wait: with 64 connections at the most, nobody waits
+# for more than 6.4 s, and a flood costs ten looks a second, however large it is.
+_APART = 0.1
+# All addresses together: with many at hand, each one's own limit stops nobody.
+_EVERYBODY, _ALL = "*", 10
+_MOST_PEERS = 1024
+# So long without a failure over the limit, and it is said to be over.
+_QUIET = 600.0
+
+
+class Limit:
+    """Counts failed signatures in buckets that refill, one for each address.
+
+    Good ones are never counted. Past *a_minute* failures, what comes from there waits
+    for its turn in one line, first come, first served; then it is looked at like any
+    other. Nobody is shut out: an address may be a whole office's.
+    """
+
+    def __init__(
+        self,
+        a_minute: int,
+        *,
+        monotonic: Callable[[], float],
+        told: Callable[[str], None] = lambda _: None,
+        apart: float = _APART,
+        quiet: float = _QUIET,
+    ) -> None:
+        """*told* hears once when the first must wait, and no words when it is over."""
+        self._a_minute = a_minute
+        self._monotonic = monotonic
+        self._told = told
+        self._apart = apart
+        self._quiet = quiet
+        # What is left of each bucket that is not full, and as of when.
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._line = asyncio.Lock()
+        self._over_at: float | None = None
+
+    async def weighed(
+        self, request: Request, weigh: Callable[[], Awaitable[Reply]]
+    ) -> Reply:
+        """Let *weigh* look at *request*, whose body was read, in its turn.
+
+        A failure within the limit stays the 401 that it is; one past it is a 429.
+        """
+        peer = network_of(request.client.host if request.client else "")
+        if not self._is_over(peer):
+            reply = await weigh()
+            if reply.status == 401:
+                self._fail(peer)
+            return reply
+        if not await self._turn_came(request):
+            return no(429, "gone", "the caller hung up")
+        try:
+            await asyncio.sleep(self._apart)
+            reply = await weigh()
+        finally:
+            self._line.release()
+        return reply if reply.status != 401 else self._too_many(peer)
+
+    def _too_many(self, peer: str) -> Reply:
+        self._fail(peer)
+        now = self._monotonic()
+        if self._over_at is None:
+            self._told(
+                f"more than {self._a_minute} signatures of {peer} failed within a "
+                "minute, or many more of all addresses; the next are looked at slowly"
+            )
+            asyncio.get_running_loop().call_later(self._quiet, self._look_whether_over)
+        self._over_at = now
+        left = self._left_of(peer, self._a_minute)
+        refused = no(
+            429,
+            "too_many_failures",
+            "too many signatures from this address failed; a good one is still taken",
+        )
+        wait = max(0.0, 1 - left) * 60 / self._a_minute
+        return Reply(refused.status, refused.body, retry_after=max(1, math.ceil(wait)))
+
+    def _look_whether_over(self) -> None:
+        since = self._monotonic() - (self._over_at or 0.0)
+        if since < self._quiet:
+            again = self._quiet - since
+            asyncio.get_running_loop().call_later(again, self._look_whether_over)
+            return
+        self._over_at = None
+        self._told("")
+
+    async def _turn_came(self, request: Request) -> bool:
+        """Wait in line; who hangs up meanwhile holds no place in it."""
+        turn = asyncio.ensure_future(self._line.acquire())
+        # The body is read, so all that can still come is the end.
+        gone = asyncio.ensure_future(request.receive())
+        try:
+            await asyncio.wait({turn, gone}, return_when=asyncio.FIRST_COMPLETED)
+            return turn.done()
+        finally:
+            gone.cancel()
+            if not turn.done():
+                turn.cancel()
+
+    # -- the buckets -------------------------------------------------------------
+
+    def _is_over(self, peer: str) -> bool:
+        one = self._left_of(peer, self._a_minute)
+        every = self._left_of(_EVERYBODY, _ALL * self._a_minute)
+        return min(one, every) < 1
+
+    def _fail(self, peer: str) -> None:
+        now = self._monotonic()
+        for name, most in (
+            (peer, self._a_minute),
+            (_EVERYBODY, _ALL * self._a_minute),
+        ):
+            self._left[name] = max(0.0, self._left_of(name, most) - 1), now
+            self._left.move_to_end(name)
+        # The one that failed longest ago has refilled most.
+        while len(self._left) > _MOST_PEERS:
+            self._left.popitem(last=False)
+
+    def _left_of(self, name: str, most: int) -> float:
+        left, at = self._left.get(name, (float(most), self._monotonic()))
+        now_left = left + (self._monotonic() - at) * most / 60
+        if now_left >= most:
+            self._left.pop(name, None)
+            return float(most)
+        return now_left
+
+
+def network_of(host: str) -> str:
+    """Give what counts as one address: an IPv4 one, or the /64 of an IPv6 one."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host  # a Unix socket's peer has none
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ip_network((address, 64), strict=False))
+    return str(address)
