@@ -63,10 +63,11 @@ def serving(patience=2.0):
 
 
 def until_open(port):
+    """Wait until it serves; what asked is known to be gone, and takes no place."""
     deadline = time.monotonic() + 20
     while True:
         try:
-            connect(port).close()
+            assert status(ask(port, FINE)) == 200
         except ConnectionRefusedError:
             assert time.monotonic() < deadline
             time.sleep(0.02)
