@@ -26,7 +26,8 @@ def pytest_runtest_makereport(item, call):
     """Fail what gave a secret away, in whatever it printed, logged, sent or showed."""
     report = yield
     for name, text in report.sections:
-        canary.heard(name.lower(), text)
+        if name.endswith(call.when):  # each report has those before it again
+            canary.heard(name.lower(), text)
     found = canary.given_away()
     if found and report.outcome != "failed":
         report.outcome = "failed"

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import h11
 import uvicorn
+from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from watchdog.facts.problem import Problem
@@ -103,7 +104,9 @@ def guarded(app: App) -> App:
         elif b"content-length" in names and b"transfer-encoding" in names:
             refusal = 400  # two lengths: whoever stands before us may see another end
         if scope["type"] != "http" or not refusal:
-            await app(scope, receive, send)
+            # Who hangs up while they send hears nothing, and is no fault of ours.
+            with contextlib.suppress(ClientDisconnect):
+                await app(scope, receive, send)
             return
         close = [(b"connection", b"close"), (b"content-length", b"0")]
         await send({"type": "http.response.start", "status": refusal, "headers": close})

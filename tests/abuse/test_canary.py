@@ -1,5 +1,6 @@
 """No secret is ever said: every one with its mark, looked for in all that is said."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,8 +66,9 @@ def test_a_test_in_which_a_secret_is_said_fails(tmp_path):
         f"test_that_{rest.partition('(')[0]}"
         for rest in GIVES_AWAY.split("def test_that_")[1:]
     ]
-    passed = {name for name in bad if f"PASSED test_it.py::{name}\n" in said}
-    failed = {name for name in bad if f"FAILED test_it.py::{name} " in said}
+    passed = {name for name in bad if re.search(rf"PASSED \S+::{name}\n", said)}
+    failed = {name for name in bad if re.search(rf"FAILED \S+::{name}\b", said)}
+    assert "errors" not in said
     assert passed == {"test_that_says_nothing"}
     assert failed == set(bad) - passed
 

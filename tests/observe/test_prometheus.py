@@ -307,7 +307,7 @@ def test_an_unavailable_server_is_unreachable_in_its_own_words(asked):
     assert time.perf_counter() - began < 1
 
 
-def test_a_503_without_json_says_its_text(asked):
+def test_an_answer_503_without_json_says_its_text(asked):
     wire, far_end = asked
     wire.answers(b"Service Unavailable", status=503)
 

@@ -27,9 +27,10 @@ _QUIET = 600.0
 class Limit:
     """Counts failed signatures in buckets that refill, one for each address.
 
-    Good ones are never counted. Past *a_minute* failures, what comes from there waits
-    for its turn in one line, first come, first served; then it is looked at like any
-    other. Nobody is shut out: an address may be a whole office's.
+    Each look takes one, and a good signature puts it back: so no more than that are
+    looked at together, also for callers who hang up at once. Past *a_minute*, what
+    comes from there waits for its turn in one line, first come, first served; then it
+    is looked at like any other. Nobody is shut out: an address may be a whole office's.
     """
 
     def __init__(
@@ -60,10 +61,10 @@ class Limit:
         A failure within the limit stays the 401 that it is; one past it is a 429.
         """
         peer = network_of(request.client.host if request.client else "")
-        if not self._is_over(peer):
+        if self._takes_one(peer):
             reply = await weigh()
-            if reply.status == 401:
-                self._fail(peer)
+            if reply.status != 401:
+                self._add(peer, 1)
             return reply
         if not await self._turn_came(request):
             return no(429, "gone", "the caller hung up")
@@ -75,7 +76,7 @@ class Limit:
         return reply if reply.status != 401 else self._too_many(peer)
 
     def _too_many(self, peer: str) -> Reply:
-        self._fail(peer)
+        self._add(peer, -1)  # nothing refills while it goes on
         now = self._monotonic()
         if self._over_at is None:
             self._told(
@@ -117,22 +118,25 @@ class Limit:
 
     # -- the buckets -------------------------------------------------------------
 
-    def _is_over(self, peer: str) -> bool:
-        one = self._left_of(peer, self._a_minute)
-        every = self._left_of(_EVERYBODY, _ALL * self._a_minute)
-        return min(one, every) < 1
+    def _takes_one(self, peer: str) -> bool:
+        """Take one of this address and of all, if both have one left."""
+        if any(self._left_of(name, most) < 1 for name, most in self._buckets(peer)):
+            return False
+        self._add(peer, -1)
+        return True
 
-    def _fail(self, peer: str) -> None:
+    def _add(self, peer: str, what: int) -> None:
         now = self._monotonic()
-        for name, most in (
-            (peer, self._a_minute),
-            (_EVERYBODY, _ALL * self._a_minute),
-        ):
-            self._left[name] = max(0.0, self._left_of(name, most) - 1), now
+        for name, most in self._buckets(peer):
+            left = self._left_of(name, most) + what
+            self._left[name] = min(max(0.0, left), float(most)), now
             self._left.move_to_end(name)
-        # The one that failed longest ago has refilled most.
+        # The one that was looked at longest ago has refilled most.
         while len(self._left) > _MOST_PEERS:
             self._left.popitem(last=False)
+
+    def _buckets(self, peer: str) -> tuple[tuple[str, int], ...]:
+        return (peer, self._a_minute), (_EVERYBODY, _ALL * self._a_minute)
 
     def _left_of(self, name: str, most: int) -> float:
         left, at = self._left.get(name, (float(most), self._monotonic()))
