@@ -1,6 +1,6 @@
 # Everything is one word. `make` alone lists the words.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-crash campaign-engines bench lock fix clean
+.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-engines bench lock fix clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -53,6 +53,10 @@ campaign: setup sandbox ## What takes long: every Prometheus, and how often a tr
 
 campaign-engines: setup ## Fidelity, end to end and crashes on three engines, and a table
 	$(BIN)/python -m tests.engines
+
+SECONDS := 120
+campaign-abuse: setup ## Try the verifier and the HTTP door at random for SECONDS, and count
+	$(BIN)/python -m tests.abuse.campaign --seconds $(SECONDS)
 
 KILLS := 200
 campaign-crash: setup sandbox ## Kill the watchdog at every step, in every request and at KILLS random instants
