@@ -191,6 +191,7 @@ def _github() -> dict[str, Any]:
         "200": "the same deployment again, or nothing that is answered here",
         "400": "not JSON of one meaning, or without its headers",
         "401": "no valid signature of the GitHub App",
+        "429": "too many signatures from this address failed, and this one too",
         "404": "there is no such door here: github is not set",
         "409": "the delivery's id was another deployment's",
         "413": "over 512 KiB",

@@ -404,7 +404,7 @@ class GitHub(_Part):
     app: (
         Annotated[
             str,
-            _shaped(r"[A-Za-z0-9._-]{1,64}", "an App's client ID"),
+            _shaped(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "an App's client ID"),
             BeforeValidator(_as_text),
         ]
         | None

@@ -373,15 +373,7 @@ def wire(
         roster=lambda: roster.roster,
         releases=releases,
     )
-
-    def tried(words: str) -> None:
-        calm = SignaturesCalm("nobody tried the door too often for ten minutes")
-        with contextlib.suppress(JournalLost):  # the turn meets it too, and leaves
-            memory.add(clock.now(), SignaturesFailing(words) if words else calm)
-
-    limit = Limit(
-        settings.listen.failures_a_minute, monotonic=clock.monotonic, told=tried
-    )
+    limit = _limit_of(settings, memory, clock)
     webhook = Webhook(
         memory, door, resumption, limit=limit, now=clock.now, wake=schedule.wake
     )
@@ -412,7 +404,7 @@ def wire(
         secret=lambda: secrets.token_urlsafe(9),
     )
     github = app_secrets and _at_github(
-        settings, app_secrets, memory, gating, schedule=schedule, clock=clock
+        settings, app_secrets, memory, gating, limit, schedule=schedule, clock=clock
     )
     telling.deployments = github[1] if github else None
     control = Control(orders, now=clock.now, wake=schedule.wake)
@@ -470,11 +462,22 @@ def _leave(problem: JournalLost) -> None:
     os._exit(_JOURNAL_LOST)
 
 
+def _limit_of(settings: Settings, memory: Memory, clock: RealClock) -> Limit:
+    def told(words: str) -> None:
+        calm = SignaturesCalm("nobody tried the door too often for ten minutes")
+        with contextlib.suppress(JournalLost):  # the turn meets it too, and leaves
+            memory.add(clock.now(), SignaturesFailing(words) if words else calm)
+
+    a_minute = settings.listen.failures_a_minute
+    return Limit(a_minute, monotonic=clock.monotonic, told=told)
+
+
 def _at_github(
     settings: Settings,
     secrets: tuple[RSAPrivateKey, bytes],
     memory: Memory,
     gating: Gating,
+    limit: Limit,
     *,
     schedule: Schedule,
     clock: RealClock,
@@ -482,7 +485,14 @@ def _at_github(
     """Make the door that GitHub asks at, and who posts what it is told."""
     key, hook_secret = secrets
     api, issuer = settings.github.api, settings.github.app or ""
-    door = Asked(memory, secret=hook_secret, api=api, now=clock.now, wake=schedule.wake)
+    door = Asked(
+        memory,
+        secret=hook_secret,
+        api=api,
+        limit=limit,
+        now=clock.now,
+        wake=schedule.wake,
+    )
     posting = Posting(
         App(api, issuer, key, monotonic=clock.monotonic),
         memory,

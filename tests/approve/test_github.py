@@ -36,7 +36,12 @@ class Gate(Place):
     def start(self):
         super().start()
         door = Deployments(
-            self.memory, secret=SECRET, api=API, now=lambda: self.at, wake=self.wake
+            self.memory,
+            secret=SECRET,
+            api=API,
+            limit=self.limit,
+            now=lambda: self.at,
+            wake=self.wake,
         )
         self.app = Starlette(routes=[*self.app.routes, *door.routes()])
 

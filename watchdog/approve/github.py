@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from watchdog.approve.answer import Reply, no
+from watchdog.approve.limit import Limit
 from watchdog.approve.strict import Malformed, Strict, read, strict_json
 from watchdog.approve.webhook import TooLarge, as_response, body_of, headers_of, problem
 from watchdog.delivery import Unauthorized
@@ -80,6 +81,7 @@ class Deployments:
         *,
         secret: bytes,
         api: str,
+        limit: Limit,
         now: Callable[[], datetime],
         wake: Callable[[], None],
     ) -> None:
@@ -91,6 +93,7 @@ class Deployments:
             + r"/repos/(?P<repository>[A-Za-z0-9-]+/[A-Za-z0-9._-]+)"
             + r"/actions/runs/(?P<run>[1-9][0-9]{0,14})/deployment_protection_rule"
         )
+        self._limit = limit
         self._now = now
         self._wake = wake
 
@@ -108,8 +111,9 @@ class Deployments:
             body = await body_of(request, _LARGEST)
         except TooLarge as large:
             return problem(413, "too_large", str(large))
-        reply = await run_in_threadpool(
-            self.take, headers_of(request), body, self._now()
+        headers = headers_of(request)
+        reply = await self._limit.weighed(
+            request, lambda: run_in_threadpool(self.take, headers, body, self._now())
         )
         if reply.status == 202:
             self._wake()
