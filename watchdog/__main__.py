@@ -3,6 +3,7 @@
 import json
 from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
@@ -11,7 +12,7 @@ import typer
 from watchdog import __version__
 from watchdog.by_hand import app as by_hand
 from watchdog.by_key import app as by_key
-from watchdog.channels import button_secret, channels_of, github_secrets
+from watchdog.channels import button_secret, channels_of, github_secrets, untold_of
 from watchdog.decide.standing import Standing, stand
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind
@@ -110,7 +111,8 @@ def status(config: Config = HERE, *, as_json: AsJson = False) -> None:
 
     Reads the journal, so it answers whether the daemon runs or not.
     """
-    whole = _looked(picture, config)
+    look = partial(picture, untold=untold_of(settings_at(config)))
+    whole = _looked(look, config)
     typer.echo(json.dumps(whole, indent=2) if as_json else words(whole))
     raise typer.Exit(0 if whole["watching"] else 1)
 

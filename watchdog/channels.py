@@ -1,6 +1,8 @@
 """The channels that the settings name, their secrets read, or all that is wrong."""
 
 import re
+from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import Entry
+from watchdog.facts.message import Backlog
 from watchdog.facts.problem import Fault, Problem, Refused
 from watchdog.notation import Said
 from watchdog.notify.channel import Channel
@@ -39,9 +42,12 @@ _SIGNING_SECRET = re.compile(rb"[0-9a-f]{32,64}")
 class Telling:
     """All that leaves the watchdog by itself; nothing in it is waited for.
 
-    *deployments* are answered at GitHub, where that is set up.
+    *names* are the channels', *deployments* are answered at GitHub, where that is
+    set up.
     """
 
+    names: tuple[str, ...]
+    outbox: Outbox
     sender: Sender
     heartbeat: Heartbeat | None
     replies: Replies
@@ -65,6 +71,10 @@ class Telling:
         if self.deployments:
             self.deployments.stop()
 
+    def untold(self) -> list[Backlog] | None:
+        """Give what the channels have not taken; None when it cannot be read."""
+        return _backlog(self.outbox, self.names)
+
     def happened(self, entry: Entry) -> None:
         """Note that something was journaled."""
         self.sender.wake()
@@ -85,6 +95,7 @@ def telling_of(settings: Settings, journal: Journal, clock: Clock) -> Telling:
 
     Raises:
         Refused: a channel or the heartbeat is wrong.
+        Problem: the outbox is damaged.
     """
     channels = channels_of(settings)
     beat = settings.heartbeat
@@ -96,16 +107,44 @@ def telling_of(settings: Settings, journal: Journal, clock: Clock) -> Telling:
             fault = Fault("heartbeat", said.words, said.hint)
             raise Refused("heartbeat", [fault]) from None
         heartbeat = Heartbeat(url, beat.every, clock.monotonic)
+    try:
+        outbox = Outbox(settings.state)
+    except OSError as error:
+        raise Problem(
+            str(error),
+            f"move {settings.state}/outbox.db aside: what it had not told is lost, "
+            "and the channels go on with what happens from now on",
+        ) from error
     sender = Sender(
         channels,
-        Outbox(settings.state),
+        outbox,
         name=settings.name,
         entries=journal.entries,
         head=lambda: journal.head,
         now=clock.now,
     )
     replies = Replies(settings.name, settings.notify.base_url or "")
-    return Telling(sender, heartbeat, replies)
+    names = tuple(channel.name for channel in channels)
+    return Telling(names, outbox, sender, heartbeat, replies)
+
+
+def untold_of(settings: Settings) -> list[Backlog] | None:
+    """Give what the settings' channels have not taken; None: it cannot be read."""
+    notify = settings.notify
+    listed: tuple[Far, ...] = (*notify.webhooks, *notify.slack, *notify.apprise)
+    try:
+        with closing(Outbox(settings.state, read_only=True)) as outbox:
+            return _backlog(outbox, [far.name for far in listed])
+    except OSError:
+        return None
+
+
+def _backlog(outbox: Outbox, names: Collection[str]) -> list[Backlog] | None:
+    """Leave out what was for a channel that is not there any more."""
+    try:
+        return [one for one in outbox.backlog() if one.channel in names]
+    except OSError:
+        return None
 
 
 def channels_of(settings: Settings) -> list[Channel]:

@@ -360,6 +360,7 @@ def wire(
         poll=settings.poll,
         now=clock.now,
         pulse=lambda: _pulse(schedule),
+        untold=telling.untold,
     )
     door = Door(
         memory,

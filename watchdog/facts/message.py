@@ -49,9 +49,14 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How a channel stands: what waits, what was given up, and the last reason."""
+    """How a channel stands: what waits, what was given up, and the last reason.
+
+    *since* is when the oldest that waits happened, *died* when the last was given up.
+    """
 
     channel: str
     waiting: int
     dead: int
     error: str
+    since: datetime | None = None
+    died: datetime | None = None

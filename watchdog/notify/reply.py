@@ -23,7 +23,8 @@ class Replies:
     """Posts to where Slack said, from a thread of its own.
 
     Nothing depends on it: what is lost with a crash leaves old buttons in Slack,
-    and a click on those is answered by what the journal holds.
+    and a click on those is answered by what the journal holds. The address is as good
+    as a password for half an hour, and so it is kept in memory only.
     """
 
     def __init__(self, name: str, base: str) -> None:

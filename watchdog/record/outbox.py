@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,12 @@ _TRY = "UPDATE delivery SET attempts = attempts + 1 WHERE channel = ? AND seq = 
 _MARK = """UPDATE delivery SET state = ?, next_at = ?, error = ?
     WHERE channel = ? AND seq = ?"""
 _TRIM = """DELETE FROM delivery WHERE state = 'sent' AND channel = ? AND seq < ?"""
-_COUNT = """SELECT channel, state, count(*), max(error)
-    FROM delivery WHERE state != 'sent' GROUP BY channel, state"""
+# Of what waits, one at a time is tried: the first has the last reason.
+_WAIT = """SELECT channel, count(*), min(seq) FROM delivery
+    WHERE state = 'waiting' GROUP BY channel"""
+_ONE = "SELECT body, error FROM delivery WHERE channel = ? AND seq = ?"
+_DEAD = """SELECT channel, count(*), max(next_at), error FROM delivery
+    WHERE state = 'dead' GROUP BY channel"""
 _NAME = "outbox.db"
 _KEPT = 1000
 
@@ -62,20 +67,21 @@ class Outbox:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self._lock = threading.Lock()
         path = folder / _NAME
+        where = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         if read_only and not path.is_file():
-            self._db = sqlite3.connect(":memory:", isolation_level=None)
-        else:
-            mode = "ro" if read_only else "rwc"
-            uri = f"{path.absolute().as_uri()}?mode={mode}"
+            where = "file::memory:"
+        try:
             self._db = sqlite3.connect(
-                uri, uri=True, isolation_level=None, check_same_thread=False
+                where, uri=True, isolation_level=None, check_same_thread=False
             )
-        self._db.execute("PRAGMA busy_timeout = 5000")
-        if not read_only or not path.is_file():
-            self._db.execute("PRAGMA journal_mode = DELETE")
-            self._db.execute("PRAGMA synchronous = EXTRA")
-            for statement in _SCHEMA:
-                self._db.execute(statement)
+            self._db.execute("PRAGMA busy_timeout = 5000")
+            if not read_only or not path.is_file():
+                self._db.execute("PRAGMA journal_mode = DELETE")
+                self._db.execute("PRAGMA synchronous = EXTRA")
+                for statement in _SCHEMA:
+                    self._db.execute(statement)
+        except sqlite3.Error as error:
+            raise OSError(f"the outbox cannot be used: {error}") from error
 
     def close(self) -> None:
         """Let the file go."""
@@ -130,15 +136,19 @@ class Outbox:
 
     def backlog(self) -> list[Backlog]:
         """Tell of each channel that has anything left to say."""
-        with self._using() as db:
-            rows = db.execute(_COUNT).fetchall()
         found: dict[str, Backlog] = {}
-        for channel, state, count, error in rows:
-            before = found.get(channel, Backlog(channel, 0, 0, ""))
-            waiting = count if state == "waiting" else before.waiting
-            dead = count if state == "dead" else before.dead
-            found[channel] = Backlog(channel, waiting, dead, error or before.error)
-        return list(found.values())
+        with self._using() as db:
+            for channel, count, died, error in db.execute(_DEAD).fetchall():
+                when = datetime.fromisoformat(died)
+                found[channel] = Backlog(channel, 0, count, error, died=when)
+            for channel, count, first in db.execute(_WAIT).fetchall():
+                body, error = db.execute(_ONE, (channel, first)).fetchone()
+                since = _MESSAGES.validate_json(body).at
+                one = found.get(channel, Backlog(channel, 0, 0, ""))
+                found[channel] = replace(
+                    one, waiting=count, error=error or one.error, since=since
+                )
+        return sorted(found.values(), key=lambda one: one.channel)
 
     def _row(self, query: str, channel: str) -> tuple[Any, ...] | None:
         with self._using() as db:

@@ -1,6 +1,6 @@
 """What may be asked over HTTP: may it go onward, is it alive, where do we stand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from starlette.routing import Route
 from watchdog.decide.gate import closed, digest_of, lasting
 from watchdog.decide.ready import Answer, answer
 from watchdog.decide.retention import why_it_stays
+from watchdog.facts.message import Backlog
 from watchdog.facts.rules import Rules
 from watchdog.roles import Filed, Remembers
 from watchdog.show.metrics import Pulse, Standings, page
@@ -31,6 +32,7 @@ class Faces:
         poll: timedelta,
         now: Callable[[], datetime],
         pulse: Callable[[], Pulse],
+        untold: Callable[[], Iterable[Backlog] | None] = tuple,
     ) -> None:
         self._memory = memory
         self._releases = releases
@@ -38,11 +40,13 @@ class Faces:
         self._poll = poll
         self._now = now
         self._pulse = pulse
+        self._untold = untold
         self._standings = Standings(
             lambda: memory.standing,
             memory.last_turn,
             pulse,
             lambda: self._could().ready,
+            untold,
         )
 
     def public(self) -> list[Route]:
@@ -153,6 +157,7 @@ class Faces:
             turn,
             poll=self._poll,
             at=self._now(),
+            untold=self._untold(),
         )
         return JSONResponse(whole)
 

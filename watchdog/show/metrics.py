@@ -4,7 +4,7 @@ Everything is read from the standing when it is asked for, so nothing can drift
 from what the journal says. The catalogue is docs/reference/metrics.md.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from watchdog.decide.standing import Standing
+from watchdog.facts.message import Backlog
 from watchdog.roles import Turn
 
 VERDICTS = ("clear", "pending", "breached", "blind")
@@ -37,9 +38,14 @@ class Standings(Collector):
         turn: Callable[[], Turn | None],
         pulse: Callable[[], Pulse],
         ready: Callable[[], bool | None],
+        untold: Callable[[], Iterable[Backlog] | None] = tuple,
     ) -> None:
-        """*ready* says whether it could be rolled back now; None: not known."""
+        """*ready* says whether it could be rolled back now; None: not known.
+
+        *untold* gives what the channels have not taken; None: not known either.
+        """
         self._ready = ready
+        self._untold = untold
         self._standing = standing
         self._turn = turn
         self._pulse = pulse
@@ -123,12 +129,37 @@ class Standings(Collector):
             "Of those, the ones that GitHub has not taken what is due of for a while",
             sum(1 for one in open_ if one.trouble),
         )
+        yield from _messages(self._untold() or ())
         lost = GaugeMetricFamily(
             "watchdog_unreachable", "1 for what cannot be reached", labels=["what"]
         )
         for what in s.lost:
             lost.add_metric([what], 1.0)
         yield lost
+
+
+def _messages(found: Iterable[Backlog]) -> Iterator[Metric]:
+    waiting = GaugeMetricFamily(
+        "watchdog_messages_waiting",
+        "Messages that a channel has not taken yet",
+        labels=["channel"],
+    )
+    oldest = GaugeMetricFamily(
+        "watchdog_messages_oldest_timestamp_seconds",
+        "When the oldest of them happened",
+        labels=["channel"],
+    )
+    given_up = GaugeMetricFamily(
+        "watchdog_messages_given_up",
+        "Messages that a channel never took",
+        labels=["channel"],
+    )
+    for one in found:
+        waiting.add_metric([one.channel], float(one.waiting))
+        given_up.add_metric([one.channel], float(one.dead))
+        if one.since:
+            oldest.add_metric([one.channel], one.since.timestamp())
+    yield from (waiting, oldest, given_up)
 
 
 def page(collector: Collector) -> bytes:

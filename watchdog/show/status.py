@@ -1,14 +1,17 @@
 """Where we stand, in words for people and as JSON for programs."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from watchdog.decide.policy import choose_target, promotion
 from watchdog.decide.ready import answer
 from watchdog.decide.standing import Standing
+from watchdog.facts.message import Backlog
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 from watchdog.roles import Turn
+from watchdog.show import untold as told_late
 
 
 def picture(
@@ -19,8 +22,12 @@ def picture(
     *,
     poll: timedelta,
     at: datetime,
+    untold: Iterable[Backlog] | None = (),
 ) -> dict[str, Any]:
-    """Put everything that a person asks for at 3 a.m. into one plain value."""
+    """Put everything that a person asks for at 3 a.m. into one plain value.
+
+    *untold* is what the channels have not taken, None when that cannot be read.
+    """
     target = choose_target(s, release)
     running = s.running
     version = running.pair.version if running else ""
@@ -102,6 +109,7 @@ def picture(
             if not one.over or one.lost
         ],
         "unreachable": s.lost,
+        "untold": told_late.picture(untold, at),
     }
 
 
@@ -117,6 +125,7 @@ def words(whole: dict[str, Any]) -> str:
         lines += _readiness_lines(whole["readiness"])
     for what, why in whole["unreachable"].items():
         lines.append(f"unreachable    {what}: {why}")
+    lines += [f"untold         {one['words']}" for one in whole["untold"]]
     if whole["unclear"]:
         lines.append(f"unclear        {whole['unclear']}")
     if running:
