@@ -36,18 +36,19 @@ check: setup ## Lint, types, import contracts, lock files
 	@! grep -n '://' requirements.lock requirements-dev.lock
 
 unit: setup ## Tests that need no engine
-	$(BIN)/pytest -q -m "not real"
+	$(BIN)/pytest -q -m "not real" -n 2
 
 browser: ## Have a Chromium, for the tests of the page
 	@$(SANDBOX) browser
 
-real: setup sandbox browser ## Tests on the real engine, registry, Compose and Prometheus: about 5 minutes
-	$(SANDBOX) run $(BIN)/pytest -q -m real -n 3 --dist worksteal
+real: setup sandbox browser ## Tests on the real engine, registry, Compose and Prometheus: about 9 minutes
+	$(SANDBOX) run $(BIN)/pytest -q -m "real and not campaign" -n 4 --dist worksteal
 
 test: check sandbox unit real ## Everything that CI runs; the sandbox first: unit tests use its promtool and ssh-keygen
 
-campaign: setup sandbox ## What takes long: every Prometheus, and how often a trigger is wrong
-	PROMETHEUS_BINARIES="$$(dirname "$$(command -v prometheus)"):$$(examples/sandbox/modern-prometheus)" \
+campaign: setup sandbox ## What takes long: the slow tests, every Prometheus, how often a trigger is wrong
+	$(SANDBOX) run $(BIN)/pytest -q -m campaign -n 2
+	TRIGGERS=40 PROMETHEUS_BINARIES="$$(dirname "$$(command -v prometheus)"):$$(examples/sandbox/modern-prometheus)" \
 	  $(BIN)/pytest -q -m real tests/real/test_queries.py tests/real/test_edges.py tests/real/test_arming.py tests/real/test_differential.py tests/real/test_backtest.py
 	$(BIN)/python bench/confidence.py --runs 4000
 

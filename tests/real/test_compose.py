@@ -212,6 +212,31 @@ class Dying:
 
 
 @LAYOUTS
+def test_dying_at_each_instant_in_turn_compose_ends_on_one_whole_pair(project, layout):
+    it = project(layout)
+    it.deploy(OLD)
+    target = it.record()
+    it.deploy(BAD)
+    it.begin(target)
+    lives, before, after = 0, 1, 2
+    at = before
+    while lives < 100:
+        try:
+            it.carry_on(Dying(it.hands, at))
+        except Cut:
+            lives += 1
+            at = after if at == before else before
+            continue
+        break
+
+    assert it.ends() == ["proved"]
+    assert it.stands_on(OLD) == []
+    assert it.mixed() == []
+    assert lives >= (4 if layout == "versioned" else 10)
+
+
+@pytest.mark.campaign
+@LAYOUTS
 def test_whatever_instant_it_dies_at_compose_ends_on_one_whole_pair(project, layout):
     it = project(layout)
     it.deploy(OLD)

@@ -35,7 +35,14 @@ def test_a_rollback_that_is_killed_at_every_boundary_comes_to_one_whole_pair(
     assert case.kills > 20 * len(services)
 
 
-@pytest.mark.parametrize("phase", runs.PHASES)
+@pytest.mark.parametrize(
+    "phase",
+    [
+        "answered",  # done, and we shall never hear of it: the worst of the three
+        pytest.param("received", marks=pytest.mark.campaign),
+        pytest.param("forwarded", marks=pytest.mark.campaign),
+    ],
+)
 def test_killed_while_the_engine_is_at_it_the_rollback_ends_as_it_would_have(
     ground, phase
 ):

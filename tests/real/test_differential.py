@@ -35,7 +35,7 @@ BEGIN = datetime(2026, 3, 11, 3, 0, tzinfo=UTC)
 LONG_AGO = datetime.fromtimestamp(0, UTC)
 LENGTH = 40 * 60
 BOUND = 5.0
-TRIGGERS = 40
+TRIGGERS = int(os.environ.get("TRIGGERS") or 16)
 
 
 def telegraph(chance, window):
@@ -181,7 +181,7 @@ def test_we_fire_at_the_very_evaluation_at_which_prometheus_fires(drawn, tmp_pat
 
     firings = sum(list(found.values()).count("firing") for found in said.values())
     print(f"{firings} firing evaluations of {TRIGGERS * (LENGTH // 5 + 1)}")
-    assert firings > 500, f"seed {seed} fires too seldom to prove anything"
+    assert firings > 12 * TRIGGERS, f"seed {seed} fires too seldom to prove anything"
     assert status == 0, f"seed {seed}: {words[:3000]}"
 
 

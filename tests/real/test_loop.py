@@ -176,7 +176,12 @@ def test_without_prometheus_a_bad_release_is_said_blind_and_not_rolled_back(stag
     ("faults", "event", "step"),
     [
         ({"v1.3.0": {"ignore_sigterm": True}}, "act.step_intended", "stop dms (old)"),
-        ({"v1.2.0": {"start_delay": 6}}, "act.step_done", "start dms (new)"),
+        pytest.param(
+            {"v1.2.0": {"start_delay": 6}},
+            "act.step_done",
+            "start dms (new)",
+            marks=pytest.mark.campaign,
+        ),
     ],
     ids=["while-stopping-the-bad-one", "while-proving-the-good-one"],
 )
