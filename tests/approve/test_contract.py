@@ -20,9 +20,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tests import canary
+from tests.approve.test_github import Gate
 from tests.approve.test_slack import Room
 from tests.approve.test_webhook import KEYS
+from tests.notify.hub import by_github
 from tests.worlds import ASHA, AT
+from watchdog.approve.github import PATH as GITHUB
 from watchdog.delivery import signature, who_signed
 from watchdog.facts.roster import Key, Scheme
 from watchdog.openapi import openapi
@@ -73,6 +76,21 @@ def test_signed_every_answer_is_one_that_is_described(case):
     assert str(answer.status_code) in {*described, "405"}
     if answer.status_code >= 400 and answer.status_code not in (404, 405):
         assert answer.json()["code"]
+
+
+@SCHEMA.include(path=GITHUB).parametrize()
+@QUICK
+def test_signed_by_github_every_answer_is_one_that_is_described(case):
+    try:
+        body = json.dumps(case.body).encode()
+    except TypeError:
+        body = b""  # no body at all
+    gate = Gate()
+    answer = gate.post(body, by_github(body), GITHUB)
+
+    described = case.operation.definition.raw["responses"]
+    assert str(answer.status_code) in described
+    assert answer.status_code < 400 or answer.json()["code"]
 
 
 # Others who speak the same protocol.

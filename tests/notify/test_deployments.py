@@ -483,6 +483,38 @@ def test_a_crash_between_the_claim_and_the_post_loses_nothing(desk, hub):
     assert hub.verdicts() == [(42, "site-2", "approved")]
 
 
+def test_a_repeated_verdict_that_is_refused_says_that_the_first_may_have_counted(
+    desk, hub
+):
+    hub.waiting = {42: {"site-2"}}
+    hub.answers = [("taken-and-lost", {})]
+    desk.ask()
+    desk.turn()
+    desk.turn()
+
+    assert hub.verdicts() == [(42, "site-2", "approved")]
+    assert desk.one.over.endswith("an earlier try may have been taken: look at the run")
+
+
+def test_one_that_cannot_be_posted_is_said_and_keeps_no_other(desk, hub):
+    review = desk.posting._app.review
+
+    def odd(installation, repository, run, body, at):
+        if run == 42:
+            raise ValueError("no such letter")
+        review(installation, repository, run, body, at)
+
+    desk.posting._app.review = odd
+    desk.ask()
+    desk.ask(deployment="dpl_2", run=43)
+    desk.turn()
+    for _ in range(3):
+        desk.turn(MINUTE)
+
+    assert hub.verdicts() == [(43, "site-2", "approved")]
+    assert "it could not be posted: ValueError: no such letter" in desk.one.words
+
+
 def test_what_waits_is_still_there_after_a_restart(desk, hub):
     desk.memory.add(desk.now(), HOLD)
     desk.ask()
@@ -586,9 +618,7 @@ def test_status_and_metrics_show_what_waits_what_is_untold_and_what_is_dead(desk
 
     hub.answers = [(422, {})]
     desk.turn(MINUTE)
-    assert shown(desk)[0].endswith(
-        "approved was refused: 127.0.0.1 answered 422: as told"
-    )
+    assert "approved was refused: 127.0.0.1 answered 422: as told" in shown(desk)[0]
     assert counted(desk) == {"waiting": "0.0", "untold": "0.0"}
 
 

@@ -87,7 +87,13 @@ class Deployments:
             if self._stopped.is_set() or (self._alone and now < self._alone):
                 return
             if one.due and now >= self._next.get(name, now):
-                self._tell(one, now)
+                try:
+                    self._tell(one, now)
+                except JournalLost:
+                    raise
+                except Exception as error:  # noqa: BLE001 - one that we cannot post must not keep the others
+                    words = f"{type(error).__name__}: {error}"
+                    self._put_off(one, NotTaken(f"it could not be posted: {words}"))
 
     def _tell(self, one: Deployment, at: datetime) -> None:
         asked, state = one.asked, one.due
@@ -110,6 +116,8 @@ class Deployments:
                 self._put_off(one, no)
                 return
             refused = no.words
+            if one.answering:
+                refused += "; an earlier try may have been taken: look at the run"
         else:
             refused = ""
         self._tries.pop(name, None)
