@@ -35,14 +35,14 @@ from watchdog.facts.event import (
     VersionsRevoked,
     WatchStarted,
 )
-from watchdog.facts.pair import HeldManifest, Pair, Part
+from watchdog.facts.pair import HeldManifest, Pair, Part, Record
 from watchdog.facts.past import Track
 from watchdog.facts.problem import JournalLost, Problem
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Protected, Rules
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.facts.trial import Trial, cure
-from watchdog.facts.trigger import Trigger
+from watchdog.facts.trigger import Release, Trigger
 from watchdog.gating import Gating
 from watchdog.keeping import Keeping
 from watchdog.listening import bound, listen
@@ -54,6 +54,7 @@ from watchdog.observe.history import Past
 from watchdog.observe.lacks import short_of_space
 from watchdog.observe.prometheus import Prometheus
 from watchdog.observe.running import Stack
+from watchdog.observe.unseen import found
 from watchdog.openapi import openapi
 from watchdog.readiness import Checked, Readiness
 from watchdog.record.journal import Journal
@@ -403,6 +404,7 @@ def wire(
         releases=releases,
         rules=rules,
         secret=lambda: secrets.token_urlsafe(9),
+        unseen=lambda release, like: _unseen(settings, release, like, sealed),
     )
     github = app_secrets and _at_github(
         settings, app_secrets, memory, gating, limit, schedule=schedule, clock=clock
@@ -526,6 +528,27 @@ def _parts(
             "deploy one whole pair as usual; the next turn sees it",
         )
     return there.parts(lambda version: _tenants(releases, version))
+
+
+def _unseen(
+    settings: Settings,
+    release: Release,
+    like: Record,
+    sealed: Callable[[Pair, HeldManifest, bytes, bytes], str],
+) -> tuple[Record, dict[str, bytes]]:
+    if settings.executor != "compose":
+        raise Problem(
+            f"{release.version} never ran here, and `executor: {settings.executor}` "
+            "puts back only what was recorded when it ran",
+            f"deploy {release.version} once, and it is recorded; `executor: compose` "
+            "needs no more than its image and its manifests",
+        )
+    engine = Engine(settings.engine.url, settings.engine.timeout)
+    files = StackFolder(settings.stack.directory)
+    with contextlib.closing(engine):
+        return found(
+            engine, files, settings.stack.manifests, release, like, sealed=sealed
+        )
 
 
 def _tenants(releases: ReleaseFolder, version: str) -> tuple[str, ...]:

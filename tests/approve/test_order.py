@@ -1,5 +1,7 @@
 """What people order by hand: checked at the door, journaled, and never executed."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.worlds import (
@@ -14,13 +16,17 @@ from tests.worlds import (
     rules,
 )
 from watchdog.approve.order import Orders
+from watchdog.decide.policy import newest_good
 from watchdog.facts.event import (
     HoldLifted,
     HoldPlaced,
     OrderGiven,
     PairProvedGood,
     PairQuarantined,
+    PairUnclear,
+    VersionsRevoked,
 )
+from watchdog.facts.pair import Revoked
 from watchdog.release_file import Releases
 
 HELD = "operator hold by asha@flexli.example since 2026-03-11 03:00:00 UTC: a migration"
@@ -32,6 +38,7 @@ def memory():
     made.add(AT, *HEALTHY_THEN_NEXT)
     for version in ("v1.2.0", "v1.3.0"):
         made.records[f"record of {version}"] = a_record(version)
+    made.unseen = lambda release, _: (a_record(release.version), {})
     return made
 
 
@@ -41,9 +48,10 @@ def take(memory):
         before = len(memory.entries)
         orders = Orders(
             memory,
-            releases=Releases({"v1.3.0": a_release()}),
+            releases=Releases({v: a_release(v) for v in ("v1.1.0", "v1.3.0")}),
             rules=rules(),
             secret=lambda: "x",
+            unseen=memory.unseen,
         )
         reply = orders.take(kind, {"by": ASHA} | order, AT)
         return reply, [entry.event for entry in memory.entries[before:]]
@@ -93,6 +101,79 @@ def test_a_pair_whose_record_is_gone_is_not_vouched_for(take, memory):
 
     assert (reply.status, events) == (409, [])
     assert reply.body["hint"] == ("deploy v1.3.0 again: it is recorded when it starts")
+
+
+def test_a_pair_that_never_ran_here_is_recorded_as_it_is_found_and_vouched_for(
+    take, memory
+):
+    reply, events = take("vouch", which="v1.1.0", reason="it ran here for a year")
+
+    pair = a_pair("v1.1.0")
+    words = (
+        f"{ASHA} vouched for v1.1.0, which never ran here, as it is found now: "
+        f"{pair.words}: it ran here for a year"
+    )
+    assert (reply.status, reply.body) == (200, {"words": words})
+    recorded, good = events
+    assert (recorded.pair, recorded.by, recorded.words) == (pair, ASHA, words)
+    assert memory.record(recorded.record) == a_record("v1.1.0")
+    assert good == PairProvedGood(pair.key, words, vouched_by=ASHA)
+
+
+def test_what_ran_here_comes_before_what_was_only_vouched_for(take, memory):
+    take("vouch", which="v1.1.0")
+
+    assert newest_good(memory.standing, None).pair.version == "v1.2.0"
+    memory.add(AT, PairQuarantined(a_pair("v1.2.0").key, "it failed"))
+    assert newest_good(memory.standing, None).pair.version == "v1.1.0"
+
+
+def test_nobody_vouches_for_what_is_neither_known_nor_filed(take):
+    reply, events = take("vouch", which="v9.9.9")
+
+    assert (reply.status, events) == (409, [])
+    assert reply.body["words"] == (
+        "no pair v9.9.9 ever ran here, and no release file says what it is"
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (a_record("v1.1.1"), "v1.1.0 is ghcr.io/flexli/dms:v1.1.1 by its release file"),
+        (
+            a_record("v1.1.0", pair=replace(a_pair("v1.2.0"), version="v1.1.0")),
+            f"v1.1.0 is one pair with {a_pair('v1.2.0').words}",
+        ),
+    ],
+)
+def test_another_pair_than_the_one_that_is_named_is_not_taken_for_it(
+    take, memory, found, said
+):
+    memory.unseen = lambda *_: (found, {})
+
+    reply, events = take("vouch", which="v1.1.0")
+
+    assert (reply.status, events) == (409, [])
+    assert reply.body["words"] == said
+
+
+def test_what_is_revoked_is_not_vouched_for_without_having_run_either(take, memory):
+    memory.add(AT, VersionsRevoked(2, "sha", "epoch 2", (Revoked("v1.1.0", "CVE"),)))
+
+    reply, events = take("vouch", which="v1.1.0")
+
+    assert (reply.status, events) == (409, [])
+    assert reply.body["words"] == "v1.1.0 is revoked by the list of epoch 2: CVE"
+
+
+def test_while_what_runs_is_not_known_nothing_is_recorded_beside_it(take, memory):
+    memory.add(AT, PairUnclear("split", split=True))
+
+    reply, events = take("vouch", which="v1.1.0")
+
+    assert (reply.status, events) == (409, [])
+    assert reply.body["words"] == "what runs is not known"
 
 
 def test_a_hold_is_placed_once_and_lifted_once(take):

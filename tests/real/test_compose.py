@@ -351,6 +351,57 @@ def test_without_compose_nothing_is_started_and_it_is_said(project):
     )
 
 
+def by_hand(it, *words):
+    """Run one of the commands that order by hand; give all that it said."""
+    env = os.environ | {"WATCHDOG_CONFIG": str(it.config / "watchdog.yaml")}
+    command = [sys.executable, "-m", "watchdog", *words, "--by", "asha"]
+    done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+@LAYOUTS
+def test_a_pair_from_before_the_watchdog_is_a_target_by_a_persons_word(stage, layout):
+    it = stage(layout)
+    it.settings(executor="compose", bake_time="1h")
+    it.deploy(BAD)
+    it.watch()
+    it.until("observe.pair_started")
+    manifest = it.stack / f"manifests/meesho.{OLD}.manifest.json"
+    data = manifest.read_bytes()
+    manifest.write_bytes(data + b"\n")
+    assert "its bytes were changed" in by_hand(it, "releases", "vouch", OLD)
+    manifest.write_bytes(data)
+
+    said = by_hand(it, "releases", "vouch", OLD)
+
+    assert said.startswith(f"asha vouched for {OLD}, which never ran here, as it is")
+    it.until("approve.pair_recorded")
+    ready = it.until("decide.readiness_changed", ready=True)
+    assert ready["target"] == OLD
+    told = by_hand(it, "rollback", "--reason", "scans look wrong")
+    assert " proved: image sha256:" in told, told
+    starts = [(one["image"], one["manifest"]) for one in it.starts()]
+    assert starts == [(BAD, BAD), (OLD, OLD)]
+    assert "Running" in it.compose("up", "-d", "--no-build", "dms")
+
+
+def test_a_replay_takes_no_ones_word_for_what_was_never_recorded(stage):
+    it = stage("versioned")
+    it.settings(bake_time="1h")
+    it.deploy(BAD)
+    it.watch()
+    it.until("observe.pair_started")
+
+    said = by_hand(it, "releases", "vouch", OLD)
+
+    assert said == (
+        f"{OLD} never ran here, and `executor: engine` puts back only what "
+        f"was recorded when it ran\nhint: deploy {OLD} once, and it is recorded; "
+        "`executor: compose` needs no more than its image and its manifests\n"
+    )
+    assert "approve.pair_recorded" not in [line["event"] for line in it.story()]
+
+
 @pytest.mark.parametrize("layout", ["shared-file"])
 def test_the_daemon_rolls_back_by_compose_when_a_person_says_so(stage, layout):
     it = stage(layout)
@@ -360,17 +411,9 @@ def test_the_daemon_rolls_back_by_compose_when_a_person_says_so(stage, layout):
     it.until("observe.pair_started")
     it.deploy(BAD)
     it.until("observe.pair_started", count=2)
-    env = os.environ | {"WATCHDOG_CONFIG": str(it.config / "watchdog.yaml")}
 
-    def watchdog(*words):
-        command = [sys.executable, "-m", "watchdog", *words, "--by", "asha"]
-        done = subprocess.run(
-            command, env=env, check=False, capture_output=True, text=True
-        )
-        return done.stdout + done.stderr
-
-    watchdog("releases", "vouch", OLD)
-    said = watchdog("rollback", "--reason", "scans look wrong")
+    by_hand(it, "releases", "vouch", OLD)
+    said = by_hand(it, "rollback", "--reason", "scans look wrong")
 
     assert " proved: image sha256:" in said, said
     starts = [(one["image"], one["manifest"]) for one in it.starts()]

@@ -12,19 +12,23 @@ from typing import Annotated, Any, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from watchdog.approve.answer import Reply
-from watchdog.decide.ledger import find, may_vouch
+from watchdog.decide.ledger import find, may_vouch, named
 from watchdog.decide.order import target_of
 from watchdog.decide.retention import may_release
+from watchdog.decide.revoked import why_revoked
 from watchdog.facts.event import (
     HoldLifted,
     HoldPlaced,
     OrderGiven,
     PairProvedGood,
+    PairRecorded,
     RetentionReleased,
     WayChosen,
 )
+from watchdog.facts.pair import Record
 from watchdog.facts.problem import Problem
 from watchdog.facts.rules import Rules
+from watchdog.facts.trigger import Release
 from watchdog.roles import Filed, Remembers
 
 
@@ -44,6 +48,8 @@ _Text: TypeAlias = Annotated[str, Field(max_length=2000), AfterValidator(_readab
 _Some: TypeAlias = Annotated[_Text, AfterValidator(_some)]
 
 
+# Records a pair that never ran here by its release file, like the given record.
+Unseen: TypeAlias = Callable[[Release, Record], tuple[Record, dict[str, bytes]]]
 _Follow: TypeAlias = Callable[[Any, datetime], dict[str, str]]
 
 
@@ -100,11 +106,13 @@ class Orders:
         releases: Filed,
         rules: Rules,
         secret: Callable[[], str],
+        unseen: Unseen,
     ) -> None:
         self._memory = memory
         self._releases = releases
         self._rules = rules
         self._secret = secret
+        self._unseen = unseen
         self._kinds: dict[str, tuple[type[_Strict], _Follow]] = {
             "vouch": (_Vouch, self._vouch),
             "hold": (_Hold, self._hold),
@@ -130,6 +138,8 @@ class Orders:
             return _no(409, problem.words, problem.hint)
 
     def _vouch(self, order: _Vouch, at: datetime) -> dict[str, str]:
+        if not named(self._memory.standing, order.which):
+            return self._vouch_unseen(order, at)
         known = find(self._memory.standing, order.which)
         may_vouch(
             self._memory.standing,
@@ -148,6 +158,43 @@ class Orders:
         why = f": {order.reason}" if order.reason else ""
         words = f"{order.by} vouched for {version}{why}"
         self._memory.add(at, PairProvedGood(known.pair.key, words, vouched_by=order.by))
+        return {"words": words}
+
+    def _vouch_unseen(self, order: _Vouch, at: datetime) -> dict[str, str]:
+        """Record a pair that never ran here as it is found, and take their word."""
+        standing, version = self._memory.standing, order.which
+        release = self._releases.for_version(version)
+        if release is None or release.is_default:
+            raise Problem(
+                f"no pair {version} ever ran here, and no release file says what it is",
+                "`watchdog releases` lists what ran; one that never did needs a "
+                "release file of its own",
+            )
+        running = standing.running
+        if running is None or standing.unclear:
+            raise Problem("what runs is not known", "see `watchdog status`")
+        record, blobs = self._unseen(release, self._memory.record(running.record))
+        pair = record.pair
+        if pair.version != version:
+            words = f"{version} is {record.image_ref} by its release file"
+            raise Problem(words, f"vouch for {pair.version}, if that is meant")
+        if pair.key in standing.pairs:
+            same = standing.pairs[pair.key].pair.words
+            raise Problem(f"{version} is one pair with {same}", "vouch for that one")
+        revoked = why_revoked(standing.revoked, pair)
+        if revoked:
+            raise Problem(f"{version} is {revoked}")
+        why = f": {order.reason}" if order.reason else ""
+        words = (
+            f"{order.by} vouched for {version}, which never ran here, as it is found "
+            f"now: {pair.words}{why}"
+        )
+        name = self._memory.keep(record, blobs)
+        self._memory.add(
+            at,
+            PairRecorded(pair, name, order.by, words),
+            PairProvedGood(pair.key, words, vouched_by=order.by),
+        )
         return {"words": words}
 
     def _release(self, order: _Let, at: datetime) -> dict[str, str]:

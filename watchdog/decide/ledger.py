@@ -9,19 +9,26 @@ from watchdog.facts.problem import Problem
 _SHORT = re.compile(r"[0-9a-f]{4,12}")
 
 
+def named(s: Standing, which: str) -> list[KnownPair]:
+    """Give the pairs that *which* names: a version, or the beginning of an id."""
+    pairs = sorted(s.pairs.values(), key=lambda known: known.order)
+    found = [known for known in pairs if known.pair.version == which]
+    if _SHORT.fullmatch(which):
+        found += [k for k in pairs if k.pair.short.startswith(which) and k not in found]
+    return found
+
+
 def find(s: Standing, which: str) -> KnownPair:
     """Find the one pair that *which* names: a version, or the beginning of its id.
 
     Raises:
         Problem: there is none, or there are several; nothing is guessed.
     """
-    pairs = sorted(s.pairs.values(), key=lambda known: known.order)
-    found = [known for known in pairs if known.pair.version == which]
-    if _SHORT.fullmatch(which):
-        found += [k for k in pairs if k.pair.short.startswith(which) and k not in found]
+    found = named(s, which)
     if len(found) == 1:
         return found[0]
     if not found:
+        pairs = sorted(s.pairs.values(), key=lambda known: known.order)
         names = dict.fromkeys(known.pair.version for known in pairs)
         raise Problem(
             f"no pair {which} ever ran here",

@@ -26,6 +26,7 @@ from watchdog.facts.event import (
     OrderRefused,
     PairProvedGood,
     PairQuarantined,
+    PairRecorded,
     PairStarted,
     PairUnclear,
     PromotionChanged,
@@ -64,6 +65,8 @@ _SET_BACK = timedelta(seconds=2)
 @dataclass(frozen=True, slots=True)
 class KnownPair:
     """A pair that ran here. *order* grows with each deployment of it by people.
+
+    One that a person vouched for without its having run here comes before all.
 
     *good* and *quarantined* are sentences, empty when it is not; each has its
     *since*. *vouched_by* is whose word made it good, empty when it was measured.
@@ -411,6 +414,11 @@ def _after_keeping(s: Standing, entry: Entry) -> Standing:
         case ImageLetGo(key=gone):
             rest = {key: image for key, image in s.images.items() if key != gone}
             return replace(s, images=rest)
+        case PairRecorded(pair=pair, record=record) if pair.key not in s.pairs:
+            # It ran before the first that was seen here, if it ever did.
+            order = min((one.order for one in s.pairs.values()), default=1) - 1
+            earlier = _unless(s.revoked, KnownPair(pair, record, order, at), at)
+            return replace(s, pairs=s.pairs | {pair.key: earlier})
         case RetentionReleased(key=key, words=words):
             return replace(s, released=s.released | {key: words})
         case VersionsRevoked() as listed:

@@ -125,6 +125,19 @@ class PairProvedGood:
 
 
 @dataclass(frozen=True, slots=True)
+class PairRecorded:
+    """A pair that never ran here was recorded for a person, as it was found.
+
+    It counts as older than every pair that is known.
+    """
+
+    pair: Pair
+    record: str
+    by: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class PairQuarantined:
     """A pair breached; it is no target any more."""
 
@@ -670,6 +683,7 @@ Event: TypeAlias = (
     | ImageLetGo
     | RetentionReleased
     | PairProvedGood
+    | PairRecorded
     | PairQuarantined
     | VersionsRevoked
     | ReleaseUnfiled

@@ -1,0 +1,75 @@
+"""A pair that never ran here, as its image and its manifests are found on this box."""
+
+import hashlib
+from collections.abc import Callable
+
+from watchdog.engine import Engine
+from watchdog.facts.pair import HeldManifest, Pair, Record
+from watchdog.facts.problem import Problem
+from watchdog.facts.trigger import Release
+from watchdog.stack_folder import StackFolder
+
+
+def found(
+    engine: Engine,
+    files: StackFolder,
+    manifests: str,
+    release: Release,
+    like: Record,
+    *,
+    sealed: Callable[[Pair, HeldManifest, bytes, bytes], str],
+) -> tuple[Record, dict[str, bytes]]:
+    """Record the pair that *release* names, with the bytes that it needs.
+
+    *manifests* is their folder. *like* is the record of what runs: it shows which
+    image the stack takes, and where its containers hold a manifest. How containers of
+    the pair are made is not known, so that only Compose can put it up.
+
+    Raises:
+        Problem: a half is not here, or is not the release's.
+        Unreachable: the engine does not answer.
+    """
+    ref, _, digest = release.image.partition("@")
+    repository, _, version = ref.rpartition(":")
+    ours = like.image_ref.rpartition(":")[0]
+    if repository != ours:
+        raise Problem(
+            f"{release.version} is {ref} by its release file, and the stack runs "
+            f"images of {ours}",
+            "name the image in the release file as the Compose file does",
+        )
+    image = engine.image(ref)
+    if image is None:
+        raise Problem(
+            f"the image {ref} is not here", f"`docker pull {ref}`, then again"
+        )
+    names = tuple(sorted(image.get("RepoDigests") or ()))
+    if digest and f"{repository}@{digest}" not in names:
+        raise Problem(
+            f"the image {ref} is {', '.join(names) or str(image['Id'])[:19]} here, "
+            f"meant {digest[:19]}",
+            f"`docker pull {release.image}`, and tag it {ref}",
+        )
+    blobs: dict[str, bytes] = {}
+    held: list[HeldManifest] = []
+    for tenant, file in sorted(release.manifests.items()):
+        kept = f"{manifests}/{file}"
+        data = files.read(kept)
+        if data is None:
+            raise Problem(f"{kept} is missing", "put the release's manifest there")
+        signature = files.read(f"{kept}.sig") or b""
+        digests = [hashlib.sha256(one).hexdigest() for one in (data, signature)]
+        blobs |= dict(zip(digests, (data, signature), strict=True))
+        held.append(HeldManifest(tenant, _place(like, tenant, kept), kept, *digests))
+    pair = Pair(version, str(image["Id"]), tuple((m.tenant, m.sha256) for m in held))
+    for one in held:
+        sealed(pair, one, blobs[one.sha256], blobs[one.signature_sha256])
+    return Record(pair, ref, names, (), tuple(held), like.compose_version), blobs
+
+
+def _place(like: Record, tenant: str, kept: str) -> str:
+    """Say where a container will hold it: in the file that all share, or in its own."""
+    shared = [
+        m.path for m in like.manifests if m.tenant == tenant and m.path != m.kept_at
+    ]
+    return shared[0] if shared else kept
