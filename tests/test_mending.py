@@ -3,7 +3,7 @@
 import pytest
 
 from tests.test_ordering import order, orders
-from tests.test_transaction import container_names, ends, turn_until_it_ended
+from tests.test_transaction import ends, turn_until_it_ended
 from tests.worlds import ASHA, MINUTE, World, a_pair
 from watchdog.decide.repair import candidates, split
 from watchdog.facts.event import (
@@ -148,7 +148,7 @@ def test_a_recorded_pair_is_put_up_whole_where_a_manifest_was_changed(
     assert it.turn() == f"repair to {version} proved after 0.0 s"
 
     assert it.stands_on(version) == []
-    assert it.docker.names() == container_names(it)
+    assert it.docker.names() == it.container_names()
     (ended,) = it.memory.all(RollbackEnded)
     assert (ended.how, ended.what) == ("proved", "repair")
     assert it.turn().startswith(f"watching {version}")
@@ -164,7 +164,7 @@ def test_a_recorded_pair_is_put_up_whole_where_the_images_differ(world, shared):
     assert it.turn() == "repair to v1.3.0 proved after 0.0 s"
 
     assert it.docker.up() == {
-        name: (a_pair("v1.3.0").image, it.restart) for name in container_names(it)
+        name: (a_pair("v1.3.0").image, it.restart) for name in it.container_names()
     }
     assert not split(
         it.memory.standing, it.eyes().parts(it.tenants_of), it.rules.services
@@ -187,7 +187,7 @@ def test_a_power_cut_at_any_instant_of_a_repair_still_ends_in_that_pair(world, s
         turn_until_it_ended(it, cut)
 
         assert it.stands_on("v1.3.0") == []
-        assert it.docker.names() == container_names(it)
+        assert it.docker.names() == it.container_names()
         assert len(it.memory.all(RollbackStarted)) == 1
 
 
@@ -270,7 +270,7 @@ def test_a_person_lets_what_is_stuck_go_on(stuck, shared, way, version, how):
     it.turn()
 
     assert it.stands_on(version) == []
-    assert it.docker.names() == container_names(it)
+    assert it.docker.names() == it.container_names()
     assert ends(it) == [(how, "v1.3.0", "v1.2.0")]
     (chosen,) = it.memory.all(WayChosen)
     assert (chosen.way, chosen.by) == (way, ASHA)
@@ -293,7 +293,7 @@ def test_a_power_cut_at_any_instant_of_the_chosen_way_ends_in_its_pair(
         cut_off(it)
 
         assert it.stands_on("v1.2.0" if way == "forward" else "v1.3.0") == []
-        assert it.docker.names() == container_names(it)
+        assert it.docker.names() == it.container_names()
 
 
 def cut_off(it):
@@ -332,4 +332,4 @@ def test_forward_stops_again_what_the_way_back_had_started(world, shared):
     it.turn()
 
     assert it.stands_on("v1.2.0") == []
-    assert it.docker.names() == container_names(it)
+    assert it.docker.names() == it.container_names()

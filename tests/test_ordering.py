@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.test_transaction import container_names, ends, turn_until_it_ended
+from tests.test_transaction import ends, turn_until_it_ended
 from tests.worlds import ASHA, AWB, HTTP_5XX, MINUTE, World, a_pair, breached
 from watchdog.approve.order import Orders
 from watchdog.decide.policy import promotion
@@ -59,7 +59,7 @@ def test_a_rollback_by_hand_takes_the_same_path(world, shared, count):
 
     assert it.stands_on("v1.2.0") == []
     assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
-    assert it.docker.names() == container_names(it)
+    assert it.docker.names() == it.container_names()
     (begun,) = it.memory.all(RollbackStarted)
     assert (begun.automatic, begun.approved_by, begun.incident) == (False, ASHA, "")
     assert begun.cause == f"rollback by hand, {ASHA}: scans look wrong"
@@ -81,7 +81,7 @@ def test_a_power_cut_at_any_instant_neither_loses_an_order_nor_follows_it_twice(
         assert it.stands_on("v1.2.0") == []
         assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
         assert len(it.memory.all(RollbackStarted)) == 1
-        assert it.docker.names() == container_names(it)
+        assert it.docker.names() == it.container_names()
 
 
 def test_a_person_does_what_was_asked_and_the_question_is_superseded(world):
@@ -176,7 +176,7 @@ def test_a_dry_drill_makes_everything_ready_and_touches_nothing_that_runs(
 
     assert words == "dry-drill to v1.2.0 rehearsed after 0.0 s"
     assert it.stands_on("v1.3.0") == []
-    assert it.docker.names() == container_names(it)
+    assert it.docker.names() == it.container_names()
     assert {do for do, _ in it.docker.calls} == {"create", "connect", "remove"}
     (ended,) = it.memory.all(RollbackEnded)
     assert (ended.how, ended.what) == ("rehearsed", "dry-drill")
@@ -195,7 +195,7 @@ def test_a_power_cut_in_a_dry_drill_leaves_nothing_behind(world):
         turn_until_it_ended(it, cut)
 
         assert it.stands_on("v1.3.0") == []
-        assert it.docker.names() == container_names(it)
+        assert it.docker.names() == it.container_names()
         assert [how for how, _, _ in ends(it)] == ["rehearsed"]
 
 
@@ -207,7 +207,7 @@ def test_a_dry_drill_that_fails_says_which_step_and_clears_away(world):
     it.turn()
 
     assert it.stands_on("v1.3.0") == []
-    assert it.docker.names() == container_names(it)
+    assert it.docker.names() == it.container_names()
     (ended,) = it.memory.all(RollbackEnded)
     assert ended.how == "unchanged"
     assert ended.proof.endswith("no such network")

@@ -36,14 +36,20 @@ from watchdog.show.status import picture, words
 from watchdog.verify.proof import Answer
 
 LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
-SIZES = pytest.mark.parametrize("count", [1, 3], ids=["one service", "three services"])
-SERVICES = ("dms", "worker", "relay")
+ONE, THREE = {"dms": 1}, {"dms": 1, "worker": 1, "relay": 1}
+TWICE = {"dms": 2, "worker": 1}
+SIZES = pytest.mark.parametrize(
+    "scale",
+    [ONE, THREE, TWICE],
+    ids=["one service", "three services", "two replicas and a worker"],
+)
+SERVICES = tuple(THREE)
 
 
 @pytest.fixture
 def world(folders):
-    def world(*, shared=False, count=1, restart="unless-stopped"):
-        made = World(folders(), shared=shared, services=SERVICES[:count])
+    def world(*, shared=False, scale=ONE, restart="unless-stopped"):
+        made = World(folders(), shared=shared, services=tuple(scale), scale=scale)
         made.restart = restart
         made.bake("v1.2.0")
         made.compose_up("v1.3.0")
@@ -79,15 +85,16 @@ def ends(world):
     return [(e.how, e.previous, e.target) for e in world.memory.all(RollbackEnded)]
 
 
-def container_names(world):
-    return sorted(f"dms-{service}-1" for service in world.services)
+def first(world):
+    """Give the subject of the steps about the first container."""
+    return "dms/1" if world.scale["dms"] > 1 else "dms"
 
 
 def assert_rolled_back_once(world):
     assert world.stands_on("v1.2.0") == []
     assert ends(world) == [("proved", "v1.3.0", "v1.2.0")]
-    assert world.docker.names() == container_names(world)
-    assert len(world.docker.created()) == len(world.services)
+    assert world.docker.names() == world.container_names()
+    assert len(world.docker.created()) == len(world.container_names())
     assert len(world.memory.all(RollbackStarted)) == 1
     assert len(world.memory.all(BreachConfirmed)) == 1
 
@@ -95,8 +102,8 @@ def assert_rolled_back_once(world):
 def assert_put_back_once(world):
     assert world.stands_on("v1.3.0") == []
     assert ends(world) == [("put-back", "v1.3.0", "v1.2.0")]
-    assert world.docker.names() == container_names(world)
-    assert len(world.docker.created()) == len(world.services)
+    assert world.docker.names() == world.container_names()
+    assert len(world.docker.created()) == len(world.container_names())
     assert len(world.memory.all(RollbackStarted)) == 1
 
 
@@ -106,9 +113,9 @@ def assert_put_back_once(world):
 @LAYOUTS
 @SIZES
 def test_a_confirmed_breach_puts_the_last_good_pair_back_in_the_same_turn(
-    world, shared, count
+    world, shared, scale
 ):
-    it = world(shared=shared, count=count)
+    it = world(shared=shared, scale=scale)
 
     assert it.turn() == "rollback to v1.2.0 proved after 0.0 s"
 
@@ -166,9 +173,9 @@ def test_a_shared_manifest_is_backed_up_beside_itself(world):
 
 @LAYOUTS
 @SIZES
-def test_a_power_cut_at_any_instant_still_ends_in_one_whole_pair(world, shared, count):
-    for cut in range(1, instants_of(world(shared=shared, count=count)) + 1):
-        it = world(shared=shared, count=count)
+def test_a_power_cut_at_any_instant_still_ends_in_one_whole_pair(world, shared, scale):
+    for cut in range(1, instants_of(world(shared=shared, scale=scale)) + 1):
+        it = world(shared=shared, scale=scale)
         turn_until_it_ended(it, cut)
 
         assert_rolled_back_once(it)
@@ -189,14 +196,14 @@ def test_two_power_cuts_at_any_instants_still_end_in_one_whole_pair(world, share
 @LAYOUTS
 @SIZES
 def test_a_power_cut_while_a_dead_target_is_turned_around_ends_in_the_old_pair(
-    world, shared, count
+    world, shared, scale
 ):
     def dead(world):
         world.docker.crashing.add(a_pair("v1.2.0").image)
         return world
 
-    for cut in range(1, instants_of(dead(world(shared=shared, count=count))) + 1):
-        it = dead(world(shared=shared, count=count))
+    for cut in range(1, instants_of(dead(world(shared=shared, scale=scale))) + 1):
+        it = dead(world(shared=shared, scale=scale))
         turn_until_it_ended(it, cut)
 
         assert_put_back_once(it)
@@ -224,8 +231,8 @@ def test_a_power_cut_while_nothing_can_be_prepared_touches_nothing(world, shared
 @pytest.mark.parametrize("how", ["crashing", "sick"])
 @LAYOUTS
 @SIZES
-def test_a_target_that_never_comes_up_is_put_back_as_a_pair(world, shared, count, how):
-    it = world(shared=shared, count=count)
+def test_a_target_that_never_comes_up_is_put_back_as_a_pair(world, shared, scale, how):
+    it = world(shared=shared, scale=scale)
     getattr(it.docker, how).add(a_pair("v1.2.0").image)
 
     it.turn()
@@ -235,7 +242,7 @@ def test_a_target_that_never_comes_up_is_put_back_as_a_pair(world, shared, count
     assert (
         back.words
         == {
-            "crashing": "`start dms (new)` was done, but does not show",
+            "crashing": f"`start {first(it)} (new)` was done, but does not show",
             "sick": "v1.2.0 did not come up as meant within 60 s: health says 503",
         }[how]
     )
@@ -243,7 +250,7 @@ def test_a_target_that_never_comes_up_is_put_back_as_a_pair(world, shared, count
         event
         for event in it.memory.all()
         if getattr(event, "step", None)
-        and event.step.words == "remove dms (new)"
+        and event.step.words == f"remove {first(it)} (new)"
         and hasattr(event, "evidence")
     ]
     assert "the logs of" in removed.evidence
@@ -282,7 +289,7 @@ def test_a_put_back_pair_is_not_rolled_back_again(world):
 @pytest.mark.parametrize("step", ["pull", "tag", "create", "connect"])
 @LAYOUTS
 def test_what_cannot_be_prepared_leaves_everything_as_it_was(world, shared, step):
-    it = world(shared=shared, count=3)
+    it = world(shared=shared, scale=THREE)
     it.docker.refuses[step, ""] = f"no {step} today"
     if step in ("pull", "tag"):
         # The tag was moved by a rebuild, or the image is gone altogether.
@@ -293,7 +300,7 @@ def test_what_cannot_be_prepared_leaves_everything_as_it_was(world, shared, step
     it.turn()
 
     assert it.stands_on("v1.3.0") == []
-    assert it.docker.names() == container_names(it)
+    assert it.docker.names() == it.container_names()
     assert ends(it) == [("unchanged", "v1.3.0", "v1.2.0")]
     (ended,) = it.memory.all(RollbackEnded)
     assert ended.proof.startswith("nothing that runs was touched: ")
@@ -330,7 +337,7 @@ def test_a_manifest_and_seal_that_were_deleted_come_back_from_the_ledger(world):
 @pytest.mark.parametrize("part", [0, 1, 2])
 @LAYOUTS
 def test_a_service_that_cannot_be_started_brings_all_of_them_back(world, shared, part):
-    it = world(shared=shared, count=3)
+    it = world(shared=shared, scale=THREE)
     it.docker.refuses["start", f"dms-{SERVICES[part]}-1"] = "port is already allocated"
 
     class OnlyOnce(dict):
@@ -407,7 +414,7 @@ def test_a_version_that_somebody_pinned_meanwhile_is_left_alone(world, shared):
 
     assert it.pinned() == "DMS_VERSION=v1.3.1\n"
     assert ends(it) == [("unchanged", "v1.3.0", "v1.2.0")]
-    assert it.docker.names() == container_names(it)
+    assert it.docker.names() == it.container_names()
 
 
 @LAYOUTS
@@ -430,7 +437,7 @@ def stuck_on_its_way_back(world, **more):
     it.docker.refuses["start", ""] = "port is already allocated"
     it.turn()
     (stuck,) = it.memory.all(RollbackStuck)
-    assert stuck.words == "start dms (old): port is already allocated"
+    assert stuck.words == f"start {first(it)} (old): port is already allocated"
     assert stuck.again
     return it
 
@@ -469,10 +476,10 @@ def test_a_way_back_that_is_stuck_goes_on_by_itself_once_it_can(world, shared):
 @LAYOUTS
 @SIZES
 def test_a_power_cut_while_a_way_back_is_tried_again_ends_in_the_old_pair(
-    world, shared, count
+    world, shared, scale
 ):
     def free_again(cut=None):
-        it = stuck_on_its_way_back(world, shared=shared, count=count)
+        it = stuck_on_its_way_back(world, shared=shared, scale=scale)
         it.docker.refuses.clear()
         it.fuse.cuts = {it.fuse.count + cut} if cut else set()
         return it
@@ -624,7 +631,7 @@ def test_what_failed_is_told_with_what_a_person_must_do(world, shared):
 def test_what_would_keep_the_target_from_starting_is_found_before_anything_stops(
     world, shared, gone, monkeypatch
 ):
-    it = world(shared=shared, count=3)
+    it = world(shared=shared, scale=THREE)
     # As if it had gone after the look that comes before a plan.
     it.checked = lambda plans, eyes: plans
     if gone == "network":
@@ -700,9 +707,9 @@ def test_an_engine_that_goes_away_at_any_call_is_waited_for(world, shared):
 @LAYOUTS
 @SIZES
 def test_an_old_container_that_stays_after_the_proof_turns_nothing_around(
-    world, shared, count
+    world, shared, scale
 ):
-    it = world(shared=shared, count=count)
+    it = world(shared=shared, scale=scale)
     it.docker.refuses["remove", ".rb-old-"] = "device or resource busy"
 
     it.turn()
@@ -710,15 +717,15 @@ def test_an_old_container_that_stays_after_the_proof_turns_nothing_around(
     assert it.stands_on("v1.2.0") == []
     assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
     assert it.memory.all(WentBack, RollbackStuck) == []
-    assert len(it.memory.all(StepFailed)) == count
-    assert [n for n in it.docker.names() if ".rb-old-" not in n] == container_names(it)
+    assert len(it.memory.all(StepFailed)) == len(it.container_names())
+    assert [n for n in it.docker.names() if ".rb-old-" not in n] == it.container_names()
 
 
 @pytest.mark.parametrize("removed", range(3))
 def test_after_the_proof_a_target_that_falters_is_not_turned_around(world, removed):
     """The power went after the proof; the target is not well when it comes back."""
-    it = world(count=3)
-    whole = world(count=3)
+    it = world(scale=THREE)
+    whole = world(scale=THREE)
     whole.turn()
     calls = [do for do, _ in whole.docker.calls]
     before_removing = len(calls) - 3 + removed
@@ -927,9 +934,9 @@ def put_aside(box):
 @LAYOUTS
 @SIZES
 def test_a_container_that_the_engine_forgot_to_have_removed_is_removed_again(
-    world, shared, count
+    world, shared, scale
 ):
-    it = world(shared=shared, count=count)
+    it = world(shared=shared, scale=scale)
     olds = copy.deepcopy(it.docker.boxes)
     it.turn()
     it.turn()
@@ -943,7 +950,7 @@ def test_a_container_that_the_engine_forgot_to_have_removed_is_removed_again(
 
     assert said == "rollback to v1.2.0 proved again"
     (again,) = it.memory.all(RollbackReopened)
-    assert "the engine forgot `remove dms (old)`" in again.words
+    assert f"the engine forgot `remove {first(it)} (old)`" in again.words
     assert [e.how for e in it.memory.all(RollbackMended)] == ["proved"]
     assert_rolled_back_once(it)
     it.turn()
@@ -983,9 +990,9 @@ def test_nothing_is_taken_up_again_once_somebody_deployed(world):
 
 @SIZES
 def test_a_proved_target_that_the_engine_took_down_is_started_before_the_rest_goes(
-    world, count
+    world, scale
 ):
-    it = world(count=count)
+    it = world(scale=scale)
     before_the_last_removal(it)
     for box in it.docker.boxes.values():
         box["State"] |= {"Running": False, "Status": "exited"}

@@ -74,8 +74,27 @@ def a_pair(version="v1.2.0", *, image=None, manifest=None, tenants=("meesho",)):
     )
 
 
-def a_record(version="v1.2.0", *, services=("dms",), shared=False, pair=None, **body):
-    """Make the record of a pair; *shared* is the runbook's layout, *body* is added."""
+def numbered(services, scale=None):
+    """Give the (service, number, number's label) of each container, as Compose does."""
+    for service in services:
+        for number in range(1, (scale or {}).get(service, 1) + 1):
+            label = {"com.docker.compose.container-number": str(number)}
+            yield service, number, label
+
+
+def a_record(
+    version="v1.2.0",
+    *,
+    services=("dms",),
+    scale=None,
+    shared=False,
+    pair=None,
+    **body,
+):
+    """Make the record of a pair; *shared* is the runbook's layout, *body* is added.
+
+    *scale* says of which services there are several containers.
+    """
     ref = f"{REPOSITORY}:{version}"
     pair = pair or a_pair(version)
     return Record(
@@ -85,11 +104,11 @@ def a_record(version="v1.2.0", *, services=("dms",), shared=False, pair=None, **
         replicas=tuple(
             Replica(
                 service,
-                f"dms-{service}-1",
-                {"Image": ref, "Labels": {"a": "b"}, "HostConfig": {}} | body,
+                f"dms-{service}-{number}",
+                {"Image": ref, "Labels": {"a": "b"} | labels, "HostConfig": {}} | body,
                 {"dms_default": {"Aliases": [service]}},
             )
-            for service in services
+            for service, number, labels in numbered(services, scale)
         ),
         manifests=tuple(
             HeldManifest(
@@ -343,7 +362,7 @@ class Docker:
 
     It refuses what Docker refuses (a name twice, removing what runs), is fine with
     what Docker is fine with (stopping what is stopped), and notes for each start
-    which image met which manifests.
+    which image met which manifests. *health* is a health check's word by image.
     """
 
     def __init__(self, folder, clock, fuse=None):
@@ -361,6 +380,7 @@ class Docker:
         self.lives = {}
         self.sick = set()
         self.mistakes = {}
+        self.health = {}
         self.ports = {}
         self.addresses = {}
         self._ids = itertools.count(1)
@@ -370,7 +390,12 @@ class Docker:
     def containers(self, labels):
         self._reached()
         return [
-            {"Id": id_, "Names": [box["Name"]], "Ports": self.ports.get(id_, [])}
+            {
+                "Id": id_,
+                "Names": [box["Name"]],
+                "Labels": box["Config"]["Labels"],
+                "Ports": self.ports.get(id_, []),
+            }
             for id_, box in self.boxes.items()
             if labels.items() <= box["Config"]["Labels"].items()
         ]
@@ -480,6 +505,8 @@ class Docker:
                 "Status": "exited" if dies else "running",
                 "StartedAt": self.clock.now().isoformat(),
             }
+            if box["Image"] in self.health:
+                box["State"]["Health"] = {"Status": self.health[box["Image"]]}
 
     def remove(self, container):
         with self._act("remove", self._short(container)):
@@ -570,10 +597,20 @@ class World:
     power cut; ``watch()`` makes a new watchdog, that knows only what they say.
     """
 
-    def __init__(self, folder, *, shared=False, services=("dms",), fuse=None, **chosen):
+    def __init__(
+        self,
+        folder,
+        *,
+        shared=False,
+        services=("dms",),
+        scale=None,
+        fuse=None,
+        **chosen,
+    ):
         self.folder = folder
         self.shared = shared
         self.services = services
+        self.scale = scale
         self.fuse = fuse or Fuse()
         self.clock = StillClock()
         self.docker = Docker(folder, self.clock, self.fuse)
@@ -621,8 +658,8 @@ class World:
         for id_, box in list(self.docker.boxes.items()):
             box["State"]["Running"] = False
             self.docker.remove(id_)
-        for service in self.services:
-            name = f"dms-{service}-1"
+        for service, number, labels in numbered(self.services, self.scale):
+            name = f"dms-{service}-{number}"
             body = {
                 "Image": f"{REPOSITORY}:{version}",
                 "Hostname": service,
@@ -632,7 +669,8 @@ class World:
                     "com.docker.compose.service": service,
                     "com.docker.compose.oneoff": "False",
                     "com.docker.compose.project.working_dir": str(self.folder),
-                },
+                }
+                | labels,
                 "HostConfig": {
                     "NetworkMode": "dms_default",
                     "RestartPolicy": {"Name": self.restart},
@@ -758,10 +796,15 @@ class World:
         """Give the env file's text."""
         return (self.folder / ".env").read_text()
 
+    def container_names(self):
+        """Name every container that there is when nothing is under way."""
+        each = numbered(self.services, self.scale)
+        return sorted(f"dms-{service}-{number}" for service, number, _ in each)
+
     def stands_on(self, version):
         """Tell what is not as it is when *version* runs as one whole pair."""
         image = a_pair(version).image
-        meant = {f"dms-{s}-1": (image, self.restart) for s in self.services}
+        meant = dict.fromkeys(self.container_names(), (image, self.restart))
         wrong = []
         if self.docker.up() != meant:
             wrong.append(f"up: {self.docker.up()}")

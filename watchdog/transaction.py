@@ -34,6 +34,8 @@ from watchdog.verify.proof import Answer, NotYet, Proven, prove
 _LASTING = 2.0  # s; an init starts at once, and what it starts dies a moment later
 _BETWEEN_LOOKS = 0.05  # s; a look is a few GETs, and a proof late is a rollback late
 _BETWEEN_SMOKE = 1.0  # s; a smoke check is the stack's own work
+# What these came to need not be so for ever.
+_NO_STATE = (Do.CREATE, Do.AWAIT, Do.PROVE, Do.REMOVE)
 _MOST_APART = timedelta(minutes=1)  # two tries of a way back that is stuck
 _BY_HAND = "docs/how-to/when-a-rollback-failed.md"
 
@@ -154,7 +156,7 @@ class Transaction:
         """
         aside = Which.OLD if serving is Which.NEW else Which.NEW
         for step in steps:
-            if step.which is None or step.do in (Do.CREATE, Do.PROVE, Do.REMOVE):
+            if step.which is None or step.do in _NO_STATE:
                 continue
             if step.do is Do.STOP and step.which is serving:
                 continue  # the way back stops it for the swap, and starts it again
@@ -206,7 +208,7 @@ class Transaction:
 
     def _evidence(self, plan: Plan) -> dict[str, str]:
         """Take down what the target's containers came to, before they go."""
-        made = (Step(Do.START, swap.service, Which.NEW) for swap in plan.swaps)
+        made = (Step(Do.START, swap.subject, Which.NEW) for swap in plan.swaps)
         found = {step.subject: self.hands.evidence_of(plan, step) for step in made}
         return {subject: kept for subject, kept in found.items() if kept}
 
@@ -276,6 +278,9 @@ class Transaction:
             if step.do is Do.PROVE:
                 break
             try:
+                if step.do is Do.AWAIT:
+                    self._bring_about(plan, target, step, rollback.started.from_pair)
+                    continue
                 done = self.hands.is_done(plan, target, step)
                 if not done and step.words in rollback.done and step.do is not Do.START:
                     raise Foreign(
@@ -314,7 +319,7 @@ class Transaction:
     def _clear_away(self, plan: Plan, target: Record) -> None:
         """Remove what was prepared; what stays is said, and never ran."""
         for swap in plan.swaps:
-            step = Step(Do.REMOVE, swap.service, Which.NEW)
+            step = Step(Do.REMOVE, swap.subject, Which.NEW)
             try:
                 if not self.hands.is_done(plan, target, step):
                     self.hands.do(plan, target, step)
@@ -348,6 +353,8 @@ class Transaction:
         """Look; unless it is so already, note the intent, act, and look again."""
         if step.do is Do.PROVE:
             evidence = self._prove(meant, as_it_was=step.which is Which.OLD)
+        elif step.do is Do.AWAIT:
+            evidence = self._await(plan, target, step)
         else:
             evidence = self.hands.is_done(plan, target, step)
         if not evidence:
@@ -367,6 +374,43 @@ class Transaction:
         rollback = self.memory.standing.rollback
         if rollback and (step.do is Do.PROVE or step.words not in rollback.done):
             self.memory.add(self.clock.now(), StepDone(plan.op, step, evidence))
+
+    def _await(self, plan: Plan, target: Record, step: Step) -> str:
+        """Wait until one container of several serves, before the next one goes.
+
+        The way back goes on whatever that comes to: what ran before may be bad, and
+        ran; all of it back is what is proved.
+        """
+        rollback = self.memory.standing.rollback
+        done = rollback.done if rollback else {}
+        tried = rollback.attempts if rollback else {}
+        back = step.which is Which.OLD
+        if back and Step(Do.START, step.subject, Which.OLD).words not in tried:
+            return "it was not stopped"
+        if back and step.words in done:
+            return done[step.words]
+        patience = self.rules.prove_within.total_seconds()
+        deadline = self.clock.monotonic() + patience
+        since: float | None = None
+        while True:
+            try:
+                seen = self.hands.is_done(plan, target, step)
+            except NotProven as problem:
+                if back:
+                    return problem.words
+                raise
+            now = self.clock.monotonic()
+            since = (now if since is None else since) if seen else None
+            if since is not None and (
+                step.words in done or now - since >= self.lasting
+            ):
+                return seen
+            if since is None and now >= deadline:
+                words = f"{step.subject} did not serve within {patience:g} s"
+                if back:
+                    return words
+                raise NotProven(words)
+            self.clock.pause(_BETWEEN_LOOKS)
 
     def _prove(self, meant: Pair, *, as_it_was: bool) -> str:
         """Wait until what runs is proved to be *meant*, within ``prove_within``."""

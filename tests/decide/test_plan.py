@@ -5,42 +5,55 @@ from datetime import timedelta
 
 import pytest
 
-from tests.worlds import SECOND, a_pair, a_record, sha
+from tests.worlds import SECOND, a_pair, a_record, numbered, sha
 from watchdog.decide.plan import OP, SERVICE, spell
 from watchdog.facts.plan import Deployed, Do, FileSwap, Step, Which
 from watchdog.facts.problem import Problem
 
 LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
 SIZES = pytest.mark.parametrize("count", [1, 3], ids=["one service", "three services"])
+TWICE = {"dms": 2, "worker": 3}
 SERVICES = ("dms", "worker", "relay")
 NAME = sha("inc-1/old dms")[:12]
 
 
-def running(services, restart="unless-stopped", volumes=None, grace=10):
-    return {
-        service: Deployed(
-            f"old {service}",
+def running(services, restart="unless-stopped", volumes=None, grace=10, **other):
+    scale, names = other.get("scale"), other.get("names", "dms")
+    found = {}
+    for service, number, _ in numbered(services, scale):
+        one = Deployed(
+            f"old {service}" if number == 1 else f"old {service} {number}",
             {"Name": restart},
             grace * SECOND,
             {place: mount(place, name) for place, name in (volumes or {}).items()},
+            number,
+            f"{names}-{service}-{number}",
         )
-        for service in services
-    }
+        found[service] = (*found.get(service, ()), one)
+    return found
 
 
 def mount(place, name):
     return {"Type": "volume", "Source": name, "Target": place}
 
 
-def plan(*, shared=False, services=("dms",), pinned="v1.3.0", deployed=None, **body):
-    how = {"services": services, "shared": shared}
+def plan(
+    *,
+    shared=False,
+    services=("dms",),
+    scale=None,
+    pinned="v1.3.0",
+    deployed=None,
+    **body,
+):
+    how = {"services": services, "shared": shared, "scale": scale}
     return spell(
         incident="inc-1",
         running=a_record("v1.3.0", **how),
         running_sha="running",
         target=a_record("v1.2.0", **how, **body),
         target_sha="target",
-        deployed=deployed or running(services),
+        deployed=deployed or running(services, scale=scale),
         services=services,
         stop_within=5 * SECOND,
         pinned=pinned,
@@ -112,6 +125,61 @@ def test_a_shared_manifest_is_swapped_between_the_stop_and_the_start():
         "stop dms (old)",
         f"swap-manifest meesho to {now[:12]}",
         "pin variable to v1.3.0",
+    ]
+
+
+def test_several_containers_of_a_service_are_changed_one_after_another():
+    it = plan(services=("dms", "worker"), scale={"dms": 2})
+
+    op = it.op
+    assert words(it.steps[it.prepared :]) == [
+        "pin variable to v1.2.0",
+        "stop dms/1 (old)",
+        "start dms/1 (new)",
+        f"rename dms/1 (old) to dms-dms-1.rb-old-{op}",
+        "rename dms/1 (new) to dms-dms-1",
+        "await dms/1 (new)",
+        "stop dms/2 (old)",
+        "start dms/2 (new)",
+        f"rename dms/2 (old) to dms-dms-2.rb-old-{op}",
+        "rename dms/2 (new) to dms-dms-2",
+        "stop worker (old)",
+        "start worker (new)",
+        f"rename worker (old) to dms-worker-1.rb-old-{op}",
+        "rename worker (new) to dms-worker-1",
+        f"prove v1.2.0 (new) to {a_pair().image[7:19]}",
+        "remove dms/1 (old)",
+        "remove dms/2 (old)",
+        "remove worker (old)",
+    ]
+
+
+def test_several_containers_are_put_back_one_after_another_the_last_one_first():
+    it = plan(services=("dms", "worker"), scale={"dms": 2})
+
+    op = it.op
+    assert words(it.way_back) == [
+        "pin variable to v1.3.0",
+        "stop worker (new)",
+        f"rename worker (new) to dms-worker-1.rb-failed-{op}",
+        "rename worker (old) to dms-worker-1",
+        "set-restart worker (old) to unless-stopped",
+        "start worker (old)",
+        "stop dms/2 (new)",
+        f"rename dms/2 (new) to dms-dms-2.rb-failed-{op}",
+        "rename dms/2 (old) to dms-dms-2",
+        "set-restart dms/2 (old) to unless-stopped",
+        "start dms/2 (old)",
+        "await dms/2 (old)",
+        "stop dms/1 (new)",
+        f"rename dms/1 (new) to dms-dms-1.rb-failed-{op}",
+        "rename dms/1 (old) to dms-dms-1",
+        "set-restart dms/1 (old) to unless-stopped",
+        "start dms/1 (old)",
+        f"prove v1.3.0 (old) to {a_pair('v1.3.0').image[7:19]}",
+        "remove dms/1 (new)",
+        "remove dms/2 (new)",
+        "remove worker (new)",
     ]
 
 
@@ -230,6 +298,31 @@ def test_every_step_says_something_else(shared):
         assert len(set(words(steps))) == len(steps)
 
 
+def test_with_one_file_for_all_several_containers_are_down_at_once():
+    it = plan(shared=True, services=("dms", "worker"), scale=TWICE)
+
+    for steps in (it.steps, it.way_back):
+        assert max(places(steps, Do.STOP)) < min(places(steps, Do.START))
+        assert places(steps, Do.AWAIT) == []
+
+
+@LAYOUTS
+def test_every_step_about_one_of_several_says_which(shared):
+    it = plan(shared=shared, services=("dms", "worker"), scale=TWICE)
+
+    for steps in (it.steps, it.way_back):
+        assert len(set(words(steps))) == len(steps)
+    assert len({swap.subject for swap in it.swaps}) == len(it.swaps) == 5
+    assert [swap.old_id for swap in it.swaps[:2]] == ["old dms", "old dms 2"]
+
+
+def test_one_of_several_is_told_not_to_start_again_only_when_its_turn_comes():
+    it = plan(deployed=running(("dms",), "always", scale=TWICE), scale=TWICE)
+
+    quiet, stops = places(it.steps, Do.SET_RESTART), places(it.steps, Do.STOP)
+    assert [place + 1 for place in quiet] == stops
+
+
 # Each part.
 
 
@@ -250,7 +343,7 @@ def test_a_container_that_docker_would_start_again_is_told_not_to(restart, quiet
 
 
 def test_a_container_without_a_policy_gets_none_back():
-    deployed = {"dms": Deployed("old dms", {}, SECOND, {})}
+    deployed = {"dms": (Deployed("old dms", {}, SECOND, {}),)}
 
     it = plan(deployed=deployed)
 
@@ -275,6 +368,7 @@ def test_the_new_container_is_the_recorded_one_with_our_labels():
         "HostConfig": {"Mounts": []},
         "Labels": {
             "a": "b",
+            "com.docker.compose.container-number": "1",
             "io.flexli.rollback.schema": "1",
             OP: NAME,
             SERVICE: "dms",
@@ -386,6 +480,35 @@ def test_other_services_than_were_recorded_are_refused(recorded, now):
     )
 
 
+@pytest.mark.parametrize(("then", "now"), [(1, 2), (3, 2), (2, 1)])
+def test_another_number_of_containers_than_was_recorded_is_refused(then, now):
+    with pytest.raises(Problem) as refused:
+        plan(scale={"dms": then}, deployed=running(("dms",), scale={"dms": now}))
+
+    were, are = (
+        ", ".join(f"dms-dms-{number}" for number in range(1, count + 1))
+        for count in (then, now)
+    )
+    assert refused.value.words == f"v1.2.0 ran dms as {were}, now it is {are}"
+    assert refused.value.hint.endswith(f"--scale dms={then}`")
+
+
+def test_the_only_container_needs_no_number_to_be_known_by():
+    (old,) = running(("dms",))["dms"]
+
+    it = plan(deployed={"dms": (replace(old, number=4),)})
+
+    assert [swap.subject for swap in it.swaps] == ["dms"]
+
+
+def test_a_container_that_was_called_otherwise_gets_its_own_name_back():
+    """A `container_name` may hold the version."""
+    it = plan(deployed=running(("dms",), names="other"))
+
+    assert Step(Do.RENAME, "dms", Which.NEW, to="dms-dms-1") in it.steps
+    assert Step(Do.RENAME, "dms", Which.OLD, to="other-dms-1") in it.way_back
+
+
 @pytest.mark.parametrize(
     ("target", "kind"),
     [
@@ -423,6 +546,7 @@ def test_an_incident_has_one_operation_whoever_plans_it():
 
 def test_two_stacks_with_incidents_of_one_name_have_two_operations():
     """Two stacks on one engine once took each other's containers for their own."""
-    other = {"dms": replace(running(("dms",))["dms"], id="of another stack")}
+    (old,) = running(("dms",))["dms"]
+    other = {"dms": (replace(old, id="of another stack"),)}
 
     assert plan(deployed=other).op != plan().op

@@ -6,6 +6,7 @@ from watchdog.observe.obstacles import chosen_macs, compose_files, obstacles
 
 DMS = "1" * 64
 OTHER = "2" * 64
+NUMBER = "com.docker.compose.container-number"
 
 
 def a_container(name="dms-dms-1", service="dms", id_=DMS, labels=None, **host):
@@ -74,10 +75,19 @@ def test_a_one_off_beside_it_is_no_obstacle():
     assert said(a_container(), shell) == ()
 
 
-def test_one_container_of_a_service_is_replayed():
-    assert said(a_container(), a_container("dms-dms-2", id_=OTHER)) == (
-        "service dms has 2 containers (dms-dms-1, dms-dms-2); one is replayed",
+def test_two_containers_of_one_number_cannot_be_told_apart():
+    """Compose numbers those of one service; two of a number are half a deployment."""
+    first, again = {NUMBER: "1"}, {NUMBER: "2"}
+    two = [a_container(labels=first), a_container("dms-dms-2", id_=OTHER, labels=first)]
+    several = [two[0], a_container("dms-dms-2", id_=OTHER, labels=again)]
+
+    assert said(*two) == (
+        (
+            "service dms has 2 containers of number 1 (dms-dms-1, dms-dms-2); one of "
+            "each is replayed"
+        ),
     )
+    assert said(*several) == ()
 
 
 def test_what_a_killed_compose_left_is_named_with_its_cure():

@@ -181,7 +181,7 @@ def test_compose_puts_back_what_replaying_must_refuse(project, layout):
 
     it.roll_back(target)
 
-    assert len(refused) == 3, refused
+    assert len(refused) == 2, refused
     assert it.stands_on(OLD) == []
     assert it.mixed() == []
     # Compose removed the containers of v1.3.0; what they said is in the journal.

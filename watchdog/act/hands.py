@@ -11,7 +11,7 @@ from watchdog.act.ground import can_start, room
 from watchdog.engine import Engine
 from watchdog.facts.pair import HeldManifest, Pair, Record
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
-from watchdog.facts.problem import EngineRefused, Foreign, Problem
+from watchdog.facts.problem import EngineRefused, Foreign, NotProven, Problem
 from watchdog.stack_folder import StackFolder
 
 _OP = "io.flexli.rollback.op"
@@ -56,6 +56,7 @@ class Hands:
 
         Raises:
             Foreign: the world is neither before nor after this step.
+            NotProven: what is awaited has ended, and nobody starts it again.
             Unreachable: not known.
         """
         match step.do:
@@ -79,6 +80,8 @@ class Hands:
                 return self._room_held(plan)
             case Do.PROVE:
                 raise AssertionError("proving is the verifier's")
+            case Do.AWAIT:
+                return self._serves(plan, target, step)
             case _:
                 return self._container_done(plan, step)
 
@@ -100,8 +103,8 @@ class Hands:
                 self._swap_manifest(plan, step)
             case Do.HOLD_ROOM:
                 raise self._no_room(plan)
-            case Do.PROVE:
-                raise AssertionError("proving is the verifier's")
+            case Do.PROVE | Do.AWAIT:
+                raise AssertionError("proving and waiting is not ours")
             case _:
                 self._do_container(plan, step)
 
@@ -130,10 +133,7 @@ class Hands:
                 return "there is none"
             if step.do is Do.CREATE:
                 return ""
-            raise Foreign(
-                f"the container for `{step.words}` is gone",
-                "somebody removed it; `watchdog status` shows what is left",
-            )
+            raise _gone(step)
         id_ = str(found["Id"])[:12]
         state = found["State"]
         match step.do:
@@ -156,6 +156,22 @@ class Hands:
                 return f"{id_} is {state['Status']}" if up else ""
             case _:
                 return ""
+
+    def _serves(self, plan: Plan, target: Record, step: Step) -> str:
+        """Look whether one container is up as meant, and well as far as it is asked."""
+        found = self._container(plan, step)
+        if found is None:
+            raise _gone(step)
+        id_, state, seen = str(found["Id"])[:12], found["State"], str(found["Image"])
+        if step.which is Which.NEW and seen != target.pair.image:
+            raise NotProven(
+                f"{step.subject} runs image {seen[:19]}, meant {target.pair.code}"
+            )
+        if state["Status"] in ("exited", "dead"):
+            raise NotProven(f"{step.subject} is {state['Status']}, meant running")
+        health = (state.get("Health") or {}).get("Status", "")
+        up = state["Status"] == "running" and health in ("", "none", "healthy")
+        return f"{id_} is {health or 'running'}" if up else ""
 
     def _do_container(self, plan: Plan, step: Step) -> None:
         swap = _swap(plan, step)
@@ -356,8 +372,15 @@ def _sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _gone(step: Step) -> Foreign:
+    return Foreign(
+        f"the container for `{step.words}` is gone",
+        "somebody removed it; `watchdog status` shows what is left",
+    )
+
+
 def _swap(plan: Plan, step: Step) -> Swap:
-    return next(s for s in plan.swaps if s.service == step.subject)
+    return next(s for s in plan.swaps if s.subject == step.subject)
 
 
 def _manifest(record: Record, tenant: str) -> HeldManifest:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 from watchdog.facts.pair import Record, Replica, Running
@@ -13,18 +14,19 @@ from watchdog.facts.problem import Problem
 OP = "io.flexli.rollback.op"
 SERVICE = "io.flexli.rollback.service"
 _LABELS = "io.flexli.rollback."
+_NUMBER = "com.docker.compose.container-number"
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
     """Plans for the engine: the target's containers are made again from its record.
 
-    *deployed* tells by service what a plan must know of the containers that run, or
-    raises a Problem when they cannot be put back faithfully; *pinned* gives the
-    version in the env file.
+    *deployed* tells by service what a plan must know of the containers that run, in
+    the order of their numbers, or raises a Problem when they cannot be put back
+    faithfully; *pinned* gives the version in the env file.
     """
 
-    deployed: Callable[[tuple[str, ...]], Mapping[str, Deployed]]
+    deployed: Callable[[tuple[str, ...]], Mapping[str, tuple[Deployed, ...]]]
     pinned: Callable[[], str]
     services: tuple[str, ...]
     stop_within: timedelta
@@ -60,7 +62,7 @@ def spell(
     running_sha: str,
     target: Record,
     target_sha: str,
-    deployed: Mapping[str, Deployed],
+    deployed: Mapping[str, tuple[Deployed, ...]],
     services: tuple[str, ...],
     stop_within: timedelta,
     pinned: str,
@@ -71,6 +73,8 @@ def spell(
     beside what runs; the stack's variable is pinned first, so that an operator's
     ``up -d`` moves toward the target from then on; a shared manifest is swapped
     only while no container that reads it runs, and no ``up -d`` could start one.
+    Several containers of one service are changed one after another, each only once
+    the one before it serves; with a shared manifest they are all down at once.
     *services* gives the order; *pinned* is what the env file says now, empty when it
     does not say.
 
@@ -83,66 +87,50 @@ def spell(
             f"it is not recorded how the containers of {target.pair.version} were made",
             "`executor: compose` can put it up; replaying needs a pair that ran here",
         )
-    if len(had) < len(target.replicas) or not had == set(services) == set(deployed):
+    if not had == set(services) == set(deployed):
         raise Problem(
             f"{target.pair.version} ran with the services {', '.join(sorted(had))}, "
             f"now it is {', '.join(sorted({*services, *deployed}))}",
             "roll back by hand; pairs that start from now on are recorded with all",
         )
-    op = op_of(incident, *(deployed[service].id for service in services))
+    op = op_of(incident, *(old.id for service in services for old in deployed[service]))
     files = files_of(running, target)
     whole = (target, target_sha)
     swaps = tuple(
-        _swap(op, replica, whole, deployed[replica.service], stop_within)
+        _swap(op, replica, whole, old, stop_within, several=len(deployed[service]) > 1)
         for service in services
-        for replica in target.replicas
-        if replica.service == service
+        for old, replica in _matched(service, deployed[service], target)
     )
     after = target.pair.version
     prepare = [
         Step(Do.HOLD_ROOM, "folder"),
         Step(Do.HOLD_IMAGE, target.image_ref, to=target.pair.image),
         *(Step(Do.HOLD_MANIFEST, m.tenant, to=m.sha256) for m in target.manifests),
-        *(Step(Do.CREATE, s.service, Which.NEW, to=f"{s.name}.rb-{op}") for s in swaps),
+        *(Step(Do.CREATE, s.subject, Which.NEW, to=f"{s.name}.rb-{op}") for s in swaps),
         *(
-            Step(Do.CONNECT, s.service, Which.NEW, to=name)
+            Step(Do.CONNECT, s.subject, Which.NEW, to=name)
             for s in swaps
             for name in list(s.networks)[1:]
         ),
-    ]
-    quiet = [
-        Step(Do.SET_RESTART, s.service, Which.OLD, to="no")
-        for s in swaps
-        if s.old_restart.get("Name") in ("always", "on-failure")
-    ]
-    stops = [[Step(Do.STOP, s.service, Which.OLD)] for s in swaps]
-    # The names last: nothing is found by them, and they would lengthen the gap.
-    moves = [
-        [
-            Step(Do.START, s.service, Which.NEW),
-            Step(Do.RENAME, s.service, Which.OLD, to=f"{s.name}.rb-old-{op}"),
-            Step(Do.RENAME, s.service, Which.NEW, to=s.name),
-        ]
-        for s in swaps
     ]
     pin = Step(Do.PIN, "variable", to=after)
     if files:
         # One file for all: nothing may run between the first stop and the swap. The
         # version and the file cannot change in one instant, so that an `up -d`
         # between the two would start one half of each: it must find no image.
-        middle = [bar(after), *quiet]
-        middle += [step for stop in stops for step in stop]
+        middle = [bar(after), *(step for s in swaps for step in _quiet(s))]
+        middle += [Step(Do.STOP, s.subject, Which.OLD) for s in swaps]
         middle += [Step(Do.SWAP_MANIFEST, f.tenant, to=f.after) for f in files]
-        middle += [pin, *(step for move in moves for step in move)]
+        middle += [pin, *(step for s in swaps for step in _takes_over(op, s))]
     else:
-        pairs = zip(stops, moves, strict=True)
-        middle = [pin, *quiet]
-        middle += [step for stop, move in pairs for step in (*stop, *move)]
+        middle = [pin]
+        for _, several in groupby(swaps, key=lambda s: s.service):
+            middle += _one_by_one(op, [*several])
     steps = (
         *prepare,
         *middle,
         Step(Do.PROVE, after, Which.NEW, to=target.pair.image),
-        *(Step(Do.REMOVE, s.service, Which.OLD) for s in swaps),
+        *(Step(Do.REMOVE, s.subject, Which.OLD) for s in swaps),
     )
     return Plan(
         op=op,
@@ -169,6 +157,55 @@ def op_of(incident: str, *running: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
+def _matched(
+    service: str, olds: tuple[Deployed, ...], target: Record
+) -> list[tuple[Deployed, Replica]]:
+    """Give for each of *olds* how the container was made that takes its place.
+
+    Where there is one and was one, its number says nothing: Compose counts on.
+    """
+    theirs = [r for r in target.replicas if r.service == service]
+    if len(olds) == len(theirs) == 1:
+        return [(olds[0], theirs[0])]
+    made = {number_of(r.body.get("Labels")): r for r in theirs}
+    if len(made) < len(theirs) or made.keys() != {old.number for old in olds}:
+        were = ", ".join(sorted(r.name for r in theirs))
+        are = ", ".join(old.name for old in olds)
+        raise Problem(
+            f"{target.pair.version} ran {service} as {were}, now it is {are}",
+            f"scale it as it was: `docker compose up -d --scale {service}="
+            f"{len(theirs)}`",
+        )
+    return [(old, made[old.number]) for old in olds]
+
+
+def _quiet(swap: Swap) -> list[Step]:
+    """Keep the engine from starting what will be stopped."""
+    again = swap.old_restart.get("Name") in ("always", "on-failure")
+    quiet = Step(Do.SET_RESTART, swap.subject, Which.OLD, to="no")
+    return [quiet] if again else []
+
+
+def _takes_over(op: str, swap: Swap) -> list[Step]:
+    # The names last: nothing is found by them, and they would lengthen the gap.
+    return [
+        Step(Do.START, swap.subject, Which.NEW),
+        Step(Do.RENAME, swap.subject, Which.OLD, to=f"{swap.name}.rb-old-{op}"),
+        Step(Do.RENAME, swap.subject, Which.NEW, to=swap.name),
+    ]
+
+
+def _one_by_one(op: str, several: list[Swap]) -> list[Step]:
+    """Change the containers of one service, each once the one before it serves."""
+    steps: list[Step] = []
+    for swap in several:
+        # Not before its turn: until then it serves, and is started again if it dies.
+        steps += _quiet(swap)
+        steps += [Step(Do.STOP, swap.subject, Which.OLD), *_takes_over(op, swap)]
+        steps.append(Step(Do.AWAIT, swap.subject, Which.NEW))
+    return steps[:-1]  # the last one is the proof's
+
+
 def _way_back(
     op: str,
     swaps: tuple[Swap, ...],
@@ -178,30 +215,47 @@ def _way_back(
 ) -> tuple[Step, ...]:
     """Spell the previous pair's return out; valid after any part of the way forward."""
     pin = Step(Do.PIN, "variable", to=pinned)
+    # Those of which nobody else serves meanwhile come before all waiting.
+    alone = [s for s in swaps if files or not s.number]
+    several = [s for s in swaps if s not in alone]
     return (
         bar(running.pair.version) if files else pin,
-        *(Step(Do.STOP, s.service, Which.NEW) for s in swaps),
-        *(Step(Do.STOP, s.service, Which.OLD) for s in swaps if files),
+        *(Step(Do.STOP, s.subject, Which.NEW) for s in alone),
+        *(Step(Do.STOP, s.subject, Which.OLD) for s in swaps if files),
         *(Step(Do.SWAP_MANIFEST, f.tenant, to=f.before) for f in files),
         *((pin,) if files else ()),
+        *(step for s in alone for step in _is_put_back(op, s)),
         *(
             step
-            for s in swaps
-            for step in (
-                Step(Do.RENAME, s.service, Which.NEW, to=f"{s.name}.rb-failed-{op}"),
-                Step(Do.RENAME, s.service, Which.OLD, to=s.name),
-                Step(
-                    Do.SET_RESTART,
-                    s.service,
-                    Which.OLD,
-                    to=str(s.old_restart.get("Name") or "no"),
-                ),
-                Step(Do.START, s.service, Which.OLD),
-            )
+            for _, same in groupby(several, key=lambda s: s.service)
+            for step in _back_one_by_one(op, [*same])
         ),
         Step(Do.PROVE, running.pair.version, Which.OLD, to=running.pair.image),
-        *(Step(Do.REMOVE, s.service, Which.NEW) for s in swaps),
+        *(Step(Do.REMOVE, s.subject, Which.NEW) for s in swaps),
     )
+
+
+def _back_one_by_one(op: str, several: list[Swap]) -> list[Step]:
+    """Put the containers of one service back, the last that was changed first.
+
+    That is the one which failed: nothing is lost with it.
+    """
+    steps: list[Step] = []
+    for swap in reversed(several):
+        steps.append(Step(Do.STOP, swap.subject, Which.NEW))
+        steps += _is_put_back(op, swap)
+        steps.append(Step(Do.AWAIT, swap.subject, Which.OLD))
+    return steps[:-1]  # the last one is the proof's
+
+
+def _is_put_back(op: str, swap: Swap) -> list[Step]:
+    restart = str(swap.old_restart.get("Name") or "no")
+    return [
+        Step(Do.RENAME, swap.subject, Which.NEW, to=f"{swap.name}.rb-failed-{op}"),
+        Step(Do.RENAME, swap.subject, Which.OLD, to=swap.old_name or swap.name),
+        Step(Do.SET_RESTART, swap.subject, Which.OLD, to=restart),
+        Step(Do.START, swap.subject, Which.OLD),
+    ]
 
 
 def bar(version: str) -> Step:
@@ -234,6 +288,8 @@ def _swap(
     target: tuple[Record, str],
     old: Deployed,
     stop_within: timedelta,
+    *,
+    several: bool,
 ) -> Swap:
     record, sha = target
     body = dict(replica.body)
@@ -259,6 +315,8 @@ def _swap(
         stop_within=min(old.grace, stop_within),
         new=body,
         networks=replica.networks,
+        number=old.number if several else 0,
+        old_name="" if old.name == replica.name else old.name,
     )
 
 
@@ -279,6 +337,12 @@ def _with_volumes(
     taken |= set(host.get("Tmpfs") or ())
     whole += [mounts[place] for place in sorted(declared - taken) if place in mounts]
     return whole
+
+
+def number_of(labels: Mapping[str, Any] | None) -> int:
+    """Give the number that Compose gave the container of these *labels*, or 0."""
+    number = str((labels or {}).get(_NUMBER, ""))
+    return int(number) if number.isdecimal() else 0
 
 
 def is_nameless(volume: str | None) -> bool:

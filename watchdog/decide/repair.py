@@ -11,13 +11,17 @@ from watchdog.facts.problem import Problem
 def serving(
     parts: Sequence[Part], services: tuple[str, ...]
 ) -> tuple[tuple[Part, ...], str]:
-    """Give the one container of each service, and what speaks against it in words."""
+    """Give the containers of each service, and what speaks against it in words."""
     found: list[Part] = []
     for service in services:
         mine = [p for p in parts if p.service == service and not p.aside]
-        if len(mine) != 1:
-            some = "no container" if not mine else f"{len(mine)} containers"
-            return tuple(found), f"service {service} has {some}"
+        if not mine:
+            return tuple(found), f"service {service} has no container"
+        numbers = [part.number for part in mine]
+        twice = [number for number in numbers if numbers.count(number) > 1]
+        if twice:
+            words = f"{len(twice)} containers of number {twice[0]}"
+            return tuple(found), f"service {service} has {words}"
         found += mine
     return tuple(found), ""
 
@@ -30,6 +34,11 @@ def split(s: Standing, parts: Sequence[Part], services: tuple[str, ...]) -> str:
     images = sorted({part.image_ref for part in found})
     if len({part.image for part in found}) > 1:
         return f"the services run different images: {', '.join(images)}"
+    held = {(m.tenant, m.sha256) for part in found for m in part.manifests if m.sha256}
+    for tenant in sorted({tenant for tenant, _ in held}):
+        shas = ", ".join(sorted(sha[:12] for of, sha in held if of == tenant))
+        if "," in shas:
+            return f"the containers hold different manifests of {tenant}: {shas}"
     before = s.running
     if before is None or before.containers != tuple(part.container for part in found):
         return ""
@@ -62,7 +71,7 @@ def as_found(
     """Give *record* with the manifests' bytes as they are now, and what holds them.
 
     Raises:
-        Problem: a service has no container, or several.
+        Problem: a service has no container, or two of one number.
     """
     found, words = serving(parts, services)
     if words:

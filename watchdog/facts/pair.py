@@ -135,6 +135,7 @@ class Part:
     """One container of the stack, whatever state it is in.
 
     *aside* when a rollback made it ready or put it aside, and nobody started it.
+    *number* is Compose's, which tells the containers of one service apart.
     """
 
     service: str
@@ -146,6 +147,7 @@ class Part:
     state: str
     aside: bool
     manifests: tuple[Found, ...]
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class Do(StrEnum):
     UP = "up"
     CHECK_OUT = "check-out"
     START = "start"
+    AWAIT = "await"
     PROVE = "prove"
     REMOVE = "remove"
 
@@ -35,7 +36,7 @@ _DIGESTS = (40, 64)  # a commit, a sha256; people see the beginning
 
 
 class Which(StrEnum):
-    """Which container of a service a step is about."""
+    """Which container a step is about: before or after its change."""
 
     OLD = "old"  # the one that ran when the plan was made, known by id
     NEW = "new"  # the one that this operation created, known by label
@@ -45,7 +46,8 @@ class Which(StrEnum):
 class Step:
     """One thing to do, repeatable: it is looked at before and after.
 
-    *subject* is a service, several (``dms=2 relay``), a tenant, an image reference.
+    *subject* is a service, one container of several of it (``dms/2``), several
+    services (``dms=2 relay``), a tenant, an image reference.
     *to* is what it comes to: a name, a version, a sha256, a restart policy.
     """
 
@@ -68,22 +70,27 @@ class Deployed:
     """What a plan must know of a running container beside its record.
 
     *mounts* maps a place in the container to what is mounted there, as a mount of
-    the create body.
+    the create body. *number* is Compose's, which tells the containers of one service
+    apart.
     """
 
     id: str
     restart: Mapping[str, Any]
     grace: timedelta
     mounts: Mapping[str, Mapping[str, Any]]
+    number: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """One service's change of containers.
+    """The change of one container for another.
 
     *new* is the create body with the operation's labels, empty where Compose makes
     the containers; *old_id* is what ran.
-    *old_restart* is its restart policy, to be put back if we turn around.
+    *old_restart* is its restart policy, to be put back if we turn around, and so is
+    *old_name*, empty where it is *name*.
+    *number* is Compose's where a service has several, 0 for the only one.
     """
 
     service: str
@@ -93,6 +100,13 @@ class Swap:
     stop_within: timedelta
     new: Mapping[str, Any]
     networks: Mapping[str, Mapping[str, Any]]
+    number: int = 0
+    old_name: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Name it as its steps do: ``dms``, or ``dms/2`` for one of several."""
+        return f"{self.service}/{self.number}" if self.number else self.service
 
 
 @dataclass(frozen=True, slots=True)

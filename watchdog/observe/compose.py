@@ -21,12 +21,10 @@ _JOINED = ("NetworkMode", "IpcMode", "PidMode")
 class Composed(Stack):
     """One Compose project whose containers Compose itself makes.
 
-    A service may have several containers, and what replaying could not put back is
-    no obstacle. In its place stand Compose's own needs: its command line, and the
-    project's files at the very paths that it was deployed with.
+    What replaying could not put back is no obstacle. In its place stand Compose's own
+    needs: its command line, and the project's files at the very paths that it was
+    deployed with.
     """
-
-    several = True
 
     def __init__(
         self, engine: Engine, commands: Commands, command: Sequence[str], **more: Any

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from watchdog.decide.plan import number_of
+
 _SERVICE = "com.docker.compose.service"
 _ONEOFF = "com.docker.compose.oneoff"
 _SWARM = ("com.docker.swarm.", "com.docker.stack.")
@@ -34,12 +36,16 @@ def obstacles(
     ours = [c for c in project if _label(c, _SERVICE) in services]
     found = [words for c in ours for words in _of_one(c)]
     for service in services:
-        names = sorted(_name(c) for c in ours if _label(c, _SERVICE) == service)
-        if len(names) > 1:
-            found.append(
-                f"service {service} has {len(names)} containers "
-                f"({', '.join(names)}); one is replayed"
-            )
+        names: dict[int, list[str]] = {}
+        for c in ours:
+            if _label(c, _SERVICE) == service:
+                names.setdefault(number_of(c["Config"]["Labels"]), []).append(_name(c))
+        found += [
+            f"service {service} has {len(same)} containers of number {number} "
+            f"({', '.join(sorted(same))}); one of each is replayed"
+            for number, same in names.items()
+            if len(same) > 1
+        ]
     for one in ours:
         found += [
             words for other in project if other is not one for words in _on(one, other)

@@ -1,13 +1,12 @@
 """The pair that is deployed now: from the engine and the mounted manifests."""
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from watchdog.decide.plan import is_nameless
+from watchdog.decide.plan import number_of
 from watchdog.engine import Engine
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import (
@@ -17,12 +16,12 @@ from watchdog.facts.pair import (
     Pair,
     Part,
     Record,
-    Replica,
     Running,
 )
 from watchdog.facts.plan import Deployed, Plan
 from watchdog.facts.problem import Problem
 from watchdog.observe.lacks import lacks
+from watchdog.observe.made import mount_of, replica_of
 from watchdog.observe.obstacles import chosen_macs, compose_files, obstacles
 from watchdog.stack_folder import StackFolder
 
@@ -45,8 +44,6 @@ class Stack:
     another path. *inside* is the manifest's path in the container, with
     ``{tenant}``. Only containers of *project* and *services* are ever looked at.
     """
-
-    several = False  # may a service have more than one container?
 
     def __init__(
         self,
@@ -93,9 +90,12 @@ class Stack:
         manifests: list[tuple[str, str]] = []
         for tenant in tenants_of(version):
             try:
+                apart = self._apart(found, tenant)
                 _, data = self._held(found, tenant)
             except Problem as problem:
                 return NotKnown(problem.words)
+            if apart:
+                return apart
             manifests.append((tenant, _sha(data)))
         return Running(
             pair=Pair(version, images.pop(), tuple(sorted(manifests))),
@@ -134,7 +134,7 @@ class Stack:
             pair=running.pair,
             image_ref=str(whole[0]["Config"]["Image"]),
             repo_digests=tuple(sorted(image.get("RepoDigests") or ())),
-            replicas=tuple(_replica(c, macs) for c in whole),
+            replicas=tuple(replica_of(c, macs) for c in whole),
             manifests=tuple(manifests),
             compose_version=str(labels.get(_COMPOSE, "")),
         ), blobs
@@ -143,8 +143,7 @@ class Stack:
         """Look at every container of the services, whatever state it is in."""
         parts: list[Part] = []
         for service in self._services:
-            labels = {_PROJECT: self._project, _SERVICE: service, _ONEOFF: "False"}
-            for listed in self._engine.containers(labels):
+            for listed in self._listed(service):
                 found = self._engine.container(str(listed["Id"]))
                 if found is None:
                     continue
@@ -162,6 +161,7 @@ class Stack:
                         state=str(found["State"]["Status"]),
                         aside=_OURS_ASIDE in name and not found["State"]["Running"],
                         manifests=tuple(held),
+                        number=number_of(found["Config"]["Labels"]),
                     )
                 )
         return tuple(parts)
@@ -198,7 +198,7 @@ class Stack:
         env_file = str(self._env.relative_to(self._folder))
         return lacks(self._engine, target, plan, self._folder, env_file)
 
-    def deployed(self, containers: tuple[str, ...]) -> dict[str, Deployed]:
+    def deployed(self, containers: tuple[str, ...]) -> dict[str, tuple[Deployed, ...]]:
         """Tell by service what a plan must know of the running containers.
 
         Raises:
@@ -210,23 +210,27 @@ class Stack:
                 f"this stack cannot be replayed: {'; '.join(standing_in_the_way)}",
                 "roll back by Compose: pin the version, and `docker compose up -d`",
             )
-        result: dict[str, Deployed] = {}
+        result: dict[str, tuple[Deployed, ...]] = {}
         for id_ in containers:
             found = self._engine.container(id_)
             if found is None:
                 raise Problem(f"container {id_[:12]} went away while planning")
             config, host = found["Config"], found["HostConfig"]
             grace = config.get("StopTimeout")
-            result[str(config["Labels"][_SERVICE])] = Deployed(
+            one = Deployed(
                 id=str(found["Id"]),
                 restart=host.get("RestartPolicy") or {},
                 grace=timedelta(seconds=10 if grace is None else grace),
                 mounts={
-                    str(m["Destination"]): _mount(m)
+                    str(m["Destination"]): mount_of(m)
                     for m in found.get("Mounts") or ()
                     if m.get("Type") in ("volume", "bind")
                 },
+                number=number_of(config["Labels"]),
+                name=str(found["Name"]).lstrip("/"),
             )
+            service = str(config["Labels"][_SERVICE])
+            result[service] = (*result.get(service, ()), one)
         return result
 
     def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
@@ -249,10 +253,9 @@ class Stack:
     def _deployed(self) -> list[dict[str, Any]] | NotKnown:
         found: list[dict[str, Any]] = []
         for service in self._services:
-            labels = {_PROJECT: self._project, _SERVICE: service, _ONEOFF: "False"}
             listed = [
                 c
-                for c in self._engine.containers(labels)
+                for c in self._listed(service)
                 # Compose starts what it finds by labels, under any name.
                 if c.get("State") == "running" or _OURS_ASIDE not in c["Names"][0]
             ]
@@ -260,12 +263,16 @@ class Stack:
                 return NotKnown(
                     f"service {service} of {self._project} has no container"
                 )
-            if len(listed) > 1 and not self.several:
-                return NotKnown(
-                    f"service {service} of {self._project} has {len(listed)} "
-                    "containers; a deployment may be under way"
-                )
-            for one in sorted(listed, key=lambda c: str(c["Names"])):
+            numbers = [number_of(c.get("Labels")) for c in listed]
+            for number in numbers:
+                # Compose makes the next one beside the one that it replaces.
+                if numbers.count(number) > 1:
+                    return NotKnown(
+                        f"service {service} of {self._project} has "
+                        f"{numbers.count(number)} containers of number {number}; a "
+                        "deployment may be under way"
+                    )
+            for one in listed:
                 inspected = self._engine.container(one["Id"])
                 if inspected is None:
                     return NotKnown(f"a container of {service} went away while reading")
@@ -277,32 +284,77 @@ class Stack:
                 )
         return found
 
+    def _listed(self, service: str) -> list[dict[str, Any]]:
+        """List the containers of *service* in the order of their numbers."""
+        labels = {_PROJECT: self._project, _SERVICE: service, _ONEOFF: "False"}
+        return sorted(
+            self._engine.containers(labels),
+            key=lambda c: (number_of(c.get("Labels")), str(c["Names"])),
+        )
+
+    def _apart(self, containers: list[dict[str, Any]], tenant: str) -> NotKnown | None:
+        """Say that not all of *containers* hold the same manifest; nothing if they do.
+
+        A service may hold none, but then none of its containers does.
+        """
+        held: dict[str, set[str]] = {}
+        for container in containers:
+            place = self._place(container, tenant)
+            seen = _sha(self._bytes(place, tenant)) if place else ""
+            held.setdefault(_service(container), set()).add(seen)
+        for service, several in held.items():
+            if len(several) > 1:
+                return NotKnown(
+                    f"the containers of service {service} hold different manifests of "
+                    f"{tenant}; a deployment may be under way"
+                )
+        found = set().union(*held.values()) - {""}
+        if len(found) > 1:
+            return NotKnown(
+                f"split: the services of {self._project} hold {len(found)} different "
+                f"manifests of {tenant} "
+                f"({', '.join(sorted(sha[:12] for sha in found))})",
+                split=True,
+            )
+        return None
+
     def _held(self, containers: list[dict[str, Any]], tenant: str) -> tuple[str, bytes]:
         """Read the tenant's manifest: its path in the stack's folder, its bytes."""
-        inside = self._inside.format(tenant=tenant)
         for container in containers:
-            mounts = [
-                m
-                for m in container.get("Mounts") or ()
-                if inside == m["Destination"]
-                or inside.startswith(f"{m['Destination']}/")
-            ]
-            if not mounts:
-                continue
-            mount = max(mounts, key=lambda m: len(m["Destination"]))
-            rest = inside.removeprefix(mount["Destination"]).lstrip("/")
-            there = Path(mount["Source"]) / rest if rest else Path(mount["Source"])
-            root = Path(container["Config"]["Labels"].get(_FOLDER, "/"))
-            if not there.is_relative_to(root):
-                raise Problem(f"the manifest of {tenant} is at {there}, outside {root}")
-            here = str(there.relative_to(root))
-            data = self._files.read(here)
-            if data is None:
-                raise Problem(f"the manifest of {tenant}, {here}, is missing")
-            return here, data
+            place = self._place(container, tenant)
+            if place:
+                return place, self._bytes(place, tenant)
+        inside = self._inside.format(tenant=tenant)
         raise Problem(
             f"nothing is mounted at {inside}, where {tenant}'s manifest belongs"
         )
+
+    def _bytes(self, place: str, tenant: str) -> bytes:
+        data = self._files.read(place)
+        if data is None:
+            raise Problem(f"the manifest of {tenant}, {place}, is missing")
+        return data
+
+    def _place(self, container: dict[str, Any], tenant: str) -> str:
+        """Say where in the stack's folder *container* has the tenant's manifest.
+
+        Nothing where none is mounted.
+        """
+        inside = self._inside.format(tenant=tenant)
+        mounts = [
+            m
+            for m in container.get("Mounts") or ()
+            if inside == m["Destination"] or inside.startswith(f"{m['Destination']}/")
+        ]
+        if not mounts:
+            return ""
+        mount = max(mounts, key=lambda m: len(m["Destination"]))
+        rest = inside.removeprefix(mount["Destination"]).lstrip("/")
+        there = Path(mount["Source"]) / rest if rest else Path(mount["Source"])
+        root = Path(container["Config"]["Labels"].get(_FOLDER, "/"))
+        if not there.is_relative_to(root):
+            raise Problem(f"the manifest of {tenant} is at {there}, outside {root}")
+        return str(there.relative_to(root))
 
 
 def _service(container: Mapping[str, Any]) -> str:
@@ -330,94 +382,6 @@ def _began(container: Mapping[str, Any]) -> datetime:
 def _instant(text: str) -> datetime:
     # Docker gives nanoseconds, which fromisoformat cuts only since 3.11.
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _replica(container: Mapping[str, Any], macs: frozenset[str]) -> Replica:
-    """Turn an inspected container into the body that makes it again.
-
-    The same image is put back, so its defaults may stay written out. What belongs
-    to this one container goes: a host name that is its id, the short-id alias, and
-    the addresses that were handed out rather than chosen.
-    """
-    config, host = dict(container["Config"]), container["HostConfig"]
-    short = str(container["Id"])[:12]
-    if config.get("Hostname") == short:
-        del config["Hostname"]
-    # The engine writes these itself there, and refuses to be given them.
-    if host.get("UTSMode") == "host":
-        config = _without(config, "Hostname", "Domainname")
-    if str(host.get("NetworkMode")).startswith("container:"):
-        config = _without(
-            config, "Hostname", "Domainname", "ExposedPorts", "MacAddress"
-        )
-    labels = {
-        key: value
-        for key, value in (config.get("Labels") or {}).items()
-        if key != "com.docker.compose.replace"
-        and not key.startswith("io.flexli.rollback.")
-    }
-    config["Labels"] = labels
-    config["HostConfig"] = _with_volumes(container)
-    primary = str(host.get("NetworkMode") or "")
-    found = container["NetworkSettings"].get("Networks") or {}
-    names = sorted(found, key=lambda name: (name != primary, name))
-    return Replica(
-        service=str(labels[_SERVICE]),
-        name=str(container["Name"]).lstrip("/"),
-        body=json.loads(json.dumps(config)),
-        networks={name: _endpoint(found[name], short, macs) for name in names},
-    )
-
-
-def _without(whole: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    return {key: value for key, value in whole.items() if key not in keys}
-
-
-def _with_volumes(container: Mapping[str, Any]) -> dict[str, Any]:
-    """Name each volume that the engine named: a new one would begin empty."""
-    host = dict(container["HostConfig"])
-    # Shown as `/db:/self/alias`, wanted as `db:alias`.
-    host["Links"] = [
-        f"{one.split(':')[0].lstrip('/')}:{one.rpartition('/')[2]}"
-        for one in host.get("Links") or ()
-    ]
-    nameless = {
-        str(m["Destination"]): _mount(m)
-        for m in container.get("Mounts") or ()
-        if m.get("Type") == "volume" and is_nameless(m.get("Name"))
-    }
-    host["Mounts"] = [
-        m for m in host.get("Mounts") or () if m["Target"] not in nameless
-    ]
-    host["Mounts"] += [nameless[place] for place in sorted(nameless)]
-    host["Binds"] = [
-        b for b in host.get("Binds") or () if b.split(":")[1] not in nameless
-    ]
-    return host
-
-
-def _mount(seen: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn a mount as it is shown into one of a create body."""
-    source = seen["Name"] if seen["Type"] == "volume" else seen["Source"]
-    mount = {"Type": seen["Type"], "Source": source, "Target": seen["Destination"]}
-    return mount if seen.get("RW", True) else mount | {"ReadOnly": True}
-
-
-def _endpoint(
-    settings: Mapping[str, Any], short: str, macs: frozenset[str]
-) -> dict[str, Any]:
-    """Keep what was chosen of an endpoint, never what was handed out.
-
-    A MAC address that was handed out looks like a chosen one; kept, it would meet
-    that of whoever gets the free address next. So only one of *macs* is kept.
-    """
-    aliases = [a for a in settings.get("Aliases") or () if a != short]
-    chosen = {key: settings.get(key) for key in ("IPAMConfig", "Links", "DriverOpts")}
-    if settings.get("GwPriority"):
-        chosen["GwPriority"] = settings["GwPriority"]
-    if str(settings.get("MacAddress")).lower() in macs:
-        chosen["MacAddress"] = settings["MacAddress"]
-    return {"Aliases": aliases} | {k: v for k, v in chosen.items() if v is not None}
 
 
 def _sha(data: bytes) -> str:

@@ -1,0 +1,98 @@
+"""How a container was made, as the engine shows it: the body that makes it again."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from watchdog.decide.plan import is_nameless
+from watchdog.facts.pair import Replica
+
+_SERVICE = "com.docker.compose.service"
+
+
+def replica_of(container: Mapping[str, Any], macs: frozenset[str]) -> Replica:
+    """Turn an inspected container into the body that makes it again.
+
+    The same image is put back, so its defaults may stay written out. What belongs
+    to this one container goes: a host name that is its id, the short-id alias, and
+    the addresses that were handed out rather than chosen.
+    """
+    config, host = dict(container["Config"]), container["HostConfig"]
+    short = str(container["Id"])[:12]
+    if config.get("Hostname") == short:
+        del config["Hostname"]
+    # The engine writes these itself there, and refuses to be given them.
+    if host.get("UTSMode") == "host":
+        config = _without(config, "Hostname", "Domainname")
+    if str(host.get("NetworkMode")).startswith("container:"):
+        config = _without(
+            config, "Hostname", "Domainname", "ExposedPorts", "MacAddress"
+        )
+    labels = {
+        key: value
+        for key, value in (config.get("Labels") or {}).items()
+        if key != "com.docker.compose.replace"
+        and not key.startswith("io.flexli.rollback.")
+    }
+    config["Labels"] = labels
+    config["HostConfig"] = _with_volumes(container)
+    primary = str(host.get("NetworkMode") or "")
+    found = container["NetworkSettings"].get("Networks") or {}
+    names = sorted(found, key=lambda name: (name != primary, name))
+    return Replica(
+        service=str(labels[_SERVICE]),
+        name=str(container["Name"]).lstrip("/"),
+        body=json.loads(json.dumps(config)),
+        networks={name: _endpoint(found[name], short, macs) for name in names},
+    )
+
+
+def _without(whole: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in whole.items() if key not in keys}
+
+
+def _with_volumes(container: Mapping[str, Any]) -> dict[str, Any]:
+    """Name each volume that the engine named: a new one would begin empty."""
+    host = dict(container["HostConfig"])
+    # Shown as `/db:/self/alias`, wanted as `db:alias`.
+    host["Links"] = [
+        f"{one.split(':')[0].lstrip('/')}:{one.rpartition('/')[2]}"
+        for one in host.get("Links") or ()
+    ]
+    nameless = {
+        str(m["Destination"]): mount_of(m)
+        for m in container.get("Mounts") or ()
+        if m.get("Type") == "volume" and is_nameless(m.get("Name"))
+    }
+    host["Mounts"] = [
+        m for m in host.get("Mounts") or () if m["Target"] not in nameless
+    ]
+    host["Mounts"] += [nameless[place] for place in sorted(nameless)]
+    host["Binds"] = [
+        b for b in host.get("Binds") or () if b.split(":")[1] not in nameless
+    ]
+    return host
+
+
+def mount_of(seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn a mount as it is shown into one of a create body."""
+    source = seen["Name"] if seen["Type"] == "volume" else seen["Source"]
+    mount = {"Type": seen["Type"], "Source": source, "Target": seen["Destination"]}
+    return mount if seen.get("RW", True) else mount | {"ReadOnly": True}
+
+
+def _endpoint(
+    settings: Mapping[str, Any], short: str, macs: frozenset[str]
+) -> dict[str, Any]:
+    """Keep what was chosen of an endpoint, never what was handed out.
+
+    A MAC address that was handed out looks like a chosen one; kept, it would meet
+    that of whoever gets the free address next. So only one of *macs* is kept.
+    """
+    aliases = [a for a in settings.get("Aliases") or () if a != short]
+    chosen = {key: settings.get(key) for key in ("IPAMConfig", "Links", "DriverOpts")}
+    if settings.get("GwPriority"):
+        chosen["GwPriority"] = settings["GwPriority"]
+    if str(settings.get("MacAddress")).lower() in macs:
+        chosen["MacAddress"] = settings["MacAddress"]
+    return {"Aliases": aliases} | {k: v for k, v in chosen.items() if v is not None}
