@@ -15,48 +15,49 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.crash import hard, mutants, runs
-from tests.crash.ground import ONE, THREE, Ground
+from tests.crash.ground import ONE, REPLICAS, THREE, Ground
 from tests.crash.runs import Tally
 
 GROUNDS = [
-    (layout, services)
+    (layout, scale)
     for layout in ("versioned", "shared-file")
-    for services in (ONE, THREE)
+    for scale in (ONE, THREE, REPLICAS)
 ]
 
 
 @contextmanager
-def ground(layout, services, **more):
+def ground(layout, scale, **more):
     with tempfile.TemporaryDirectory(prefix="crash-") as folder:
-        made = Ground(Path(folder), layout, services, **more)
+        made = Ground(Path(folder), layout, scale, **more)
         try:
             yield made.deploy()
         finally:
             made.strike()
 
 
-def _named(part, layout, services):
-    return Tally(f"{part}, {layout}, {len(services)} services")
+def _named(part, layout, scale):
+    each = " ".join(name if n == 1 else f"{name}={n}" for name, n in scale.items())
+    return Tally(f"{part}, {layout}, {each}")
 
 
 def boundaries(args):
     """Kill before and after every append; and at all of them in one rollback."""
-    for layout, services in GROUNDS:
-        with ground(layout, services) as here:
-            tally = _named("each append", layout, services)
+    for layout, scale in GROUNDS:
+        with ground(layout, scale) as here:
+            tally = _named("each append", layout, scale)
             for place in runs.boundaries(runs.places(here)):
                 runs.kill_at(here, tally, {"die": place})
             yield tally
-            tally = _named("all appends in one rollback", layout, services)
+            tally = _named("all appends in one rollback", layout, scale)
             runs.chain(here, tally)
             yield tally
 
 
 def requests(args):
     """Kill while each request that changes something is in flight."""
-    for layout, services in GROUNDS:
-        with ground(layout, services) as here:
-            tally = _named("each request in flight", layout, services)
+    for layout, scale in GROUNDS:
+        with ground(layout, scale) as here:
+            tally = _named("each request in flight", layout, scale)
             runs.places(here)
             runs.each_request(here, tally, here.proxy.count)
             yield tally
@@ -66,9 +67,9 @@ def instants(args):
     """Kill at random instants, half of the resumes as well, until N are dead."""
     chance = random.Random(args.seed)
     share = -(-args.kills // len(GROUNDS))
-    for layout, services in GROUNDS:
-        with ground(layout, services) as here:
-            tally = _named(f"random instants, seed {args.seed}", layout, services)
+    for layout, scale in GROUNDS:
+        with ground(layout, scale) as here:
+            tally = _named(f"random instants, seed {args.seed}", layout, scale)
             began = time.monotonic()
             runs.places(here)
             took = time.monotonic() - began
@@ -83,9 +84,9 @@ def instants(args):
 def twice(args):
     """Kill at a boundary, and the resume at another one."""
     chance = random.Random(args.seed)
-    for layout, services in GROUNDS:
-        with ground(layout, services) as here:
-            tally = _named(f"twice, seed {args.seed}", layout, services)
+    for layout, scale in GROUNDS:
+        with ground(layout, scale) as here:
+            tally = _named(f"twice, seed {args.seed}", layout, scale)
             places = list(runs.boundaries(runs.places(here)))
             count = here.proxy.count
             for _ in range(max(1, args.kills // 20)):

@@ -32,7 +32,9 @@ from watchdog.record.memory import Memory
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OLD, BAD = "v1.2.0", "v1.3.0"
-ONE, THREE = ("dms",), ("api", "worker", "scanner")
+# Services, and how many containers each has. The first one has the host's port.
+ONE, THREE = {"dms": 1}, {"api": 1, "worker": 1, "scanner": 1}
+REPLICAS = {"api": 1, "worker": 2}
 _SOCKET = "unix:///var/run/docker.sock"
 _TRIGGER = "AwbRoutingFailures"
 # By its name, not as a script: a mutant of it must find the same module.
@@ -43,18 +45,18 @@ class Ground:
     """One stack in *folder*; its containers are the engine's at *url*.
 
     Deployed by Compose once; after that each case rolls from the version that runs
-    to the other one, so that the next case begins where this one ended. *restart*
-    is the services' policy. What the DMS notes of its starts lies outside the
-    stack's folder *stack*, which a power cut may take back in time; so may the
-    journals, in *states*. *inside* is what comes before a command in the engine's
-    network namespace.
+    to the other one, so that the next case begins where this one ended. *scale* gives
+    each service's number of containers; *restart* is their policy. What the DMS notes
+    of its starts lies outside the stack's folder *stack*, which a power cut may take
+    back in time; so may the journals, in *states*. *inside* is what comes before a
+    command in the engine's network namespace.
     """
 
     def __init__(
         self,
         folder,
         layout,
-        services=ONE,
+        scale=ONE,
         *,
         restart="unless-stopped",
         url="",
@@ -62,7 +64,9 @@ class Ground:
         stack=None,
         states=None,
     ):
-        self.folder, self.layout, self.services = folder, layout, services
+        self.folder, self.layout, self.scale = folder, layout, scale
+        self.services = tuple(scale)
+        self.names = [f"{s}-{n}" for s in scale for n in range(1, scale[s] + 1)]
         self.restart = restart
         self.versions = (OLD, BAD)
         self.url = url or os.environ.get("DOCKER_HOST", _SOCKET)
@@ -109,7 +113,7 @@ class Ground:
         }
         first, *others = self.services
         model["services"] = {first: dms} | {
-            name: dms | {"ports": []} for name in others
+            name: dms | {"ports": [], "scale": self.scale[name]} for name in others
         }
         path.write_text(yaml.safe_dump(model))
         self.records = {}
@@ -127,7 +131,7 @@ class Ground:
             self.compose("stop")
             (manifests / "meesho.manifest.json").write_bytes(source.read_bytes())
         self.compose("up", "-d")
-        self.noted(before + len(self.services))
+        self.noted(before + len(self.names))
 
     def compose(self, *words, check=True):
         env = {k: v for k, v in os.environ.items() if not k.startswith("DMS_")}

@@ -34,11 +34,11 @@ def own_engine(**more):
 
 
 @contextmanager
-def ground_on(engine, layout, services=ONE, **more):
+def ground_on(engine, layout, scale=ONE, **more):
     """Have a stack on *engine*."""
     folder = Path(tempfile.mkdtemp(prefix="ground-", dir=engine.folder))
     url, inside = engine.url, engine.inside
-    made = Ground(folder, layout, services, url=url, inside=inside, **more)
+    made = Ground(folder, layout, scale, url=url, inside=inside, **more)
     try:
         yield made.deploy()
     finally:
@@ -121,7 +121,7 @@ def _restarted(engine, here, tally, number, *, way, last):
     if way == "cut" and done.wait(60):
         _back(engine, here)
     words = f"{way} after request {number}"
-    _finish(here, case, tally, words, codes, again=2 * len(here.services))
+    _finish(here, case, tally, words, codes, again=2 * len(here.names))
 
 
 # -- the engine forgets -------------------------------------------------------------

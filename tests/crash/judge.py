@@ -34,7 +34,7 @@ def after(ground, case, *, ends=("proved",), again=0, mixed=False):
     """Say everything that is not as it must be, once it has converged.
 
     *ends* are the ends that it may have come to. *again* starts may be more than
-    one for each service: an engine that was restarted starts what ran. *mixed*
+    one for each container: an engine that was restarted starts what ran. *mixed*
     allows a start that the DMS refused.
     """
     faults = [] if mixed else mixed_starts(ground, case)
@@ -51,7 +51,7 @@ def after(ground, case, *, ends=("proved",), again=0, mixed=False):
     version = case.target if how == "proved" else case.before
     faults += _whole(ground, version)
     if how == "proved":
-        meant = len(ground.services)
+        meant = len(ground.names)
         starts = [image for image, _ in ground.starts()[case.starts :]]
         wrong = [image for image in starts if image != version]
         if not meant <= len(starts) - len(wrong) <= meant + again or (
@@ -75,7 +75,7 @@ def _whole(ground, version):
     faults = []
     found = ground.inspected()
     names = sorted(c["Name"] for c in found)
-    meant = sorted(f"/{ground.project}-{service}-1" for service in ground.services)
+    meant = sorted(f"/{ground.project}-{name}" for name in ground.names)
     if names != meant:
         faults.append(f"containers are {names}, meant {meant}")
     record = ground.records[version][0]

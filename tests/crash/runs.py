@@ -39,7 +39,7 @@ def places(ground):
 
 def judged(ground, case, **more):
     """Judge *case*; set the stack up anew if it is not as it must be."""
-    ground.noted(case.starts + len(ground.services))
+    ground.noted(case.starts + len(ground.names))
     faults = judge.after(ground, case, **more)
     if faults:
         ground.again()
@@ -116,6 +116,20 @@ def at_request(number, phase):
             kill()
 
     rule.words = f"request {number} {phase}"
+    return rule
+
+
+def at_call(nth, action, phase):
+    """Make a rule: die at the *nth* request that does *action* to a container."""
+    calls = set()
+
+    def rule(seen, at, request, kill):
+        if f"/{action}" in request:
+            calls.add(seen)
+        if (len(calls), at) == (nth, phase) and seen in calls:
+            kill()
+
+    rule.words = f"{action} {nth} {phase}"
     return rule
 
 

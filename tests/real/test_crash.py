@@ -3,7 +3,7 @@
 import pytest
 
 from tests.crash import mutants, runs
-from tests.crash.ground import ONE, THREE, Ground
+from tests.crash.ground import ONE, REPLICAS, THREE, Ground
 
 pytestmark = pytest.mark.real
 
@@ -21,18 +21,30 @@ def ground(tmp_path):
         one.strike()
 
 
-@pytest.mark.parametrize("services", [ONE, THREE], ids=["one", "three"])
+@pytest.mark.parametrize("scale", [ONE, THREE], ids=["one", "three"])
 @pytest.mark.parametrize("layout", ["versioned", "shared-file"])
 def test_a_rollback_that_is_killed_at_every_boundary_comes_to_one_whole_pair(
-    ground, layout, services
+    ground, layout, scale
 ):
-    here, tally = ground(layout, services), runs.Tally("all boundaries")
+    here, tally = ground(layout, scale), runs.Tally("all boundaries")
 
     case = runs.chain(here, tally)
 
     assert tally.faults == []
     # Each thing that was done was killed three times: intended, done, noted.
-    assert case.kills > 20 * len(services)
+    assert case.kills > 20 * len(here.names)
+
+
+def test_killed_between_two_replicas_it_comes_to_one_whole_pair(ground):
+    here, tally = ground("versioned", REPLICAS), runs.Tally("between two replicas")
+
+    # The first one is waited for; the second one is stopped, and not started yet.
+    for call in ((2, "start", "answered"), (3, "stop", "forwarded")):
+        runs.kill_at(here, tally, {"rule": runs.at_call(*call)})
+    runs.kill_at(here, tally, {"rule": runs.at_call(3, "start", "received")})
+
+    assert tally.faults == []
+    assert tally.kills == tally.runs == 3
 
 
 @pytest.mark.parametrize(
