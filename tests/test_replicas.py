@@ -95,6 +95,23 @@ def test_replicas_go_back_one_after_another_and_all_but_one_serve_at_each_instan
     assert stops == [*(f"dms-dms-{n}" for n in range(1, count + 1)), "dms-worker-1"]
 
 
+@pytest.mark.parametrize("then", [1, 3])
+def test_replicas_that_were_scaled_meanwhile_go_back_as_many_as_they_are(folders, then):
+    it = World(folders(), scale={"dms": then})
+    it.bake("v1.2.0")
+    it.scale = {"dms": 2}
+    it.compose_up("v1.3.0")
+    it.turn()
+    it.turn(MINUTE)
+    it.numbers.values[AWB.name] = 9
+
+    it.turn()
+
+    assert it.stands_on("v1.2.0") == []
+    assert how(it) == ["proved"]
+    assert it.docker.names() == ["dms-dms-1", "dms-dms-2"]
+
+
 @COUNTS
 def test_with_one_file_for_all_replicas_are_stopped_together(world, count):
     it = world(count, shared=True)

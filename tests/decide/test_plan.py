@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.worlds import SECOND, a_pair, a_record, numbered, sha
+from watchdog.decide.alike import another
 from watchdog.decide.plan import OP, SERVICE, spell
 from watchdog.facts.plan import Deployed, Do, FileSwap, Step, Which
 from watchdog.facts.problem import Problem
@@ -14,6 +15,7 @@ LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "sh
 SIZES = pytest.mark.parametrize("count", [1, 3], ids=["one service", "three services"])
 TWICE = {"dms": 2, "worker": 3}
 SERVICES = ("dms", "worker", "relay")
+NUMBER = "com.docker.compose.container-number"
 NAME = sha("inc-1/old dms")[:12]
 
 
@@ -368,7 +370,7 @@ def test_the_new_container_is_the_recorded_one_with_our_labels():
         "HostConfig": {"Mounts": []},
         "Labels": {
             "a": "b",
-            "com.docker.compose.container-number": "1",
+            NUMBER: "1",
             "io.flexli.rollback.schema": "1",
             OP: NAME,
             SERVICE: "dms",
@@ -480,17 +482,64 @@ def test_other_services_than_were_recorded_are_refused(recorded, now):
     )
 
 
-@pytest.mark.parametrize(("then", "now"), [(1, 2), (3, 2), (2, 1)])
-def test_another_number_of_containers_than_was_recorded_is_refused(then, now):
-    with pytest.raises(Problem) as refused:
-        plan(scale={"dms": then}, deployed=running(("dms",), scale={"dms": now}))
+@pytest.mark.parametrize(("then", "now"), [(1, 3), (3, 2), (2, 1)])
+def test_as_many_containers_go_back_as_there_are_whatever_was_recorded(then, now):
+    it = plan(scale={"dms": then}, deployed=running(("dms",), scale={"dms": now}))
 
-    were, are = (
-        ", ".join(f"dms-dms-{number}" for number in range(1, count + 1))
-        for count in (then, now)
+    assert [swap.name for swap in it.swaps] == [f"dms-dms-{n + 1}" for n in range(now)]
+    numbers = [swap.new["Labels"][NUMBER] for swap in it.swaps]
+    assert numbers == [str(n + 1) for n in range(now)]
+
+
+def test_one_more_container_is_like_the_others_but_for_what_is_its_own():
+    host = {
+        "Mounts": [mount("/keep", "f" * 64), mount("/named", "v")],
+        "PortBindings": {"5269/tcp": [{"HostPort": "8000-8009"}], "1/tcp": None},
+    }
+    record = a_record("v1.2.0", User="dms", HostConfig=host)
+    (one,) = record.replicas
+    ends = {"dms_default": {"Aliases": ["dms-dms-1", "dms"], "IPAMConfig": None}}
+
+    it = another(replace(one, networks=ends), old(number=4), "v1.2.0")
+
+    assert (it.name, it.body["User"], it.body["Labels"]) == (
+        "dms-dms-4",
+        "dms",
+        {"a": "b", NUMBER: "4"},
     )
-    assert refused.value.words == f"v1.2.0 ran dms as {were}, now it is {are}"
-    assert refused.value.hint.endswith(f"--scale dms={then}`")
+    begun_anew = {"Type": "volume", "Target": "/keep"}
+    assert it.body["HostConfig"] == host | {
+        "Mounts": [begun_anew, mount("/named", "v")]
+    }
+    assert it.networks["dms_default"]["Aliases"] == ["dms-dms-4", "dms"]
+
+
+def old(number):
+    return Deployed("old", {}, SECOND, {}, number, f"dms-dms-{number}")
+
+
+@pytest.mark.parametrize(
+    ("host", "end", "name", "why"),
+    [
+        ({"PortBindings": {"1/tcp": [{"HostPort": "80"}]}}, {}, "", "on port 80"),
+        ({}, {"IPv4Address": "10.0.0.9"}, "", "at 10.0.0.9 on dms_default"),
+        ({}, {"IPv6Address": "fd00::9"}, "", "at fd00::9 on dms_default"),
+        ({}, {}, "dms", "it was called dms"),
+        ({}, {}, "other-1", "it was called other-1"),
+    ],
+)
+def test_what_there_can_be_only_one_of_is_not_made_twice(host, end, name, why):
+    (one,) = a_record("v1.2.0", HostConfig=host).replicas
+    one = replace(one, networks={"dms_default": {"IPAMConfig": end}})
+
+    with pytest.raises(Problem) as refused:
+        another(replace(one, name=name or one.name), old(number=2), "v1.2.0")
+
+    assert refused.value.words == (
+        "v1.2.0 ran dms in a container that there can be only one of, "
+        f"{why}; now dms-dms-2 is another one"
+    )
+    assert refused.value.hint.endswith("--scale dms=1`")
 
 
 def test_the_only_container_needs_no_number_to_be_known_by():

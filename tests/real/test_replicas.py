@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.real.rig import docker
+from tests.real.test_fidelity import differences
 from tests.real.undo import BAD, OLD, Asked, Spoilt
 from watchdog.facts.event import StepDone, WentBack
 
@@ -25,10 +26,14 @@ class Scaled(Asked):
 
     def __init__(self, folder, layout="versioned"):
         super().__init__(folder, layout, SERVICES)
+        self.count = 2
         path = self.folder / "compose.yaml"
         model = yaml.safe_load(path.read_text())
         url = "http://localhost:5269/health"
         asks = f"import urllib.request as u; u.urlopen('{url}', timeout=2)"
+        # A volume that nobody named: each container has its own.
+        for options in model["services"].values():
+            options["volumes"] = [*options["volumes"], "/scratch"]
         model["services"]["dms"] |= {
             "scale": 2,
             "healthcheck": {
@@ -47,10 +52,15 @@ class Scaled(Asked):
         while time.monotonic() < deadline:
             seen = self.containers().values()
             words = [one["State"].get("Health", {}).get("Status") for one in seen]
-            if sorted(filter(None, words)) == ["healthy"] * 2:
+            if sorted(filter(None, words)) == ["healthy"] * self.count:
                 break
             time.sleep(0.1)
         return said
+
+    def scale(self, count):
+        """Have *count* replicas from the next deployment on."""
+        self.count = count
+        self.change("dms", scale=count)
 
     def names(self):
         """Give (name, version, state, number) of every container, by name."""
@@ -162,6 +172,32 @@ def test_replicas_on_one_file_go_back_together(fleet):
     assert it.names() == it.whole(OLD)
     assert all(image == manifest for image, manifest in it.starts()), it.starts()
     assert it.up().count("Running") == 3
+
+
+@pytest.mark.parametrize("then", [1, 3])
+def test_as_many_replicas_go_back_as_there_are_and_as_compose_makes_them(fleet, then):
+    it = fleet()
+    it.scale(then)
+    it.deploy(OLD)
+    target = it.record()
+    it.scale(2)
+    it.deploy(BAD)
+
+    it.roll_back(target)
+
+    assert it.names() == it.whole(OLD)
+    ours = it.containers()
+    volumes = {m["Name"] for c in ours.values() for m in c["Mounts"] if "Name" in m}
+    assert len(volumes) == 3  # no two share one
+    assert it.up().count("Running") == 3
+    assert it.names() == it.whole(OLD)
+    it.deploy(BAD)
+    it.deploy(OLD)
+    theirs = it.containers()
+    assert ours.keys() == theirs.keys()
+    for name, one in ours.items():
+        assert one["Id"] != theirs[name]["Id"]
+        assert differences(one, theirs[name]) == []
 
 
 def test_a_failure_at_the_second_replica_undoes_the_first(fleet):

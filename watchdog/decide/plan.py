@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
+from watchdog.decide.alike import another, is_nameless, number_of
 from watchdog.facts.pair import Record, Replica, Running
 from watchdog.facts.plan import Deployed, Do, FileSwap, Plan, Step, Swap, Which
 from watchdog.facts.problem import Problem
@@ -14,7 +15,6 @@ from watchdog.facts.problem import Problem
 OP = "io.flexli.rollback.op"
 SERVICE = "io.flexli.rollback.service"
 _LABELS = "io.flexli.rollback."
-_NUMBER = "com.docker.compose.container-number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +160,20 @@ def op_of(incident: str, *running: str) -> str:
 def _matched(
     service: str, olds: tuple[Deployed, ...], target: Record
 ) -> list[tuple[Deployed, Replica]]:
-    """Give for each of *olds* how the container was made that takes its place.
+    """Give for each of *olds* how the container is made that takes its place.
 
-    Where there is one and was one, its number says nothing: Compose counts on.
+    How many a service has is no part of a pair: it is what runs now. Where there is
+    one and was one, its number says nothing: Compose counts on.
     """
     theirs = [r for r in target.replicas if r.service == service]
     if len(olds) == len(theirs) == 1:
         return [(olds[0], theirs[0])]
     made = {number_of(r.body.get("Labels")): r for r in theirs}
-    if len(made) < len(theirs) or made.keys() != {old.number for old in olds}:
-        were = ", ".join(sorted(r.name for r in theirs))
-        are = ", ".join(old.name for old in olds)
-        raise Problem(
-            f"{target.pair.version} ran {service} as {were}, now it is {are}",
-            f"scale it as it was: `docker compose up -d --scale {service}="
-            f"{len(theirs)}`",
-        )
-    return [(old, made[old.number]) for old in olds]
+    like = made[min(made)]
+    return [
+        (old, made.get(old.number) or another(like, old, target.pair.version))
+        for old in olds
+    ]
 
 
 def _quiet(swap: Swap) -> list[Step]:
@@ -337,15 +334,3 @@ def _with_volumes(
     taken |= set(host.get("Tmpfs") or ())
     whole += [mounts[place] for place in sorted(declared - taken) if place in mounts]
     return whole
-
-
-def number_of(labels: Mapping[str, Any] | None) -> int:
-    """Give the number that Compose gave the container of these *labels*, or 0."""
-    number = str((labels or {}).get(_NUMBER, ""))
-    return int(number) if number.isdecimal() else 0
-
-
-def is_nameless(volume: str | None) -> bool:
-    """Tell whether the engine made this volume's name up, or still has to."""
-    name = volume or "0" * 64
-    return len(name) == 64 and set(name) <= set("0123456789abcdef")

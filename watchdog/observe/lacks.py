@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from watchdog.decide.plan import is_nameless
+from watchdog.decide.alike import is_nameless
 from watchdog.engine import Engine
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Record

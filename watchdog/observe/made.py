@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from watchdog.decide.plan import is_nameless
+from watchdog.decide.alike import is_nameless
 from watchdog.facts.pair import Replica
 
 _SERVICE = "com.docker.compose.service"

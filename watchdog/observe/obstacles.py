@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from watchdog.decide.plan import number_of
+from watchdog.decide.alike import number_of
 
 _SERVICE = "com.docker.compose.service"
 _ONEOFF = "com.docker.compose.oneoff"

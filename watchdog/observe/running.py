@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from watchdog.decide.plan import number_of
+from watchdog.decide.alike import number_of
 from watchdog.engine import Engine
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import (
