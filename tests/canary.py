@@ -8,8 +8,9 @@ of it fails the test that was running.
 
 import base64
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 
+import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 # Letters and digits only: base64 of RAW, and itself in a URL, a variable, a shell.
@@ -57,6 +58,34 @@ def events_of(path):
     if outbox.is_file():
         with closing(sqlite3.connect(f"{outbox.as_uri()}?mode=ro", uri=True)) as db:
             heard("the outbox", "\n".join(db.iterdump()))
+
+
+def plant_in(stack):
+    """Give a real stack's folder a secret, in `.env` and in its containers."""
+    compose, env = stack / "compose.yaml", stack / ".env"
+    written = "      DMS_VERSION: ${DMS_VERSION}\n"
+    whole = compose.read_text()
+    assert written in whole
+    planted = f"{written}      DATABASE_URL: postgres://dms:${{DMS_TOKEN}}@db/dms\n"
+    compose.write_text(whole.replace(written, planted))
+    env.write_text(f"{env.read_text()}DMS_TOKEN={text()}\n")
+
+
+def all_of(stage):
+    """Hear all that the watchdog of a real *stage* says, as long as it is there."""
+    heard("the log", "\n".join(stage.printed()))
+    for where, paths in (
+        (stage.private, ("/v1/status", "/metrics", "/readyz")),
+        (stage.decisions, ("/v1/approvals", "/openapi.json")),
+    ):
+        for path in paths:
+            with suppress(httpx.HTTPError):
+                heard(path, httpx.get(f"{where}{path}", timeout=30).text)
+    if stage.log.is_file() and (stage.state / "journal.db").is_file():
+        events_of(stage.state)
+    elif not stage.log.is_file():
+        for words in (("status", "--json"), ("explain",), ("releases",)):
+            heard(f"watchdog {' '.join(words)}", stage.in_container(*words))
 
 
 # -- secrets with the mark -----------------------------------------------------------

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import canary
 from watchdog.demo import Stage
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -28,6 +29,8 @@ def stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
             made = Stage(tmp_path, CHECKOUT, project=name, layout=layout, ports=ports)
             after.callback(made.strike)
             made.make(owner)
+            canary.plant_in(made.stack)
+            after.callback(canary.all_of, made)
             return made
 
         yield setting

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from tests import canary
 from tests.worlds import breached, rules
 from watchdog.act.hands import Hands
 from watchdog.decide.plan import Replay
@@ -161,6 +162,7 @@ class Rig:
 
     def down(self):
         """Remove all of it, and let go."""
+        canary.events_of(self.journal._folder)
         self.compose(
             "down", "--volumes", "--timeout=1", "--remove-orphans", check=False
         )

@@ -12,6 +12,7 @@ import yaml
 from hypothesis import HealthCheck, Phase, given, note, reject, settings
 from hypothesis import strategies as st
 
+from tests import canary
 from tests.real import rig
 from tests.real.rig import Rig
 from watchdog.facts.problem import Problem
@@ -65,7 +66,7 @@ def a_project(folder, options, project=None):
         "configs": {"conf": {"file": "./conf/${DMS_VERSION}.txt"}},
         "secrets": {"key": {"file": "./conf/key.txt"}},
     }
-    files = {"conf/key.txt": "secret"}
+    files = {"conf/key.txt": canary.text()}
     for version in (OLD, BAD):
         text = json.dumps({"services": {"app": options[version]}})
         files |= {
@@ -95,7 +96,12 @@ EVERYTHING = {
     "init": True,
     "stop_signal": "SIGUSR1",
     "stop_grace_period": "3s",
-    "environment": {"LEVEL": "info", "FOR": "${DMS_VERSION}", "EMPTY": ""},
+    "environment": {
+        "LEVEL": "info",
+        "FOR": "${DMS_VERSION}",
+        "EMPTY": "",
+        "PASSWORD": canary.text(),
+    },
     "env_file": ["./env.${DMS_VERSION}"],
     "ports": ["127.0.0.1::7000", "127.0.0.1::7120/udp"],
     "expose": ["7777"],
