@@ -340,13 +340,8 @@ def _failing(here, disk, tally, *, what, number, phase):
     disk.empty() if full else disk.read_only(False)
     words = f"at request {number} {phase} (life ended with {codes[0]})"
     ends = ("proved",) if what.startswith("state ") else ("proved", "put-back")
-    if codes[0] == STUCK and what.startswith("stack "):
-        # Neither way can be gone without writing: said loudly, and left to a person.
-        tally.runs += 1
-        tally.stuck += 1
-        tally.faults += [f"{words}: {one}" for one in judge.mixed_starts(here, case)]
-        here.again()
-        return
+    # Neither way can be gone without writing: said loudly, and tried again.
+    tally.stuck += codes[0] == STUCK
     _finish(here, case, tally, words, codes, ends=ends)
     if what.startswith("state "):
         for path in here.states.iterdir():
