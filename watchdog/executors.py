@@ -51,6 +51,15 @@ def stack_of(settings: Settings, engine: Engine) -> Stack:
     )
 
 
+def there_of(settings: Settings) -> Stack | WorkTree:
+    """Make what sees every part of what is there, also where it is no whole pair."""
+    if settings.executor == "git":
+        return _work_tree(
+            settings, Git(_git_commands(settings), settings.stack.directory)
+        )
+    return stack_of(settings, Engine(settings.engine.url, settings.engine.timeout))
+
+
 def executor_of(
     settings: Settings,
     *,
@@ -177,13 +186,7 @@ def _git(
     rollback: Callable[[], Rollback | None],
     clock: Clock,
 ) -> Executor:
-    folder = settings.stack.directory
-    # What a developer's shell has is what the two commands need; what git itself
-    # left there would lead it into another tree.
-    env = {
-        k: v for k, v in os.environ.items() if not k.startswith(("WATCHDOG_", "GIT_"))
-    }
-    commands = Commands(settings.state / "commands", settings.git.timeout, env)
+    folder, commands = settings.stack.directory, _git_commands(settings)
     git = Git(commands, folder)
     if not git.commit("HEAD"):
         raise Problem(
@@ -198,12 +201,7 @@ def _git(
         return f"the ledger holds {it.sha256[:12]}, {why}"
 
     return Executor(
-        WorkTree(
-            git,
-            folder,
-            settings.stack.manifests,
-            settings.stack.manifest_in_container,
-        ),
+        _work_tree(settings, git),
         CheckOut(git.branch),
         GitHands(
             hands,
@@ -220,6 +218,20 @@ def _git(
         ),
         _over_http,
     )
+
+
+def _git_commands(settings: Settings) -> Commands:
+    # What a developer's shell has is what the two commands need; what git itself
+    # left there would lead it into another tree.
+    env = {
+        k: v for k, v in os.environ.items() if not k.startswith(("WATCHDOG_", "GIT_"))
+    }
+    return Commands(settings.state / "commands", settings.git.timeout, env)
+
+
+def _work_tree(settings: Settings, git: Git) -> WorkTree:
+    stack = settings.stack
+    return WorkTree(git, stack.directory, stack.manifests, stack.manifest_in_container)
 
 
 def _over_http(check: SmokeCheck, containers: tuple[str, ...]) -> Answer:

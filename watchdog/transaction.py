@@ -155,11 +155,14 @@ class Transaction:
         Neither container of a service being there is somebody else's deployment.
         """
         aside = Which.OLD if serving is Which.NEW else Which.NEW
+        by_compose = any(step.do is Do.UP for step in steps)
         for step in steps:
             if step.which is None or step.do in _NO_STATE:
                 continue
             if step.do is Do.STOP and step.which is serving:
                 continue  # the way back stops it for the swap, and starts it again
+            if by_compose and (step.do is Do.STOP or step.to == "no"):
+                continue  # what Compose takes for unchanged it starts again
             try:
                 is_so = self.hands.is_done(plan, target, step)
             except Foreign:

@@ -23,9 +23,10 @@ from watchdog.approve.slack import Buttons
 from watchdog.approve.webhook import Webhook
 from watchdog.channels import Telling, button_secret, github_secrets, telling_of
 from watchdog.cycle import Cycle
+from watchdog.decide.git import SERVICE
 from watchdog.decide.revoked import pauses_of
 from watchdog.engine import Engine
-from watchdog.executors import executor_of, keeper_of, stack_of
+from watchdog.executors import executor_of, keeper_of, there_of
 from watchdog.facts.event import (
     Entry,
     FarEndBack,
@@ -53,7 +54,6 @@ from watchdog.observe.health import ask_stack
 from watchdog.observe.history import Past
 from watchdog.observe.lacks import short_of_space
 from watchdog.observe.prometheus import Prometheus
-from watchdog.observe.running import Stack
 from watchdog.observe.unseen import found
 from watchdog.openapi import openapi
 from watchdog.readiness import Checked, Readiness
@@ -101,7 +101,8 @@ def rules_of(settings: Settings) -> Rules:
     """Take from the settings what decisions depend on."""
     return Rules(
         name=settings.name,
-        services=tuple(settings.stack.services),
+        # A work tree is one, whatever is started from it.
+        services=(SERVICE,) if settings.executor == "git" else settings.stack.services,
         variable=settings.stack.version_variable,
         on_call=settings.on_call,
         bake_time=settings.bake_time,
@@ -181,16 +182,14 @@ def releases_of(settings: Settings, roster: RosterFile | None = None) -> Release
 
 
 def what_is_there(settings: Settings) -> tuple[tuple[Part, ...], str]:
-    """Look at every container of the stack, and at what its env file pins.
+    """Look at every part of what runs, and at what its env file pins.
 
     Raises:
         Unreachable: the engine does not answer.
     """
     releases = releases_of(settings)
-    engine = Engine(settings.engine.url, settings.engine.timeout)
-    with contextlib.closing(engine):
-        stack = stack_of(settings, engine)
-        return stack.parts(lambda version: _tenants(releases, version)), stack.pinned()
+    there = there_of(settings)
+    return there.parts(lambda version: _tenants(releases, version)), there.pinned()
 
 
 def prometheus_of(settings: Settings) -> Prometheus:
@@ -314,7 +313,7 @@ def wire(
         clock=clock,
     )
     metrics = prometheus_of(settings)
-    there = stack_of(settings, Engine(settings.engine.url, settings.engine.timeout))
+    there = there_of(settings)
     readiness = Readiness(
         eyes=executor.eyes,
         plans=executor.plans,
@@ -329,7 +328,7 @@ def wire(
     gating = Gating(memory, releases, rules)
     cycle = Cycle(
         eyes=executor.eyes,
-        parts=lambda: _parts(settings, there, releases),
+        parts=lambda: there.parts(lambda version: _tenants(releases, version)),
         plans=Checked(executor.plans, executor.eyes),
         metrics=metrics,
         arms=Arming(metrics, settings.prometheus.scrape_interval),
@@ -517,17 +516,6 @@ def _described(version: str) -> Route:
         return JSONResponse(openapi(version))
 
     return Route("/openapi.json", answer, methods=["GET"])
-
-
-def _parts(
-    settings: Settings, there: Stack, releases: ReleaseFolder
-) -> tuple[Part, ...]:
-    if settings.executor != "engine":
-        raise Problem(
-            f"`repair --to` is for `executor: engine`, here it is {settings.executor}",
-            "deploy one whole pair as usual; the next turn sees it",
-        )
-    return there.parts(lambda version: _tenants(releases, version))
 
 
 def _unseen(

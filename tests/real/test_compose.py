@@ -351,11 +351,16 @@ def test_without_compose_nothing_is_started_and_it_is_said(project):
     )
 
 
-def by_hand(it, *words):
-    """Run one of the commands that order by hand; give all that it said."""
+def run_by_hand(it, *words):
+    """Run one of the commands that order by hand."""
     env = os.environ | {"WATCHDOG_CONFIG": str(it.config / "watchdog.yaml")}
-    command = [sys.executable, "-m", "watchdog", *words, "--by", "asha"]
-    done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+    command = [sys.executable, "-m", "watchdog", *words]
+    return subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+
+
+def by_hand(it, *words):
+    """Order something; give all that was said."""
+    done = run_by_hand(it, *words, "--by", "asha")
     return done.stdout + done.stderr
 
 
@@ -400,6 +405,36 @@ def test_a_replay_takes_no_ones_word_for_what_was_never_recorded(stage):
         "`executor: compose` needs no more than its image and its manifests\n"
     )
     assert "approve.pair_recorded" not in [line["event"] for line in it.story()]
+
+
+@LAYOUTS
+@pytest.mark.parametrize("version", [OLD, BAD])
+def test_a_manifest_that_was_changed_is_mended_by_compose(stage, layout, version):
+    it = stage(layout)
+    it.settings(executor="compose", bake_time="1h")
+    it.deploy(OLD)
+    it.watch()
+    it.until("observe.pair_started")
+    it.deploy(BAD)
+    it.until("observe.pair_started", count=2)
+    name = "meesho" if layout == "shared-file" else f"meesho.{BAD}"
+    held = it.stack / f"manifests/{name}.manifest.json"
+    held.write_bytes(held.read_bytes() + b"\n")
+    it.until("observe.pair_unclear", split=True)
+    before = len(it.starts())
+
+    told = run_by_hand(it, "repair")
+    assert told.returncode == 1
+    assert f"manifests changed under the running {BAD}" in told.stdout
+    who = ("--reason", "somebody edited it", "--by", "asha")
+    done = run_by_hand(it, "repair", "--to", version, *who)
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    (start,) = it.starts()[before:]
+    assert (start["image"], start["manifest"]) == (version, version)
+    assert run_by_hand(it, "repair").returncode == 0
+    said = it.compose("up", "-d", "--no-build", "dms")
+    assert "Running" in said, said
 
 
 @pytest.mark.parametrize("layout", ["shared-file"])

@@ -282,75 +282,121 @@ def signed(tmp_path):
     return folder / "manifests"
 
 
-def test_the_daemon_rolls_a_work_tree_back_when_a_person_says_so(
-    tree, signed, tmp_path
-):
-    it = tree(tracked=False)
-    for file in signed.iterdir():
-        (it.folder / "manifests" / file.name).write_bytes(file.read_bytes())
-    # Beside the tree, as the runbook's page has it: a copy of a signed one.
-    it.manifest = lambda version: it.write(
-        "manifests/meesho.manifest.json",
-        (signed / f"meesho.{version}.manifest.json").read_text(),
-    )
-    shutil.copytree(CHECKOUT / "config", tmp_path / "config")
-    chosen = {
-        "CONFIG": str(tmp_path / "config/watchdog.yaml"),
-        "EXECUTOR": "git",
-        "STACK__DIRECTORY": str(it.folder),
-        "STACK__HEALTH": it.health,
-        "STACK__VERSION": it.health,
-        "STATE": str(it.state),
-        "PROMETHEUS__URL": "http://127.0.0.1:1",
-        "LISTEN__DECISIONS": "127.0.0.1:0",
-        "LISTEN__PRIVATE": "127.0.0.1:0",
-        "POLL": "1s",
-        "LOG__FORMAT": "json",
-    }
-    env = os.environ | {f"WATCHDOG_{key}": value for key, value in chosen.items()}
-    log = tmp_path / "log"
+class Daemon:
+    """A daemon over a work tree whose manifests lie beside git, and its commands."""
 
-    def watchdog(*words):
+    def __init__(self, it, signed, folder):
+        for file in signed.iterdir():
+            (it.folder / "manifests" / file.name).write_bytes(file.read_bytes())
+        # Beside the tree, as the runbook's page has it: a copy of a signed one.
+        it.manifest = lambda version: it.write(
+            "manifests/meesho.manifest.json",
+            (signed / f"meesho.{version}.manifest.json").read_text(),
+        )
+        shutil.copytree(CHECKOUT / "config", folder / "config")
+        chosen = {
+            "CONFIG": str(folder / "config/watchdog.yaml"),
+            "EXECUTOR": "git",
+            "STACK__DIRECTORY": str(it.folder),
+            "STACK__HEALTH": it.health,
+            "STACK__VERSION": it.health,
+            "STATE": str(it.state),
+            "PROMETHEUS__URL": "http://127.0.0.1:1",
+            "LISTEN__DECISIONS": "127.0.0.1:0",
+            "LISTEN__PRIVATE": "127.0.0.1:0",
+            "POLL": "1s",
+            "LOG__FORMAT": "json",
+            # There is none, and nobody needs one.
+            "ENGINE__URL": "unix:///no/engine.sock",
+        }
+        named = {f"WATCHDOG_{key}": value for key, value in chosen.items()}
+        self.env = os.environ | named
+        self.log = folder / "log"
+
+    def run(self):
+        run = [sys.executable, "-m", "watchdog", "run"]
+        with self.log.open("wb") as out:
+            return subprocess.Popen(run, env=self.env, stdout=out, stderr=out)
+
+    def told(self, *words):
+        """Run a command; give its code and all that it said."""
         command = [sys.executable, "-m", "watchdog", *words]
         done = subprocess.run(
-            command, env=env, check=False, capture_output=True, text=True
+            command, env=self.env, check=False, capture_output=True, text=True
         )
-        return done.stdout + done.stderr
+        return done.returncode, done.stdout + done.stderr
 
-    def story(event):
-        lines = [json.loads(x) for x in log.read_text().splitlines() if x[0] == "{"]
-        return [line for line in lines if line["event"] == event]
+    def story(self, event):
+        lines = self.log.read_text().splitlines()
+        whole = [json.loads(line) for line in lines if line[0] == "{"]
+        return [line for line in whole if line["event"] == event]
 
-    def seen(event, count=1):
+    def seen(self, event, count=1):
         deadline = time.monotonic() + 60
-        while len(story(event)) < count:
-            assert time.monotonic() < deadline, log.read_text()
+        while len(self.story(event)) < count:
+            assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
 
+
+@pytest.fixture
+def two(tree, signed, tmp_path):
+    """Give a daemon that knows v1.2.0 to be good and sees v1.3.0 run."""
+    it = tree(tracked=False)
+    daemon = Daemon(it, signed, tmp_path)
     it.deploy(OLD)
-    with log.open("wb") as out:
-        run = [sys.executable, "-m", "watchdog", "run"]
-        daemon = subprocess.Popen(run, env=env, stdout=out, stderr=out)
+    process = daemon.run()
     try:
-        seen("observe.pair_started")
-        vouched = watchdog("releases", "vouch", OLD, "--by", "asha")
-        assert vouched == f"asha vouched for {OLD}\n"
+        daemon.seen("observe.pair_started")
+        vouched = daemon.told("releases", "vouch", OLD, "--by", "asha")
+        assert vouched == (0, f"asha vouched for {OLD}\n")
         it.deploy(BAD)
-        seen("observe.pair_started", 2)
-
-        said = watchdog("rollback", "--by", "asha", "--reason", "scans look wrong")
-
-        assert f"proved: commit:{it.git('rev-parse', OLD)[:12]}; manifests" in said
-        assert it.git("describe", "--tags") == OLD
-        assert OLD in it.answer()
-        assert len(it.processes()) == 1
-        seen("observe.pair_started", 3)
-        (audit,) = story("record.rollback_audited")
-        assert (audit["previous"], audit["target"]) == (BAD, OLD)
-        assert story("observe.pair_started")[2]["by"] == audit["op"]
+        daemon.seen("observe.pair_started", 2)
+        yield it, daemon
     finally:
-        daemon.terminate()
-        daemon.wait(30)
+        process.terminate()
+        process.wait(30)
+
+
+def test_the_daemon_rolls_a_work_tree_back_when_a_person_says_so(two):
+    it, daemon = two
+
+    _, said = daemon.told("rollback", "--by", "asha", "--reason", "scans look wrong")
+
+    assert f"proved: commit:{it.git('rev-parse', OLD)[:12]}; manifests" in said
+    assert it.git("describe", "--tags") == OLD
+    assert OLD in it.answer()
+    assert len(it.processes()) == 1
+    daemon.seen("observe.pair_started", 3)
+    (audit,) = daemon.story("record.rollback_audited")
+    assert (audit["previous"], audit["target"]) == (BAD, OLD)
+    assert daemon.story("observe.pair_started")[2]["by"] == audit["op"]
+
+
+@pytest.mark.parametrize("version", [OLD, BAD])
+def test_a_manifest_that_was_changed_under_a_work_tree_is_mended(two, version):
+    it, daemon = two
+    code, said = daemon.told("repair")
+    assert code == 0, said
+    assert "is one whole pair; nothing to mend" in said
+    active = it.folder / "manifests/meesho.manifest.json"
+    active.write_text(f"{active.read_text()}\n")
+    daemon.seen("observe.pair_unclear")
+
+    code, said = daemon.told("repair")
+    assert code == 1
+    assert f"manifests changed under the running {BAD}" in said.splitlines()[0]
+    assert f"is checked out: {BAD} ({it.git('rev-parse', BAD)[:12]})" in said
+    assert said.count("watchdog repair --to ") == 2
+    who = ("--by", "asha", "--reason", "somebody edited it")
+    code, said = daemon.told("repair", "--to", version, *who)
+
+    assert code == 0, said
+    assert it.git("describe", "--tags") == version
+    assert version in it.answer()
+    kept = it.folder / f"manifests/meesho.{version}.manifest.json"
+    assert active.read_bytes() == kept.read_bytes()
+    assert len(it.processes()) == 1
+    assert daemon.told("repair")[0] == 0
 
 
 def again(watch, **git):

@@ -4,8 +4,17 @@ import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from watchdog.decide.git import SERVICE
 from watchdog.facts.lack import Lack
-from watchdog.facts.pair import HeldManifest, NotKnown, Pair, Record, Running
+from watchdog.facts.pair import (
+    Found,
+    HeldManifest,
+    NotKnown,
+    Pair,
+    Part,
+    Record,
+    Running,
+)
 from watchdog.facts.plan import Plan
 from watchdog.facts.problem import Problem
 from watchdog.git import Git
@@ -78,6 +87,34 @@ class WorkTree:
             manifests=tuple(manifests),
             compose_version="",
         ), blobs
+
+    def parts(self, tenants_of: Callable[[str], tuple[str, ...]]) -> tuple[Part, ...]:
+        """Look at what is checked out, whole or not: it is all that there is."""
+        commit, version = self._git.commit("HEAD"), self.pinned()
+        return (
+            Part(
+                service=SERVICE,
+                name=str(self._folder),
+                container=commit,
+                version=version,
+                image_ref=version,
+                image=COMMIT + commit,
+                state="checked out",
+                aside=False,
+                manifests=tuple(self._found(one) for one in tenants_of(version)),
+            ),
+        )
+
+    def pinned(self) -> str:
+        """Name what is checked out: that, and no file, is what a start would take."""
+        return self._git.tag() or self._git.commit("HEAD")[:12]
+
+    def _found(self, tenant: str) -> Found:
+        try:
+            path, data = self._held(tenant)
+        except Problem as problem:
+            return Found(tenant, problem.words, "")
+        return Found(tenant, path, _sha(data))
 
     def obstacles(self) -> tuple[str, ...]:
         """Say what keeps another tag from being checked out now."""

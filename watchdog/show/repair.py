@@ -62,7 +62,7 @@ def words(whole: dict[str, Any]) -> str:
         aside = ", put aside by a rollback" if part["aside"] else ""
         lines.append(
             f"{part['service']:<9} {part['name']} is {part['state']}{aside}: "
-            f"{part['image']} ({part['image_id'].removeprefix('sha256:')[:12]})"
+            f"{part['image']} ({part['image_id'].rpartition(':')[2][:12]})"
         )
         lines += [
             f"          {path} is {sha[:12]}" if sha else f"          {path}"
