@@ -23,7 +23,7 @@ from watchdog.facts.plan import Plan
 from watchdog.facts.problem import Problem
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.git import Git
-from watchdog.observe.compose import Composed, missing
+from watchdog.observe.compose import Composed
 from watchdog.observe.health import ask
 from watchdog.observe.running import Stack
 from watchdog.observe.work_tree import WorkTree
@@ -109,12 +109,13 @@ def executor_of(
         case "compose":
             command = settings.compose.command
             commands = _compose_commands(settings)
-            for words in missing(commands, command, stack.directory):
+            try:
+                composed = Composed(to_look, commands, command, **where)
+            except Problem as problem:
                 raise Problem(
-                    f"executor is compose, and Compose is not here: {words}",
+                    f"executor is compose, and Compose is not here: {problem.words}",
                     "run an image that holds it, see docs/how-to/choose-an-executor.md",
-                )
-            composed = Composed(to_look, commands, command, **where)
+                ) from problem
             made = Executor(
                 composed,
                 Recreate(

@@ -7,16 +7,22 @@ import subprocess
 import sys
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
 from watchdog.executors import executor_of
-from watchdog.facts.event import RollbackStarted, StepDone
+from watchdog.facts.event import (
+    PairStarted,
+    ReadinessChanged,
+    RollbackStarted,
+    StepDone,
+)
 from watchdog.facts.plan import Do
 from watchdog.facts.problem import Problem
 from watchdog.observe.compose import Composed
+from watchdog.readiness import Readiness
 from watchdog.schedule import RealClock
 from watchdog.settings import Compose, Engine, Settings, Stack
 from watchdog.verify.proof import Answer
@@ -337,6 +343,53 @@ def test_a_folder_that_compose_knows_by_another_path_is_refused(project, tmp_pat
     with pytest.raises(Problem, match="Compose could not put this stack up"):
         it.begin(target)
     assert it.events(RollbackStarted) == []
+
+
+def test_a_compose_that_goes_or_becomes_another_makes_it_red_and_refuses(
+    project, tmp_path
+):
+    it = project("versioned")
+    it.deploy(OLD)
+    target = it.record()
+    it.deploy(BAD)
+    front = tmp_path / "compose"
+    front.write_text('#!/bin/sh\nexec docker compose "$@"\n')
+    front.chmod(0o755)
+    it.by([str(front)])
+    assert it.eyes.obstacles() == ()
+
+    front.write_text("#!/bin/sh\necho 1.29.2\n")
+    (words,) = it.eyes.obstacles()
+    assert re.fullmatch(
+        r"Compose is 1\.29\.2, and was v?2\.[0-9.]+\S* when the watchdog started: "
+        "restart the watchdog if that is meant",
+        words,
+    )
+    with pytest.raises(Problem, match="Compose could not put this stack up"):
+        it.begin(target)
+    assert ready(it) == (False, [words])
+
+    front.unlink()
+    (words,) = it.eyes.obstacles()
+    assert words == (
+        f"Compose is not here any more: `{front} version --short` cannot be started: "
+        "No such file or directory"
+    )
+    assert ready(it) == (False, [words])
+    assert it.events(RollbackStarted) == []
+
+
+def ready(it):
+    """Look whether v1.2.0 could be put back; give the answer and what lacks."""
+    pair = it.memory.record(it.record()).pair
+    seen = it.eyes.running(lambda _: ("meesho",))
+    at = datetime.now(UTC)
+    if it.memory.standing.running is None:
+        it.memory.add(at, PairStarted(pair, it.record(), seen.containers, seen.since))
+    look = Readiness(it.eyes, it.plans, it.hands, it.memory, it.rules, tuple)
+    look.look(seen, None, None, at)
+    said = it.events(ReadinessChanged)[-1]
+    return said.ready, [x.words for x in said.lacks if "no target" not in x.words]
 
 
 def test_without_compose_nothing_is_started_and_it_is_said(project):

@@ -29,14 +29,19 @@ class Composed(Stack):
     def __init__(
         self, engine: Engine, commands: Commands, command: Sequence[str], **more: Any
     ) -> None:
-        """*command* is the Compose CLI; *more* is as for ``Stack``."""
+        """*command* is the Compose CLI; *more* is as for ``Stack``.
+
+        Raises:
+            Problem: it does not answer.
+        """
         super().__init__(engine, **more)
         self._commands = commands
         self._command = command
+        self._version = version_of(commands, command, self._folder)
 
     def obstacles(self) -> tuple[str, ...]:
         """Say why Compose could not put a pair of this stack up."""
-        found = list(missing(self._commands, self._command, self._folder))
+        found = list(self._of_compose())
         for container in self._all():
             if _label(container, _SERVICE) in self._services:
                 found += self._of_one(container)
@@ -55,6 +60,22 @@ class Composed(Stack):
         listed = self._engine.containers({_PROJECT: self._project, _ONEOFF: "False"})
         found = [self._engine.container(str(one["Id"])) for one in listed]
         return [c for c in found if c is not None]
+
+    def _of_compose(self) -> Iterator[str]:
+        """Say that Compose is not the one that was here when the watchdog started.
+
+        It knows its own containers again by a hash that changes with its version.
+        """
+        try:
+            version = version_of(self._commands, self._command, self._folder)
+        except Problem as problem:
+            yield f"Compose is not here any more: {problem.words}"
+            return
+        if version != self._version:
+            yield (
+                f"Compose is {version}, and was {self._version} when the watchdog "
+                "started: restart the watchdog if that is meant"
+            )
 
     def _of_one(self, container: Mapping[str, Any]) -> Iterator[str]:
         there = _label(container, _FOLDER)
@@ -78,16 +99,17 @@ class Composed(Stack):
             )
 
 
-def missing(commands: Commands, command: Sequence[str], folder: Path) -> Iterator[str]:
-    """Say that Compose does not answer; nothing when it does."""
+def version_of(commands: Commands, command: Sequence[str], folder: Path) -> str:
+    """Ask Compose for its version.
+
+    Raises:
+        Problem: it does not answer.
+    """
     argv = [*command, "version", "--short"]
-    try:
-        code, said = commands.look(argv, folder)
-    except Problem as problem:
-        yield problem.words
-        return
+    code, said = commands.look(argv, folder)
     if code:
-        yield f"`{' '.join(argv)}` ended with {code}: {said[:200]}"
+        raise Problem(f"`{' '.join(argv)}` ended with {code}: {said[:200]}")
+    return said.strip()
 
 
 def _sources(container: Mapping[str, Any]) -> set[str]:
