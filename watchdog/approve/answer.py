@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from pydantic import Field
 
@@ -69,11 +69,49 @@ class Given:
     eta: datetime | None = None
 
 
+class Says(Protocol):
+    """What was signed: it names whoever is to have signed it."""
+
+    approver: str
+
+
+Said = TypeVar("Said", bound=Says)
+
+
+def first_checks(
+    headers: Mapping[str, list[str]],
+    body: bytes,
+    at: datetime,
+    *,
+    roster: Roster,
+    meant: tuple[str, str],
+    parse: Callable[[bytes], tuple[Said, tuple[str, str]]],
+) -> tuple[Signed, Said] | Reply:
+    """Make the checks that come first of whatever is signed, in their order.
+
+    Nothing is parsed before its signature is verified. *parse* gives what was said
+    and whom it is for: the audience, and what it is about, which must be *meant*.
+    """
+    try:
+        signed = who_signed(headers, body, roster.keys_at(at), at)
+    except Unauthorized:
+        return no(401, "unauthorized", "no valid signature of a listed approver")
+    try:
+        said, to = parse(body)
+    except Malformed as wrong:
+        return no(422 if wrong.code == "schema" else 400, wrong.code, wrong.words)
+    if to != meant:
+        return no(403, "wrong_audience_or_path", "what was signed is for elsewhere")
+    if said.approver != signed.who:
+        return no(403, "approver_key_mismatch", f"this key is {signed.who}'s")
+    return signed, said
+
+
 class Door:
     """Takes signed answers and journals them; the next turn weighs them.
 
-    Nothing is parsed before its signature is verified, and nothing that a caller
-    could use is told before that. Every way in ends in ``take``: there is one
+    Nothing that a caller could use is told before their signature is verified. Every
+    way in ends in ``take``: there is one
     decision about who may say what.
     """
 
@@ -94,20 +132,14 @@ class Door:
         self, question: str, headers: Mapping[str, list[str]], body: bytes, at: datetime
     ) -> Reply:
         """Weigh one delivery. The same one again is answered like the first."""
-        try:
-            signed = who_signed(headers, body, self._roster().keys_at(at), at)
-        except Unauthorized:
-            return no(401, "unauthorized", "no valid signature of a listed approver")
-        try:
-            data = read(Decision, body).data
-            eta = _eta(data)
-        except Malformed as wrong:
-            return no(422 if wrong.code == "schema" else 400, wrong.code, wrong.words)
-        if data.audience != self._audience or data.approval_id != question:
-            return no(403, "wrong_audience_or_path", "the answer is for elsewhere")
-        if data.approver != signed.who:
-            return no(403, "approver_key_mismatch", f"this key is {signed.who}'s")
-        return self.take(question, _given(signed, data, body, eta), at)
+        meant = (self._audience, question)
+        checked = first_checks(
+            headers, body, at, roster=self._roster(), meant=meant, parse=_decision
+        )
+        if isinstance(checked, Reply):
+            return checked
+        signed, data = checked
+        return self.take(question, _given(signed, data, body, _eta(data)), at)
 
     def take(self, question: str, given: Given, at: datetime) -> Reply:
         """Weigh a decision whose sender is known, and journal it."""
@@ -199,6 +231,12 @@ class Door:
     def _breaks_glass(self, who: str) -> bool:
         approver = self._roster().approvers.get(who)
         return approver is not None and approver.break_glass
+
+
+def _decision(body: bytes) -> tuple[_Data, tuple[str, str]]:
+    data = read(Decision, body).data
+    _eta(data)  # it is a part of the form
+    return data, (data.audience, data.approval_id)
 
 
 def _eta(data: _Data) -> datetime | None:

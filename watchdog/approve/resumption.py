@@ -6,10 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from watchdog.approve.answer import Reply, no
-from watchdog.approve.strict import Malformed, Strict, read
+from watchdog.approve.answer import Reply, first_checks, no
+from watchdog.approve.strict import Strict, read
 from watchdog.decide.gate import digest_of, lasting, resumed
-from watchdog.delivery import Unauthorized, who_signed
 from watchdog.facts.problem import Claimed
 from watchdog.facts.roster import Roster
 from watchdog.roles import Filed, Remembers
@@ -52,18 +51,13 @@ class Resumption:
         self, version: str, headers: Mapping[str, list[str]], body: bytes, at: datetime
     ) -> Reply:
         """Weigh one delivery; the checks are those of an answer, in their order."""
-        try:
-            signed = who_signed(headers, body, self._roster().keys_at(at), at)
-        except Unauthorized:
-            return no(401, "unauthorized", "no valid signature of a listed approver")
-        try:
-            data = read(Resume, body).data
-        except Malformed as wrong:
-            return no(422 if wrong.code == "schema" else 400, wrong.code, wrong.words)
-        if data.audience != self._audience or data.release != version:
-            return no(403, "wrong_audience_or_path", "the word is for elsewhere")
-        if data.approver != signed.who:
-            return no(403, "approver_key_mismatch", f"this key is {signed.who}'s")
+        meant = (self._audience, version)
+        checked = first_checks(
+            headers, body, at, roster=self._roster(), meant=meant, parse=_resume
+        )
+        if isinstance(checked, Reply):
+            return checked
+        signed, data = checked
         release = self._releases.for_version(version)
         if release is None or signed.who not in release.eligible:
             words = f"{signed.who} is not a DRI of this release"
@@ -80,3 +74,8 @@ class Resumption:
         except Claimed:
             return no(409, "idempotency_key_reuse", "this webhook-id was used before")
         return Reply(202, {"release": version, "state": "resumed", "by": signed.who})
+
+
+def _resume(body: bytes) -> tuple[_Data, tuple[str, str]]:
+    data = read(Resume, body).data
+    return data, (data.audience, data.release)
