@@ -31,6 +31,7 @@ from watchdog.facts.event import (
     RollbackStarted,
 )
 from watchdog.facts.pair import NotKnown, Part, Running
+from watchdog.facts.plan import Wanted
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
@@ -364,12 +365,14 @@ class Cycle:
             return "what runs is not known"
         try:
             plan = self.plans.plan(
-                incident=decision.incident,
-                running=self.memory.record(running.record),
-                running_sha=running.record,
-                target=self.memory.record(decision.record),
-                target_sha=decision.record,
-                seen=seen,
+                Wanted(
+                    incident=decision.incident,
+                    running=self.memory.record(running.record),
+                    running_sha=running.record,
+                    target=self.memory.record(decision.record),
+                    target_sha=decision.record,
+                    seen=seen,
+                )
             )
         except Unreachable as problem:
             far_end_lost(self.memory, "engine", problem, at)

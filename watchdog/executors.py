@@ -19,7 +19,7 @@ from watchdog.decide.standing import Rollback
 from watchdog.decide.validated import asking_first
 from watchdog.engine import Engine
 from watchdog.facts.pair import HeldManifest, Pair, Record
-from watchdog.facts.plan import Plan
+from watchdog.facts.plan import Plan, Wanted
 from watchdog.facts.problem import Problem
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.git import Git
@@ -173,9 +173,9 @@ class _AskingFirst:
 
     plans: Plans
 
-    def plan(self, *, target: Record, **rest: Any) -> Plan:
+    def plan(self, wanted: Wanted) -> Plan:
         """Plan as the executor does, with the question behind what is held."""
-        return asking_first(self.plans.plan(target=target, **rest), target)
+        return asking_first(self.plans.plan(wanted), wanted.target)
 
 
 def _git(

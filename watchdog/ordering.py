@@ -16,6 +16,7 @@ from watchdog.facts.event import (
     RollbackStarted,
 )
 from watchdog.facts.pair import Part, Record, Running
+from watchdog.facts.plan import Wanted
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.roles import Filed, Plans, Remembers
@@ -65,12 +66,14 @@ class Ordering:
         if isinstance(seen, str):
             return f"cannot follow the order yet: {seen}"
         plan = self.plans.plan(
-            incident=given.order,
-            running=record,
-            running_sha=running.record,
-            target=self.memory.record(target.record),
-            target_sha=target.record,
-            seen=seen,
+            Wanted(
+                incident=given.order,
+                running=record,
+                running_sha=running.record,
+                target=self.memory.record(target.record),
+                target_sha=target.record,
+                seen=seen,
+            )
         )
         if given.what == "repair":
             # What is there is no pair: nobody wants it back.

@@ -9,8 +9,8 @@ from watchdog.decide.ready import is_due
 from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.event import ReadinessChanged
 from watchdog.facts.lack import Lack
-from watchdog.facts.pair import Record, Running
-from watchdog.facts.plan import Do, Plan
+from watchdog.facts.pair import Running
+from watchdog.facts.plan import Do, Plan, Wanted
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
@@ -30,30 +30,14 @@ class Checked:
     plans: Plans
     eyes: Eyes
 
-    def plan(
-        self,
-        *,
-        incident: str,
-        running: Record,
-        running_sha: str,
-        target: Record,
-        target_sha: str,
-        seen: Running,
-    ) -> Plan:
+    def plan(self, wanted: Wanted) -> Plan:
         """Plan as the executor does.
 
         Raises:
             Unreachable: what is there cannot be looked at now.
             Problem: it cannot be done, or the rollback could not mend what lacks.
         """
-        plan = self.plans.plan(
-            incident=incident,
-            running=running,
-            running_sha=running_sha,
-            target=target,
-            target_sha=target_sha,
-            seen=seen,
-        )
+        plan, target = self.plans.plan(wanted), wanted.target
         lacks = [x for x in self.eyes.lacks(target, plan) if not x.mendable]
         if lacks:
             why = "; ".join(lack.words for lack in lacks)
@@ -142,12 +126,14 @@ class Readiness:
                 return [Lack(missing, f"deploy {pair.version} again")]
         record = self.memory.record(target.record)
         plan = self.plans.plan(
-            incident="readiness",
-            running=self.memory.record(running.record),
-            running_sha=running.record,
-            target=record,
-            target_sha=target.record,
-            seen=seen,
+            Wanted(
+                incident="readiness",
+                running=self.memory.record(running.record),
+                running_sha=running.record,
+                target=record,
+                target_sha=target.record,
+                seen=seen,
+            )
         )
         found: list[Lack] = []
         for step in plan.steps[: plan.prepared]:

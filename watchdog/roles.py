@@ -10,7 +10,7 @@ from watchdog.facts.event import Event
 from watchdog.facts.lack import Lack
 from watchdog.facts.message import Due, Message
 from watchdog.facts.pair import NotKnown, Record, Running
-from watchdog.facts.plan import Plan, Step
+from watchdog.facts.plan import Plan, Step, Wanted
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Reading
 from watchdog.facts.roster import Roster
@@ -64,17 +64,8 @@ class Eyes(Protocol):
 class Plans(Protocol):
     """Spells a rollback out, in steps that the hands of its executor know."""
 
-    def plan(
-        self,
-        *,
-        incident: str,
-        running: Record,
-        running_sha: str,
-        target: Record,
-        target_sha: str,
-        seen: Running,
-    ) -> Plan:
-        """Fix the way from what is *seen* running to *target*, and the way back.
+    def plan(self, wanted: Wanted) -> Plan:
+        """Fix the way from what is seen running to the target, and the way back.
 
         Raises:
             Unreachable: what runs cannot be looked at now.

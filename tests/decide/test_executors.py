@@ -8,7 +8,7 @@ from tests.worlds import AT, SECOND, a_pair, a_record
 from watchdog.decide.compose import Recreate
 from watchdog.decide.git import CheckOut
 from watchdog.facts.pair import Running
-from watchdog.facts.plan import Do, Step, Which
+from watchdog.facts.plan import Do, Step, Wanted, Which
 from watchdog.facts.problem import Problem
 
 
@@ -30,12 +30,14 @@ def by_compose(
     running = a_record("v1.3.0", **how, **body)
     ids = tuple(f"{service}{n}" for n, service in enumerate(services))
     return plans.plan(
-        incident="inc-1",
-        running=running,
-        running_sha="running",
-        target=target or replace(a_record("v1.2.0", **how), replicas=()),
-        target_sha="target",
-        seen=Running(running.pair, ids, AT, ("running",) * len(ids)),
+        Wanted(
+            incident="inc-1",
+            running=running,
+            running_sha="running",
+            target=target or replace(a_record("v1.2.0", **how), replicas=()),
+            target_sha="target",
+            seen=Running(running.pair, ids, AT, ("running",) * len(ids)),
+        )
     )
 
 
@@ -100,12 +102,14 @@ def commit(version):
 def by_git(target=None):
     running = commit("v1.3.0")
     return CheckOut(lambda: "main").plan(
-        incident="inc-1",
-        running=running,
-        running_sha="running",
-        target=target or commit("v1.2.0"),
-        target_sha="target",
-        seen=Running(running.pair, ("head",), AT, ("running",)),
+        Wanted(
+            incident="inc-1",
+            running=running,
+            running_sha="running",
+            target=target or commit("v1.2.0"),
+            target_sha="target",
+            seen=Running(running.pair, ("head",), AT, ("running",)),
+        )
     )
 
 

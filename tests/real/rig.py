@@ -22,6 +22,7 @@ from watchdog.facts.event import (
     StepFailed,
 )
 from watchdog.facts.pair import NotKnown
+from watchdog.facts.plan import Wanted
 from watchdog.observe.running import Stack
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
@@ -199,12 +200,14 @@ class Rig:
         running, target = self.memory.record(sha), self.memory.record(to)
         seen = self.eyes.running(lambda _: ("meesho",))
         plan = self.plans.plan(
-            incident=f"inc-{self.project}",
-            running=running,
-            running_sha=sha,
-            target=target,
-            target_sha=to,
-            seen=seen,
+            Wanted(
+                incident=f"inc-{self.project}",
+                running=running,
+                running_sha=sha,
+                target=target,
+                target_sha=to,
+                seen=seen,
+            )
         )
         now = datetime.now(UTC)
         self.memory.add(

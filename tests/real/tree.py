@@ -20,6 +20,7 @@ from watchdog.facts.event import (
     StepFailed,
 )
 from watchdog.facts.pair import NotKnown
+from watchdog.facts.plan import Wanted
 from watchdog.observe.health import ask_stack
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
@@ -219,12 +220,14 @@ class Watch:
         incident = f"inc-{len(list(self.journal.entries()))}"
         running, target = self.memory.record(sha), self.memory.record(to)
         plan = self.plans.plan(
-            incident=incident,
-            running=running,
-            running_sha=sha,
-            target=target,
-            target_sha=to,
-            seen=self.eyes.running(lambda _: ("meesho",)),
+            Wanted(
+                incident=incident,
+                running=running,
+                running_sha=sha,
+                target=target,
+                target_sha=to,
+                seen=self.eyes.running(lambda _: ("meesho",)),
+            )
         )
         self.memory.add(
             datetime.now(UTC),

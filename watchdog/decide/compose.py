@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from watchdog.decide.plan import bar, files_of, kind_of, op_of
 from watchdog.facts.pair import Record, Running
-from watchdog.facts.plan import Do, FileSwap, Plan, Step, Swap, Which
+from watchdog.facts.plan import Do, FileSwap, Plan, Step, Swap, Wanted, Which
 from watchdog.facts.problem import Problem
 
 
@@ -25,16 +25,7 @@ class Recreate:
     pinned: Callable[[], str]
     stop_within: timedelta
 
-    def plan(
-        self,
-        *,
-        incident: str,
-        running: Record,
-        running_sha: str,
-        target: Record,
-        target_sha: str,
-        seen: Running,
-    ) -> Plan:
+    def plan(self, wanted: Wanted) -> Plan:
         """Spell it out for what runs now; the target needs no recorded containers.
 
         Compose starts whatever the files name when it runs, so that the order is
@@ -47,6 +38,7 @@ class Recreate:
                 f"Compose could not put this stack up: {'; '.join(in_the_way)}",
                 "see docs/how-to/choose-an-executor.md",
             )
+        running, target, seen = wanted.running, wanted.target, wanted.seen
         if len(running.replicas) != len(seen.containers):
             raise Problem("other containers run than were recorded; see at the next")
         swaps = self._swaps(running, seen)
@@ -76,10 +68,10 @@ class Recreate:
             # What Compose took for unchanged it only started again.
             middle += [pin, up, *_restarts(swaps)]
         return Plan(
-            op=op_of(incident, *seen.containers),
+            op=op_of(wanted.incident, *seen.containers),
             kind=kind_of(running, target),
-            from_record=running_sha,
-            to_record=target_sha,
+            from_record=wanted.running_sha,
+            to_record=wanted.target_sha,
             swaps=swaps,
             files=files,
             variable_before=pinned,

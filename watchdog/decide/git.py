@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from watchdog.decide.plan import files_of, kind_of, op_of
-from watchdog.facts.pair import Record, Running
-from watchdog.facts.plan import Do, Plan, Step, Which
+from watchdog.facts.plan import Do, Plan, Step, Wanted, Which
 from watchdog.facts.problem import Problem
 
 SERVICE = "service"
@@ -17,20 +16,12 @@ class CheckOut:
 
     branch: Callable[[], str]
 
-    def plan(
-        self,
-        *,
-        incident: str,
-        running: Record,
-        running_sha: str,
-        target: Record,
-        target_sha: str,
-        seen: Running,
-    ) -> Plan:
+    def plan(self, wanted: Wanted) -> Plan:
         """Spell it out for what is checked out now.
 
         Nothing runs while the tree changes: a program may read it at any time.
         """
+        running, target, seen = wanted.running, wanted.target, wanted.seen
         before, after = running.pair.image, target.pair.image
         if not after.startswith("commit:"):
             raise Problem(
@@ -44,10 +35,10 @@ class CheckOut:
             *(Step(Do.HOLD_MANIFEST, m.tenant, to=m.sha256) for m in target.manifests),
         )
         return Plan(
-            op=op_of(incident, seen.since.isoformat(), *seen.containers),
+            op=op_of(wanted.incident, seen.since.isoformat(), *seen.containers),
             kind=kind_of(running, target),
-            from_record=running_sha,
-            to_record=target_sha,
+            from_record=wanted.running_sha,
+            to_record=wanted.target_sha,
             swaps=(),
             files=files,
             variable_before=self.branch(),

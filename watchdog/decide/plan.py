@@ -8,8 +8,17 @@ from itertools import groupby
 from typing import Any
 
 from watchdog.decide.alike import another, is_nameless, number_of
-from watchdog.facts.pair import Record, Replica, Running
-from watchdog.facts.plan import Deployed, Do, FileSwap, Plan, Step, Swap, Which
+from watchdog.facts.pair import Record, Replica
+from watchdog.facts.plan import (
+    Deployed,
+    Do,
+    FileSwap,
+    Plan,
+    Step,
+    Swap,
+    Wanted,
+    Which,
+)
 from watchdog.facts.problem import Problem
 
 OP = "io.flexli.rollback.op"
@@ -31,24 +40,15 @@ class Replay:
     services: tuple[str, ...]
     stop_within: timedelta
 
-    def plan(
-        self,
-        *,
-        incident: str,
-        running: Record,
-        running_sha: str,
-        target: Record,
-        target_sha: str,
-        seen: Running,
-    ) -> Plan:
+    def plan(self, wanted: Wanted) -> Plan:
         """Spell it out for what runs now; see ``spell``."""
         return spell(
-            incident=incident,
-            running=running,
-            running_sha=running_sha,
-            target=target,
-            target_sha=target_sha,
-            deployed=self.deployed(seen.containers),
+            incident=wanted.incident,
+            running=wanted.running,
+            running_sha=wanted.running_sha,
+            target=wanted.target,
+            target_sha=wanted.target_sha,
+            deployed=self.deployed(wanted.seen.containers),
             services=self.services,
             stop_within=self.stop_within,
             pinned=self.pinned(),

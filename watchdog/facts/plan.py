@@ -6,6 +6,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from watchdog.facts.pair import Record, Running
+
 
 class Do(StrEnum):
     """The few things that a rollback is made of; each can be looked at and repeated."""
@@ -117,6 +119,22 @@ class FileSwap:
     path: str
     before: str
     after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a plan is asked for: from what is *seen* running to the *target*.
+
+    *running* and *target* are release records, and the other two their names.
+    *incident* is what it is for: the plan's operation is named after it.
+    """
+
+    incident: str
+    running: Record
+    running_sha: str
+    target: Record
+    target_sha: str
+    seen: Running
 
 
 @dataclass(frozen=True, slots=True)
