@@ -464,7 +464,7 @@ def test_a_server_without_an_end_is_a_timeout_at_the_deadline(far, scene):
 
 def test_an_answer_without_bounds_is_rejected(asked, monkeypatch):
     wire, far_end = asked
-    monkeypatch.setattr("watchdog.observe.prometheus._MOST_BYTES", 100_000)
+    monkeypatch.setattr("watchdog.observe.server._MOST_BYTES", 100_000)
     wire.answers(b"{" + b" " * 300_000)
 
     blind(far_end.read(http_5xx(), AT), Cause.REJECTED, "more than 100000 bytes")

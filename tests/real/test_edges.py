@@ -204,7 +204,7 @@ def test_what_has_no_past_charges_nobody(seen):
 
 
 def test_a_run_before_it_of_half_a_minute_is_enough_to_compare(far_end):
-    with closing(Prometheus(far_end._url, 5 * SECOND, SECOND, SECOND)) as quick:
+    with closing(Prometheus(far_end._server.url, 5 * SECOND, SECOND, SECOND)) as quick:
         before_from = START - 120 * SECOND
         reading = quick.read(ratio("worse"), AT, START, before_from)
 
@@ -273,10 +273,8 @@ def test_a_thousand_tenants_are_two_questions_a_turn(far_end, seen):
     trigger = awb(kind=ratio("tenants").kind, by="tenant", confirm_polls=2)
     seen(trigger)
     asked = []
-    far_end._guarded, ask = (
-        lambda call: asked.append(call) or ask(call),
-        far_end._guarded,
-    )
+    server = far_end._server
+    server.asked, ask = lambda call: asked.append(call) or ask(call), server.asked
     began = time.perf_counter()
 
     reading = far_end.read(trigger, AT, START)

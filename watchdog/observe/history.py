@@ -19,7 +19,9 @@ from watchdog.facts.trigger import Release, Trigger, Value
 from watchdog.judge.blocks import Parts
 from watchdog.judge.replay import Grid, Replay
 from watchdog.notation import Said, duration, seen
-from watchdog.observe.prometheus import Prometheus, _Ask, _NotSeen, _Samples
+from watchdog.observe.prometheus import Prometheus
+from watchdog.observe.samples import Ask, Samples
+from watchdog.observe.server import NotSeen
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -56,7 +58,7 @@ class Past(Prometheus):
     ) -> None:
         super().__init__(url, timeout, scrape_interval, poll)
         self._most_points = min(_MOST_POINTS, max(1, most_points))
-        self._segments: OrderedDict[tuple[str, int, int, int], _Samples] = OrderedDict()
+        self._segments: OrderedDict[tuple[str, int, int, int], Samples] = OrderedDict()
 
     def grid(
         self, trigger: Trigger, since: datetime, until: datetime, step: timedelta
@@ -89,7 +91,7 @@ class Past(Prometheus):
             while asked < grid.points and len(portions) <= _AHEAD:
                 count = min(self._most_points, grid.points - asked)
                 end = grid.begin + (asked + count - 1) * grid.apart
-                portion = _Ask(ask.query, end, grid.apart, count)
+                portion = Ask(ask.query, end, grid.apart, count)
                 portions.append(self._pool.submit(self._portion, portion, label))
                 asked += count
             yield portions.popleft().result()
@@ -167,17 +169,17 @@ class Past(Prometheus):
         ]
         return Backtest(release, since, until, tracks, started)
 
-    def _newest(self, trigger: Trigger, at: datetime) -> tuple[_Ask, str]:
+    def _newest(self, trigger: Trigger, at: datetime) -> tuple[Ask, str]:
         """Give the ask and the label of the newest look alone."""
         plan = self._plan(replace(trigger, confirm_polls=1), at)
         place = plan.looks[0]
         return plan.asks[place.answer], place.label
 
-    def _portion(self, ask: _Ask, label: str) -> list[Parts | Blind]:
+    def _portion(self, ask: Ask, label: str) -> list[Parts | Blind]:
         """Ask; what is too much for the server is asked for in halves."""
         try:
             samples = super()._points(ask)
-        except _NotSeen as refusal:
+        except NotSeen as refusal:
             if ask.points > _FEWEST_POINTS and _is_too_much(refusal):
                 half = ask.points // 2
                 early = replace(
@@ -193,14 +195,14 @@ class Past(Prometheus):
             for back in reversed(range(ask.points))
         ]
 
-    def _points(self, ask: _Ask) -> _Samples:
+    def _points(self, ask: Ask) -> Samples:
         """Answer from segments of the ask's own grid; ask for those not kept."""
         if ask.points == 1:
             return super()._points(ask)  # about one gap, and seldom twice
         step, last = ask.step // _MILLISECOND, _millis(ask.end)
         phase, size = last % step, max(_SEGMENT, min(ask.points, _MOST_POINTS))
         newest = (last - phase) // step
-        found: _Samples = {}
+        found: Samples = {}
         first = newest - ask.points + 1
         low, high = last - (ask.points - 1) * step, last
         for number in range(first // size, newest // size + 1):
@@ -212,7 +214,7 @@ class Past(Prometheus):
             }
         return found
 
-    def _segment(self, ask: _Ask, phase: int, size: int, number: int) -> _Samples:
+    def _segment(self, ask: Ask, phase: int, size: int, number: int) -> Samples:
         key = (ask.query, ask.step // _MILLISECOND, phase, number * size)
         if key in self._segments:
             self._segments.move_to_end(key)
@@ -246,7 +248,7 @@ def moment(text: str, now: datetime, key: str) -> datetime:
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _is_too_much(refusal: _NotSeen) -> bool:
+def _is_too_much(refusal: NotSeen) -> bool:
     if refusal.cause in (Cause.TIMEOUT, Cause.PARTIAL):
         return True
     return any(words in refusal.words for words in _TOO_LARGE)

@@ -1,0 +1,323 @@
+"""One question to Prometheus at a time, within its time and its size.
+
+The client library keeps the result only, and waits for as long as bytes drip: so the
+envelope is read before it, and a deadline cuts the socket under it.
+"""
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+import urllib3
+from prometheus_api_client import PrometheusConnect
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from watchdog.facts.reading import Cause
+from watchdog.observe import promql
+
+# Ten times the answer of a grouped query over 1,000 tenants, and then as much
+# again: a larger one is not an answer to anything that is asked here.
+_MOST_BYTES = 64 * 1024 * 1024
+# Other backends answer in part unless they are told not to; Prometheus ignores it.
+_WHOLE_ONLY = {"partial_response": "false", "deny_partial_response": "1"}
+_TIMED_OUT = frozenset({"timeout", "canceled"})
+
+
+class NotSeen(Exception):
+    """A blind reading on its way out through the library."""
+
+    def __init__(self, cause: Cause, words: str) -> None:
+        super().__init__(words)
+        self.cause = cause
+        self.words = words
+
+
+@dataclass(slots=True)
+class _Line:
+    """One thread's client, and the socket that its deadline may cut."""
+
+    client: PrometheusConnect
+    session: requests.Session
+    wire: socket.socket | None = None
+    is_late: bool = False
+
+    def show(self, wire: socket.socket | None) -> None:
+        """Take the socket of the request under way; it may be too late already."""
+        self.wire = wire
+        if self.is_late:
+            raise TimeoutError
+
+    def cut(self) -> None:
+        """End whatever the request waits for."""
+        self.is_late = True
+        if self.wire is not None:
+            with suppress(OSError):  # the far end, or our own reader, was first
+                # Of the plain socket: the encrypted one would say goodbye first.
+                socket.socket.shutdown(self.wire, socket.SHUT_RDWR)
+
+
+@dataclass(slots=True)
+class _Lines(threading.local):
+    line: _Line | None = field(default=None)
+
+
+class Server:
+    """One Prometheus server; each thread that asks has a client of its own.
+
+    *url* and *timeout* as for ``Prometheus``; *shown* is the URL without a password.
+    Every failure is ``NotSeen``, with its cause.
+    """
+
+    def __init__(self, url: str, timeout: timedelta) -> None:
+        self.url = url.rstrip("/")
+        self.shown = _without_password(self.url)
+        self._timeout = timeout
+        self._lines = _Lines()
+        self._open: list[_Line] = []
+        self._lock = threading.Lock()
+
+    def query(self, text: str, at: datetime | None = None) -> Any:
+        """Ask for one instant: *at*, or the server's own now."""
+        parameters = self._parameters()
+        if at is not None:
+            parameters |= {"time": f"{at.timestamp():.3f}"}
+        return self.asked(
+            lambda line: line.client.custom_query(text, params=parameters)
+        )
+
+    def range(self, text: str, start: datetime, end: datetime, step: timedelta) -> Any:
+        """Ask for a stretch; the client rounds both its ends to whole seconds."""
+        return self.asked(
+            lambda line: line.client.custom_query_range(
+                text,
+                start_time=start,
+                end_time=end,
+                step=promql.duration(step),
+                params=self._parameters(),
+            )
+        )
+
+    def close(self) -> None:
+        """Give back every connection."""
+        with self._lock:
+            lines, self._open = self._open, []
+        for line in lines:
+            line.session.close()
+
+    @property
+    def _seconds(self) -> float:
+        return self._timeout.total_seconds()
+
+    def _parameters(self) -> dict[str, str]:
+        return {"timeout": promql.duration(self._timeout), **_WHOLE_ONLY}
+
+    def asked(self, ask: Callable[[_Line], Any]) -> Any:
+        """Ask once, with a deadline on the whole, and name what went wrong.
+
+        The socket's own timeout starts again at every byte, so a far end that
+        drips would hold a thread for ever: at the deadline its socket is cut.
+        """
+        line = self._line()
+        line.is_late = False
+        deadline = threading.Timer(self._seconds, line.cut)
+        deadline.daemon = True
+        deadline.start()
+        try:
+            return ask(line)
+        except NotSeen as refusal:
+            if line.is_late:
+                raise self._late() from refusal
+            raise
+        except requests.Timeout as error:
+            raise self._late() from error
+        except (
+            requests.RequestException,
+            urllib3.exceptions.HTTPError,
+            PrometheusApiClientException,
+            OSError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ) as error:
+            if line.is_late:
+                raise self._late() from error
+            words = f"{self.shown} did not answer: {_innermost(error)}"
+            raise NotSeen(Cause.UNREACHABLE, words) from error
+        finally:
+            deadline.cancel()
+            line.wire = None
+
+    def _late(self) -> NotSeen:
+        within = promql.duration(self._timeout)
+        return NotSeen(Cause.TIMEOUT, f"{self.shown} did not answer within {within}")
+
+    def _line(self) -> _Line:
+        """Give this thread its own client: a session is not for two threads."""
+        if self._lines.line is None:
+            session = requests.Session()
+            # The sidecar's proxy and .netrc are not for the metrics.
+            session.trust_env = False
+            # A compressed bomb would pass the bound on bytes.
+            session.headers["Accept-Encoding"] = "identity"
+            session.hooks["response"].append(self._whole_answer)
+            # A quarter to connect: then there is time left to hear the answer.
+            timeout = (self._seconds / 4, self._seconds)
+            line = _Line(
+                PrometheusConnect(
+                    url=self.url,
+                    retry=urllib3.Retry(0, redirect=False),
+                    session=session,
+                    timeout=timeout,
+                ),
+                session,
+            )
+            # After the client, which mounts an adapter of its own at this place.
+            session.mount(self.url, _Cuttable(line))
+            with self._lock:
+                self._open.append(line)
+            self._lines.line = line
+        return self._lines.line
+
+    def _whole_answer(self, response: requests.Response, **_: Any) -> None:
+        """Read the body and its envelope before the client drops what it says.
+
+        The client keeps ``data.result`` only: half an answer, a warning and an
+        error would all look like "no such series".
+        """
+        body = self._bounded(response)
+        where = f"{self.shown} answered HTTP {response.status_code}"
+        try:
+            envelope = json.loads(body)
+        except ValueError:
+            envelope = None
+        if response.status_code != 200:
+            raise _refusal(where, response, envelope, body)
+        if not isinstance(envelope, dict):
+            text = _excerpt(body)
+            broke_off = body.lstrip()[:1] == b"{"
+            if broke_off:
+                raise NotSeen(Cause.PARTIAL, f"{where}, but it broke off: {text}")
+            raise NotSeen(Cause.REJECTED, f"{where}, but not as JSON: {text}")
+        if envelope.get("status") != "success":
+            raise _refusal(where, response, envelope, body)
+        if envelope.get("isPartial"):
+            raise NotSeen(Cause.PARTIAL, f"{where}, but only in part (isPartial)")
+        if warnings := envelope.get("warnings"):
+            words = f"{where} with warnings: {json.dumps(warnings)[:300]}"
+            raise NotSeen(Cause.PARTIAL, words)
+        data = envelope.get("data")
+        kind = data.get("resultType") if isinstance(data, dict) else None
+        ranged = "query_range" in str(response.url)
+        meant = ("matrix",) if ranged else ("scalar", "vector")
+        if kind not in meant:
+            words = f"{where} with resultType {kind}, not {' or '.join(meant)}"
+            raise NotSeen(Cause.REJECTED, words)
+
+    def _bounded(self, response: requests.Response) -> bytes:
+        """Read the body, up to 64 MiB of it."""
+        body = bytearray()
+        try:
+            for piece in response.iter_content(64 * 1024):
+                body += piece
+                if len(body) > _MOST_BYTES:
+                    words = f"{self.shown} answered more than {_MOST_BYTES} bytes"
+                    raise NotSeen(Cause.REJECTED, words)
+        except requests.ConnectionError as error:
+            if "timed out" in str(error).lower():
+                raise self._late() from error
+            raise self._broken(error) from error
+        except requests.exceptions.ChunkedEncodingError as error:
+            raise self._broken(error) from error
+        finally:
+            response.close()
+        # As `Response.content` would have left it, had it read the body.
+        response._content = bytes(body)  # noqa: SLF001
+        return bytes(body)
+
+    def _broken(self, error: Exception) -> NotSeen:
+        why = _innermost(error)
+        return NotSeen(Cause.PARTIAL, f"{self.shown}: the answer broke off: {why}")
+
+
+class _Cuttable(HTTPAdapter):
+    """An adapter that shows the socket of the request under way to its line."""
+
+    def __init__(self, line: _Line) -> None:
+        self._shown_to = line
+        super().__init__(max_retries=urllib3.Retry(0, redirect=False, read=False))
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        line = self._shown_to
+
+        class Plain(HTTPConnection):
+            def getresponse(self) -> Any:
+                line.show(self.sock)
+                return super().getresponse()
+
+        class Encrypted(HTTPSConnection):
+            def getresponse(self) -> Any:
+                line.show(self.sock)
+                return super().getresponse()
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class EncryptedPool(HTTPSConnectionPool):
+            ConnectionCls = Encrypted
+
+        pools = {"http": PlainPool, "https": EncryptedPool}
+        self.poolmanager.pool_classes_by_scheme = pools
+
+
+def _refusal(
+    where: str, response: requests.Response, envelope: Any, body: bytes
+) -> NotSeen:
+    """Name an error in Prometheus' own words if it sent any."""
+    kind, text = "", _excerpt(body)
+    if isinstance(envelope, dict) and "error" in envelope:
+        kind = str(envelope.get("errorType", ""))
+        text = str(envelope["error"])[:300]
+    status = response.status_code
+    if kind in _TIMED_OUT or status in {408, 504}:
+        cause = Cause.TIMEOUT
+    elif status >= 500 or status == 429:
+        cause = Cause.UNREACHABLE
+    else:
+        cause = Cause.REJECTED
+    said = f"{kind}: {text}" if kind else text
+    if response.is_redirect:
+        said = f"sent elsewhere, to {response.headers['location'][:200]}"
+    return NotSeen(cause, f"{where}: {said}" if said else where)
+
+
+def _excerpt(body: bytes) -> str:
+    return " ".join(body[:200].decode("utf-8", "replace").split())
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _innermost(error: BaseException) -> str:
+    """Give the operating system's words, without the library's five wrappers."""
+    seen: BaseException | None = error
+    words = type(error).__name__
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror.lower()
+        if isinstance(seen, urllib3.exceptions.ProtocolError):
+            words = str(seen.args[0]).lower()
+        seen = seen.__cause__ or seen.__context__
+    return words
