@@ -240,7 +240,7 @@ def signed_rubbish(tries, rng, host):
 def random_bytes(tries, rng, host):
     """Send what is no request at all."""
     head = rng.choice([b"", b"GET / HTTP/1.1\r\n", b"POST " + PATH.encode() + b" "])
-    return shot(tries, rng, head + rng.randbytes(rng.randrange(1, 4000)), host)
+    return shot(tries, rng, head + rng.randbytes(rng.randrange(1, 4000)), host, 0.1)
 
 
 def odd_paths(tries, rng, host):
@@ -272,7 +272,7 @@ def drips(tries, rng, host):
     return "left"
 
 
-def shot(tries, rng, sent, host):
+def shot(tries, rng, sent, host, patience=1.0):
     """Send it and give what came of it: a status, or nothing."""
     with connect(tries.it.port, host) as made:
         with contextlib.suppress(ConnectionError):
@@ -280,7 +280,7 @@ def shot(tries, rng, sent, host):
         if rng.random() < 0.2:
             return "left at once"
         # What waits for more than we send has all that it will get.
-        made.settimeout(1)
+        made.settimeout(patience)
         try:
             return status(told(made)) or "hung up"
         except TimeoutError:
