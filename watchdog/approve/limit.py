@@ -64,7 +64,7 @@ class Limit:
         if self._takes_one(peer):
             reply = await weigh()
             if reply.status != 401:
-                self._add(peer, 1)
+                self._add(1, *self._buckets(peer))
             return reply
         if not await self._turn_came(request):
             return no(429, "gone", "the caller hung up")
@@ -76,7 +76,8 @@ class Limit:
         return reply if reply.status != 401 else self._too_many(peer)
 
     def _too_many(self, peer: str) -> Reply:
-        self._add(peer, -1)  # nothing refills while it goes on
+        # Nothing refills while it goes on; and what waits is no burden to all others.
+        self._add(-1, (peer, self._a_minute))
         now = self._monotonic()
         if self._over_at is None:
             self._told(
@@ -122,12 +123,12 @@ class Limit:
         """Take one of this address and of all, if both have one left."""
         if any(self._left_of(name, most) < 1 for name, most in self._buckets(peer)):
             return False
-        self._add(peer, -1)
+        self._add(-1, *self._buckets(peer))
         return True
 
-    def _add(self, peer: str, what: int) -> None:
+    def _add(self, what: int, *buckets: tuple[str, int]) -> None:
         now = self._monotonic()
-        for name, most in self._buckets(peer):
+        for name, most in buckets:
             left = self._left_of(name, most) + what
             self._left[name] = min(max(0.0, left), float(most)), now
             self._left.move_to_end(name)
