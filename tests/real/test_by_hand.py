@@ -17,6 +17,11 @@ from watchdog.facts.plan import Do
 
 pytestmark = pytest.mark.real
 
+HARDER = pytest.mark.parametrize(
+    "layout",
+    [pytest.param("versioned", marks=pytest.mark.campaign), "shared-file"],
+)
+
 SAID = ("--by", DRI, "--reason", "scans look wrong")
 
 
@@ -92,7 +97,7 @@ def test_a_person_vouches_and_rolls_back_through_the_daemon(two):
     assert listed[1]["vouched_by"] == DRI
 
 
-@pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+@HARDER
 def test_a_person_rolls_back_although_the_daemon_is_dead(two, layout):
     it = two(layout)
     it.process.send_signal(signal.SIGKILL)
@@ -154,7 +159,7 @@ def test_the_command_line_in_the_container_reaches_its_daemon(stage):
 # What is split or stuck.
 
 
-@pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+@HARDER
 @pytest.mark.parametrize("version", ["v1.2.0", "v1.3.1"])
 def test_a_manifest_that_was_changed_under_a_running_pair_is_mended(
     two, layout, version

@@ -31,6 +31,10 @@ pytestmark = pytest.mark.real
 
 OLD, BAD = "v1.2.0", "v1.3.0"
 LAYOUTS = pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+HARDER = pytest.mark.parametrize(
+    "layout",
+    [pytest.param("versioned", marks=pytest.mark.campaign), "shared-file"],
+)
 SAYS = (
     'echo "started ${DMS_VERSION} with $$(cat /inline.txt) and '
     '$$(cat /manifests/meesho.manifest.json)"; trap exit TERM; sleep 9999 & wait'
@@ -293,7 +297,7 @@ def test_a_compose_killed_in_the_middle_is_called_again(project):
         assert it.stands_on(OLD) == [], seconds
 
 
-@LAYOUTS
+@HARDER
 def test_a_target_that_cannot_come_up_gives_way_to_the_previous_pair(project, layout):
     it = project(layout)
     it.deploy(OLD)
@@ -417,7 +421,7 @@ def by_hand(it, *words):
     return done.stdout + done.stderr
 
 
-@LAYOUTS
+@HARDER
 def test_a_pair_from_before_the_watchdog_is_a_target_by_a_persons_word(stage, layout):
     it = stage(layout)
     it.settings(executor="compose", bake_time="1h")
@@ -460,7 +464,7 @@ def test_a_replay_takes_no_ones_word_for_what_was_never_recorded(stage):
     assert "approve.pair_recorded" not in [line["event"] for line in it.story()]
 
 
-@LAYOUTS
+@HARDER
 @pytest.mark.parametrize("version", [OLD, BAD])
 def test_a_manifest_that_was_changed_is_mended_by_compose(stage, layout, version):
     it = stage(layout)

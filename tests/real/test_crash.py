@@ -21,7 +21,11 @@ def ground(tmp_path):
         one.strike()
 
 
-@pytest.mark.parametrize("scale", [ONE, THREE], ids=["one", "three"])
+@pytest.mark.parametrize(
+    "scale",
+    [pytest.param(ONE, marks=pytest.mark.campaign), THREE],
+    ids=["one", "three"],
+)
 @pytest.mark.parametrize("layout", ["versioned", "shared-file"])
 def test_a_rollback_that_is_killed_at_every_boundary_comes_to_one_whole_pair(
     ground, layout, scale

@@ -200,7 +200,11 @@ class Dying:
         self.passes()
 
 
-@TRACKED
+@pytest.mark.parametrize(
+    "tracked",
+    [pytest.param(True, marks=pytest.mark.campaign), False],
+    ids=["tracked", "beside"],
+)
 def test_whatever_instant_it_dies_at_one_service_of_one_pair_runs(tree, tracked):
     it = tree(tracked=tracked, slow=0)
     watch, target = known(it)

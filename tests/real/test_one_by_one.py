@@ -174,7 +174,7 @@ def test_replicas_on_one_file_go_back_together(fleet):
     assert it.up().count("Running") == 3
 
 
-@pytest.mark.parametrize("then", [1, 3])
+@pytest.mark.parametrize("then", [pytest.param(1, marks=pytest.mark.campaign), 3])
 def test_as_many_replicas_go_back_as_there_are_and_as_compose_makes_them(fleet, then):
     it = fleet()
     it.scale(then)
