@@ -7,11 +7,13 @@ import subprocess
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
+import pytest
 import yaml
 
 from tests.real.rig import docker
 from tests.real.test_operator import Fleet
 from watchdog.act.hands import Hands
+from watchdog.demo import IMAGE
 from watchdog.engine import Engine
 from watchdog.observe.health import ask_stack
 
@@ -156,6 +158,11 @@ def on_a_small_disk(it, place=".", size="512k"):
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(where)]
     subprocess.run(mount, check=True)
     try:
+        (where / "seen").touch()
+        look = ["--entrypoint=ls", f"--volume={where}:/place:ro", f"{IMAGE}:{OLD}"]
+        if "seen" not in docker("run", "--rm", *look, "/place").split():
+            pytest.skip("the engine has mounts of its own, and does not see this disk")
+        (where / "seen").unlink()
         shutil.copytree(aside, where, symlinks=True, dirs_exist_ok=True)
         yield where / "ballast"
     finally:
