@@ -285,6 +285,13 @@ class Notebook:
         with self.lock:
             self._add(at, events, claim)
 
+    def add_if(self, at, weigh, *, claim=""):
+        with self.lock:
+            found = weigh(self.standing)
+            if isinstance(found, tuple):
+                self._add(at, found, claim)
+            return found
+
     def _add(self, at, events, claim):
         self.fuse.passes()
         if self.broken:

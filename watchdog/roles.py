@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import Event
@@ -18,6 +18,8 @@ from watchdog.facts.smoke import SmokeCheck
 from watchdog.facts.trial import Trial
 from watchdog.facts.trigger import Release, Trigger
 from watchdog.verify.proof import Answer
+
+Weighed = TypeVar("Weighed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,19 @@ class Remembers(Protocol):
 
     def add(self, at: datetime, *events: Event, claim: str = "") -> None:
         """Journal *events*, all or none, durable when this returns."""
+        ...
+
+    def add_if(
+        self,
+        at: datetime,
+        weigh: Callable[[Standing], Weighed],
+        *,
+        claim: str = "",
+    ) -> Weighed:
+        """Journal what *weigh* gives; nothing is added between its look and the write.
+
+        It gives a tuple of events, or a no, and either is returned. It only thinks.
+        """
         ...
 
     def keep(self, record: Record, blobs: dict[str, bytes]) -> str:

@@ -158,8 +158,9 @@ def revocations_of(
         return None
 
     def note(listed: VersionsRevoked) -> None:
-        pauses = pauses_of(memory.standing.revoked, listed)
-        memory.add(clock.now(), listed, *pauses)
+        memory.add_if(
+            clock.now(), lambda now: (listed, *pauses_of(now.revoked, listed))
+        )
 
     return Revocations(
         seals.folder,

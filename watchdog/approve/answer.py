@@ -12,7 +12,7 @@ from watchdog.decide.approval import BREAK_GLASS_A_DAY
 from watchdog.decide.question import Question
 from watchdog.decide.standing import Standing
 from watchdog.delivery import Signed, Unauthorized, who_signed
-from watchdog.facts.event import Answered
+from watchdog.facts.event import Answered, Event
 from watchdog.facts.problem import Claimed
 from watchdog.facts.roster import Roster
 from watchdog.roles import Filed, Remembers
@@ -142,16 +142,7 @@ class Door:
         return self.take(question, _given(signed, data, body, _eta(data)), at)
 
     def take(self, question: str, given: Given, at: datetime) -> Reply:
-        """Weigh a decision whose sender is known, and journal it."""
-        asked = self._memory.standing.questions.get(question)
-        if asked is None:
-            return no(404, "unknown", f"no question {question}")
-        replayed = _again(asked, given)
-        if replayed is not None:
-            return replayed
-        refusal = self._weigh(asked, given, at)
-        if refusal is not None:
-            return refusal
+        """Weigh a decision whose sender is known, and journal it: both in one."""
         answered = Answered(
             question=question,
             message=given.message,
@@ -165,22 +156,30 @@ class Door:
             eta=given.eta,
             break_glass=self._breaks_glass(given.who),
         )
+
+        def weigh(standing: Standing) -> tuple[Event, ...] | Reply:
+            asked = standing.questions.get(question)
+            if asked is None:
+                return no(404, "unknown", f"no question {question}")
+            known = _again(asked, given) or self._weigh(standing, asked, given, at)
+            return known or (answered,)
+
         try:
-            self._memory.add(at, answered, claim=f"answer/{given.message}")
+            found = self._memory.add_if(at, weigh, claim=f"answer/{given.message}")
         except Claimed:
-            # Another delivery of it came between our look and our write.
-            fresh = self._memory.standing.questions[question]
-            return _again(fresh, given) or no(
-                409, "idempotency_key_reuse", "this webhook-id was used before"
-            )
+            return no(409, "idempotency_key_reuse", "this webhook-id was used before")
+        if isinstance(found, Reply):
+            return found
         fresh = self._memory.standing.questions[question]
         return _recorded(fresh, answered, replayed=False)
 
-    def _weigh(self, asked: Question, given: Given, at: datetime) -> Reply | None:
+    def _weigh(
+        self, standing: Standing, asked: Question, given: Given, at: datetime
+    ) -> Reply | None:
         if self._breaks_glass(given.who):
-            refusal = _glass(self._memory.standing, given, at)
+            refusal = _glass(standing, given, at)
         else:
-            refusal = self._eligible(asked, given.who)
+            refusal = self._eligible(standing, asked, given.who)
         if refusal is not None:
             return refusal
         if given.incident != asked.asked.incident:
@@ -188,7 +187,7 @@ class Door:
         if given.digest != asked.asked.digest:
             return no(409, "action_mismatch", "the answer is about another action")
         if asked.closed not in ("", "expired"):
-            return self._closed(asked)
+            return _closed(standing, asked)
         if asked.closed or at >= asked.deadline:
             return no(410, "expired", f"it expired at {asked.deadline.isoformat()}")
         if asked.denied_by:
@@ -207,30 +206,30 @@ class Door:
             return no(409, "duplicate_vote", f"{given.who} said so before")
         return None
 
-    def _eligible(self, asked: Question, who: str) -> Reply | None:
+    def _eligible(self, standing: Standing, asked: Question, who: str) -> Reply | None:
         """Who may answer is read anew: a DRI who left the file is refused at once."""
-        version = _version_of(self._memory.standing, asked)
+        version = _version_of(standing, asked)
         release = self._releases.for_version(version)
         if release is None or who not in release.eligible:
             return no(403, "not_a_release_dri", f"{who} is not a DRI of this release")
         return None
 
-    def _closed(self, asked: Question) -> Reply:
-        standing = self._memory.standing
-        if asked.closed == "superseded":
-            now = standing.question
-            current = now.asked.question if now and not now.closed else ""
-            reply = no(409, "superseded", "the action was overtaken; look again")
-            more = {"current_approval_id": current} if current else {}
-            return Reply(reply.status, dict(reply.body) | more)
-        if asked.closed == "carried out":
-            code = "already_executing" if standing.rollback else "already_executed"
-            return no(409, code, "the rollback was started")
-        return no(409, f"already_{asked.closed.replace(' ', '_')}", "it was closed")
-
     def _breaks_glass(self, who: str) -> bool:
         approver = self._roster().approvers.get(who)
         return approver is not None and approver.break_glass
+
+
+def _closed(standing: Standing, asked: Question) -> Reply:
+    if asked.closed == "superseded":
+        now = standing.question
+        current = now.asked.question if now and not now.closed else ""
+        reply = no(409, "superseded", "the action was overtaken; look again")
+        more = {"current_approval_id": current} if current else {}
+        return Reply(reply.status, dict(reply.body) | more)
+    if asked.closed == "carried out":
+        code = "already_executing" if standing.rollback else "already_executed"
+        return no(409, code, "the rollback was started")
+    return no(409, f"already_{asked.closed.replace(' ', '_')}", "it was closed")
 
 
 def _decision(body: bytes) -> tuple[_Data, tuple[str, str]]:

@@ -22,8 +22,9 @@ from watchdog.approve.answer import Reply, no
 from watchdog.approve.limit import Limit
 from watchdog.approve.strict import Malformed, Strict, read, strict_json
 from watchdog.approve.webhook import TooLarge, as_response, body_of, headers_of, problem
+from watchdog.decide.standing import Standing
 from watchdog.delivery import Unauthorized
-from watchdog.facts.event import DeploymentRequested
+from watchdog.facts.event import DeploymentRequested, Event
 from watchdog.facts.problem import Claimed
 from watchdog.roles import Remembers
 
@@ -155,10 +156,6 @@ class Deployments:
 
     def _note(self, asked: Asked, run: int, delivery: str, at: datetime) -> Reply:
         name = _name_of(asked, run)
-        known = self._memory.standing.deployments
-        same = [one.asked for one in known.values() if one.asked.delivery == delivery]
-        if any(one.deployment != name for one in same):
-            return no(409, "idempotency_key_reuse", "this delivery was another one")
         event = DeploymentRequested(
             deployment=name,
             delivery=delivery,
@@ -170,12 +167,22 @@ class Deployments:
             installation=asked.installation.id,
         )
         body: dict[str, Any] = {"deployment": name}
+
+        def weigh(standing: Standing) -> tuple[Event, ...] | Reply:
+            known = (one.asked for one in standing.deployments.values())
+            same = [one.deployment for one in known if one.delivery == delivery]
+            if any(one != name for one in same):
+                return no(409, "idempotency_key_reuse", "this delivery was another one")
+            return (event,)
+
         try:
-            self._memory.add(at, event, claim=f"deployment/{name}")
+            found = self._memory.add_if(at, weigh, claim=f"deployment/{name}")
         except Claimed:
             one = self._memory.standing.deployments.get(name)
             state = one.words if one else "it is over"
             return Reply(200, body | {"state": state, "replayed": True})
+        if isinstance(found, Reply):
+            return found
         return Reply(202, body | {"state": "waiting: the next turn weighs it"})
 
 

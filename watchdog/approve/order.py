@@ -16,7 +16,9 @@ from watchdog.decide.ledger import find, may_vouch, named
 from watchdog.decide.order import target_of
 from watchdog.decide.retention import may_release
 from watchdog.decide.revoked import why_revoked
+from watchdog.decide.standing import Standing
 from watchdog.facts.event import (
+    Event,
     HoldLifted,
     HoldPlaced,
     OrderGiven,
@@ -140,25 +142,30 @@ class Orders:
     def _vouch(self, order: _Vouch, at: datetime) -> dict[str, str]:
         if not named(self._memory.standing, order.which):
             return self._vouch_unseen(order, at)
-        known = find(self._memory.standing, order.which)
-        may_vouch(
-            self._memory.standing,
-            known,
-            missing=self._memory.missing(known.record),
-            even_though_quarantined=order.even_though_quarantined,
-        )
-        version = known.pair.version
-        if known.good:
-            return {"words": f"{version} is known to be good already: {known.good}"}
-        if known.quarantined and not order.reason:
-            raise Problem(
-                f"{version} is quarantined: {known.quarantined}",
-                "say with --reason why it is good all the same",
-            )
+        seen = find(self._memory.standing, order.which)
+        missing, version = self._memory.missing(seen.record), seen.pair.version
         why = f": {order.reason}" if order.reason else ""
         words = f"{order.by} vouched for {version}{why}"
-        self._memory.add(at, PairProvedGood(known.pair.key, words, vouched_by=order.by))
-        return {"words": words}
+
+        def weigh(standing: Standing) -> tuple[Event, ...] | str:
+            known = standing.pairs[seen.pair.key]
+            may_vouch(
+                standing,
+                known,
+                missing=missing,
+                even_though_quarantined=order.even_though_quarantined,
+            )
+            if known.good:
+                return f"{version} is known to be good already: {known.good}"
+            if known.quarantined and not order.reason:
+                raise Problem(
+                    f"{version} is quarantined: {known.quarantined}",
+                    "say with --reason why it is good all the same",
+                )
+            return (PairProvedGood(known.pair.key, words, vouched_by=order.by),)
+
+        found = self._memory.add_if(at, weigh)
+        return {"words": found if isinstance(found, str) else words}
 
     def _vouch_unseen(self, order: _Vouch, at: datetime) -> dict[str, str]:
         """Record a pair that never ran here as it is found, and take their word."""
@@ -178,59 +185,72 @@ class Orders:
         if pair.version != version:
             words = f"{version} is {record.image_ref} by its release file"
             raise Problem(words, f"vouch for {pair.version}, if that is meant")
-        if pair.key in standing.pairs:
-            same = standing.pairs[pair.key].pair.words
-            raise Problem(f"{version} is one pair with {same}", "vouch for that one")
-        revoked = why_revoked(standing.revoked, pair)
-        if revoked:
-            raise Problem(f"{version} is {revoked}")
         why = f": {order.reason}" if order.reason else ""
         words = (
             f"{order.by} vouched for {version}, which never ran here, as it is found "
             f"now: {pair.words}{why}"
         )
         name = self._memory.keep(record, blobs)
-        self._memory.add(
-            at,
-            PairRecorded(pair, name, order.by, words),
-            PairProvedGood(pair.key, words, vouched_by=order.by),
-        )
+
+        def weigh(standing: Standing) -> tuple[Event, ...]:
+            if pair.key in standing.pairs:
+                same = standing.pairs[pair.key].pair.words
+                hint = "vouch for that one"
+                raise Problem(f"{version} is one pair with {same}", hint)
+            revoked = why_revoked(standing.revoked, pair)
+            if revoked:
+                raise Problem(f"{version} is {revoked}")
+            good = PairProvedGood(pair.key, words, vouched_by=order.by)
+            return PairRecorded(pair, name, order.by, words), good
+
+        self._memory.add_if(at, weigh)
         return {"words": words}
 
     def _release(self, order: _Let, at: datetime) -> dict[str, str]:
-        standing = self._memory.standing
-        running = standing.running.pair.version if standing.running else ""
-        known = find(standing, order.which)
-        may_release(standing, self._releases.for_version(running), self._rules, known)
-        version = known.pair.version
+        pair = find(self._memory.standing, order.which).pair
+        version = pair.version
         words = f"{order.by} released {version}: {order.reason}"
-        self._memory.add(
-            at, RetentionReleased(known.pair.key, version, order.by, words)
-        )
+
+        def weigh(standing: Standing) -> tuple[Event, ...]:
+            running = standing.running.pair.version if standing.running else ""
+            release, known = (
+                self._releases.for_version(running),
+                standing.pairs[pair.key],
+            )
+            may_release(standing, release, self._rules, known)
+            return (RetentionReleased(pair.key, version, order.by, words),)
+
+        self._memory.add_if(at, weigh)
         return {"words": f"{words}; it is held no more, and may be deleted"}
 
     def _hold(self, order: _Hold, at: datetime) -> dict[str, str]:
-        standing = self._memory.standing
-        if standing.hold:
-            raise Problem(
-                f"there is one already: {standing.hold.words}",
-                "lift it first, with `watchdog resume`",
-            )
         words = f"operator hold by {order.by} since {at:%Y-%m-%d %H:%M:%S} UTC"
         words = f"{words}: {order.reason}"
-        self._memory.add(at, HoldPlaced(order.by, words))
-        if standing.rollback:
+
+        def weigh(standing: Standing) -> tuple[Event, ...]:
+            if standing.hold:
+                raise Problem(
+                    f"there is one already: {standing.hold.words}",
+                    "lift it first, with `watchdog resume`",
+                )
+            return (HoldPlaced(order.by, words),)
+
+        self._memory.add_if(at, weigh)
+        if self._memory.standing.rollback:
             words += "; the rollback under way goes on to its end"
         return {"words": words}
 
     def _resume(self, order: _Resume, at: datetime) -> dict[str, str]:
-        hold = self._memory.standing.hold
-        if hold is None:
-            raise Problem("there is no hold to lift")
         why = f" ({order.reason})" if order.reason else ""
-        words = f"{order.by} lifted the {hold.words}{why}"
-        self._memory.add(at, HoldLifted(order.by, words))
-        return {"words": words}
+
+        def weigh(standing: Standing) -> tuple[HoldLifted]:
+            hold = standing.hold
+            if hold is None:
+                raise Problem("there is no hold to lift")
+            return (HoldLifted(order.by, f"{order.by} lifted the {hold.words}{why}"),)
+
+        (lifted,) = self._memory.add_if(at, weigh)
+        return {"words": lifted.words}
 
     def _rollback(self, order: _Rollback, at: datetime) -> dict[str, str]:
         despite = [
@@ -272,32 +292,39 @@ class Orders:
         return self._give(given, at)
 
     def _let_go_on(self, order: _Repair, at: datetime) -> dict[str, str]:
-        rollback = self._memory.standing.rollback
-        if rollback is None or not rollback.stuck:
-            raise Problem(
-                "no rollback is stuck", "`watchdog repair` shows what there is"
-            )
-        started = rollback.started
-        if order.way == "back" and not started.plan.way_back:
-            raise Problem(f"a {started.what} has no way back", "choose --forward")
-        pair = started.to_pair if order.way == "forward" else started.from_pair
-        words = f"{order.by} lets it go {order.way} to {pair.version}: {order.reason}"
-        self._memory.add(at, WayChosen(started.plan.op, order.way, order.by, words))
-        return {"op": started.plan.op, "words": words}
+
+        def weigh(standing: Standing) -> tuple[WayChosen]:
+            rollback = standing.rollback
+            if rollback is None or not rollback.stuck:
+                hint = "`watchdog repair` shows what there is"
+                raise Problem("no rollback is stuck", hint)
+            started = rollback.started
+            if order.way == "back" and not started.plan.way_back:
+                raise Problem(f"a {started.what} has no way back", "choose --forward")
+            pair = started.to_pair if order.way == "forward" else started.from_pair
+            words = f"{order.by} lets it go {order.way} to {pair.version}"
+            words = f"{words}: {order.reason}"
+            return (WayChosen(started.plan.op, order.way, order.by, words),)
+
+        (chosen,) = self._memory.add_if(at, weigh)
+        return {"op": chosen.op, "words": chosen.words}
 
     def _name(self) -> str:
         return f"ord_{self._secret()}"
 
     def _give(self, given: OrderGiven, at: datetime) -> dict[str, str]:
         """Journal an order that the next turn follows, unless it would refuse it."""
-        standing = self._memory.standing
-        version = standing.running.pair.version if standing.running else ""
-        release = self._releases.for_version(version)
-        target = target_of(standing, given, release, self._rules, at).pair
-        words = f"{given.by} ordered a {given.what} from {version} to {target.words}"
-        # The pair that was shown is the one that is meant, whatever comes between.
-        whole = replace(given, key=target.key, words=f"{words}: {given.reason}")
-        self._memory.add(at, whole)
+
+        def weigh(standing: Standing) -> tuple[OrderGiven]:
+            version = standing.running.pair.version if standing.running else ""
+            release = self._releases.for_version(version)
+            target = target_of(standing, given, release, self._rules, at).pair
+            words = f"{given.by} ordered a {given.what} from {version}"
+            words = f"{words} to {target.words}: {given.reason}"
+            # The pair that was shown is the one meant, whatever comes between.
+            return (replace(given, key=target.key, words=words),)
+
+        (whole,) = self._memory.add_if(at, weigh)
         return {"order": whole.order, "words": whole.words}
 
 

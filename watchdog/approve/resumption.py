@@ -9,6 +9,8 @@ from pydantic import Field
 from watchdog.approve.answer import Reply, first_checks, no
 from watchdog.approve.strict import Strict, read
 from watchdog.decide.gate import digest_of, lasting, resumed
+from watchdog.decide.standing import Standing
+from watchdog.facts.event import Event
 from watchdog.facts.problem import Claimed
 from watchdog.facts.roster import Roster
 from watchdog.roles import Filed, Remembers
@@ -62,17 +64,23 @@ class Resumption:
         if release is None or signed.who not in release.eligible:
             words = f"{signed.who} is not a DRI of this release"
             return no(403, "not_a_release_dri", words)
-        standing = self._memory.standing
-        pauses = lasting(standing, version, release)
-        if not pauses:
-            return no(409, "not_paused", f"{version} is not paused by anything lasting")
-        if digest_of(pauses) != data.pauses_digest:
-            return no(409, "action_mismatch", "it is paused for something else by now")
-        events = resumed(standing, version, release, signed.who, data.reason)
+
+        def weigh(standing: Standing) -> tuple[Event, ...] | Reply:
+            pauses = lasting(standing, version, release)
+            if not pauses:
+                words = f"{version} is not paused by anything lasting"
+                return no(409, "not_paused", words)
+            if digest_of(pauses) != data.pauses_digest:
+                words = "it is paused for something else by now"
+                return no(409, "action_mismatch", words)
+            return resumed(standing, version, release, signed.who, data.reason)
+
         try:
-            self._memory.add(at, *events, claim=f"answer/{signed.message}")
+            found = self._memory.add_if(at, weigh, claim=f"answer/{signed.message}")
         except Claimed:
             return no(409, "idempotency_key_reuse", "this webhook-id was used before")
+        if isinstance(found, Reply):
+            return found
         return Reply(202, {"release": version, "state": "resumed", "by": signed.who})
 
 

@@ -4,6 +4,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 from watchdog.decide.standing import Standing, stand
 from watchdog.facts.event import Entry, Event
@@ -11,6 +12,8 @@ from watchdog.facts.pair import Record
 from watchdog.facts.problem import JournalLost
 from watchdog.record.journal import Journal
 from watchdog.roles import Turn
+
+_Weighed = TypeVar("_Weighed")
 
 
 class Memory:
@@ -34,8 +37,40 @@ class Memory:
             Claimed: *claim* was taken before; nothing was added.
         """
         with self._lock:
-            entries = self._journal.append(at, *events, claim=claim)
-            self._standing = stand(entries, self._standing)
+            entries = self._append(at, events, claim)
+        self._tell(entries)
+
+    def add_if(
+        self,
+        at: datetime,
+        weigh: Callable[[Standing], _Weighed],
+        *,
+        claim: str = "",
+    ) -> _Weighed:
+        """Weigh and journal in one: nothing is added between the look and the write.
+
+        *weigh* gives a tuple of events, which are added, or a no; either is returned,
+        and what it raises adds nothing. Others who add wait meanwhile: it only thinks.
+
+        Raises:
+            Claimed: *claim* was taken before; nothing was added.
+        """
+        with self._lock:
+            found = weigh(self._standing)
+            if not isinstance(found, tuple):
+                return found
+            entries = self._append(at, found, claim)
+        self._tell(entries)
+        return found
+
+    def _append(
+        self, at: datetime, events: tuple[Event, ...], claim: str
+    ) -> list[Entry]:
+        entries = self._journal.append(at, *events, claim=claim)
+        self._standing = stand(entries, self._standing)
+        return entries
+
+    def _tell(self, entries: list[Entry]) -> None:
         # A full disk or a closed pipe under the log must not stop a rollback.
         with contextlib.suppress(OSError, ValueError):
             for entry in entries:
