@@ -22,6 +22,7 @@ from tests.worlds import (
     a_trigger,
     manifest_of,
 )
+from watchdog.decide.plan import op_of
 from watchdog.facts.event import (
     Answered,
     AnswerVoided,
@@ -357,6 +358,34 @@ def test_a_breach_is_latched_once_and_quarantines_the_pair(world):
         PairQuarantined(a_pair("v1.3.0").key, words)
     ]
     assert len(it.memory.all(QuestionAsked)) == 1
+
+
+def incidents_of(it, *seconds):
+    """Let a breach be confirmed that many seconds apart, after each was closed."""
+    it.numbers.values[HTTP_5XX.name] = 9
+    for passed in seconds:
+        if it.memory.standing.incident:
+            name = it.memory.standing.incident.id
+            it.memory.add(it.clock.now(), IncidentClosed(name, "over"))
+        it.turn(passed * SECOND)
+    return [breach.incident for breach in it.memory.all(BreachConfirmed)]
+
+
+def test_two_watchdogs_never_give_one_name_to_what_they_confirm_in_one_second(
+    world,
+):
+    names, ops = [], []
+    for identity in ("a1b2c3d4e5f6", "0f1e2d3c4b5a"):
+        names += incidents_of(world(identity=identity), 0)
+        ops.append(op_of(names[-1], "the same container"))
+
+    assert len(set(names)) == len(set(ops)) == 2
+
+
+def test_incidents_of_one_second_have_two_names(world):
+    names = incidents_of(world(), 0, 0.25)
+
+    assert len(names) == len(set(names)) == 2
 
 
 def test_a_pair_that_came_back_without_a_mark_is_still_the_rollbacks_own(world):

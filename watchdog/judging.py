@@ -178,7 +178,7 @@ class Judging:
         if incident and incident.rolled_back_at:
             return  # the recovery weighs it
         version = running.pair.version
-        name = incident.id if incident else f"inc-{at:%Y%m%dT%H%M%S}"
+        name = incident.id if incident else _named(at, self.rules)
         words = f"{trigger.name}: {verdict.words}"
         self.memory.add(
             at,
@@ -198,6 +198,12 @@ class Judging:
             # What came from elsewhere says nothing against the pair.
             *(() if verdict.elsewhere else (PairQuarantined(running.pair.key, words),)),
         )
+
+
+def _named(at: datetime, rules: Rules) -> str:
+    """Name an incident as no other is, of another second or another watchdog."""
+    whose = f"-{rules.identity[:6]}" if rules.identity else ""
+    return f"inc-{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03}{whose}"
 
 
 def far_end_lost(

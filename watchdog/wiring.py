@@ -4,7 +4,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -57,6 +57,7 @@ from watchdog.observe.prometheus import Prometheus
 from watchdog.observe.unseen import found
 from watchdog.openapi import openapi
 from watchdog.readiness import Checked, Readiness
+from watchdog.record.identity import identity
 from watchdog.record.journal import Journal
 from watchdog.record.log import to_stdout
 from watchdog.record.memory import Memory
@@ -271,6 +272,7 @@ def wire(
     clock = RealClock()
     journal = Journal(settings.state)
     try:
+        rules = replace(rules, identity=identity(settings.state))
         telling = telling_of(settings, journal, clock)
         secret = button_secret(settings)
         app_secrets = github_secrets(settings)

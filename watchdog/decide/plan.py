@@ -151,7 +151,8 @@ def op_of(incident: str, *running: str) -> str:
     """Name the operation, by what runs too.
 
     Two stacks on one engine may have incidents of one name, and must never take
-    each other's containers for their own.
+    each other's containers for their own. Two watchdogs on one stack never have:
+    an incident's name holds whose it is, and an order's is drawn by lot.
     """
     name = "/".join([incident, *running])
     return hashlib.sha256(name.encode()).hexdigest()[:12]

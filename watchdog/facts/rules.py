@@ -45,7 +45,8 @@ class Rules:
     *name* is the audience that an approval must name. *settle*: samples of a
     release's first moments are not counted. *recover_within* None means a
     trigger's window + 5 minutes. *observe_only*: say what would be done, do nothing.
-    *protects*: the environments at GitHub that wait for an answer.
+    *protects*: the environments at GitHub that wait for an answer. *identity* is this
+    watchdog's own, of its state folder: no other has it, whatever its settings.
     """
 
     name: str
@@ -64,3 +65,4 @@ class Rules:
     observe_only: bool = False
     smoke: tuple[SmokeCheck, ...] = ()
     protects: tuple[Protected, ...] = ()
+    identity: str = ""
