@@ -12,7 +12,7 @@ RUN --mount=type=bind,from=inputs,target=/inputs \
     if ls /inputs/*.whl >/dev/null 2>&1; then set -- --no-index --find-links=/inputs; fi; \
     /opt/watchdog/bin/pip install --no-cache-dir --disable-pip-version-check \
       --only-binary=:all: --require-hashes "$@" --requirement /inputs/requirements.lock \
- && rm -rf /opt/watchdog/lib/python3.*/site-packages/pip*
+ && rm -rf /opt/watchdog/lib/python3.*/site-packages/pip* /opt/watchdog/bin/pip*
 # The package by hand: building a wheel would need a build back end from an index.
 COPY watchdog /tmp/watchdog
 RUN cp -r /tmp/watchdog /opt/watchdog/lib/python3.*/site-packages/ \

@@ -27,6 +27,8 @@ CFG = Path(__file__).resolve().parents[2] / "examples/socket-proxy/haproxy.cfg"
 SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 X = "no-such-container"
 EXEC = "0" * 64
+DIGEST = f"tag=sha256%3A{'0' * 64}"
+PULL = f"/v1.41/images/create?{DIGEST}&fromImage=127.0.0.1%3A5055%2Fno%2Fsuch"
 
 # Asked for by the watchdog; what is not there is answered by the engine itself.
 PASSED = [
@@ -35,6 +37,7 @@ PASSED = [
     ("GET", f"/v1.41/containers/{X}/json"),
     ("GET", f"/v1.41/containers/{X}/logs?stdout=1"),
     ("GET", "/v1.41/images/127.0.0.1:5055/no/such%40sha256:00/json"),
+    ("POST", PULL),
     ("POST", f"/v1.41/containers/{X}/start"),
     ("POST", f"/v1.41/containers/{X}/stop?t=1"),
     ("POST", f"/v1.41/containers/{X}/rename?name=y"),
@@ -79,6 +82,14 @@ REFUSED = [
     ("PUT", "/containers/json"),
     ("POST", "/containers/json"),
     ("OPTIONS", "/version"),
+    # What would have the engine fetch any address.
+    ("POST", "/v1.41/images/create?fromSrc=http://127.0.0.1:1/x&repo=x"),
+    ("POST", "/v1.41/images/create?%66romSrc=http://127.0.0.1:1/x&repo=x"),
+    ("POST", f"/v1.41/images/create?{DIGEST}&fromImage=no/such&fromSrc=-"),
+    ("POST", f"/v1.41/images/create?{DIGEST}&fromImage=no/such%26fromSrc=-"),
+    ("POST", "/v1.41/images/create?tag=latest&fromImage=no/such"),
+    ("POST", "/v1.41/images/create?fromImage=no/such"),
+    ("POST", "/v1.41/images/create"),
 ]
 
 
@@ -167,6 +178,9 @@ def test_everything_else_is_refused(proxy):
     answers = {ask: _ask(address, *ask) for ask in refused}
 
     assert {ask: code for ask, code in answers.items() if code != "403"} == {}
+    # To the engine, a form in the body is as good as a query.
+    form = ("--data", "fromSrc=http://127.0.0.1:1/x&repo=x")
+    assert _ask(address, "POST", PULL, *form) == "403"
     upgrade = ("-H", "Connection: Upgrade", "-H", "Upgrade: tcp")
     assert _ask(address, "GET", "/version", *upgrade) == "403"
 
@@ -222,7 +236,7 @@ def _anothers() -> str:
 
 
 # What the lists of `haproxy.cfg` are of.
-METHODS = {"look": "GET", "change": "POST", "remove": "DELETE",
+METHODS = {"look": "GET", "change": "POST", "pull": "POST", "remove": "DELETE",
            "unkeep": "DELETE", "exec_ask": "GET", "exec_run": "POST"}  # fmt: skip
 
 
