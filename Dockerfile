@@ -34,8 +34,9 @@ LABEL org.opencontainers.image.title="dms-rollback-watchdog" \
 USER 10001:10001
 VOLUME /var/lib/watchdog
 EXPOSE 8470 8471
-# Ready, not only alive: a watchdog that does not turn is a sick one.
+# Ready, not only alive: a watchdog that does not turn is a sick one. Never through a
+# proxy, which the Docker CLI may have written into the environment.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-  CMD ["python", "-ISc", "import urllib.request as u; u.urlopen('http://127.0.0.1:8471/readyz', timeout=2)"]
+  CMD ["python", "-ISc", "import urllib.request as u; u.build_opener(u.ProxyHandler({})).open('http://127.0.0.1:8471/readyz', timeout=2)"]
 ENTRYPOINT ["watchdog"]
 CMD ["run"]

@@ -25,13 +25,19 @@ _FRAME = struct.Struct(">BxxxL")  # which stream, how many bytes
 
 
 class _Client(APIClient):  # type: ignore[misc] # the SDK has no types
-    """A client in which no call waits for ever: the SDK gives a pull all the time."""
+    """A client in which no call waits for ever: the SDK gives a pull all the time.
+
+    It asks the engine itself: a proxy that the environment names (the Docker CLI
+    writes its own into every container that it makes) would be handed create bodies,
+    with the stack's passwords in them.
+    """
 
     patience: float
 
     def request(
         self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
     ) -> Any:
+        self.trust_env = False  # before each: the constructor asks for the version
         if kwargs.get("timeout", 0) is None:
             kwargs["timeout"] = self.patience
         return super().request(method, url, *args, **kwargs)
