@@ -30,7 +30,7 @@ from watchdog.facts.event import (
     StepFailed,
     WentBack,
 )
-from watchdog.facts.problem import JournalLost
+from watchdog.facts.problem import EngineRefused, JournalLost, Unreachable
 from watchdog.facts.smoke import Asks
 from watchdog.show.status import picture, words
 from watchdog.verify.proof import Answer
@@ -624,6 +624,71 @@ def test_what_failed_is_told_with_what_a_person_must_do(world, shared):
         "v1.3.0 serves again: find out why v1.2.0 did not come up, or deploy a good "
         "version; see docs/how-to/when-a-rollback-failed.md"
     )
+
+
+UNREADABLE = pytest.mark.parametrize(
+    "why",
+    [
+        EngineRefused("configured logging driver does not support reading"),
+        Unreachable("the engine did not answer to read the logs"),
+    ],
+    ids=["refused", "hangs"],
+)
+
+
+@LAYOUTS
+@UNREADABLE
+def test_a_log_that_cannot_be_read_never_keeps_the_old_pair_from_coming_back(
+    world, shared, why
+):
+    it = world(shared=shared)
+    it.docker.crashing.add(a_pair("v1.2.0").image)
+    it.docker.unreadable = why
+
+    it.turn()
+
+    assert_put_back_once(it)
+    (back,) = it.memory.all(WentBack)
+    assert '"Status": "exited"' in back.evidence["dms"]
+    assert f"what it printed could not be read: {why.words}" in back.evidence["dms"]
+
+
+@LAYOUTS
+@UNREADABLE
+def test_a_log_that_cannot_be_read_never_keeps_the_bad_container(world, shared, why):
+    it = world(shared=shared)
+    it.docker.unreadable = why
+
+    it.turn()
+
+    assert_rolled_back_once(it)
+    assert it.memory.all(StepFailed) == []
+
+
+def test_a_state_that_cannot_be_read_never_keeps_the_old_pair_from_coming_back(world):
+    it = world()
+    it.docker.crashing.add(a_pair("v1.2.0").image)
+    made = it.transaction
+
+    class Blind:
+        """Hands that find no words for what they shall tell."""
+
+        def __init__(self, hands):
+            self.is_done, self.do = hands.is_done, hands.do
+
+        def evidence_of(self, plan, step):
+            raise KeyError("State")
+
+    def blind():
+        whole = made()
+        return replace(whole, hands=Blind(whole.hands))
+
+    it.transaction = blind
+    it.turn()
+
+    assert_put_back_once(it)
+    (back,) = it.memory.all(WentBack)
+    assert back.evidence == {"dms": "what it came to could not be read: 'State'"}
 
 
 @pytest.mark.parametrize("gone", ["network", "source", "room"])

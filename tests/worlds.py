@@ -387,6 +387,7 @@ class Docker:
         self.lives = {}
         self.sick = set()
         self.mistakes = {}
+        self.unreadable = None
         self.health = {}
         self.ports = {}
         self.addresses = {}
@@ -432,6 +433,8 @@ class Docker:
 
     def logs(self, container, lines=50):
         self._reached()
+        if self.unreadable:
+            raise self.unreadable
         return f"the logs of {container[:12]}"
 
     # acting

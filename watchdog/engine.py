@@ -18,9 +18,12 @@ from watchdog.facts.problem import EngineRefused, Unreachable, WriteRefused
 
 T = TypeVar("T")
 _GATEWAY = (502, 503, 504)
+_STREAMS = (0, 1, 2)  # what a frame may come from
 _IN_ONE_CREATE = (1, 44)  # from here on all networks go into the create call
 _MAC_OF_NETWORK = (1, 52)  # from here on a container has none of its own
 _MOST_OUTPUT = 64 * 1024  # bytes of what a command printed; more is not read
+_MOST_LOGS = 1024 * 1024  # bytes; of more than that these are the first, not the last
+_LOGS_WITHIN = 5.0  # s; what a container printed is no reason to wait
 _FRAME = struct.Struct(">BxxxL")  # which stream, how many bytes
 
 
@@ -167,15 +170,29 @@ class Engine:
             return None
 
     def logs(self, container: str, lines: int = 50) -> str:
-        """Give the last lines of what *container* printed, both streams as one."""
-        try:
-            raw = self._call(
-                f"read the logs of {container[:12]}",
-                lambda c: c.logs(container, stdout=True, stderr=True, tail=lines),
+        """Give the last lines of what *container* printed, both streams as one.
+
+        They are only told, so that neither a driver that hangs nor lines without
+        an end may hold up what is done: what came in time is given.
+        """
+
+        def ask(client: APIClient) -> str:
+            url = client._url("/containers/{0}/logs", container)
+            wanted = {"stdout": 1, "stderr": 1, "tail": lines}
+            last = time.monotonic() + _LOGS_WITHIN
+            response = client._get(
+                url, params=wanted, stream=True, timeout=_LOGS_WITHIN
             )
+            try:
+                client._raise_for_status(response)
+                return _printed(_until(response.raw, last, _MOST_LOGS))
+            finally:
+                response.close()
+
+        try:
+            return self._call(f"read the logs of {container[:12]}", ask)
         except NotFound:
             return ""
-        return bytes(raw).decode(errors="replace")
 
     # -- acting ----------------------------------------------------------------
 
@@ -203,18 +220,12 @@ class Engine:
                 timeout=within.total_seconds(),
             )
             client._raise_for_status(response)
-            raw, last = bytearray(), time.monotonic() + within.total_seconds()
+            last = time.monotonic() + within.total_seconds()
             try:
-                while len(raw) < _MOST_OUTPUT and time.monotonic() < last:
-                    part = response.raw.read1(_MOST_OUTPUT)
-                    if not part:
-                        break
-                    raw += part
-            except urllib3.exceptions.HTTPError:
-                pass  # its time is over; whether it ended is asked next
+                # Its time may be over; whether it ended is asked next.
+                return _printed(_until(response.raw, last, _MOST_OUTPUT))
             finally:
                 response.close()
-            return _printed(bytes(raw))
 
         return self._found("run a command", ask)
 
@@ -347,11 +358,31 @@ class Engine:
             ) from missing
 
 
+def _until(stream: Any, last: float, most: int) -> bytes:
+    """Read what comes of *stream* until its end, *last*, or *most* bytes."""
+    raw = bytearray()
+    try:
+        while len(raw) < most and time.monotonic() < last:
+            part = stream.read1(most)
+            if not part:
+                break
+            raw += part
+    except urllib3.exceptions.HTTPError:
+        pass  # it fell silent, or was cut off
+    return bytes(raw)
+
+
 def _printed(raw: bytes) -> str:
-    """Take the text out of the engine's frames; the last may be cut."""
+    """Take the text out of the engine's frames; the last may be cut.
+
+    A container with a terminal has none: what is no frame is text.
+    """
     parts: list[bytes] = []
     while len(raw) >= _FRAME.size:
-        _, length = _FRAME.unpack_from(raw)
+        stream, length = _FRAME.unpack_from(raw)
+        if stream not in _STREAMS or any(raw[1:4]):
+            parts.append(raw)
+            break
         parts.append(raw[_FRAME.size : _FRAME.size + length])
         raw = raw[_FRAME.size + length :]
     return b"".join(parts).decode(errors="replace")

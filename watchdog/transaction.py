@@ -212,8 +212,20 @@ class Transaction:
     def _evidence(self, plan: Plan) -> dict[str, str]:
         """Take down what the target's containers came to, before they go."""
         made = (Step(Do.START, swap.subject, Which.NEW) for swap in plan.swaps)
-        found = {step.subject: self.hands.evidence_of(plan, step) for step in made}
+        found = {step.subject: self._last_words(plan, step) for step in made}
         return {subject: kept for subject, kept in found.items() if kept}
+
+    def _last_words(self, plan: Plan, step: Step) -> str:
+        """Give what a container came to, or why that is not known.
+
+        It is only told: whatever keeps us from it, what is done goes on.
+        """
+        try:
+            return self.hands.evidence_of(plan, step)
+        except JournalLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - nothing here may stop a way back
+            return f"what it came to could not be read: {error}"
 
     def _stick(
         self, plan: Plan, step: Step, problem: Problem, *, again: bool = False
@@ -365,7 +377,7 @@ class Transaction:
             attempt = (rollback.attempts.get(step.words, 0) if rollback else 0) + 1
             self.memory.add(self.clock.now(), StepIntended(plan.op, step, attempt))
             if step.do is Do.REMOVE:
-                kept = self.hands.evidence_of(plan, step)
+                kept = self._last_words(plan, step)
                 self.hands.do(plan, target, step)
                 evidence = self.hands.is_done(plan, target, step)
                 evidence = f"{evidence}\n{kept}" if evidence else ""

@@ -1,11 +1,11 @@
 """One step of a plan by the Compose CLI; what it shares with a replay is Hands'."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from watchdog.act.evidence import last_words
 from watchdog.command import Commands
 from watchdog.engine import Engine
 from watchdog.facts.pair import Record, Running
@@ -180,8 +180,7 @@ class ComposeHands:
         return labels
 
     def _evidence(self, container: Mapping[str, Any]) -> str:
-        state = json.dumps(container["State"], sort_keys=True)
-        return f"{_name(container)} {state}\n{self._engine.logs(str(container['Id']))}"
+        return f"{_name(container)} {last_words(self._engine, container)}"
 
 
 def _counts(step: Step) -> dict[str, int]:

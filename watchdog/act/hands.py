@@ -1,11 +1,11 @@
 """One step of a plan on the engine and the stack's folder: looked at, then done."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from watchdog.act.evidence import last_words
 from watchdog.act.files import put, variable_in, with_variable
 from watchdog.act.ground import can_start, room
 from watchdog.engine import Engine
@@ -17,7 +17,6 @@ from watchdog.stack_folder import StackFolder
 _OP = "io.flexli.rollback.op"
 _SERVICE = "io.flexli.rollback.service"
 _REPLACES = "io.flexli.rollback.replaces"
-_MOST_EVIDENCE = 8 * 1024  # characters; the last lines tell
 
 
 class Hands:
@@ -113,9 +112,7 @@ class Hands:
         found = self._container(plan, step)
         if found is None:
             return ""
-        state = json.dumps(found["State"], sort_keys=True)
-        printed = self._engine.logs(str(found["Id"]))
-        return f"{state}\n{printed[-_MOST_EVIDENCE:]}"
+        return last_words(self._engine, found)
 
     # -- containers ------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from watchdog.act.evidence import printed
 from watchdog.decide.standing import Rollback
 from watchdog.engine import Engine
 from watchdog.facts.pair import Record
@@ -103,10 +104,10 @@ class Validator:
             id_ = self._engine.create(name, self._body(target), {})
             self._engine.start(id_)
             code = self._ended(id_)
-            printed = said(self._engine.logs(id_))
+            told = said(printed(self._engine, id_))
         finally:
             self._sweep()
-        told = f": {printed}" if printed else ""
+        told = f": {told}" if told else ""
         if code is None:
             raise Problem(
                 f"{shown} in the image of {version} did not end within "
