@@ -226,6 +226,27 @@ def test_a_prometheus_that_is_away_makes_every_trigger_blind_once(world):
     assert it.memory.all(BreachConfirmed) == []
 
 
+def test_one_odd_answer_blinds_one_trigger_and_the_others_are_judged(world):
+    it = world()
+    it.numbers.values[AWB.name] = "a thousand"
+    words = {it.turn() for _ in range(3)}
+
+    assert words == {"watching v1.3.0: AwbRoutingFailures blind, Http5xxRate clear"}
+    odd = [e for e in it.memory.all(VerdictChanged) if e.cause == "nonsense"]
+    assert [e.trigger for e in odd] == [AWB.name]
+    assert "TypeError" in odd[0].words
+
+
+def test_one_odd_answer_keeps_no_approved_question_from_being_weighed(world):
+    it = ask(world)
+    it.numbers.values[AWB.name] = "a thousand"
+    answer(it, "approve")
+    it.turn()
+
+    (begun,) = it.memory.all(RollbackStarted)
+    assert begun.approved_by == ASHA
+
+
 def test_blindness_that_lasts_is_told_once_per_trigger(world):
     it = world()
     it.numbers.down = NO_PROMETHEUS

@@ -17,7 +17,14 @@ from tests.judge.samples import (
     look,
     read,
 )
-from watchdog.facts.reading import Blind, Block, Cause, Look, Measured
+from watchdog.facts.reading import (
+    Blind,
+    Block,
+    Cause,
+    Look,
+    Measured,
+    unforeseen,
+)
 from watchdog.facts.verdict import Breached, Clear, Pending
 from watchdog.judge.breach import judge
 
@@ -383,9 +390,29 @@ def test_a_latency_without_a_bound_has_that_of_its_quantile():
     assert seen.words.endswith("bound 5%")
 
 
-def test_a_ratio_without_a_bound_is_a_fault_of_ours():
-    with pytest.raises(ValueError, match="no bound"):
-        verdict(http_5xx(above=None), *[(1, 1200)] * 5)
+def test_a_ratio_without_a_bound_blinds_itself_and_raises_nothing():
+    seen = verdict(http_5xx(above=None), *[(1, 1200)] * 5)
+
+    assert isinstance(seen, Blind)
+    assert seen.cause is Cause.NONSENSE
+    assert "ValueError: Http5xxRate counts events but has no bound" in seen.words
+
+
+@pytest.mark.parametrize("pair", [(0, 1e308), (1e308, 1e308), (1e12, 1e12)])
+def test_more_events_than_there_can_be_are_nonsense(pair):
+    seen = verdict(http_5xx(), *[pair] * 5)
+
+    assert isinstance(seen, Blind)
+    assert seen.cause is Cause.NONSENSE
+    assert "more than can be counted" in seen.words
+
+
+def test_what_is_said_of_the_unforeseen_is_one_short_line():
+    seen = unforeseen(ValueError("a\nb\x1b[31m" + "c" * 1000))
+
+    assert seen.cause is Cause.NONSENSE
+    assert len(seen.words) < 300
+    assert seen.words.isprintable()
 
 
 def test_blocks_off_the_grid_are_not_counted():

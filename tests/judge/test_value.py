@@ -171,6 +171,9 @@ def test_a_window_off_the_grid_is_held_to_the_next_point():
     assert isinstance(verdict(trigger, 1, *[0] * 24), Pending)
 
 
-def test_a_value_without_a_bound_is_a_fault_of_ours():
-    with pytest.raises(ValueError, match="no bound"):
-        verdict(down(below=None), 1)
+def test_a_value_without_a_bound_blinds_itself_and_raises_nothing():
+    seen = verdict(down(below=None), 1)
+
+    assert isinstance(seen, Blind)
+    assert seen.cause is Cause.NONSENSE
+    assert "no bound" in seen.words

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+_LONGEST = 200
+
 
 class Cause(StrEnum):
     """Why something could not be measured."""
@@ -108,3 +110,17 @@ class Measured:
 
 
 Reading: TypeAlias = Measured | Blind
+
+
+def unforeseen(error: Exception) -> Blind:
+    """Make of a fault that we have no words for a blindness, in its own words.
+
+    One odd answer makes one trigger blind; it must not keep the others from being
+    judged.
+    """
+    said = " ".join(str(error).split())
+    words = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    safe = "".join(char if char.isprintable() else "\ufffd" for char in words)
+    if len(safe) > _LONGEST:
+        safe = f"{safe[:_LONGEST]}…"
+    return Blind(Cause.NONSENSE, f"what was answered cannot be weighed: {safe}")

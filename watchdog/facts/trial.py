@@ -15,8 +15,10 @@ _CURES = {
     Cause.NO_TRAFFIC: "let it serve something, then try again",
     Cause.TOO_FEW_SAMPLES: "let it serve more, or try again when the window is full",
     Cause.STALE: "is the target up? Its last samples are old",
-    Cause.NOT_A_NUMBER: "the expression divides by nothing, or the exporter says NaN",
-    Cause.NONSENSE: "`errors` must be a part of `total`: same labels, same events",
+    Cause.NOT_A_NUMBER: "the expression divides by nothing, or the exporter says NaN; "
+    "`histogram_fraction(0, …)` is NaN on classic buckets: write -Inf",
+    Cause.NONSENSE: "`errors` must be a part of `total`: same labels, same events; "
+    "and what answers must be Prometheus",
 }
 
 

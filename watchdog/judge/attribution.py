@@ -22,7 +22,7 @@ from watchdog.facts.trigger import (
     Value,
 )
 from watchdog.judge.batches import in_batches
-from watchdog.judge.counts import bound_of, tally
+from watchdog.judge.counts import MOST_EVENTS, bound_of, tally
 from watchdog.judge.growth import DRAIN_FAILS_BELOW, flow_of
 from watchdog.judge.tail import upper_tail
 from watchdog.judge.value import is_past
@@ -62,6 +62,8 @@ def elsewhere(
     for parts in (before.whole, before.last):
         if not all(map(math.isfinite, parts.values())):
             return _nothing(trigger, "what was measured before is no number")
+        if any(parts.get(name, 0.0) > MOST_EVENTS for name in ("bad", "all")):
+            return _nothing(trigger, "what was measured before is more than can be")
     match trigger.kind:
         case Ratio() | RatioQuery() | Latency():
             return _counts(trigger, before, look, armed_from, batch)

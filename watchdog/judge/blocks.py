@@ -93,6 +93,23 @@ def nothing_measured(
     return Blind(Cause.NO_SERIES, f"no series in the whole window of {window}")
 
 
+def too_many(blocks: Sequence[Parts], most: float) -> Blind | None:
+    """Blind if there is more of anything than *most*, or all of it together is.
+
+    No counter comes so far, and beyond it nothing can be weighed exactly.
+    """
+    total: dict[str, float] = {}
+    for parts in blocks:
+        for name, value in parts.items():
+            total[name] = total.get(name, 0.0) + abs(value)
+    for name, value in total.items():
+        if value > most:
+            return Blind(
+                Cause.NONSENSE, f'"{name}" was {value:g}, more than can be counted'
+            )
+    return None
+
+
 def not_numbers(blocks: Sequence[Parts]) -> Blind | None:
     """Blind if any part is not a finite number: parsers let NaN and Inf pass."""
     for parts in blocks:

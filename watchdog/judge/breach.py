@@ -6,7 +6,14 @@ from datetime import datetime
 from itertools import takewhile
 from typing import assert_never
 
-from watchdog.facts.reading import Blind, Cause, Look, Reading
+from watchdog.facts.reading import (
+    Blind,
+    Cause,
+    Look,
+    Measured,
+    Reading,
+    unforeseen,
+)
 from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
 from watchdog.facts.verdict import Breached, Pending, Verdict
 from watchdog.judge.attribution import elsewhere
@@ -25,9 +32,18 @@ def judge(trigger: Trigger, reading: Reading, armed_from: datetime) -> Verdict:
     ``at``; the reading is breached only if every look is, ``confirm_polls`` of
     them. A breach then says whether it is the release's doing. The verdict depends
     on nothing else: no clock, no earlier call.
+
+    It does not raise: numbers that cannot be weighed blind this trigger alone.
     """
     if isinstance(reading, Blind):
         return reading
+    try:
+        return _weighed(trigger, reading, armed_from)
+    except Exception as error:  # noqa: BLE001 - the others must be judged
+        return unforeseen(error)
+
+
+def _weighed(trigger: Trigger, reading: Measured, armed_from: datetime) -> Verdict:
     needed = max(1, trigger.confirm_polls)
     batch = batch_of(trigger, reading.before)
     verdicts = [

@@ -16,13 +16,22 @@ from watchdog.facts.reading import Blind, Cause, Look
 from watchdog.facts.trigger import Latency, Trigger
 from watchdog.facts.verdict import Breached, Clear, Pending, Verdict
 from watchdog.judge.batches import in_batches
-from watchdog.judge.blocks import Counted, Parts, blocks_in_window, counted, not_numbers
+from watchdog.judge.blocks import (
+    Counted,
+    Parts,
+    blocks_in_window,
+    counted,
+    not_numbers,
+    too_many,
+)
 from watchdog.judge.tail import lower_bound, upper_tail
 from watchdog.judge.words import age, exact_percent, percent
 
 # Rates are extrapolated, so two counters of one event may differ by this much.
 _SLACK_SHARE = 0.02
 _SLACK_EVENTS = 1.0
+# A million a second for ten days; weighing more would take seconds.
+MOST_EVENTS = 1e12
 # Half an event in a block is none: a neutral block, neither over nor a dip.
 _IDLE_BELOW = 0.5
 
@@ -69,7 +78,8 @@ def judge_counts(
         return window
     blocks = window.blocks
     known = _known(window)
-    if fault := not_numbers(known) or _nonsense(known):
+    fault = not_numbers(known) or too_many(known, MOST_EVENTS) or _nonsense(known)
+    if fault:
         return fault
     if not blocks[-1]:
         return Blind(Cause.STALE, "the newest block was not measured")

@@ -12,13 +12,21 @@ from itertools import pairwise, takewhile
 from watchdog.facts.reading import Blind, Cause, Look
 from watchdog.facts.trigger import Trigger
 from watchdog.facts.verdict import Breached, Clear, Pending, Verdict
-from watchdog.judge.blocks import Parts, blocks_in_window, counted, not_numbers
+from watchdog.judge.blocks import (
+    Parts,
+    blocks_in_window,
+    counted,
+    not_numbers,
+    too_many,
+)
 from watchdog.judge.words import age, number, percent
 
 # A drain is failing when it takes out less than this share of what came in.
 DRAIN_FAILS_BELOW = 0.95
 # As for counts: half an event is none, and rates may miss zero by rounding.
 _IDLE_BELOW = 0.5
+# Beyond it a float does not tell one more from none.
+_MOST = 2.0**53
 _PARTS = {"floor": "depth", "in": "enqueued", "out": "drained"}
 
 
@@ -70,7 +78,12 @@ def judge_growth(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
     if isinstance(window, Blind):
         return window
     blocks = window.blocks
-    fault = not_numbers(blocks) or _nonsense(blocks) or _gaps(blocks)
+    fault = (
+        not_numbers(blocks)
+        or too_many(blocks, _MOST)
+        or _nonsense(blocks)
+        or _gaps(blocks)
+    )
     if fault:
         return fault
     flow = _flow(blocks)

@@ -16,6 +16,8 @@ _POINT = {"worst"}
 # The judge rounds to whole events; a whole one more is beyond all rounding.
 _MARGIN = 1.0
 _SURELY_NONE = 0.25
+# Of a block; what is more goes to the judge, and the sums stay exact.
+_MOST = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,12 @@ class Quiet:
                 )
             case Queue():
                 return parts.keys() == _FLOW and all(
-                    0 <= value < math.inf for value in parts.values()
+                    0 <= value < _MOST for value in parts.values()
                 )
             case _:
                 every = parts.get("all", math.nan)
                 bad = parts.get("bad", 0.0)
-                return parts.keys() in _COUNTS and 0 <= bad <= every < math.inf
+                return parts.keys() in _COUNTS and 0 <= bad <= every < _MOST
 
     def is_clear(self, newest: Parts, before: Parts, bad: float, every: float) -> bool:
         """Tell that a window of sound blocks, none of them too early, is surely clear.

@@ -12,6 +12,7 @@ from watchdog.facts.trigger import Latency, Queue, Trigger, Value
 from watchdog.facts.verdict import Breached, Clear, Verdict, kind_of
 from watchdog.judge.blocks import Parts
 from watchdog.judge.breach import judge
+from watchdog.judge.counts import MOST_EVENTS
 from watchdog.judge.quiet import Quiet
 
 
@@ -199,7 +200,7 @@ class Replay:
             if isinstance(parts, Blind) or "all" not in parts:
                 continue
             bad, every = parts.get("bad", 0.0), parts["all"]
-            if math.isfinite(bad) and math.isfinite(every):
+            if abs(bad) < MOST_EVENTS and abs(every) < MOST_EVENTS:
                 self._bad[phase] += sign * bad
                 self._every[phase] += sign * every
 

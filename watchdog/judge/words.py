@@ -1,10 +1,11 @@
 """How a verdict says its numbers: short, and the same everywhere."""
 
-import math
 from datetime import datetime, timedelta
 
 from watchdog.facts.trigger import Trigger
 
+# A number of more digits than these says no more.
+_LONG = 1e15
 _UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
 
@@ -31,7 +32,7 @@ def exact_percent(share: float) -> str:
 
 def number(value: float) -> str:
     """Write a count or a value: whole when it is, else six digits."""
-    if math.isfinite(value) and abs(value - round(value)) < 1e-6:
+    if abs(value) < _LONG and abs(value - round(value)) < 1e-6:
         return str(round(value))
     return f"{value:.6g}"
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from watchdog.facts.problem import Fault
-from watchdog.facts.reading import Blind, Cause, Measured, Reading
+from watchdog.facts.reading import Blind, Cause, Measured, Reading, unforeseen
 from watchdog.facts.trial import Trial, cure
 from watchdog.facts.trigger import Latency, Queue, Ratio, Trigger, Value
 from watchdog.facts.verdict import Breached
@@ -14,6 +14,7 @@ from watchdog.judge.breach import judge
 from watchdog.observe.promql import duration, is_selector, slow_bucket
 
 _LONG_AGO = timedelta(days=3650)
+_MOST_SERIES = 1e9
 # Blind in a way that waiting or traffic does not mend.
 _NEVER_MENDS = (Cause.REJECTED, Cause.NONSENSE, Cause.NOT_A_NUMBER, Cause.PARTIAL)
 
@@ -46,10 +47,15 @@ class Arming:
 
         Of a release that started at *since*, also whether it was over before.
         """
-        trial = try_out(self.prometheus, trigger, self.scrape, at)
-        if since is None or not trial.is_proven:
-            return trial
-        over = _over_before(self.prometheus, trigger, since)
+        try:
+            trial = try_out(self.prometheus, trigger, self.scrape, at)
+            if since is None or not trial.is_proven:
+                return trial
+            over = tuple(_over_before(self.prometheus, trigger, since))
+        except Exception as error:  # noqa: BLE001 - the others must be tried
+            blind = unforeseen(error)
+            fault = Fault("trigger", blind.words, cure(blind.cause))
+            return Trial(trigger.name, 0, blind, faults=(fault,))
         return replace(trial, doubts=(*trial.doubts, *over))
 
 
@@ -123,7 +129,12 @@ def _count(prometheus: Asks, query: str, at: datetime) -> int | Blind:
     answer = prometheus.instant(query, at)
     if isinstance(answer, Blind):
         return answer
-    return int(answer[0][1]) if answer else 0
+    if not answer:
+        return 0
+    counted = answer[0][1]
+    if not 0 <= counted < _MOST_SERIES:
+        return Blind(Cause.NONSENSE, f"`{query}` is {counted:g}, no count")
+    return int(counted)
 
 
 def _missing(prometheus: Asks, role: str, selector: str, at: datetime) -> Fault:
@@ -168,6 +179,8 @@ def _spacing(
     )
     counted = prometheus.instant(query, at)
     if isinstance(counted, Blind) or not counted or counted[0][1] < 1:
+        return []
+    if not counted[0][1] < _MOST_SERIES:
         return []
     apart = span / counted[0][1]
     if trigger.block < 1.8 * apart and not isinstance(trigger.kind, Value):

@@ -23,6 +23,7 @@ from watchdog.facts.reading import (
     Measured,
     Outside,
     Reading,
+    unforeseen,
 )
 from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
 from watchdog.observe import promql
@@ -31,13 +32,17 @@ from watchdog.observe.samples import (
     LAST,
     Ask,
     Gap,
+    NoNumber,
     Place,
     Samples,
     gaps_of,
     in_places,
+    labels_of,
     look_at,
     millis,
+    number_of,
     summed,
+    time_of,
 )
 from watchdog.observe.server import NotSeen, Server
 
@@ -106,12 +111,18 @@ class Prometheus:
         """Give the server's own time: ages and releases are measured in it."""
         try:
             answer = self._server.query("time()")
-            return EPOCH + timedelta(seconds=float(answer[1]))
+            _, seconds = list(answer)
+            return EPOCH + timedelta(seconds=time_of(number_of(seconds)))
         except NotSeen as refusal:
             return Blind(refusal.cause, refusal.words)
+        except NoNumber as error:
+            words = f"{self._server.shown} answered `time()` with nonsense: {error}"
+            return Blind(Cause.NONSENSE, words)
         except (LookupError, TypeError, ValueError, OverflowError):
             words = f"{self._server.shown} answered `time()` with something else"
             return Blind(Cause.REJECTED, words)
+        except Exception as error:  # noqa: BLE001 - one answer stops no turn
+            return unforeseen(error)
 
     def instant(
         self, query: str, at: datetime
@@ -120,13 +131,19 @@ class Prometheus:
         try:
             answer = self._server.query(query, at)
             return [
-                (dict(series["metric"]), float(series["value"][1])) for series in answer
+                (dict(labels_of(series["metric"])), number_of(series["value"][1]))
+                for series in answer
             ]
         except NotSeen as refusal:
             return Blind(refusal.cause, refusal.words)
+        except NoNumber as error:
+            words = f"{self._server.shown} answered `{query}` with nonsense: {error}"
+            return Blind(Cause.NONSENSE, words)
         except (LookupError, TypeError, ValueError):
             words = f"{self._server.shown} answered `{query}` with something else"
             return Blind(Cause.REJECTED, words)
+        except Exception as error:  # noqa: BLE001 - one answer stops no turn
+            return unforeseen(error)
 
     def read(
         self,
@@ -146,6 +163,20 @@ class Prometheus:
         it did, if that is known: what was between is read too, and kept, unless
         there is nothing to *compare*. What fails of that is blind by itself.
         """
+        try:
+            return self._read(trigger, at, since, before_from, compare=compare)
+        except Exception as error:  # noqa: BLE001 - the others must be read
+            return unforeseen(error)
+
+    def _read(
+        self,
+        trigger: Trigger,
+        at: datetime,
+        since: datetime | None,
+        before_from: datetime | None,
+        *,
+        compare: bool,
+    ) -> Reading:
         try:
             plan = self._plan(trigger, at)
             answers = [self._points(ask) for ask in plan.asks]
@@ -389,14 +420,16 @@ class Prometheus:
         ask = Ask(f"\n{trigger.unless}\n", _floor(at, self._poll), step, points)
         try:
             held = [
-                float(moment)
+                time_of(moment)
                 for one in self._range(ask)
                 for moment, text in one["values"]
                 # What is no number is not known to be harmless.
-                if is_filter or float(text) != 0
+                if is_filter or number_of(text) != 0
             ]
         except NotSeen as refusal:
             return Blind(refusal.cause, refusal.words)
+        except NoNumber as error:
+            return Blind(Cause.NONSENSE, self._no_number(error))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             return Blind(Cause.REJECTED, self._other_shape(error))
         return Outside(EPOCH + max(held) * _SECOND if held else None)
@@ -485,6 +518,8 @@ class Prometheus:
         series = self._range(ask)
         try:
             return in_places(series)
+        except NoNumber as error:
+            raise NotSeen(Cause.NONSENSE, self._no_number(error)) from error
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise NotSeen(Cause.REJECTED, self._other_shape(error)) from error
 
@@ -494,6 +529,9 @@ class Prometheus:
         while reach % _SECOND:
             reach += ask.step
         return self._server.range(ask.query, ask.end - reach, ask.end, ask.step)
+
+    def _no_number(self, error: Exception) -> str:
+        return f"{self._server.shown} answered with nonsense: {error}"
 
     def _other_shape(self, error: Exception) -> str:
         shown = self._server.shown

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,19 @@ _OVER = "over"
 # (look, milliseconds) to the parts that were answered there; under the look "over",
 # to the series of a value that are past its bound.
 Samples: TypeAlias = dict[tuple[str, int], dict[str, float]]
+
+# Go's 'f' and 'e' forms. Python would also read `1_000`, ` 7 ` and other scripts'
+# digits, which Prometheus never writes.
+_NUMBER = re.compile(
+    r"[+-]? (?: [0-9]+ (?:[.][0-9]+)? (?:e[+-]?[0-9]{1,4})? | Inf ) | NaN", re.VERBOSE
+)
+# The end of the year 9999.
+_LAST_SECOND = 253_402_300_799
+_SHOWN = 40
+
+
+class NoNumber(ValueError):
+    """A value or a time that Prometheus does not write so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +96,23 @@ def look_at(place: Place, answer: Samples, step: timedelta, blocks: int) -> Look
 
 
 def in_places(series: Any) -> Samples:
-    """Sort the series of an answer; LookupError, TypeError or ValueError if it can't.
+    """Sort the series of an answer.
 
     A series that is past its bound stands under a look of its own.
+
+    Raises:
+        NoNumber: a value or a time is not written as Prometheus writes it.
+        LookupError, TypeError, ValueError: it is another shape.
     """
     points: Samples = {}
     sums: set[tuple[str, int]] = set()
     for one in series:
-        labels: Mapping[str, str] = one["metric"]
+        labels = labels_of(one["metric"])
         part, look = labels["part"], labels.get("look", "0")
         if part == "past":
             look, part = _OVER, _name(labels)
         for moment, text in one["values"]:
-            place, value = (look, round(float(moment) * 1000)), float(text)
+            place, value = (look, round(1000 * time_of(moment))), number_of(text)
             if look == _OVER and not math.isfinite(value):
                 continue
             if part == "sum":
@@ -110,6 +128,52 @@ def in_places(series: Any) -> Samples:
     for place in sums:
         points[place] = {"worst": float("nan")}
     return points
+
+
+def number_of(text: object) -> float:
+    """Read a value as Prometheus writes it, and no other way.
+
+    Raises:
+        NoNumber: it is not written so, or no float holds it.
+        TypeError, ValueError: it is no number in anybody's writing.
+    """
+    value = float(text)  # type: ignore[arg-type]
+    if not isinstance(text, str) or not _NUMBER.fullmatch(text):
+        raise NoNumber(f"{_shown(text)} is no number of Prometheus'")
+    if math.isinf(value) and not text.endswith("Inf"):
+        raise NoNumber(f"{_shown(text)} is more than a number can be")
+    return value
+
+
+def time_of(moment: object) -> float:
+    """Read a time as Prometheus writes it: seconds since 1970, a plain number.
+
+    Raises:
+        NoNumber: it is not one, or beyond all calendars.
+    """
+    is_number = isinstance(moment, int | float) and not isinstance(moment, bool)
+    if not is_number or not 0 <= moment <= _LAST_SECOND:  # type: ignore[operator]
+        raise NoNumber(f"{_shown(moment)} is no time of Prometheus'")
+    return float(moment)  # type: ignore[arg-type]
+
+
+def labels_of(metric: object) -> Mapping[str, str]:
+    """Read the labels of a series: text, each of them.
+
+    Raises:
+        TypeError: they are something else.
+    """
+    if not isinstance(metric, dict):
+        raise TypeError(f"{_shown(metric)} are no labels")
+    for value in metric.values():
+        if not isinstance(value, str):
+            raise TypeError(f"{_shown(value)} is no label")
+    return metric
+
+
+def _shown(seen: object) -> str:
+    text = repr(seen) if not isinstance(seen, list | dict) else type(seen).__name__
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def _name(labels: Mapping[str, str]) -> str:

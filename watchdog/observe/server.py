@@ -200,6 +200,9 @@ class Server:
             envelope = json.loads(body)
         except ValueError:
             envelope = None
+        except RecursionError as error:
+            words = f"{where}, nested too deep to be read"
+            raise NotSeen(Cause.NONSENSE, words) from error
         if response.status_code != 200:
             raise _refusal(where, response, envelope, body)
         if not isinstance(envelope, dict):
