@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from watchdog.facts.pair import is_named
 from watchdog.facts.problem import Fault, Problem, Refused
+from watchdog.facts.reference import parse
 from watchdog.facts.trigger import (
     Action,
     Baseline,
@@ -59,12 +60,8 @@ _MANIFEST_END = ".manifest.json"
 _VERSION_HERE = "{version}"
 _GIT_SHA = re.compile(r"-[0-9a-f]{7,40}$")
 
-# Source: the grammar of image references, github.com/distribution/reference.
+# A release is named as its image's tag is; see facts/reference.
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
-_IMAGE = re.compile(
-    r"[a-z0-9][a-zA-Z0-9._-]*(?::[0-9]+(?=/))?(?:/[a-z0-9][a-z0-9._-]*)*"
-    rf"(?::(?P<tag>{_TAG}))?(?:@sha256:[0-9a-f]{{64}})?"
-)
 
 # Source: Prometheus, "Querying basics", instant vector selectors.
 _QUOTED = r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`"""
@@ -458,21 +455,21 @@ def _faults_of_release(filled: Filled[_File], stem: str) -> Iterator[Fault]:
                 "name the file after its release",
             )
     if filled.is_right("image"):
-        found = _IMAGE.fullmatch(file.image) if file.image else None
+        found = parse(file.image) if file.image else None
         if file.image is None:
             yield Fault("image", "is missing", "write `image: …:<release>`")
         elif not found:
             yield Fault(
                 "image", f"{seen(file.image)} is not name:tag, or with @sha256:…"
             )
-        elif found["tag"] is None:
+        elif not found.tag:
             yield Fault(
                 "image", f"{seen(file.image)} has no tag", f"end it in `:{stem}`"
             )
-        elif found["tag"] != (file.release or stem):
+        elif found.tag != (file.release or stem):
             yield Fault(
                 "image",
-                f"the tag is {seen(found['tag'])}, the release"
+                f"the tag is {seen(found.tag)}, the release"
                 f" {seen(file.release or stem)}",
                 "one file is about one image",
             )

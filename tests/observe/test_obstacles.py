@@ -9,7 +9,9 @@ OTHER = "2" * 64
 NUMBER = "com.docker.compose.container-number"
 
 
-def a_container(name="dms-dms-1", service="dms", id_=DMS, labels=None, **host):
+def a_container(
+    name="dms-dms-1", service="dms", id_=DMS, labels=None, image="x:v1", **host
+):
     own = {
         "com.docker.compose.service": service,
         "com.docker.compose.oneoff": "False",
@@ -17,7 +19,7 @@ def a_container(name="dms-dms-1", service="dms", id_=DMS, labels=None, **host):
     return {
         "Id": id_,
         "Name": f"/{name}",
-        "Config": {"Labels": own | (labels or {})},
+        "Config": {"Image": image, "Labels": own | (labels or {})},
         "HostConfig": {"NetworkMode": "dms_default"} | host,
     }
 
@@ -40,6 +42,30 @@ def test_a_container_that_is_removed_when_it_stops_has_no_way_back():
     assert said(a_container(AutoRemove=True)) == (
         "dms-dms-1 is removed by the engine when it stops: no way back (AutoRemove)",
     )
+
+
+@pytest.mark.parametrize(
+    ("image", "which"),
+    [
+        ("reg.local:5000/team/app", "has no tag"),
+        ("app", "has no tag"),
+        ("app:latest", "is tagged latest"),
+    ],
+)
+def test_an_image_that_no_version_names_is_no_release(image, which):
+    (words,) = said(a_container(image=image))
+
+    assert words == (
+        f"the image of service dms, {image}, {which}, so that which release it means "
+        "changes with time: write the version as its tag"
+    )
+
+
+@pytest.mark.parametrize(
+    "image", ["reg.local:5000/app:v1", f"app:latest@sha256:{'a' * 64}"]
+)
+def test_an_image_with_a_version_or_a_digest_is_one(image):
+    assert said(a_container(image=image)) == ()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ def it(tmp_path):
         text = f"FROM {IMAGE}:{version}\nLABEL of={repository}\n"
         docker("build", "-q", "-t", f"{repository}:{version}", "-", input=text)
         docker("push", "-q", f"{repository}:{version}")
+    made.repository = repository
     env = made.folder / ".env"
     env.write_text(env.read_text().replace(IMAGE, repository))
     yield made
@@ -45,6 +46,36 @@ def test_an_image_that_was_removed_is_pulled_by_digest_and_is_the_recorded_one(i
     assert it.inspect("dms")["Image"] == it.memory.record(target).pair.image
     assert "Running" in it.up()
     assert it.versions() == [OLD]
+
+
+def test_an_image_named_by_tag_and_digest_is_pulled_by_its_digest(it):
+    of = {}
+    file = it.folder / "compose.yaml"
+    for version in (OLD, BAD):
+        name = f"{it.repository}:{version}"
+        (digest,) = json.loads(docker("image", "inspect", name))[0]["RepoDigests"]
+        of[version] = digest.partition("@")[2]
+    text = file.read_text()
+    whole = next(li for li in text.splitlines() if li.strip().startswith("image:"))
+    file.write_text(text.replace(whole, f"{whole}@${{DMS_DIGEST:?}}"))
+
+    def deploy(version):
+        env = it.folder / ".env"
+        rest = [li for li in env.read_text().splitlines() if "DMS_DIGEST" not in li]
+        env.write_text("\n".join([*rest, f"DMS_DIGEST={of[version]}", ""]))
+        it.deploy(version)
+
+    deploy(OLD)
+    target = it.record()
+    deploy(BAD)
+    for name in (f"{it.repository}:{OLD}", f"{it.repository}@{of[OLD]}"):
+        docker("rmi", name, check=False)  # with the last tag its digests go too
+    assert it.to_look.image(it.memory.record(target).pair.image) is None
+
+    it.roll_back(target)
+
+    assert it.inspect("dms")["Image"] == it.memory.record(target).pair.image
+    assert it.memory.record(target).pair.version == OLD
 
 
 def test_a_tag_that_was_moved_means_the_recorded_image_again(it):

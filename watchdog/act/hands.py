@@ -12,6 +12,7 @@ from watchdog.engine import Engine
 from watchdog.facts.pair import HeldManifest, Pair, Record
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
 from watchdog.facts.problem import EngineRefused, Foreign, NotProven, Problem
+from watchdog.facts.reference import parse
 from watchdog.stack_folder import StackFolder
 
 _OP = "io.flexli.rollback.op"
@@ -261,18 +262,27 @@ class Hands:
         return f"{step.subject} is {seen[:19]}" if seen == step.to else ""
 
     def _hold_image(self, target: Record) -> None:
-        """Make the tag mean the recorded image again: from here, or by digest."""
-        repository, _, tag = target.image_ref.rpartition(":")
+        """Make the name mean the recorded image again: from here, or by digest."""
+        named = parse(target.image_ref)
         meant = target.pair.image
-        if self._id_of(meant) != meant:
-            digests = [d for d in target.repo_digests if d.startswith(f"{repository}@")]
+        if named is None:
+            raise EngineRefused(
+                f"{target.image_ref} is no image's name",
+                "roll back by Compose: pin the version, and `docker compose up -d`",
+            )
+        # A name with a digest is found by the digest alone, and no tag can give it.
+        here = self._id_of(target.image_ref if named.digest else meant)
+        if here != meant:
+            digests = [d for d in target.repo_digests if named.names(d)]
+            if named.digest:
+                digests = [f"{named.name}@{named.digest}"]
             if not digests:
                 raise EngineRefused(
                     f"image {meant[:19]} of {target.pair.version} is not "
                     "here, and the record names no registry that has it",
                     "load it again, or vouch for another version",
                 )
-            self._engine.pull(repository, digests[0].partition("@")[2])
+            self._engine.pull(named.name, digests[0].partition("@")[2])
             if self._id_of(meant) != meant:
                 raise EngineRefused(
                     f"image {meant[:19]} of {target.pair.version} is not in this "
@@ -281,7 +291,8 @@ class Hands:
                     f"roll back by Compose: pin {target.pair.version}, and `docker "
                     "compose up -d`; pairs that start from now on are recorded anew",
                 )
-        self._engine.tag(meant, repository, tag)
+        if not named.digest:
+            self._engine.tag(meant, named.name, named.tag or "latest")
 
     def _id_of(self, ref: str) -> str:
         return str((self._engine.image(ref) or {}).get("Id", ""))

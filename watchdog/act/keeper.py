@@ -6,18 +6,17 @@ engine's newer image store spares the names that containers were made from, and 
 those.
 """
 
-import re
 from typing import Any
 
 from watchdog.engine import Engine
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import EngineRefused
+from watchdog.facts.reference import parse
 
 HOLDS = "io.flexli.watchdog.holds"
 PROJECT = "io.flexli.watchdog.project"
 _REPOSITORY = "rollback-watchdog-keep"
 _NEVER_STARTED = "/held-for-a-rollback/never-started"
-_TAGGED = re.compile(r"(?P<repository>[^@]+):(?P<tag>[\w][\w.-]{0,127})")
 
 
 class Keeper:
@@ -36,13 +35,14 @@ class Keeper:
         """
         image = self._engine.image(record.pair.image) or self._fetched(record)
         id_, keep = str(image["Id"]), self._name_of(record)
-        named = self._engine.image(keep)
-        if named is None or named["Id"] != id_:
+        kept = self._engine.image(keep)
+        if kept is None or kept["Id"] != id_:
             self._engine.tag(id_, *keep.split(":"))
         # What Compose knows it by; a tag that means something else by now stays.
-        known_as = _TAGGED.fullmatch(record.image_ref)
-        if known_as and self._engine.image(record.image_ref) is None:
-            self._engine.tag(id_, known_as["repository"], known_as["tag"])
+        known_as = parse(record.image_ref)
+        by_tag = known_as is not None and not known_as.digest
+        if known_as and by_tag and self._engine.image(record.image_ref) is None:
+            self._engine.tag(id_, known_as.name, known_as.tag or "latest")
         holder = f"{self._project}-holds-{record.pair.version}-{record.pair.short}"
         if not self._holders(record):
             self._engine.create(holder, self._body(record, image, keep), {})

@@ -7,6 +7,7 @@ from typing import Any
 from watchdog.command import Commands
 from watchdog.engine import Engine
 from watchdog.facts.problem import Problem
+from watchdog.observe.obstacles import nameless
 from watchdog.observe.running import Stack
 
 _PROJECT = "com.docker.compose.project"
@@ -44,7 +45,7 @@ class Composed(Stack):
         found = list(self._of_compose())
         for container in self._all():
             if _label(container, _SERVICE) in self._services:
-                found += self._of_one(container)
+                found += [*self._of_one(container), *nameless(container)]
         return tuple(dict.fromkeys(found))
 
     def joined(self, containers: tuple[str, ...]) -> tuple[str, ...]:

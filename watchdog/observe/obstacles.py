@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from watchdog.decide.alike import number_of
+from watchdog.facts.reference import parse
 
 _SERVICE = "com.docker.compose.service"
 _ONEOFF = "com.docker.compose.oneoff"
@@ -60,11 +61,29 @@ def _of_one(container: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name} is removed by the engine when it stops: no way back (AutoRemove)"
     if any(key.startswith(_SWARM) for key in container["Config"].get("Labels") or ()):
         yield f"{name} belongs to Swarm, which would replace whatever we start"
+    yield from nameless(container)
     left = _LEFT_OVER.fullmatch(name)
     if left:
         yield (
             f"{name} was left by a Compose that was killed while replacing {left[1]}: "
             "`docker compose up -d --force-recreate`"
+        )
+
+
+def nameless(container: Mapping[str, Any]) -> Iterator[str]:
+    """Say that *container*'s image is named by nothing that tells releases apart."""
+    ref, service = str(container["Config"]["Image"]), _label(container, _SERVICE)
+    named = parse(ref)
+    if named is None:
+        yield (
+            f"the image of service {service}, {ref}, is no name that a registry could "
+            "have: name it as `repository:version`"
+        )
+    elif named.tag in ("", "latest") and not named.digest:
+        which = "has no tag" if not named.tag else "is tagged latest"
+        yield (
+            f"the image of service {service}, {ref}, {which}, so that which release it "
+            "means changes with time: write the version as its tag"
         )
 
 

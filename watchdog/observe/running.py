@@ -20,6 +20,7 @@ from watchdog.facts.pair import (
 )
 from watchdog.facts.plan import Deployed, Plan
 from watchdog.facts.problem import Problem
+from watchdog.facts.reference import parse
 from watchdog.observe.lacks import lacks
 from watchdog.observe.made import mount_of, replica_of
 from watchdog.observe.obstacles import chosen_macs, compose_files, obstacles
@@ -362,9 +363,9 @@ def _service(container: Mapping[str, Any]) -> str:
 
 
 def _version_of(ref: str) -> str:
-    """Take the tag out of an image reference; its last path part when it has none."""
-    name = ref.partition("@")[0].rpartition("/")[2]
-    return name.partition(":")[2] or name
+    """Give the version that an image's name says; the name itself if it is none."""
+    named = parse(ref)
+    return named.version if named else ref
 
 
 def _began(container: Mapping[str, Any]) -> datetime:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from watchdog.engine import Engine
 from watchdog.facts.pair import HeldManifest, Pair, Record
 from watchdog.facts.problem import Problem
+from watchdog.facts.reference import parse
 from watchdog.facts.trigger import Release
 from watchdog.stack_folder import StackFolder
 
@@ -29,25 +30,25 @@ def found(
         Problem: a half is not here, or is not the release's.
         Unreachable: the engine does not answer.
     """
-    ref, _, digest = release.image.partition("@")
-    repository, _, version = ref.rpartition(":")
-    ours = like.image_ref.rpartition(":")[0]
-    if repository != ours:
+    named, ours = parse(release.image), parse(like.image_ref)
+    if named is None or ours is None or named.familiar != ours.familiar:
         raise Problem(
-            f"{release.version} is {ref} by its release file, and the stack runs "
-            f"images of {ours}",
+            f"{release.version} is {release.image} by its release file, and the stack "
+            f"runs images of {ours.name if ours else like.image_ref}",
             "name the image in the release file as the Compose file does",
         )
+    ref = f"{named.name}:{named.tag}"
     image = engine.image(ref)
     if image is None:
         raise Problem(
             f"the image {ref} is not here", f"`docker pull {ref}`, then again"
         )
     names = tuple(sorted(image.get("RepoDigests") or ()))
-    if digest and f"{repository}@{digest}" not in names:
+    here = {name.partition("@")[2] for name in names if named.names(name)}
+    if named.digest and named.digest not in here:
         raise Problem(
             f"the image {ref} is {', '.join(names) or str(image['Id'])[:19]} here, "
-            f"meant {digest[:19]}",
+            f"meant {named.digest[:19]}",
             f"`docker pull {release.image}`, and tag it {ref}",
         )
     blobs: dict[str, bytes] = {}
@@ -61,7 +62,7 @@ def found(
         digests = [hashlib.sha256(one).hexdigest() for one in (data, signature)]
         blobs |= dict(zip(digests, (data, signature), strict=True))
         held.append(HeldManifest(tenant, _place(like, tenant, kept), kept, *digests))
-    pair = Pair(version, str(image["Id"]), tuple((m.tenant, m.sha256) for m in held))
+    pair = Pair(named.tag, str(image["Id"]), tuple((m.tenant, m.sha256) for m in held))
     for one in held:
         sealed(pair, one, blobs[one.sha256], blobs[one.signature_sha256])
     return Record(pair, ref, names, (), tuple(held), like.compose_version), blobs

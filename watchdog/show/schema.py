@@ -12,7 +12,8 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from watchdog.release_file import _BOUNDS, _IMAGE, _SELECTOR, _TIMES, _File, _Rule
+from watchdog.facts.reference import REFERENCE
+from watchdog.release_file import _BOUNDS, _SELECTOR, _TIMES, _File, _Rule
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -204,7 +205,7 @@ def schema() -> dict[str, Any]:
         "minItems": 1,
         "items": {"$ref": "#/$defs/Trigger"},
     }
-    whole["properties"]["image"]["pattern"] = _pattern(_IMAGE.pattern)
+    whole["properties"]["image"]["pattern"] = _pattern(REFERENCE.pattern)
     whole["properties"]["dri"] |= {"minItems": 1, "uniqueItems": True}
     whole["properties"]["manifests"] |= {"minProperties": 1}
     whole["required"] = ["manifests", "dri", "triggers"]
