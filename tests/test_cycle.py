@@ -341,6 +341,24 @@ def test_a_manifest_that_changes_under_a_running_container_is_a_split_pair(world
     assert it.memory.standing.unclear is None
 
 
+def test_a_look_takes_in_what_was_deployed_while_nobody_watched(world):
+    it = world()
+    it.compose_up("v1.3.1")
+
+    assert it.watch().look(it.clock.now()) == ""
+    assert it.memory.standing.running.pair == a_pair("v1.3.1")
+    begun = len(it.memory.entries)
+    assert it.watch().look(it.clock.now()) == ""
+    assert since(it, begun) == []
+
+
+def test_a_look_says_that_what_runs_cannot_be_seen(world):
+    it = world()
+    it.docker.down = True
+
+    assert it.watch().look(it.clock.now()).startswith("cannot see what runs: ")
+
+
 def test_a_tenant_that_is_added_to_the_release_file_is_not_a_split_pair(folders):
     it = World(folders())
     it.releases["v1.2.0"] = a_release("v1.2.0", manifests={})

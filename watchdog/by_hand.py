@@ -263,7 +263,6 @@ def _carried_out(
         Problem: it was refused at the door; nothing was journaled.
     """
     with closing(Journal(settings.state, read_only=True)) as journal:
-        seen = journal.entries()
         reply = knock(settings.state, kind, order)
         clock = RealClock()
         if reply is None:
@@ -274,7 +273,7 @@ def _carried_out(
                 body = dict(reply.body)
                 typer.echo(json.dumps(body) if as_json else body["words"])
                 return
-            _follow(journal, story, seen[-1].seq if seen else 0, clock, quiet=as_json)
+            _follow(journal, story, journal.head, clock, quiet=as_json)
     if as_json:
         typer.echo(json.dumps({"ended": story.ended, "words": story.words}))
     raise typer.Exit(0 if story.is_fine else 1)
@@ -308,6 +307,12 @@ def _carried_out_alone(
     watch = _wired(settings, told.append)
     with closing(watch.journal):
         began = watch.clock.now()
+        unseen = watch.look(began)
+        if unseen:
+            raise Problem(
+                f"no watchdog runs, and {unseen}",
+                "what ran when it died says nothing of now: mend that, and order again",
+            )
         taken = _taken(watch.orders.take(kind, order, began))
         story = _story(taken, order, began)
         while not story.ended:

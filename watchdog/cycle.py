@@ -95,6 +95,17 @@ class Cycle:
         said = {name: verdict.words for name, verdict in found.verdicts.items()}
         return Turn(at, words, said, found.looked)
 
+    def look(self, at: datetime) -> str:
+        """Take in what runs, and decide nothing; say what keeps it from being seen.
+
+        For an order that no watch went before: what was seen last may be days old.
+        """
+        if self.memory.standing.rollback is not None:
+            return ""  # what it did so far is journaled, and looked at step by step
+        seen = self._observe(at)
+        lost = "engine" in self.memory.standing.lost
+        return seen if lost and isinstance(seen, str) else ""
+
     def _turn(self, at: datetime, found: _Found) -> str:
         """Do the turn; what it found on the way is left in *found*."""
         standing = self.memory.standing

@@ -94,6 +94,7 @@ class Watch:
     private: Starlette
     control: Starlette
     orders: Orders
+    look: Callable[[datetime], str]
     clock: RealClock
     telling: Telling
 
@@ -431,6 +432,7 @@ def wire(
         private=Starlette(routes=faces.private()),
         control=Starlette(routes=control.routes()),
         orders=orders,
+        look=cycle.look,
         clock=clock,
         telling=telling,
     )

@@ -33,7 +33,9 @@ from watchdog.facts.event import (
     QuestionClosed,
     RecoverySeen,
     RollbackEnded,
+    RollbackMended,
     RollbackRefused,
+    RollbackReopened,
     RollbackStarted,
     RollbackStuck,
     StepDone,
@@ -277,6 +279,36 @@ def test_what_a_rollback_left_running_is_its_doing_also_without_a_mark(how, vers
     assert not s.put_up_by(seen(version, AT + 2 * MINUTE))
     marked = replace(seen(others, AT), rolled_back_by="another")
     assert s.put_up_by(marked) == "another"
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_what_was_proved_is_what_runs_before_a_turn_sees_it(mended):
+    seen = (*HEALTHY_THEN_NEXT, verdict("breached"), breached(), begun())
+    s = stand(entries(*seen, ended("put-back" if mended else "proved")))
+    if mended:
+        assert s.running.pair == a_pair("v1.3.0")
+        reopened = RollbackReopened("op", "forgotten")
+        s = stand(entries(reopened, RollbackMended("op", "proved", "so")), s)
+
+    assert (s.running.pair, s.running.by) == (a_pair("v1.2.0"), "op")
+    assert s.running.record == PLAN.to_record
+    assert (s.verdicts, s.breached, s.unclear) == ({}, frozenset(), None)
+    assert not s.armed
+    assert s.running_pair.good
+    proved, before = s.pair_since, s.before_since
+
+    # Its real start is a little earlier; the pair before it is the bad one.
+    since = proved - SECOND
+    s = stand(entries(started("v1.2.0", by="op", since=since)), s)
+    assert (s.pair_since, s.before_since) == (since, before)
+    assert before == AT
+
+
+@pytest.mark.parametrize("how", ["put-back", "unchanged", "overtaken"])
+def test_what_was_not_proved_is_not_said_to_run(how):
+    s = stand(entries(*HEALTHY_THEN_NEXT, breached(), begun(), ended(how)))
+
+    assert s.running.pair == a_pair("v1.3.0")
 
 
 @pytest.mark.parametrize("how", ["unchanged", "overtaken"])

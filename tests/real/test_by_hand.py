@@ -114,6 +114,28 @@ def test_a_person_rolls_back_although_the_daemon_is_dead(two, layout):
     assert "Running" in said, said
 
 
+def test_an_order_without_a_daemon_goes_by_what_runs_now(stage):
+    """It died with v1.2.0 running; what was deployed since is what is rolled back."""
+    it = stage()
+    it.settings(bake_time="1h")
+    it.compose("up", "-d", "--no-build", "--wait", "dms")
+    it.process = it.watch()
+    it.until("observe.pair_started")
+    it.process.send_signal(signal.SIGKILL)
+    it.process.wait(20)
+    assert watchdog(it, "releases", "vouch", "v1.2.0", "--by", DRI).returncode == 0
+    it.deploy("v1.3.1")
+
+    done = watchdog(it, "rollback", "--to", "v1.2.0", *SAID)
+
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "ordered a rollback from v1.3.1 to v1.2.0" in done.stdout
+    assert versions(it) == [(v, v) for v in ("v1.2.0", "v1.3.1", "v1.2.0")]
+    status = json.loads(watchdog(it, "status", "--json").stdout)
+    assert status["running"]["version"] == "v1.2.0"
+    assert status["last_rollback"]["how"] == "proved"
+
+
 def test_a_hold_keeps_a_person_and_a_drill_from_it_until_it_is_lifted(two):
     it = two()
     watchdog(it, "releases", "vouch", "v1.2.0", "--by", DRI)

@@ -391,7 +391,8 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             return replace(s, rollback=anew)
         case RollbackMended(how=how, proof=proof) if s.last_rollback:
             last = replace(s.last_rollback, how=how, proof=proof)
-            return replace(s, rollback=None, past=s.rollback, last_rollback=last)
+            mended = _serving(s, at, last)
+            return replace(mended, rollback=None, past=s.rollback, last_rollback=last)
         case RecoverySeen(words=words) | RecoveryMissed(words=words) if s.incident:
             return replace(s, incident=replace(s.incident, ended=words))
         case IncidentClosed(latched=latched):
@@ -438,10 +439,13 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
     elif not event.by:
         known = replace(known, order=entry.seq, record=event.record)
     pair_since, before_since = s.pair_since, s.before_since
-    same = s.running is not None and (
-        s.running.containers == event.containers or s.running.pair.key == event.pair.key
+    running = s.running
+    same = running is not None and (
+        running.containers == event.containers or running.pair.key == event.pair.key
     )
-    if not same:
+    if same and running is not None and not running.containers:
+        pair_since = event.since  # named when it was proved; now its start is seen
+    elif not same:
         pair_since, before_since = event.since, s.pair_since
     seen = replace(
         s,
@@ -524,10 +528,37 @@ def _ended(s: Standing, at: datetime, event: RollbackEnded) -> Standing:
         )
     # One that put nothing up leaves running what the last one did.
     put_up = _left_by(s.rollback, event, at) or s.put_up
+    s = _serving(s, at, event)
     ended = replace(s, rollback=None, incident=incident, put_up=put_up)
     if event.what == "dry-drill":
         return ended
     return replace(ended, last_rollback=event, past=s.rollback)
+
+
+def _serving(s: Standing, at: datetime, ended: RollbackEnded) -> Standing:
+    """Name the target as what runs once it is proved, before a turn sees it.
+
+    Its containers are seen then; until then there are none, and nothing that was
+    said of the pair before it is said of it.
+    """
+    if s.rollback is None or ended.how != "proved":
+        return s
+    started = s.rollback.started
+    pair, record = started.to_pair, started.plan.to_record
+    if s.running is not None and s.running.pair.key == pair.key:
+        return s
+    return replace(
+        s,
+        running=PairStarted(pair, record, (), at, ended.op),
+        pair_since=at,
+        before_since=s.pair_since,
+        unclear=None,
+        unproven_since=at,
+        verdicts={},
+        breached=frozenset(),
+        armed=False,
+        unproven={},
+    )
 
 
 def _left_by(

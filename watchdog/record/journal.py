@@ -22,6 +22,7 @@ from pydantic import TypeAdapter
 from watchdog.facts.event import EVERY_EVENT, Entry, Event
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import Claimed, Held, JournalLost
+from watchdog.record import left
 from watchdog.roles import Turn
 
 _APPLICATION = 0x444D5357  # "DMSW"
@@ -65,6 +66,9 @@ _NAME = "journal.db"
 # Says that a journal was here, and how far it went: a missing file and a new one look
 # alike otherwise, and so do an old copy and the journal.
 _SENTINEL = "journal.id"
+# What was told of it lies beside it, and outlives an older copy of it.
+_TOLD = "outbox.db"
+_UPTO = "SELECT max(seq) FROM told"
 _REACHED = re.compile(r"[0-9]{18}\n")
 
 _CODECS: dict[str, TypeAdapter[Any]] = {
@@ -92,10 +96,14 @@ class Journal:
         except JournalLost:
             self._let_go()
             raise
-        self._head = self._last()
+        try:
+            self._head = self._last()
+        except sqlite3.Error as error:
+            self.close()
+            raise _not_opened(folder / _NAME, error) from error
         if not read_only:
             try:
-                self._hold_against_the_sentinel()
+                self._hold_against_what_is_beside()
             except JournalLost:
                 self.close()
                 raise
@@ -141,47 +149,63 @@ class Journal:
 
     def _open(self, *, read_only: bool) -> sqlite3.Connection:
         path, sentinel = self._folder / _NAME, self._folder / _SENTINEL
-        if sentinel.exists() and (not path.exists() or path.stat().st_size == 0):
+        self._must_be_there(path, read_only=read_only)
+        alien = left.whose(path)
+        if alien:
+            other = left.beside(path)
             raise JournalLost(
-                f"the journal {path} is gone, though there was one ({sentinel.name})",
-                "restore it from a backup; or remove the sentinel to begin anew, "
-                "knowing that all standing and every known-good pair is forgotten",
-            )
-        if read_only and not path.exists():
-            raise JournalLost(
-                f"there is no journal in {self._folder}",
-                "has the watchdog run with this `state` folder yet?",
+                f"{other} is not what a commit to {path.name} left there: {alien}",
+                f"if {path.name} was put back from a backup, move {other.name} aside; "
+                "otherwise put both back",
             )
         db: sqlite3.Connection | None = None
         try:
-            if not read_only:
-                # Its owner's alone: it holds how containers are made, with whatever
-                # their environment has.
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            # As a URI, since only that can open without making; it has its own quotes.
-            uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-            db = sqlite3.connect(
-                uri, uri=True, isolation_level=None, check_same_thread=False
-            )
-            db.execute("PRAGMA busy_timeout = 5000")
-            db.execute("PRAGMA trusted_schema = OFF")
-            if not read_only:
-                db.execute("PRAGMA journal_mode = DELETE")
-                db.execute("PRAGMA synchronous = EXTRA")
+            db = left.opened_to_read(path) if read_only else _to_write(path)
             self._check(db, read_only=read_only)
         except (sqlite3.Error, OSError, JournalLost) as error:
             if db is not None:
                 db.close()
             if isinstance(error, JournalLost):
                 raise
-            raise JournalLost(
-                f"the journal {path} cannot be opened: {error}",
-                "move it aside for inspection; never delete it",
-            ) from error
-        if not read_only and not sentinel.exists():
-            sentinel.touch()
-            _settle(self._folder)
+            raise _not_opened(path, error) from error
+        if not read_only:
+            new = not sentinel.exists()
+            os.close(os.open(sentinel, os.O_WRONLY | os.O_CREAT, 0o600))
+            for file in (path, sentinel):  # those of earlier builds: for all to read
+                file.chmod(0o600)
+            if new:
+                _settle(self._folder)
         return db
+
+    def _must_be_there(self, path: Path, *, read_only: bool) -> None:
+        """Refuse to begin anew where there was a journal, and to read where none is."""
+        there = path.exists() and path.stat().st_size > 0
+        known = {} if there else self._known_beside()
+        if known:
+            raise JournalLost(
+                f"the journal {path} is gone, though there was one "
+                f"({', '.join(known)})",
+                "restore it from a backup; or, to begin anew, move "
+                f"{' and '.join(known)} aside, knowing that all standing and every "
+                "known-good pair is forgotten",
+            )
+        if read_only and not path.exists():
+            raise JournalLost(
+                f"there is no journal in {self._folder}",
+                "has the watchdog run with this `state` folder yet?",
+            )
+
+    def _known_beside(self) -> dict[str, int]:
+        """Give the files that know of a journal here, and up to which event."""
+        sentinel, told = self._folder / _SENTINEL, self._folder / _TOLD
+        known: dict[str, int] = {}
+        if sentinel.exists():
+            text = sentinel.read_text("ascii", "replace")
+            known[_SENTINEL] = int(text) if _REACHED.fullmatch(text) else 0
+        if told.is_file():
+            upto = left.reached(told, _UPTO)
+            known |= {_TOLD: upto} if upto else {}
+        return known
 
     def _check(self, db: sqlite3.Connection, *, read_only: bool) -> None:
         (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -227,21 +251,22 @@ class Journal:
         ).fetchone()
         return (int(row[0]), str(row[1])) if row else (0, _GENESIS)
 
-    def _hold_against_the_sentinel(self) -> None:
+    def _hold_against_what_is_beside(self) -> None:
         """Refuse a journal that ends before the one that was here last.
 
         What was written to it was known to others: replayed, an answer of yesterday
         would be new to the copy of the day before.
         """
-        path = self._folder / _SENTINEL
-        text = path.read_text("ascii", "replace")
-        reached = int(text) if _REACHED.fullmatch(text) else 0
-        if reached > self._head[0]:
+        known = self._known_beside()
+        further = {name: upto for name, upto in known.items() if upto > self._head[0]}
+        if further:
+            name, upto = max(further.items(), key=lambda one: one[1])
             raise JournalLost(
-                f"the journal ends at event {self._head[0]}, and had {reached} when it "
-                "was last written: it is an older copy",
-                f"put the newest copy back; or remove {path}, knowing that all since "
-                "then is forgotten, and look at what runs",
+                f"the journal ends at event {self._head[0]}, and had {upto} when it "
+                f"was last written, as {name} says: it is an older copy",
+                "put the newest copy back; or move "
+                f"{' and '.join(further)} aside, knowing that all since then is "
+                "forgotten, and look at what runs",
             )
         self._reach()
 
@@ -398,6 +423,46 @@ class Journal:
             json.loads(verdicts),
             datetime.fromisoformat(looked) if looked else None,
         )
+
+
+def _to_write(path: Path) -> sqlite3.Connection:
+    # Its owner's alone: it holds how containers are made, with whatever their
+    # environment has.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    uri = f"{path.absolute().as_uri()}?mode=rwc"
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA busy_timeout = 5000")
+        db.execute("PRAGMA trusted_schema = OFF")
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("PRAGMA synchronous = EXTRA")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _not_opened(path: Path, error: Exception) -> JournalLost:
+    """Say why *path* could not be opened: whose it is, or what SQLite says."""
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as no:
+        return JournalLost(
+            f"the journal {path} cannot be read by user {os.getuid()}: {no.strerror}",
+            "run the command as the user that the watchdog runs as",
+        )
+    if isinstance(error, OSError):
+        return JournalLost(
+            f"the journal {path} was left in mid-commit where it may not be written, "
+            f"and no copy of it could be made to read: {error.strerror}",
+            "set TMPDIR to a folder with room for it, or run the command where the "
+            "state folder may be written",
+        )
+    return JournalLost(
+        f"the journal {path} cannot be opened: {error}",
+        "move it aside for inspection; never delete it",
+    )
 
 
 def _text(event: Event) -> str:

@@ -5,6 +5,7 @@ Lost, it begins at the journal's end: nobody is told old news, and nothing that 
 decision depends on is in it.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from watchdog.facts.message import Backlog, Due, Message
+from watchdog.record import left
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS told (
@@ -67,19 +69,16 @@ class Outbox:
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         self._lock = threading.Lock()
         path = folder / _NAME
-        where = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-        if read_only and not path.is_file():
-            where = "file::memory:"
+        there = path.is_file()
         try:
-            self._db = sqlite3.connect(
-                where, uri=True, isolation_level=None, check_same_thread=False
-            )
-            self._db.execute("PRAGMA busy_timeout = 5000")
-            if not read_only or not path.is_file():
-                self._db.execute("PRAGMA journal_mode = DELETE")
-                self._db.execute("PRAGMA synchronous = EXTRA")
-                for statement in _SCHEMA:
-                    self._db.execute(statement)
+            alien = left.whose(path) if there else ""
+            if alien:
+                other = left.beside(path).name
+                raise OSError(f"the outbox cannot be used: {other} is not its: {alien}")
+            if read_only and there:
+                self._db = left.opened_to_read(path)
+            else:
+                self._db = _to_write(None if read_only else path)
         except sqlite3.Error as error:
             raise OSError(f"the outbox cannot be used: {error}") from error
 
@@ -174,6 +173,29 @@ class Outbox:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+
+
+def _to_write(path: Path | None) -> sqlite3.Connection:
+    """Open *path*, its owner's alone; or none, where there is nothing to read yet."""
+    where: Path | str = ":memory:"
+    if path is not None:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            os.fchmod(handle, 0o600)  # those of earlier builds are for all to read
+        finally:
+            os.close(handle)
+        where = path
+    db = sqlite3.connect(where, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA busy_timeout = 5000")
+        db.execute("PRAGMA journal_mode = DELETE")
+        db.execute("PRAGMA synchronous = EXTRA")
+        for statement in _SCHEMA:
+            db.execute(statement)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
 
 
 def _stamp(at: datetime) -> str:
