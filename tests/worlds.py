@@ -403,6 +403,7 @@ class Docker:
                 "Names": [box["Name"]],
                 "Labels": box["Config"]["Labels"],
                 "Ports": self.ports.get(id_, []),
+                "ImageID": box["Image"],
             }
             for id_, box in self.boxes.items()
             if labels.items() <= box["Config"]["Labels"].items()
@@ -453,17 +454,20 @@ class Docker:
             id_ = sha(f"container {next(self._ids)}")
             config = {key: value for key, value in body.items() if key != "HostConfig"}
             host = {"RestartPolicy": {"Name": "no"}} | body["HostConfig"]
+            binds = host.get("Binds") or ()
             self.boxes[id_] = {
                 "Id": id_,
                 "Name": f"/{name}",
-                "Image": self.mistakes.get(body["Image"], self.tags[body["Image"]]),
+                "Image": self.mistakes.get(
+                    body["Image"], self.tags.get(body["Image"], body["Image"])
+                ),
                 "Created": self.clock.now().isoformat(),
                 "RestartCount": 0,
                 "Config": config,
                 "HostConfig": host,
                 "Mounts": [
                     {"Type": "bind", "Source": source, "Destination": inside}
-                    for source, inside in (b.split(":")[:2] for b in host["Binds"])
+                    for source, inside in (b.split(":")[:2] for b in binds)
                 ],
                 "NetworkSettings": {
                     # Like an engine before 1.44: the others by `connect`.
@@ -637,6 +641,7 @@ class World:
         self.roster = a_roster()
         self.short = []
         self.besides = tuple
+        self.whose = None
         self.lasting = 0.0  # most containers here don't die in silence
         self.checked = Checked
         self.restart = "unless-stopped"
@@ -775,6 +780,7 @@ class World:
             roster=Enrolled(self.roster, self.roster_faulty),
             rules=self.rules,
             secret=lambda: f"secret{next(self._secrets)}",
+            **({"whose": self.whose} if self.whose else {}),
         )
 
     def turn(self, after=5 * SECOND):

@@ -321,6 +321,9 @@ def _carried_out_alone(
             told.clear()
             if not story.ended:
                 watch.schedule.turn()
+                claimed = watch.memory.standing.claimed
+                if claimed:
+                    raise Problem(claimed.words, claimed.hint)
                 if not told:
                     watch.clock.pause(settings.poll.total_seconds())
     return story

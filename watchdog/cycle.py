@@ -17,6 +17,7 @@ from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
     Event,
     IncidentClosed,
+    OrderRefused,
     PairProvedGood,
     PairStarted,
     PairUnclear,
@@ -29,6 +30,7 @@ from watchdog.facts.event import (
     RollbackRefused,
     RollbackReopened,
     RollbackStarted,
+    StackClaimed,
 )
 from watchdog.facts.pair import NotKnown, Part, Running
 from watchdog.facts.plan import Wanted
@@ -65,9 +67,16 @@ class _Found:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
 
+def _ours(_: datetime) -> None:
+    """Say that no other watchdog has the stack."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """Everything a turn needs, handed over once by the wiring."""
+    """Everything a turn needs, handed over once by the wiring.
+
+    *whose* says which other watchdog has the stack; then nothing is done here.
+    """
 
     eyes: Eyes
     parts: Callable[[], tuple[Part, ...]]
@@ -82,6 +91,7 @@ class Cycle:
     roster: Enrolled
     rules: Rules
     secret: Callable[[], str]
+    whose: Callable[[datetime], StackClaimed | None] = _ours
 
     def turn(self, at: datetime) -> Turn:
         """Do one turn as of *at*; tell in a sentence what it came to.
@@ -108,6 +118,9 @@ class Cycle:
 
     def _turn(self, at: datetime, found: _Found) -> str:
         """Do the turn; what it found on the way is left in *found*."""
+        claimed = self.whose(at)
+        if claimed:
+            return self._stands_down(claimed, at)
         standing = self.memory.standing
         if standing.rollback is not None:
             return self.transaction.carry_out(standing.rollback)
@@ -143,6 +156,14 @@ class Cycle:
             return f"{seen.pair.version} was watched for its time; no longer armed"
         judging.note(release, verdicts, at)
         return self._decide(seen, release, verdicts, at)
+
+    def _stands_down(self, claimed: StackClaimed, at: datetime) -> str:
+        """Do nothing, whatever is under way or ordered: the stack is another's."""
+        order = self.memory.standing.order
+        if order is not None:
+            words = OrderRefused(order.given.order, claimed.words, claimed.hint)
+            self.memory.add(at, words)
+        return claimed.words
 
     def _ordering(self) -> Ordering:
         return Ordering(

@@ -305,10 +305,11 @@ class Stage:
 
     def _let_go(self) -> None:
         """Remove what held images for this stage, with the names of ours."""
-        ours = f"label=io.flexli.watchdog.project={self.project}"
-        listed = ["docker", "ps", "-aq", "--filter", ours]
-        for holder in _run(listed, check=False).split():
-            _run(["docker", "rm", holder], check=False)
+        for label in ("project", "claims"):
+            ours = f"label=io.flexli.watchdog.{label}={self.project}"
+            listed = ["docker", "ps", "-aq", "--filter", ours]
+            for holder in _run(listed, check=False).split():
+                _run(["docker", "rm", holder], check=False)
         keep = f"rollback-watchdog-keep:{self.project}.*"
         names = ["docker", "images", keep, "--format", "{{.Repository}}:{{.Tag}}"]
         for name in _run(names, check=False).split():

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
+from watchdog.act.claim import InWorkTree, OnEngine
 from watchdog.act.compose import ComposeHands
 from watchdog.act.git import GitHands
 from watchdog.act.hands import Hands
@@ -27,7 +28,7 @@ from watchdog.observe.compose import Composed
 from watchdog.observe.health import ask
 from watchdog.observe.running import Stack
 from watchdog.observe.work_tree import WorkTree
-from watchdog.roles import Clock, Executor, Plans
+from watchdog.roles import Claims, Clock, Executor, Plans
 from watchdog.settings import Settings
 from watchdog.verify.proof import Answer
 
@@ -255,10 +256,19 @@ def _compose_commands(settings: Settings) -> Commands:
     )
 
 
-def keeper_of(settings: Settings) -> Keeper:
+def keeper_of(settings: Settings, identity: str) -> Keeper:
     """Make what holds images; its own socket, for it works beside the turns."""
     engine = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
-    return Keeper(engine, settings.stack.project)
+    return Keeper(engine, settings.stack.project, identity)
+
+
+def claims_of(settings: Settings, identity: str) -> Claims:
+    """Make what holds the stack for the watchdog of *identity*; its own socket too."""
+    if settings.executor == "git":
+        git = Git(_git_commands(settings), settings.stack.directory)
+        return InWorkTree(git.own(), identity)
+    engine = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
+    return OnEngine(engine, settings.stack.project, identity)
 
 
 def smoke_of(

@@ -25,6 +25,10 @@ class Git:
         """Give the tag that HEAD is at; empty when it is at none."""
         return self._said("describe", "--tags", "--exact-match", "HEAD")
 
+    def own(self) -> Path:
+        """Give the folder that git keeps for itself in this work tree."""
+        return Path(self._said("rev-parse", "--absolute-git-dir"))
+
     def branch(self) -> str:
         """Give the branch that is checked out; empty when HEAD is detached."""
         return self._said("symbolic-ref", "--quiet", "--short", "HEAD")
@@ -52,7 +56,7 @@ class Git:
         if seconds.isdigit():
             return datetime.fromtimestamp(int(seconds), UTC)
         # Without a log of its own, HEAD is a file that is written at each move.
-        head = Path(self._said("rev-parse", "--absolute-git-dir")) / "HEAD"
+        head = self.own() / "HEAD"
         return datetime.fromtimestamp(int(head.stat().st_mtime), UTC)
 
     def check_out(self, commit: str, branch: str) -> None:

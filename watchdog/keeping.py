@@ -1,12 +1,13 @@
 """Holds the images of what must stay restorable, and lets released ones go."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from watchdog.decide.retention import retained
 from watchdog.decide.standing import KnownPair
 from watchdog.facts.event import ImageHeld, ImageLetGo, ImageLost
-from watchdog.facts.problem import JournalLost, Problem, Unreachable
+from watchdog.facts.problem import Foreign, JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.roles import Filed, Keeper, Remembers
 
@@ -15,13 +16,15 @@ from watchdog.roles import Filed, Keeper, Remembers
 class Keeping:
     """Looks at every retained pair, and journals what became otherwise.
 
-    It turns on its own beside the watch: pulling an image may take minutes.
+    It turns on its own beside the watch: pulling an image may take minutes. *ours*
+    raises a Problem unless this watchdog has the stack.
     """
 
     keeper: Keeper
     memory: Remembers
     releases: Filed
     rules: Rules
+    ours: Callable[[], None]
 
     def turn(self, at: datetime) -> None:
         """Hold what must be held; an engine that is away is for the watch to say."""
@@ -31,6 +34,7 @@ class Keeping:
             return
         release = self.releases.for_version(running.pair.version)
         try:
+            self.ours()
             kept = retained(standing, release, self.rules)
             for known in kept:
                 self._hold(known, at)
@@ -39,7 +43,7 @@ class Keeping:
             for key in standing.released:
                 if key in standing.images and key not in wanted:
                     self._let_go(standing.pairs[key], at)
-        except Unreachable:
+        except (Foreign, Unreachable):
             return
 
     def _hold(self, known: KnownPair, at: datetime) -> None:

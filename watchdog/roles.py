@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from watchdog.decide.standing import Standing
+from watchdog.facts.claim import Claim
 from watchdog.facts.event import Event
 from watchdog.facts.lack import Lack
 from watchdog.facts.message import Due, Message
@@ -127,6 +128,30 @@ class Keeper(Protocol):
 
     def let_go(self, record: Record) -> str:
         """Hold it no more; the image stays until somebody deletes it."""
+        ...
+
+
+class Claims(Protocol):
+    """Holds a stack for one watchdog, where all that could act on it must look."""
+
+    def look(self) -> Claim | None:
+        """See whose the stack is; None when nobody claims it."""
+        ...
+
+    def take(self) -> None:
+        """Claim it: of any number that do so at once, one does.
+
+        Raises:
+            EngineRefused: another was first, or nothing is there to be claimed.
+        """
+        ...
+
+    def renew(self, claim: Claim) -> Claim | None:
+        """Show that who made *claim* is still there; give it as it is from now on."""
+        ...
+
+    def clear(self, claim: Claim) -> None:
+        """Take that very claim away, whose maker is gone."""
         ...
 
 

@@ -24,7 +24,6 @@ from watchdog.facts.problem import JournalLost, Problem
 from watchdog.roles import Clock, Remembers, Turn
 
 _JOB = "turn"
-_BESIDE = "beside"
 # It warns of a turn that is still under way, in no format of ours; Pace says so.
 logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 _SECOND = timedelta(seconds=1)
@@ -181,10 +180,10 @@ class Schedule:
         self._scheduler = BackgroundScheduler(
             executors={
                 "default": ThreadPoolExecutor(1),
-                _BESIDE: ThreadPoolExecutor(1),
             },
             timezone=UTC,
         )
+        self._beside = 0
         self._scheduler.add_job(
             self.turn,
             Steady(seconds=poll.total_seconds(), timezone=UTC),
@@ -213,11 +212,15 @@ class Schedule:
             except Exception as error:  # noqa: BLE001 - as in a turn
                 self._crash(error)
 
+        # One waits for none of the others: a pull may take minutes.
+        self._beside += 1
+        name = f"beside-{self._beside}"
+        self._scheduler.add_executor(ThreadPoolExecutor(1), name)
         self._scheduler.add_job(
             do,
             Steady(seconds=every.total_seconds(), timezone=UTC),
-            id=_BESIDE,
-            executor=_BESIDE,
+            id=name,
+            executor=name,
             next_run_time=self._clock.now() + min(every, self._poll),
             coalesce=True,
             max_instances=1,

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -22,11 +23,12 @@ from watchdog.approve.resumption import Resumption
 from watchdog.approve.slack import Buttons
 from watchdog.approve.webhook import Webhook
 from watchdog.channels import Telling, button_secret, github_secrets, telling_of
+from watchdog.claiming import RENEWED_EVERY, Claiming, OnlyOurs, PlannedByOne
 from watchdog.cycle import Cycle
 from watchdog.decide.git import SERVICE
 from watchdog.decide.revoked import pauses_of
 from watchdog.engine import Engine
-from watchdog.executors import executor_of, keeper_of, there_of
+from watchdog.executors import claims_of, executor_of, keeper_of, there_of
 from watchdog.facts.event import (
     Entry,
     FarEndBack,
@@ -306,9 +308,10 @@ def wire(
         rollback=lambda: memory.standing.rollback,
         clock=clock,
     )
+    claiming = _claiming_of(settings, memory, clock, rules)
     transaction = Transaction(
         eyes=executor.eyes,
-        hands=executor.hands,
+        hands=OnlyOurs(executor.hands, claiming),
         ask_stack=lambda meant: ask_stack(stack.health, stack.version or "", meant),
         smoke=executor.smoke,
         tenants_of=lambda version: _tenants(releases, version),
@@ -333,7 +336,7 @@ def wire(
     cycle = Cycle(
         eyes=executor.eyes,
         parts=lambda: there.parts(lambda version: _tenants(releases, version)),
-        plans=Checked(executor.plans, executor.eyes),
+        plans=PlannedByOne(Checked(executor.plans, executor.eyes), claiming),
         metrics=metrics,
         arms=Arming(metrics, settings.prometheus.scrape_interval),
         transaction=transaction,
@@ -344,6 +347,7 @@ def wire(
         roster=roster,
         rules=rules,
         secret=lambda: secrets.token_urlsafe(18),
+        whose=claiming.turn,
     )
     schedule = Schedule(
         cycle,
@@ -353,9 +357,8 @@ def wire(
         lost=_leave,
         turned=lambda: telling.turned(memory.standing),
     )
-    if settings.executor != "git":  # there a commit stands where an image does
-        keeping = Keeping(keeper_of(settings), memory, releases, rules)
-        schedule.beside(keeping.turn, settings.readiness_every)
+    keeping = _keeping_of(settings, claiming, memory, releases, rules)
+    _beside(schedule, settings, claiming, keeping)
     memory.add(clock.now(), WatchStarted(version, settings.mode))
     faces = Faces(
         memory=memory,
@@ -436,6 +439,36 @@ def wire(
         clock=clock,
         telling=telling,
     )
+
+
+def _claiming_of(
+    settings: Settings, memory: Memory, clock: RealClock, rules: Rules
+) -> Claiming:
+    claims, guard = claims_of(settings, rules.identity), threading.RLock()
+    only = rules.observe_only
+    return Claiming(claims, memory, clock, rules.identity, guard, only_looks=only)
+
+
+def _beside(
+    schedule: Schedule, settings: Settings, claiming: Claiming, keeping: Keeping | None
+) -> None:
+    """Have done beside the turns what must neither wait for one nor delay it."""
+    schedule.beside(claiming.renew, RENEWED_EVERY)
+    if keeping:
+        schedule.beside(keeping.turn, settings.readiness_every)
+
+
+def _keeping_of(
+    settings: Settings,
+    claiming: Claiming,
+    memory: Memory,
+    releases: ReleaseFolder,
+    rules: Rules,
+) -> Keeping | None:
+    if settings.executor == "git":  # there a commit stands where an image does
+        return None
+    keeper = keeper_of(settings, rules.identity)
+    return Keeping(keeper, memory, releases, rules, claiming.check)
 
 
 def run(watch: Watch) -> None:

@@ -16,6 +16,7 @@ import docker
 import yaml
 
 from tests.crash.proxy import Cut, Proxy, short_socket
+from watchdog.act.claim import CLAIMS
 from watchdog.demo import IMAGE, Stage
 from watchdog.engine import Engine
 from watchdog.facts.event import (
@@ -229,7 +230,15 @@ class Ground:
     def case(self, **settings):
         """Begin a case: what runs is bad, the other version is known to be good."""
         self.cases += 1
+        self.free()
         return Case(self, self.folder / f"case-{self.cases}", settings)
+
+    def free(self):
+        """Take the claim away of a watchdog that is no more, and nobody waits for."""
+        for one in self.api.containers(
+            all=True, filters={"label": f"{CLAIMS}={self.project}"}
+        ):
+            self.api.remove_container(one["Id"], force=True)
 
     def again(self):
         """Set the stack up anew, after a case that left it as it must not be."""
@@ -275,6 +284,7 @@ class Ground:
     def strike(self):
         """Remove all of it."""
         self._end()
+        self.free()
         for one in self.listed():
             self.api.remove_container(one["Id"], force=True)
         self.compose("down", "--volumes", "--timeout=1", check=False)

@@ -58,7 +58,11 @@ class Kept(Rig):
         engine = Engine(self.url, timedelta(seconds=30), to_act=True)
         filed = Releases({v: a_release(v) for v in VERSIONS}, None)
         self.keeping = Keeping(
-            Keeper(engine, self.name), self.memory, filed, self.rules
+            Keeper(engine, self.name, "a1a1a1"),
+            self.memory,
+            filed,
+            self.rules,
+            lambda: None,
         )
 
     def started(self):

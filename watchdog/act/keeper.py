@@ -6,6 +6,7 @@ engine's newer image store spares the names that containers were made from, and 
 those.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from watchdog.engine import Engine
@@ -15,6 +16,7 @@ from watchdog.facts.reference import parse
 
 HOLDS = "io.flexli.watchdog.holds"
 PROJECT = "io.flexli.watchdog.project"
+BY = "io.flexli.watchdog.by"
 _REPOSITORY = "rollback-watchdog-keep"
 _NEVER_STARTED = "/held-for-a-rollback/never-started"
 
@@ -22,9 +24,11 @@ _NEVER_STARTED = "/held-for-a-rollback/never-started"
 class Keeper:
     """Holds images for one Compose project. It touches nothing but its own."""
 
-    def __init__(self, engine: Engine, project: str) -> None:
+    def __init__(self, engine: Engine, project: str, identity: str) -> None:
+        """*identity* is whose the containers are, among watchdogs on one engine."""
         self._engine = engine
         self._project = project
+        self._identity = identity
 
     def hold(self, record: Record) -> str:
         """See that the image of *record* is here and held; pull it if it is gone.
@@ -94,21 +98,32 @@ class Keeper:
         return f"{_REPOSITORY}:{self._project[:100]}.{record.pair.short}"
 
     def _body(self, record: Record, image: dict[str, Any], keep: str) -> dict[str, Any]:
-        config = image.get("Config") or {}
-        # An image that Compose built carries labels by which it finds containers.
-        blank = {key: "" for key in config.get("Labels") or () if "docker." in key}
-        return {
-            "Image": keep,
-            # Nothing that the image holds: started by mistake, it fails at once.
-            "Entrypoint": [_NEVER_STARTED],
-            "Labels": blank | {HOLDS: record.pair.short, PROJECT: self._project},
-            "HostConfig": {
-                "NetworkMode": "none",
-                "RestartPolicy": {"Name": "no"},
-                # Else the engine makes a volume for each that the image declares.
-                "Mounts": [
-                    {"Type": "tmpfs", "Target": place}
-                    for place in config.get("Volumes") or ()
-                ],
-            },
-        }
+        ours = {HOLDS: record.pair.short, PROJECT: self._project, BY: self._identity}
+        return never_started(image, keep, ours)
+
+
+def never_started(
+    image: Mapping[str, Any], ref: str, labels: Mapping[str, str]
+) -> dict[str, Any]:
+    """Give the body of a container of *image*, by its name *ref*, that only is there.
+
+    It is never started; by mistake it could not be, and Compose takes no notice.
+    """
+    config = image.get("Config") or {}
+    # An image that Compose built carries labels by which it finds containers.
+    blank = {key: "" for key in config.get("Labels") or () if "docker." in key}
+    return {
+        "Image": ref,
+        # Nothing that the image holds: started by mistake, it fails at once.
+        "Entrypoint": [_NEVER_STARTED],
+        "Labels": blank | dict(labels),
+        "HostConfig": {
+            "NetworkMode": "none",
+            "RestartPolicy": {"Name": "no"},
+            # Else the engine makes a volume for each that the image declares.
+            "Mounts": [
+                {"Type": "tmpfs", "Target": place}
+                for place in config.get("Volumes") or ()
+            ],
+        },
+    }

@@ -298,6 +298,8 @@ class Orders:
             if rollback is None or not rollback.stuck:
                 hint = "`watchdog repair` shows what there is"
                 raise Problem("no rollback is stuck", hint)
+            if standing.claimed:
+                raise Problem(standing.claimed.words, standing.claimed.hint)
             started = rollback.started
             if order.way == "back" and not started.plan.way_back:
                 raise Problem(f"a {started.what} has no way back", "choose --forward")

@@ -44,6 +44,8 @@ def target_of(
 
 def _nothing_in_the_way(s: Standing, order: OrderGiven, rules: Rules) -> None:
     dry, mends = order.what == "dry-drill", order.what == "repair"
+    if s.claimed:
+        raise Problem(s.claimed.words, s.claimed.hint)
     if s.rollback and s.rollback.stuck:
         raise Problem(
             f"a rollback is stuck: {s.rollback.stuck}",

@@ -32,6 +32,8 @@ def decide(
     breach still stands when a promised fix is due.
     """
     incident, running = s.incident, s.running_pair
+    if s.claimed:
+        return Hold(s.claimed.words)
     if incident is None or running is None:
         return Hold("watching: nothing is confirmed")
     if incident.ended or incident.rolled_back_at:
@@ -274,6 +276,8 @@ def promotion(
     ]
     if s.hold:
         reasons.append(s.hold.words)
+    if s.claimed:
+        reasons.append(s.claimed.words)
     running, known = s.running, s.running_pair
     now = running.pair.version if running else ""
     if now != version and not is_of(release, now):

@@ -51,6 +51,11 @@ def answer(
     version = "" if isinstance(target, str) else target.pair.version
     question = f"could roll back{f' to {version}' if version else ''} now"
     seen, since = s.readiness, s.readiness_since
+    if s.claimed:
+        lack = Lack(s.claimed.words, s.claimed.hint)
+        return Answer(
+            ready=False, target=version, words=f"{question}: no", lacks=(lack,)
+        )
     if seen is None or since is None or looked is None:
         return Answer(None, version, f"{question}: not known (nobody has looked yet)")
     age = at - looked

@@ -12,6 +12,7 @@ from watchdog.facts.event import (
     AnswerVoided,
     BlindTooLong,
     BreachConfirmed,
+    ClaimTaken,
     ClockStepped,
     Entry,
     FarEndBack,
@@ -46,6 +47,7 @@ from watchdog.facts.event import (
     RollbackReopened,
     RollbackStarted,
     RollbackStuck,
+    StackClaimed,
     StepDone,
     StepIntended,
     TriggerUnproven,
@@ -173,6 +175,7 @@ class Standing:
     *before_since*: containers made anew from the same pair are still its doing.
     *deployments* are those that GitHub asked about: all open ones, and the last others.
     *repairs* are the operations that mended a pair: what they put up was deployed.
+    *claimed* says which other watchdog has this stack; None while none is known.
     *revoked* is the list of revoked versions with the highest epoch that was seen.
     """
 
@@ -180,6 +183,7 @@ class Standing:
     pair_since: datetime | None = None
     before_since: datetime | None = None
     unclear: PairUnclear | None = None
+    claimed: StackClaimed | None = None
     readiness: ReadinessChanged | None = None
     readiness_since: datetime | None = None
     images: dict[str, ImageHeld | ImageLost] = field(default_factory=dict)
@@ -268,6 +272,11 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return _started(s, entry, event)
         case PairUnclear():
             return replace(s, unclear=event, unproven_since=at)
+        case StackClaimed():
+            # Nobody looks from here until it is over: the bake time starts over.
+            return replace(s, claimed=event, unproven_since=at)
+        case ClaimTaken():
+            return replace(s, claimed=None)
         case ReadinessChanged():
             return replace(s, readiness=event, readiness_since=at)
         case PairProvedGood(key=key) if key in s.pairs:

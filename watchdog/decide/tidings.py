@@ -6,6 +6,7 @@ from watchdog.facts.event import (
     Answered,
     AnswerVoided,
     BlindTooLong,
+    ClaimTaken,
     ClockStepped,
     DeploymentAnswered,
     DeploymentDelayed,
@@ -31,6 +32,7 @@ from watchdog.facts.event import (
     RollbackStarted,
     RollbackStuck,
     SignaturesFailing,
+    StackClaimed,
     TriggerUnproven,
     TurnCrashed,
     TurnsLate,
@@ -186,6 +188,11 @@ def _seen(event: object) -> Told | None:
         case ImageLost(version=version, words=words, hint=hint):
             title = f"the image of {version} is not held"
             return "image.lost", WARNING, title, f"{words}; {hint}"
+        case StackClaimed(words=words, hint=hint):
+            title = "ANOTHER WATCHDOG has this stack: nothing is done here"
+            return "watch.claimed", CRITICAL, title, f"{words}; {hint}"
+        case ClaimTaken(words=words, over=over) if over:
+            return "watch.claim_taken", WARNING, "this watchdog has the stack", words
         case ReleaseUnfiled(words=words):
             return "release.unfiled", WARNING, "no release file", words
         case FarEndLost(what=what, words=words) if what not in _TOLD_OTHERWISE:

@@ -159,6 +159,23 @@ class VersionsRevoked:
 
 
 @dataclass(frozen=True, slots=True)
+class StackClaimed:
+    """Another watchdog, *by*, claims this stack: nothing is done here any more."""
+
+    by: str
+    words: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTaken:
+    """The stack is claimed from here; *over* is whose claim was taken over, if any."""
+
+    words: str
+    over: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseUnfiled:
     """A version without a release file of its own runs."""
 
@@ -686,6 +703,8 @@ Event: TypeAlias = (
     | PairRecorded
     | PairQuarantined
     | VersionsRevoked
+    | StackClaimed
+    | ClaimTaken
     | ReleaseUnfiled
     | VerdictChanged
     | WouldHaveActed

@@ -232,6 +232,8 @@ def _needed(
     """Say what would have to be true for a rollback, what is missing first."""
     if not fresh:
         yield "somebody must watch: no full turn in the last 3 polls; `watchdog run`"
+    if s.claimed:
+        yield f"this watchdog must have the stack: {s.claimed.hint}"
     if s.rollback:
         if s.rollback.stuck:
             yield f"a person must act: {s.rollback.hint or s.rollback.stuck}"

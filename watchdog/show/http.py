@@ -122,8 +122,11 @@ class Faces:
         fresh = self._pulse().is_fresh
         # A faulty release file is said, but the last good ones still watch.
         away = [what for what in _NEEDED if what in standing.lost]
-        ready = fresh and not away and standing.running is not None
+        claimed = standing.claimed
+        ready = fresh and not away and standing.running is not None and not claimed
         body: dict[str, Any] = {"ready": ready, "unreachable": standing.lost}
+        if claimed:
+            body["words"] = claimed.words
         if not fresh:
             body["words"] = "no full turn in the last 3 polls"
         if standing.rollback:

@@ -34,6 +34,8 @@ def picture(
     fresh = turn is not None and abs(at - turn.at) <= 3 * poll
     could = answer(s, release, turn.looked if turn else None, rules, at)
     reasons = promotion(s, version, release, rules, at) if running else ()
+    if s.claimed and not running:
+        reasons = (s.claimed.words,)
     if running and fresh and could.ready is None:
         reasons = (*reasons, could.words)
     return {
@@ -50,6 +52,13 @@ def picture(
             "standing": _ledger_words(s),
         }
         if running
+        else None,
+        "claimed": {
+            "by": s.claimed.by,
+            "words": s.claimed.words,
+            "hint": s.claimed.hint,
+        }
+        if s.claimed
         else None,
         "unclear": s.unclear.words if s.unclear else "",
         "readiness": {
@@ -117,6 +126,8 @@ def words(whole: dict[str, Any]) -> str:
     """Say *whole* so that the first line answers, and the rest explains."""
     running, target = whole["running"], whole["target"]
     lines = [_first(whole)]
+    if whole["claimed"]:
+        lines += [whole["claimed"]["words"], f"hint: {whole['claimed']['hint']}"]
     if not whole["watching"]:
         last = whole["last_turn"]
         when = f"the last turn ended {last['at']}" if last else "it never turned"
@@ -161,6 +172,8 @@ def _readiness_lines(could: dict[str, Any]) -> list[str]:
 
 def _first(whole: dict[str, Any]) -> str:
     running = whole["running"]
+    if whole["claimed"]:
+        return f"{whole['name']}: NOT ACTING: another watchdog has this stack"
     if running is None:
         return f"{whole['name']}: nothing has been seen running yet"
     version = running["version"]
