@@ -78,7 +78,7 @@ def test_it_is_waited_for_and_each_change_is_told_once():
 @pytest.mark.parametrize(
     "odd",
     [
-        ALONE,
+        (503, {}),
         (500, {}),
         (301, OPEN[1]),
         (200, {}),
@@ -92,13 +92,18 @@ def test_it_is_waited_for_and_each_change_is_told_once():
 )
 def test_nothing_but_a_clear_yes_is_a_yes(odd):
     with a_watchdog(odd) as url:
-        assert wait(url).exit_code == 1
+        assert wait(url).exit_code == 5
+
+
+def test_a_watchdog_that_does_not_watch_is_no_yes():
+    with a_watchdog(ALONE) as url:
+        assert wait(url).exit_code == 6
 
 
 def test_a_watchdog_that_is_away_is_no_yes():
     done = wait("http://127.0.0.1:9")
 
-    assert done.exit_code == 1
+    assert done.exit_code == 5
     assert "did not answer" in done.output
 
 
@@ -114,7 +119,73 @@ def test_for_programs_it_is_json():
     with a_watchdog(PAUSED) as url:
         done = wait(url, "--json")
 
-    assert json.loads(done.output) == PAUSED[1]
+    assert json.loads(done.output) == PAUSED[1] | {"end": "paused"}
+
+
+def test_what_is_still_paused_when_the_time_is_over_is_said_apart():
+    with a_watchdog(PAUSED) as url:
+        done = wait(url, "--timeout", "300ms")
+
+    assert done.exit_code == 4
+    assert done.output.splitlines() == [
+        "v1.3.0 is paused: 9 of 40 failed",
+        "gave up after 300ms",
+    ]
+
+
+@pytest.mark.parametrize("over", ["rolled-back", "quarantined"])
+def test_what_was_rolled_back_or_quarantined_is_not_waited_for(over):
+    gone = (423, PAUSED[1] | {"over": over})
+    with a_watchdog(PAUSED, gone) as url:
+        done = wait(url, "--timeout", "10m")
+
+    assert done.exit_code == 3
+    words = over.replace("-", " ")
+    assert done.output.splitlines()[-1] == f"v1.3.0 is {words}: 9 of 40 failed"
+
+
+IMAGE = f"sha256:{'a' * 64}"
+OTHER = f"sha256:{'b' * 64}"
+NAMED = {"audience": "dms-prod", "images": {"dms": [IMAGE], "relay": [OTHER]}}
+
+
+@pytest.mark.parametrize("answer", [OPEN, PAUSED])
+def test_another_watchdogs_answer_is_refused_at_once(answer):
+    theirs = (answer[0], answer[1] | NAMED | {"audience": "dms-stage"})
+    with a_watchdog(theirs) as url:
+        done = wait(url, "--audience", "dms-prod", "--timeout", "10m")
+    assert done.exit_code == 7
+    assert "the answer is of dms-stage, meant dms-prod" in done.output
+
+    with a_watchdog(answer) as url:
+        done = wait(url, "--audience", "dms-prod", "--timeout", "10m")
+    assert done.exit_code == 7
+    assert "does not say whose it is" in done.output
+
+
+def test_another_build_of_the_same_version_is_refused():
+    mine = (200, OPEN[1] | NAMED)
+    wanted = f"sha256:{'c' * 64}"
+    with a_watchdog(mine) as url:
+        fine = wait(url, "--audience", "dms-prod", "--image", IMAGE)
+        both = wait(url, "--image", f"ghcr.io/flexli/dms@{IMAGE}", "--image", OTHER)
+        other = wait(url, "--image", IMAGE, "--image", wanted, "--timeout", "10m")
+    assert (fine.exit_code, both.exit_code, other.exit_code) == (0, 0, 8)
+    assert "another build was measured" in other.output
+
+    with a_watchdog(OPEN) as url:
+        done = wait(url, "--image", wanted)
+    assert done.exit_code == 8
+    assert "the answer names no image" in done.output
+
+
+def test_the_build_that_is_meant_may_still_be_on_its_way():
+    before = (423, PAUSED[1] | {"images": {"dms": [OTHER]}})
+    after = (200, OPEN[1] | NAMED)
+    with a_watchdog(before, after) as url:
+        done = wait(url, "--image", IMAGE, "--timeout", "30s")
+
+    assert done.exit_code == 0
 
 
 def test_a_timeout_without_a_unit_is_refused():

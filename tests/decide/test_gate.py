@@ -1,33 +1,332 @@
-"""The promotion gate: it is told when it opens and when it closes, once."""
+"""The promotion gate: what it says, and that each change of it is told once."""
 
+from dataclasses import replace
+
+import pytest
+
+from tests.decide.test_standing import begun, ended
 from tests.worlds import (
+    ASHA,
     AT,
     AWB,
     HEALTHY_THEN_NEXT,
     HTTP_5XX,
     MINUTE,
+    SECOND,
+    a_pair,
+    a_record,
     a_release,
+    a_trigger,
     breached,
     entries,
+    proved_good,
+    readiness,
     rules,
     started,
 )
-from watchdog.decide.gate import changed, digest_of, lasting
+from watchdog.decide.gate import changed, digest_of, gate, images, lasting
+from watchdog.decide.policy import baked
 from watchdog.decide.standing import stand
-from watchdog.facts.event import PromotionChanged, PromotionPaused, VerdictChanged
+from watchdog.facts.event import (
+    PairQuarantined,
+    PromotionChanged,
+    PromotionPaused,
+    PromotionResumed,
+    RollbackStarted,
+    TriggerUnproven,
+    VerdictChanged,
+    WatchStarted,
+)
+from watchdog.facts.verdict import Clear
 
 LATER = AT + 10 * MINUTE
 CLEAR = [VerdictChanged(t.name, "clear", "0") for t in (AWB, HTTP_5XX)]
 PAUSE = PromotionPaused("v1.3.0", "9 of 40 failed")
+READY = readiness()
+WINDOW = 2 * MINUTE
+RATIO = a_trigger(window=WINDOW, block=10 * SECOND)
+ONE = a_release(triggers=(RATIO,))
+NEW = (*HEALTHY_THEN_NEXT, READY)
 
 
-def told(*events, release=None):
-    s = stand(entries(*HEALTHY_THEN_NEXT, *events))
-    return changed(s, release or a_release(), rules(), LATER)
+def said(*events, version="v1.3.0", release=None, at=LATER, before=NEW, **chosen):
+    s = stand(entries(*before, *events))
+    return gate(s, version, release or ONE, rules(**chosen), looked=at, at=at)
+
+
+def seen(kind, words="words", trigger=RATIO.name, cause=""):
+    return VerdictChanged(trigger, kind, words, cause)
+
+
+# What it says of a candidate.
+
+
+def test_the_gate_of_a_candidate_opens_once_all_was_clear_over_whole_windows():
+    found = said(seen("clear"))
+
+    assert (found.state, found.reasons) == ("open", ())
+    assert found.words == "every trigger was clear over its whole window"
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "reason"),
+    [
+        (
+            "pending",
+            "suspected: 2 of 31 (6.45%) were bad; bound 2%",
+            "AwbRoutingFailures: suspected: 2 of 31 (6.45%) were bad; bound 2%",
+        ),
+        (
+            "blind",
+            "only 2 of 5 blocks measured",
+            (
+                "AwbRoutingFailures has not been measured on this release yet: "
+                "only 2 of 5 blocks measured"
+            ),
+        ),
+        ("breached", "139 of 1054", "AwbRoutingFailures: 139 of 1054"),
+    ],
+)
+def test_what_is_suspected_or_not_measured_keeps_it_closed(kind, words, reason):
+    assert said(seen(kind, words)).reasons == (reason,)
+
+
+def test_a_suspected_breach_never_opens_it_whatever_came_before_and_after():
+    """As it was seen: suspected, then blind, then breached; never open."""
+    story = [seen("pending", "suspected: 2 of 31"), seen("blind", "2 of 5 blocks")]
+
+    for upto in range(3):
+        assert said(*story[:upto]).state == "paused"
+
+
+def test_one_clear_does_not_leave_it_open_for_good():
+    assert said(seen("clear"), seen("pending", "suspected: 9 of 40")).reasons == (
+        "AwbRoutingFailures: suspected: 9 of 40",
+    )
+    assert said(seen("clear"), seen("blind", "stale", cause="stale")).reasons == (
+        "AwbRoutingFailures is blind since 03:00:05 UTC: stale",
+    )
+
+
+def test_a_clear_that_rests_on_less_than_the_window_does_not_open_it():
+    whole = AT + 30 * SECOND + WINDOW + 10 * SECOND
+
+    assert said(seen("clear"), at=whole - SECOND).reasons == (
+        (
+            "AwbRoutingFailures: clear, but its window of 120 s is measured whole on "
+            "this release only at 03:02:40 UTC"
+        ),
+    )
+    assert said(seen("clear"), at=whole).state == "open"
+
+
+def test_nothing_is_clear_over_a_window_in_which_it_was_suspected():
+    story = (seen("pending"), AT + 5 * MINUTE, seen("clear", "recovered"))
+
+    assert said(*story, at=AT + 7 * MINUTE - SECOND).state == "paused"
+    assert said(*story, at=AT + 7 * MINUTE).state == "open"
+
+
+def test_a_restart_of_the_watchdog_opens_nothing():
+    again = (seen("pending"), WatchStarted("v", "act"))
+
+    assert said(*again).state == "paused"
+    assert said(WatchStarted("v", "act")).reasons == (
+        "AwbRoutingFailures has not been measured on this release yet",
+    )
+
+
+def test_a_trigger_that_cannot_be_relied_on_keeps_it_closed():
+    unproven = TriggerUnproven("v1.3.0", AWB.name, "no such series")
+
+    assert said(seen("clear"), unproven).reasons == (f"{AWB.name}: no such series",)
+
+
+def test_no_pair_becomes_known_good_on_less_than_whole_windows():
+    s = stand(entries(started("v1.3.0"), seen("clear")))
+    clear = {RATIO.name: Clear("0 of 40")}
+    soon = rules(bake_time=SECOND)
+
+    early, whole = AT + 2 * MINUTE, AT + 3 * MINUTE
+    assert baked(s, ONE, soon, clear, early) == ""
+    assert baked(s, ONE, soon, clear, whole) != ""
+
+
+# What it says of a known-good pair, and after a person's word.
+
+
+def test_a_pair_that_is_known_good_stays_open_while_something_is_suspected():
+    good = (seen("clear"), proved_good("v1.3.0"))
+
+    assert said(*good, seen("pending")).state == "open"
+    assert said(*good, seen("pending")).words == "known good: v1.3.0 ran long enough"
+
+
+def test_a_known_good_pair_that_is_blind_too_long_is_closed_though_never_measured():
+    lost = (proved_good("v1.3.0"), AT + MINUTE, seen("blind", "idle", cause="stale"))
+
+    assert said(*lost, at=AT + 6 * MINUTE - SECOND).state == "open"
+    assert said(*lost, at=AT + 6 * MINUTE).reasons == (
+        "AwbRoutingFailures is blind since 03:01:00 UTC: idle",
+    )
+
+
+def test_a_known_good_pair_that_is_too_young_for_its_window_is_not_blind():
+    slow = a_release(triggers=(a_trigger(window=15 * MINUTE, block=MINUTE),))
+    young = seen("blind", "3 of 15 blocks", cause="too-few-samples")
+    good = (proved_good("v1.3.0"), young)
+
+    assert said(*good, release=slow).state == "open"
+    assert said(*good, release=slow, at=AT + 19 * MINUTE).state == "paused"
+
+
+def test_a_person_who_resumes_it_opens_it_until_it_is_paused_again():
+    resumed = (PAUSE, PromotionResumed("v1.3.0", ASHA, "known noise"))
+
+    found = said(*resumed, seen("pending"))
+    assert found.state == "open"
+    assert found.words.startswith(f"{ASHA} let it go onward at ")
+    assert said(*resumed, seen("pending"), PAUSE).state == "paused"
+    anew = (*resumed, started("v1.3.0", containers="anew"), seen("pending"))
+    assert said(*anew).state == "paused"
+
+
+# Nothing is green that was not asked.
+
+
+@pytest.mark.parametrize(
+    ("release", "why"),
+    [
+        (
+            a_release(triggers=()),
+            "its release file lists no trigger: nothing is asked of it",
+        ),
+        (
+            a_release(triggers=(a_trigger(observe_only=True),)),
+            "every trigger of its release only observes: nothing is asked of it",
+        ),
+        (
+            replace(ONE, watch_for=5 * MINUTE),
+            (
+                "no longer watched since 2026-03-11 03:05:00 UTC: watch_for of its "
+                "release is over"
+            ),
+        ),
+    ],
+)
+def test_nothing_is_clear_because_nothing_was_asked(release, why):
+    assert said(seen("clear"), release=release).reasons == (why,)
+    good = said(seen("clear"), proved_good("v1.3.0"), release=release)
+    assert good.state == "open"
+    assert good.words == f"known good: v1.3.0 ran long enough; {why}"
+
+
+def test_nothing_was_ever_seen_is_not_open():
+    s = stand([])
+
+    found = gate(s, "", None, rules(), looked=None, at=LATER)
+
+    assert (found.state, found.reasons) == (
+        "paused",
+        ("nothing has been seen running yet",),
+    )
+
+
+# Observing is not being blind to it.
+
+
+def test_a_breach_that_is_only_observed_keeps_it_closed():
+    watched = replace(RATIO, name="New", observe_only=True)
+    release = a_release(triggers=(RATIO, watched))
+    breach = (seen("clear"), seen("breached", "9 of 40 failed", "New"))
+    why = "observed only: v1.3.0 would be paused by New: 9 of 40 failed"
+
+    assert said(*breach, release=release).reasons == (why,)
+    assert said(*breach, proved_good("v1.3.0"), release=release).reasons == (why,)
+
+
+def test_a_watchdog_that_only_observes_does_not_say_open_in_a_breach():
+    found = said(seen("breached", "9 of 40 failed"), observe_only=True)
+
+    assert found.reasons[0] == (
+        "observed only: v1.3.0 would be paused by AwbRoutingFailures: 9 of 40 failed"
+    )
+
+
+def test_an_observed_breach_is_over_once_a_whole_window_was_not_bad():
+    over = (proved_good("v1.3.0"), seen("breached"), AT + 5 * MINUTE, seen("clear"))
+
+    early = said(*over, observe_only=True, at=AT + 6 * MINUTE)
+    assert early.reasons == (
+        (
+            "observed only: v1.3.0 would be paused by AwbRoutingFailures, which was "
+            "breached until 03:05:00 UTC"
+        ),
+    )
+    assert said(*over, observe_only=True, at=AT + 7 * MINUTE).state == "open"
+
+
+# What was rolled back.
+
+
+def by_hand(*, previous="v1.3.0", what="rollback"):
+    """Give what a rollback by hand of *previous* leaves in the journal."""
+    start = begun()
+    cause = f"rollback by hand, {ASHA}: scans look wrong"
+    start = replace(start, cause=cause, from_pair=a_pair(previous), what=what)
+    return start, replace(ended(), previous=previous, what=what)
+
+
+def test_a_release_that_was_rolled_back_is_over_whoever_did_it():
+    good = (seen("clear"), proved_good("v1.3.0"))
+    done = (*good, *by_hand(), started("v1.2.0", by="op"))
+
+    found = said(*done)
+
+    assert found.over == "rolled-back"
+    assert found.reasons == (
+        (
+            f"v1.3.0 was rolled back here: rollback by hand, {ASHA}: scans look wrong "
+            "(to v1.2.0, 2026-03-11 03:00:07 UTC)"
+        ),
+    )
+    anew = (*done, started("v1.3.0", containers="anew"), READY, seen("clear"))
+    assert (said(*anew).state, said(*anew).over) == ("open", "")
+
+
+def test_a_drill_takes_nothing_down_for_good():
+    good = (seen("clear"), proved_good("v1.3.0"))
+
+    assert said(*good, *by_hand(what="drill"), started("v1.2.0", by="op")).over == ""
+
+
+def test_a_quarantined_release_is_over_while_it_still_runs():
+    bad = PairQuarantined(a_pair("v1.3.0").key, "9 of 40")
+
+    assert said(PAUSE, bad).over == "quarantined"
+
+
+def test_both_pairs_are_closed_while_one_is_put_in_place_of_the_other():
+    start, _ = by_hand()
+
+    for version in ("v1.2.0", "v1.3.0"):
+        found = said(start, version=version, release=a_release(version))
+        assert found.reasons[0] == f"a rollback to v1.2.0 is under way: {start.cause}"
+    assert isinstance(start, RollbackStarted)
+
+
+# What is told.
+
+
+def told(*events, release=None, version="v1.3.0"):
+    s = stand(entries(*NEW, *events))
+    release = release or a_release()
+    return changed(s, version, release, rules(), looked=LATER, at=LATER)
 
 
 def test_a_gate_that_opens_is_told_once():
-    opened = PromotionChanged("v1.3.0", "open", ())
+    words = "every trigger was clear over its whole window"
+    opened = PromotionChanged("v1.3.0", "open", (), words=words)
 
     assert told(*CLEAR) == opened
     assert told(*CLEAR, opened) is None
@@ -35,23 +334,53 @@ def test_a_gate_that_opens_is_told_once():
 
 def test_a_gate_that_closes_is_told_once_with_its_reasons():
     opened = PromotionChanged("v1.3.0", "open", ())
-    closed = PromotionChanged("v1.3.0", "paused", ("9 of 40 failed",))
+    why = ("9 of 40 failed",)
+    closed = PromotionChanged("v1.3.0", "paused", why, words=why[0])
 
     assert told(*CLEAR, opened, PAUSE) == closed
     assert told(*CLEAR, opened, PAUSE, closed) is None
     assert told(*CLEAR, opened, PAUSE, closed, breached()) is None
 
 
+def test_that_a_new_release_is_not_measured_yet_is_what_is_expected():
+    assert told().expected
+    assert not told(PAUSE).expected
+    assert not told(PromotionChanged("v1.3.0", "open", ())).expected
+
+
 def test_the_gate_of_another_release_is_another_gate():
     opened = PromotionChanged("v1.3.0", "open", ())
+    s = stand(entries(*NEW, *CLEAR, opened, started("v1.3.1")))
 
-    found = told(*CLEAR, opened, started("v1.3.1"), release=a_release("v1.3.1"))
+    found = changed(s, "v1.3.1", a_release("v1.3.1"), rules(), looked=LATER, at=LATER)
 
     assert (found.release, found.state) == ("v1.3.1", "paused")
 
 
+def test_that_an_open_release_was_rolled_back_by_hand_is_told():
+    opened = PromotionChanged("v1.3.0", "open", ())
+    done = (opened, *by_hand(), started("v1.2.0", by="op"))
+
+    found = told(*CLEAR, *done)
+
+    assert (found.state, found.over) == ("paused", "rolled-back")
+    assert told(*CLEAR, *done, found) is None
+
+
 def test_nothing_is_told_before_anything_runs():
-    assert changed(stand([]), a_release(), rules(), LATER) is None
+    s = stand([])
+
+    assert changed(s, "", None, rules(), looked=LATER, at=LATER) is None
+
+
+def test_what_was_measured_is_named_by_id_and_by_digest():
+    record = a_record("v1.3.0", services=("dms", "relay"))
+    image = record.pair.image
+
+    assert images(record) == {"dms": (image,), "relay": (image,)}
+    assert images(None) == {}
+    pushed = replace(record, repo_digests=("ghcr.io/flexli/dms@sha256:aa",))
+    assert images(pushed)["dms"] == (image, "sha256:aa")
 
 
 def test_a_release_shares_the_pauses_of_its_builds_and_a_digest_names_them():

@@ -485,8 +485,9 @@ def test_a_pause_lasts_whatever_is_measured_later():
     assert paused(pause, *MEASURED) == ("bad",)
 
 
-def test_blindness_pauses_once_it_lasts():
-    lost = (*MEASURED, AT + MINUTE, verdict("blind", cause="stale"))
+def test_blindness_pauses_what_is_known_good_once_it_lasts():
+    good = (*MEASURED, proved_good("v1.3.0"))
+    lost = (*good, AT + MINUTE, verdict("blind", cause="stale"))
 
     assert paused(*lost, at=AT + 6 * MINUTE - SECOND) == ()
     assert paused(*lost, at=AT + 6 * MINUTE) == (
@@ -537,9 +538,9 @@ def test_a_build_of_a_release_is_paused_with_it():
 
 
 def test_a_trigger_that_only_observes_does_not_hold_promotion_up():
-    quiet = a_release(triggers=(a_trigger(observe_only=True),))
+    quiet = a_trigger("New", observe_only=True)
 
-    assert paused(release=quiet) == ()
+    assert paused(*MEASURED, release=a_release(triggers=(AWB, quiet))) == ()
 
 
 # Whatever happened.

@@ -128,7 +128,10 @@ def test_an_open_gate_is_an_approval_with_a_comment(desk, hub):
     assert body == {
         "environment_name": "site-2",
         "state": "approved",
-        "comment": "dms-test: v1.3.0 may go onward: nothing speaks against it",
+        "comment": (
+            "dms-test: v1.3.0 may go onward: every trigger was clear over its whole "
+            "window"
+        ),
     }
     assert desk.one.over == "approved"
 

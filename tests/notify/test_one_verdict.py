@@ -21,7 +21,7 @@ from tests.worlds import (
     readiness,
     started,
 )
-from watchdog.decide.gate import closed
+from watchdog.decide.gate import gate
 from watchdog.facts.event import HoldLifted, HoldPlaced
 from watchdog.gating import Gating
 from watchdog.notify.deployments import Deployments
@@ -68,8 +68,8 @@ class AtGitHub(RuleBasedStateMachine):
     def is_open(self):
         s = self.memory.standing
         here = s.running.pair.version == "v1.3.0"
-        why = closed(s, "v1.3.0", RELEASE, RULES, looked=self.at, at=self.at)
-        return self.fresh and here and why == ()
+        said = gate(s, "v1.3.0", RELEASE, RULES, looked=self.at, at=self.at)
+        return self.fresh and here and said.state == "open"
 
     @precondition(lambda self: self.jobs < 4)
     @rule()

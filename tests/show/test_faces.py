@@ -2,21 +2,24 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import httpx
 import pytest
 from starlette.applications import Starlette
 
 from tests import canary
-from tests.decide.test_standing import begun, ended, verdict
+from tests.decide.test_standing import PLAN, begun, ended, verdict
 from tests.worlds import (
     AT,
     AWB,
     HEALTHY_THEN_NEXT,
+    HOUR,
     HTTP_5XX,
     MINUTE,
     SECOND,
     Notebook,
+    a_record,
     a_release,
     asked,
     breached,
@@ -43,10 +46,11 @@ from watchdog.show.status import picture, words
 
 POLL = 5 * SECOND
 CLEAR = (verdict("clear"), verdict("clear", HTTP_5XX.name), readiness())
-TURN = Turn(AT, "watching v1.3.0", {AWB.name: "0 of 40 failed"}, looked=AT)
+DONE = AT + 10 * SECOND  # after every event of a test
+TURN = Turn(DONE, "watching v1.3.0", {AWB.name: "0 of 40 failed"}, looked=AT)
 
 
-def shown(*events, turn=TURN, at=AT, release=None, **chosen):
+def shown(*events, turn=TURN, at=DONE, release=None, **chosen):
     s = stand(entries(*events))
     release = release or a_release()
     return picture(s, release, rules(**chosen), turn, poll=POLL, at=at)
@@ -159,7 +163,7 @@ class Place:
             releases=Releases({v: a_release(v) for v in files}, default),
             rules=rules(),
             poll=POLL,
-            now=lambda: AT,
+            now=lambda: DONE,
             pulse=lambda: Pulse(1, 0.1, 0, fresh),
         )
         self.app = Starlette(routes=[*faces.public(), *faces.private()])
@@ -176,14 +180,19 @@ class Place:
         return reply
 
     def gate(self, version="v1.3.0"):
+        """Give the status and the body, without what every answer says alike."""
         reply = self.get(f"/v1/promotion/{version}")
-        return reply.status_code, reply.json()
+        body = reply.json()
+        if reply.status_code in (200, 423):
+            assert body.pop("audience") == "dms-test"
+            assert body.pop("words")
+        return reply.status_code, body
 
 
 def test_promotion_is_200_while_it_is_open():
     assert Place(*HEALTHY_THEN_NEXT, *CLEAR).gate() == (
         200,
-        {"release": "v1.3.0", "state": "open", "reasons": []},
+        {"release": "v1.3.0", "state": "open", "reasons": [], "over": "", "images": {}},
     )
 
 
@@ -197,7 +206,8 @@ def test_promotion_is_423_with_the_reasons_while_it_is_paused():
             "release": "v1.3.0",
             "state": "paused",
             "reasons": ["AwbRoutingFailures: 9 of 40"],
-            "audience": "dms-test",
+            "over": "",
+            "images": {},
             "pauses": {"v1.3.0": ["AwbRoutingFailures: 9 of 40"]},
             "pauses_digest": digest_of({"v1.3.0": ("AwbRoutingFailures: 9 of 40",)}),
         },
@@ -232,7 +242,8 @@ def test_a_version_without_a_file_is_paused_and_not_open():
             "release": "v1.4.0",
             "state": "paused",
             "reasons": [words_],
-            "audience": "dms-test",
+            "over": "",
+            "images": {},
             "pauses": {"v1.4.0": [words_]},
             "pauses_digest": digest_of({"v1.4.0": (words_,)}),
         },
@@ -290,3 +301,111 @@ def test_the_status_over_http_is_the_one_on_the_command_line():
 @pytest.mark.parametrize("path", ["/v1/promotion/v1.3.0", "/v1/status", "/readyz"])
 def test_faces_can_only_be_looked_at(method, path):
     assert Place(*HEALTHY_THEN_NEXT).get(path, method).status_code == 405
+
+
+# Every face says what the gate says.
+
+
+def test_status_says_paused_when_nothing_was_ever_seen():
+    whole = shown()
+
+    assert whole["promotion"]["state"] == "paused"
+    assert "promotion      paused" in lines()
+    assert "               - nothing has been seen running yet" in lines()
+
+
+def test_status_page_metrics_and_the_gate_say_the_same_of_what_is_suspected():
+    events = (*HEALTHY_THEN_NEXT, verdict("pending"), *CLEAR[1:])
+    place = Place(*events)
+    why = [f"{AWB.name}: words"]
+
+    assert place.gate()[0] == 423
+    assert place.gate()[1]["reasons"] == why
+    assert place.get("/v1/status").json()["promotion"]["reasons"] == why
+    paused = 'watchdog_promotion_paused{release="v1.3.0"} 1.0'
+    assert paused in place.get("/metrics").text
+    place.memory.add(AT, verdict("clear"))
+    assert 'watchdog_promotion_paused{release="v1.3.0"} 0.0' in (
+        place.get("/metrics").text
+    )
+
+
+def test_the_answer_names_whose_it_is_and_what_was_measured():
+    place = Place(started("v1.2.0"))
+    record = a_record("v1.3.0")
+    name = place.memory.keep(record, {})
+    runs = replace(started("v1.3.0"), record=name)
+    place.memory.add(AT, runs, *CLEAR)
+
+    body = place.get("/v1/promotion/v1.3.0").json()
+
+    assert body["audience"] == "dms-test"
+    assert body["images"] == {"dms": [record.pair.image]}
+
+
+def test_what_is_watched_no_longer_is_not_called_clear():
+    over = DONE + 25 * HOUR
+    turn = Turn(over, "no longer armed", {}, looked=over)
+    said = lines(*HEALTHY_THEN_NEXT, *CLEAR, turn=turn, at=over)
+    why = (
+        "no longer watched since 2026-03-12 03:00:00 UTC: watch_for of its release "
+        "is over"
+    )
+
+    assert said[0] == f"dms-test: v1.3.0 runs: {why}"
+    assert f"               - {why}" in said
+    assert not [line for line in said if line.startswith("trigger")]
+
+
+def test_the_words_of_a_verdict_are_those_of_its_kind():
+    """A turn that is under way changed it since the last one that is complete."""
+    later = verdict("breached")
+    before = Turn(AT, "watching", {AWB.name: "suspected: 1 poll of 2"}, looked=AT)
+
+    whole = shown(*HEALTHY_THEN_NEXT, *CLEAR, later, turn=before)
+
+    assert whole["triggers"][AWB.name]["verdict"] == "breached"
+    assert whole["triggers"][AWB.name]["words"] == "words"
+
+
+# In the middle of a rollback.
+
+
+def in_the_middle(*more, at=DONE, **how):
+    """Look at a rollback of which the journal's last word is at AT + 5 s."""
+    stale = Turn(AT - MINUTE, "watching", {}, looked=AT - MINUTE)
+    events = (*HEALTHY_THEN_NEXT, breached(), begun(), *more)
+    return shown(*events, turn=stale, at=at, **how)
+
+
+def test_an_orderly_rollback_is_not_called_not_watching():
+    whole = in_the_middle()
+    said = words(whole)
+
+    assert whole["watching"]
+    assert "NOT WATCHING" not in said
+    step = PLAN.steps[0]
+    assert f"at step 1 of 1, `{step.words}`, since 2026-03-11 03:00:04 UTC" in said
+    assert "could roll back to v1.2.0 now: no, a rollback is under way" in said
+
+
+def test_a_rollback_that_nobody_carries_on_does_not_look_orderly():
+    whole = in_the_middle(at=AT + 20 * MINUTE)
+    said = words(whole)
+
+    assert not whole["watching"]
+    assert "NOT WATCHING" in said
+    assert "no sign of it since 2026-03-11 03:00:04 UTC (1196 s ago)" in said
+
+
+def test_the_gate_stays_closed_and_ready_in_the_middle_of_a_rollback():
+    place = Place(*HEALTHY_THEN_NEXT, *CLEAR, begun(), fresh=False)
+
+    status, body = place.gate()
+    assert (status, body["reasons"][0]) == (
+        423,
+        "a rollback to v1.2.0 is under way: why",
+    )
+    assert place.get("/readyz").status_code == 200
+    words_ = place.get("/readyz").json()["words"]
+    assert words_.startswith("a rollback is under way: at step 1 of 1")

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from watchdog.decide.approval import weigh
+from watchdog.decide.measured import blind_too_long, not_clear, observed, too_soon
 from watchdog.decide.standing import Incident, KnownPair, Standing
 from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
 from watchdog.facts.event import BreachConfirmed
@@ -247,6 +248,9 @@ def baked(
     judged = [verdicts.get(t.name) for t in release.triggers if not t.observe_only]
     if not judged or not all(isinstance(verdict, Clear) for verdict in judged):
         return ""
+    asked = [t for t in release.triggers if not t.observe_only]
+    if any(t.name in s.unproven or too_soon(s, t, rules, at) for t in asked):
+        return ""  # a clear that rests on less than its whole window
     quiet = at - max(s.unproven_since, s.running.since)
     if quiet < rules.bake_time:
         return ""
@@ -262,9 +266,11 @@ def promotion(
     """Say why *version* may not go onward; nothing when it may.
 
     *release* is the file that is in force for it. A pause lasts until a person
-    resumes it. Not running here without ever having been proved good, not having
-    measured yet, not seeing what runs, being blind for longer than ``blind_for``, and
-    having no way back, pause for as long as they last.
+    resumes it. Not running here without ever having been proved good, having been
+    rolled back, not seeing what runs, having no way back, and an operation that is
+    under way, pause for as long as they last. A candidate waits until every trigger
+    was clear over its whole window; what is known good, or was resumed by a person,
+    until it is blind for longer than ``blind_for``.
     """
     if release is None:
         return (f"{version} has no release file: nothing is watched",)
@@ -278,36 +284,55 @@ def promotion(
         reasons.append(s.hold.words)
     if s.claimed:
         reasons.append(s.claimed.words)
+    reasons += _under_way(s, version, release)
     running, known = s.running, s.running_pair
     now = running.pair.version if running else ""
     if now != version and not is_of(release, now):
-        was_good = any(p.good for p in s.pairs.values() if p.pair.version == version)
-        if not was_good and not reasons:
-            reasons.append(f"{version} does not run here, and was never proved good")
-        return tuple(reasons)
+        return (*reasons, *_elsewhere(s, version, paused=bool(reasons)))
     if "engine" in s.lost:
         reasons.append(f"what runs cannot be seen: {s.lost['engine']}")
     if s.unclear:
         reasons.append(s.unclear.words)
-    if s.rollback and s.rollback.started.what == "drill":
-        reasons.append(f"a drill is under way: {s.rollback.started.cause}")
     reasons += _no_way_back(s)
-    for trigger in release.triggers:
-        seen = s.verdicts.get(trigger.name)
-        if trigger.observe_only:
-            continue
-        if trigger.name in s.unproven:
-            reasons.append(f"{trigger.name}: {s.unproven[trigger.name]}")
-        elif seen is None or not seen.measured:
-            if known and known.good:
-                continue  # measured when it was proved good
-            reasons.append(f"{trigger.name} has not been measured on this release yet")
-        elif seen.changed.kind == "blind" and at - seen.since >= rules.blind_for:
-            reasons.append(
-                f"{trigger.name} is blind since {seen.since:%H:%M:%S} UTC: "
-                f"{seen.changed.words}"
-            )
-    return tuple(reasons)
+    reasons += observed(s, release, rules, at)
+    if (known and known.good) or _resumed(s, release, now):
+        reasons += [
+            f"{t.name}: {s.unproven[t.name]}"
+            for t in release.triggers
+            if t.name in s.unproven and not t.observe_only
+        ]
+        reasons += blind_too_long(s, release, rules, at)
+    else:
+        reasons += not_clear(s, release, rules, at)
+    return tuple(dict.fromkeys(reasons))
+
+
+def _resumed(s: Standing, release: Release, version: str) -> bool:
+    return any(one == version or is_of(release, one) for one in s.resumed)
+
+
+def _under_way(s: Standing, version: str, release: Release) -> list[str]:
+    """Say what is being done to *version*, or with it, just now."""
+    if s.rollback is None:
+        return []
+    started = s.rollback.started
+    pairs = (started.from_pair.version, started.to_pair.version)
+    if not any(one == version or is_of(release, one) for one in pairs):
+        return []
+    if started.what in ("drill", "dry-drill"):
+        return [f"a drill is under way: {started.cause}"]
+    return [f"a {started.what} to {pairs[1]} is under way: {started.cause}"]
+
+
+def _elsewhere(s: Standing, version: str, *, paused: bool) -> list[str]:
+    """Say what speaks against a version that does not run here."""
+    known = [k for k in s.pairs.values() if k.pair.version == version]
+    last = max(known, key=lambda one: one.order, default=None)
+    if last is not None and last.taken_down:
+        return [f"{version} was {last.taken_down}"]
+    if any(k.good for k in known) or paused:
+        return []
+    return [f"{version} does not run here, and was never proved good"]
 
 
 def _no_way_back(s: Standing) -> list[str]:

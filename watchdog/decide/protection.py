@@ -13,7 +13,7 @@ from watchdog.decide.deployment import (
     WAITING,
     Deployment,
 )
-from watchdog.decide.gate import closed
+from watchdog.decide.gate import Gate, gate
 from watchdog.decide.policy import is_of
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import (
@@ -60,8 +60,8 @@ def weigh(
             f"no rule of github.deployments says which release {asked.ref} of "
             f"{asked.repository} is for {asked.environment}: nobody will answer"
         )
-    reasons = closed(s, version, release, rules, looked=looked, at=at)
-    state, words = _verdict(s, asked, version, release, reasons)
+    found = gate(s, version, release, rules, looked=looked, at=at)
+    state, words = _verdict(s, asked, version, release, found)
     if state != WAITING and rules.observe_only:
         return WAITING, f"mode is observe, nothing is answered; else {state}: {words}"
     return state, words
@@ -72,41 +72,40 @@ def _verdict(
     asked: DeploymentRequested,
     version: str,
     release: Release | None,
-    reasons: tuple[str, ...] | None,
+    found: Gate | None,
 ) -> tuple[str, str]:
-    if release is None or reasons is None:
+    if release is None or found is None:
         return WAITING, f"there is no release file for {version}"
-    gone = _gone(s, version, release)
-    if gone:
-        return REJECTED, gone
-    if reasons:
-        return WAITING, f"{version} may not go onward: {'; '.join(reasons)}"
+    running = s.running_pair
+    runs = running and is_of_version(running.pair.version, version, release)
+    if found.over and not runs:
+        return REJECTED, _gone(s, version, release)
+    if found.reasons:
+        return WAITING, f"{version} may not go onward: {'; '.join(found.reasons)}"
     other = _another_build(s, asked, version, release)
     if other:
         return WAITING, other
-    return APPROVED, f"{version} may go onward: nothing speaks against it"
+    return APPROVED, f"{version} may go onward: {found.words}"
 
 
 def _gone(s: Standing, version: str, release: Release) -> str:
-    """Say why it will not come to be good by waiting; nothing while it may."""
+    """Say why it will not come to be good by waiting."""
+    ours = [
+        k
+        for k in s.pairs.values()
+        if is_of_version(k.pair.version, version, release)
+        and (k.taken_down or k.quarantined)
+    ]
+    newest = max(ours, key=lambda known: known.order)
+    name = newest.pair.version
+    if newest.taken_down:
+        return f"{name} was {newest.taken_down}"
+    return f"{name} is quarantined: {newest.quarantined}"
 
-    def is_it(other: str) -> bool:
-        return other == version or is_of(release, other)
 
-    running, last = s.running_pair, s.last_rollback
-    if s.rollback or (running and is_it(running.pair.version)):
-        return ""
-    ours = last and is_it(last.previous) and last.what == "rollback"
-    if last and ours and last.how == "proved":
-        return f"{last.previous} was rolled back here: {last.root_cause}"
-    bad = [k for k in s.pairs.values() if k.quarantined and is_it(k.pair.version)]
-    if not bad:
-        return ""
-    newest = max(bad, key=lambda known: known.order)
-    good = any(k.good for k in s.pairs.values() if is_it(k.pair.version))
-    if good:
-        return ""
-    return f"{newest.pair.version} is quarantined: {newest.quarantined}"
+def is_of_version(other: str, version: str, release: Release) -> bool:
+    """Tell whether *other* is *version*, or a build of *release*."""
+    return other == version or is_of(release, other)
 
 
 def _another_build(

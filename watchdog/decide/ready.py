@@ -50,6 +50,10 @@ def answer(
     target = choose_target(s, release)
     version = "" if isinstance(target, str) else target.pair.version
     question = f"could roll back{f' to {version}' if version else ''} now"
+    if s.rollback is not None:
+        what = "drill" if s.rollback.started.what.endswith("drill") else "rollback"
+        how = "is stuck" if s.rollback.stuck else "is under way"
+        return Answer(None, version, f"{question}: no, a {what} {how}")
     seen, since = s.readiness, s.readiness_since
     if s.claimed:
         lack = Lack(s.claimed.words, s.claimed.hint)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from watchdog.decide.deployment import Deployment, followed
 from watchdog.decide.question import Question
@@ -49,6 +50,7 @@ from watchdog.facts.event import (
     RollbackStuck,
     StackClaimed,
     StepDone,
+    StepFailed,
     StepIntended,
     TriggerUnproven,
     VerdictChanged,
@@ -62,6 +64,17 @@ from watchdog.facts.pair import Pair, Running
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # What a time server corrects all day is no step.
 _SET_BACK = timedelta(seconds=2)
+_OVER = ("pending", "breached")
+_OF_A_ROLLBACK = (
+    RollbackStarted,
+    RollbackReopened,
+    StepIntended,
+    StepDone,
+    StepFailed,
+    WayChosen,
+    WentBack,
+    RollbackStuck,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +85,8 @@ class KnownPair:
 
     *good* and *quarantined* are sentences, empty when it is not; each has its
     *since*. *vouched_by* is whose word made it good, empty when it was measured.
+    *taken_down* says to what, by whom and why it was rolled back, until people deploy
+    it again.
     """
 
     pair: Pair
@@ -83,6 +98,7 @@ class KnownPair:
     good_since: datetime | None = None
     vouched_by: str = ""
     quarantined_since: datetime | None = None
+    taken_down: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +132,8 @@ class Rollback:
     *attempts* and *done* are by a step's words; *done* holds the evidence.
     *reopened* says why it is done again after it had ended.
     *again*: the way back is tried again, stuck *since* then and last tried *tried*.
+    *doing* is the step that was begun and not done yet; *last* is when anything of it
+    was journaled.
     """
 
     started: RollbackStarted
@@ -129,6 +147,8 @@ class Rollback:
     again: bool = False
     since: datetime | None = None
     tried: datetime | None = None
+    doing: str = ""
+    last: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +173,17 @@ class SeenVerdict:
     """A trigger's verdict since *since*; *measured* once it was not blind.
 
     Blindness has one beginning, however often its cause changes; *told* once ops
-    was told that it lasts.
+    was told that it lasts. *suspected_until* is when it was last over its bound,
+    confirmed or not, and *breached_until* when that was last confirmed.
     """
 
     changed: VerdictChanged
     since: datetime
     measured: bool
     told: bool = False
+    changed_at: datetime = _LONG_AGO
+    suspected_until: datetime | None = None
+    breached_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +198,8 @@ class Standing:
     *pair_since* is the first start of the running pair since another one ran, at
     *before_since*: containers made anew from the same pair are still its doing.
     *deployments* are those that GitHub asked about: all open ones, and the last others.
+    *resumed* says of a version who let it go onward, until it is paused or deployed
+    anew.
     *repairs* are the operations that mended a pair: what they put up was deployed.
     *claimed* says which other watchdog has this stack; None while none is known.
     *revoked* is the list of revoked versions with the highest epoch that was seen.
@@ -196,6 +222,7 @@ class Standing:
     incident: Incident | None = None
     breached: frozenset[str] = frozenset()
     paused: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    resumed: dict[str, str] = field(default_factory=dict)
     gates: dict[str, str] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
     rollback: Rollback | None = None
@@ -245,6 +272,9 @@ def stand(entries: Iterable[Entry], on: Standing | None = None) -> Standing:
     for entry in entries:
         standing = _after(standing, entry)
         standing = replace(standing, latest=max(standing.latest, entry.at))
+        if standing.rollback and isinstance(entry.event, _OF_A_ROLLBACK):
+            rollback = replace(standing.rollback, last=entry.at)
+            standing = replace(standing, rollback=rollback)
     return standing
 
 
@@ -284,12 +314,8 @@ def _after(s: Standing, entry: Entry) -> Standing:
         case PairQuarantined(key=key, words=words) if key in s.pairs:
             bad = _quarantined(s.pairs[key], words, at)
             return replace(s, pairs=s.pairs | {key: bad})
-        case VerdictChanged(trigger=trigger, kind=kind):
-            before = s.verdicts.get(trigger)
-            measured = kind != "blind" or (before is not None and before.measured)
-            seen = SeenVerdict(event, at, measured)
-            if kind == "blind" and before and before.changed.kind == "blind":
-                seen = replace(seen, since=before.since, told=before.told)
+        case VerdictChanged(trigger=trigger):
+            seen = _seen(s.verdicts.get(trigger), at, event)
             return replace(s, verdicts=s.verdicts | {trigger: seen}, unproven_since=at)
         case BlindTooLong(trigger=trigger) if trigger in s.verdicts:
             told = replace(s.verdicts[trigger], told=True)
@@ -302,12 +328,14 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return _breached(s, at, event)
         case PromotionPaused(release=release, words=words):
             reasons = dict.fromkeys((*s.paused.get(release, ()), words))
-            return replace(s, paused=s.paused | {release: tuple(reasons)})
+            paused = s.paused | {release: tuple(reasons)}
+            return replace(s, paused=paused, resumed=_without(s.resumed, release))
         case PromotionChanged(release=release, state=state):
             return replace(s, gates=s.gates | {release: state})
-        case PromotionResumed(release=release):
-            rest = {r: why for r, why in s.paused.items() if r != release}
-            return replace(s, paused=rest)
+        case PromotionResumed(release=release, by=by):
+            words = f"{by} let it go onward at {at:%Y-%m-%d %H:%M:%S} UTC"
+            paused = _without(s.paused, release)
+            return replace(s, paused=paused, resumed=s.resumed | {release: words})
         case HoldPlaced():
             return replace(s, hold=event)
         case HoldLifted():
@@ -373,15 +401,16 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             )
         case StepIntended(step=step, attempt=attempt) if s.rollback:
             attempts = s.rollback.attempts | {step.words: attempt}
-            rollback = replace(s.rollback, attempts=attempts, tried=at)
+            doing = step.words
+            rollback = replace(s.rollback, attempts=attempts, tried=at, doing=doing)
             return replace(s, rollback=rollback)
         case StepDone(step=step, evidence=evidence) if s.rollback:
             done = s.rollback.done | {step.words: evidence}
-            return replace(s, rollback=replace(s.rollback, done=done))
+            return replace(s, rollback=replace(s.rollback, done=done, doing=""))
         case WayChosen() if s.rollback:
             return replace(s, rollback=_let_go_on(s.rollback, event))
         case WentBack(words=words) if s.rollback:
-            return replace(s, rollback=replace(s.rollback, back=words))
+            return replace(s, rollback=replace(s.rollback, back=words, doing=""))
         case RollbackStuck(words=words, hint=hint, again=again) if s.rollback:
             rollback = replace(
                 s.rollback,
@@ -446,7 +475,7 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         known = KnownPair(event.pair, event.record, entry.seq, entry.at)
         known = _unless(s.revoked, known, entry.at)
     elif not event.by:
-        known = replace(known, order=entry.seq, record=event.record)
+        known = replace(known, order=entry.seq, record=event.record, taken_down="")
     pair_since, before_since = s.pair_since, s.before_since
     running = s.running
     same = running is not None and (
@@ -469,6 +498,7 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
     )
     if s.running is not None and s.running.containers == event.containers:
         return seen  # only the sight of it was lost: what was latched stays
+    seen = replace(seen, resumed=_without(s.resumed, event.pair.version))
     return replace(
         seen,
         verdicts={},
@@ -476,6 +506,25 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         armed=False,
         unproven={},
     )
+
+
+def _seen(before: SeenVerdict | None, at: datetime, now: VerdictChanged) -> SeenVerdict:
+    """Let a verdict follow the one *before*; what was suspected is remembered."""
+    is_blind = now.kind == "blind"
+    if before is None:
+        return SeenVerdict(now, at, measured=not is_blind, changed_at=at)
+    was = before.changed.kind
+    seen = SeenVerdict(
+        now,
+        at,
+        measured=before.measured or not is_blind,
+        changed_at=at,
+        suspected_until=at if was in _OVER else before.suspected_until,
+        breached_until=at if was == "breached" else before.breached_until,
+    )
+    if is_blind and was == "blind":
+        seen = replace(seen, since=before.since, told=before.told)
+    return seen
 
 
 def _good(known: KnownPair, at: datetime, event: PairProvedGood) -> KnownPair:
@@ -487,9 +536,17 @@ def _good(known: KnownPair, at: datetime, event: PairProvedGood) -> KnownPair:
         good_since=at,
         vouched_by=event.vouched_by,
         record=event.record or known.record,
+        taken_down="" if lifted else known.taken_down,
         quarantined="" if lifted else known.quarantined,
         quarantined_since=None if lifted else known.quarantined_since,
     )
+
+
+_T = TypeVar("_T")
+
+
+def _without(known: dict[str, _T], name: str) -> dict[str, _T]:
+    return {key: value for key, value in known.items() if key != name}
 
 
 def _quarantined(known: KnownPair, words: str, at: datetime) -> KnownPair:
@@ -537,7 +594,7 @@ def _ended(s: Standing, at: datetime, event: RollbackEnded) -> Standing:
         )
     # One that put nothing up leaves running what the last one did.
     put_up = _left_by(s.rollback, event, at) or s.put_up
-    s = _serving(s, at, event)
+    s = replace(_serving(s, at, event), pairs=_taken_down(s, event, at))
     ended = replace(s, rollback=None, incident=incident, put_up=put_up)
     if event.what == "dry-drill":
         return ended
@@ -568,6 +625,23 @@ def _serving(s: Standing, at: datetime, ended: RollbackEnded) -> Standing:
         armed=False,
         unproven={},
     )
+
+
+def _taken_down(
+    s: Standing, ended: RollbackEnded, at: datetime
+) -> dict[str, KnownPair]:
+    """Note on the pair that was rolled back to what, when, and whose doing it was."""
+    if s.rollback is None or (ended.how, ended.what) != ("proved", "rollback"):
+        return s.pairs
+    started = s.rollback.started
+    bad = s.pairs.get(started.from_pair.key)
+    if bad is None:
+        return s.pairs
+    words = (
+        f"rolled back here: {started.cause} (to {ended.target}, "
+        f"{at:%Y-%m-%d %H:%M:%S} UTC)"
+    )
+    return s.pairs | {bad.pair.key: replace(bad, taken_down=words)}
 
 
 def _left_by(

@@ -59,7 +59,11 @@ def message_of(entry: Entry, name: str) -> Message | None:
     if told is None:
         return None
     kind, severity, title, words = told
-    facts = _six_fields(event, entry.at) if isinstance(event, RollbackEnded) else ()
+    facts: tuple[tuple[str, str], ...] = ()
+    if isinstance(event, RollbackEnded):
+        facts = _six_fields(event, entry.at)
+    if isinstance(event, PromotionChanged):
+        facts = _gate_fields(event, name)
     return Message(
         entry.seq, entry.at, kind, severity, f"{name}: {title}", words, facts
     )
@@ -136,9 +140,9 @@ def _happened(event: object) -> Told | None:
             return "rollback.approval.voided", WARNING, title, words
         case QuestionClosed(how=how, words=words):
             return "rollback.approval.closed", INFO, f"the question is {how}", words
-        case PromotionChanged(release=release, state=state, reasons=reasons):
-            severity = INFO if state == "open" else WARNING
-            words = "; ".join(reasons) or "nothing speaks against it"
+        case PromotionChanged(release=release, state=state, reasons=reasons) as gate:
+            severity = INFO if state == "open" or gate.expected else WARNING
+            words = "; ".join(reasons) or gate.words or "nothing speaks against it"
             title = f"promotion of {release} is {state}"
             return "promotion.changed", severity, title, words
         case HoldPlaced(words=words):
@@ -222,6 +226,19 @@ def _six_fields(done: RollbackEnded, at: datetime) -> tuple[tuple[str, str], ...
         ("On-call owner", done.owner),
         ("People took", f"{done.waited:.0f} s"),
         ("The machine took", f"{(at - done.started).total_seconds():.1f} s"),
+    )
+
+
+def _gate_fields(said: PromotionChanged, name: str) -> tuple[tuple[str, str], ...]:
+    """Give what the gate's answer is about, as ``GET /v1/promotion`` does."""
+    over = (("over", said.over),) if said.over else ()
+    named = said.images.items()
+    return (
+        ("release", said.release),
+        ("state", said.state),
+        ("audience", name),
+        *over,
+        *((f"image of {service}", " ".join(ids)) for service, ids in named),
     )
 
 

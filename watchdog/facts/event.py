@@ -274,11 +274,21 @@ class PromotionResumed:
 
 @dataclass(frozen=True, slots=True)
 class PromotionChanged:
-    """The gate of what runs opened or closed: *state* is ``open`` or ``paused``."""
+    """The gate of what runs opened or closed: *state* is ``open`` or ``paused``.
+
+    *words* say what an open one rests on. *over* is ``rolled-back`` or
+    ``quarantined`` when waiting will not open it; *images* are what it speaks of, by
+    service: ids and digests. *expected* when it is closed only because the release is
+    new.
+    """
 
     release: str
     state: str
     reasons: tuple[str, ...]
+    over: str = ""
+    images: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    words: str = ""
+    expected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

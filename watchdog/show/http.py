@@ -8,11 +8,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from watchdog.decide.gate import closed, digest_of, lasting
+from watchdog.decide.gate import Gate, digest_of, gate, images, lasting, measured_pair
+from watchdog.decide.measured import unasked
 from watchdog.decide.ready import Answer, answer
 from watchdog.decide.retention import why_it_stays
+from watchdog.decide.under_way import under_way
 from watchdog.facts.message import Backlog
+from watchdog.facts.pair import Record
 from watchdog.facts.rules import Rules
+from watchdog.facts.trigger import Release
 from watchdog.roles import Filed, Remembers
 from watchdog.show.metrics import Pulse, Standings, page
 from watchdog.show.status import picture
@@ -47,6 +51,8 @@ class Faces:
             pulse,
             lambda: self._could().ready,
             untold,
+            gate=self._gate,
+            is_asked=self._is_asked,
         )
 
     def public(self) -> list[Route]:
@@ -69,33 +75,41 @@ class Faces:
         version = request.path_params["release"]
         release = self._releases.for_version(version)
         standing, turn = self._memory.standing, self._memory.last_turn()
-        reasons = closed(
-            standing,
-            version,
-            release,
-            self._rules,
-            looked=turn.looked if turn else None,
-            at=self._now(),
-        )
-        if release is None or reasons is None:
+        looked, at = turn.looked if turn else None, self._now()
+        found = gate(standing, version, release, self._rules, looked=looked, at=at)
+        if found is None:
             return _problem(404, "unknown", f"no release file for {version}")
-        if not self._pulse().is_fresh:
+        acting = under_way(standing, self._rules, at)
+        orderly = acting is not None and acting.is_orderly
+        if not (self._pulse().is_fresh or (found.reasons and orderly)):
             return _problem(503, "not_watching", "the last full turn is too old")
-        if reasons:
-            pauses = lasting(standing, version, release)
-            body: dict[str, Any] = {
-                "release": version,
-                "state": "paused",
-                "reasons": list(reasons),
+        body: dict[str, Any] = {
+            "release": version,
+            "state": found.state,
+            "reasons": list(found.reasons),
+            "words": found.words,
+            "over": found.over,
+            "audience": self._rules.name,
+            "images": {
+                service: list(names)
+                for service, names in images(self._measured(version, release)).items()
+            },
+        }
+        pauses = lasting(standing, version, release) if release else {}
+        if pauses:
+            body |= {
+                "pauses": {name: list(why) for name, why in pauses.items()},
+                "pauses_digest": digest_of(pauses),
             }
-            if pauses:
-                body |= {
-                    "audience": self._rules.name,
-                    "pauses": {name: list(why) for name, why in pauses.items()},
-                    "pauses_digest": digest_of(pauses),
-                }
-            return JSONResponse(body, 423)
-        return JSONResponse({"release": version, "state": "open", "reasons": []})
+        return JSONResponse(body, 423 if found.reasons else 200)
+
+    def _measured(self, version: str, release: Release | None) -> Record | None:
+        """Give the record of the pair that the gate speaks of, if it is kept."""
+        memory = self._memory
+        known = release and measured_pair(memory.standing, version, release)
+        if not known or memory.missing(known.record):
+            return None
+        return memory.record(known.record)
 
     async def _retention(self, request: Request) -> Response:
         version, standing = request.path_params["release"], self._memory.standing
@@ -123,14 +137,19 @@ class Faces:
         # A faulty release file is said, but the last good ones still watch.
         away = [what for what in _NEEDED if what in standing.lost]
         claimed = standing.claimed
-        ready = fresh and not away and standing.running is not None and not claimed
+        acting = under_way(standing, self._rules, self._now())
+        orderly = acting is not None and acting.is_orderly
+        seen = standing.running is not None
+        ready = (fresh or orderly) and not away and seen and not claimed
         body: dict[str, Any] = {"ready": ready, "unreachable": standing.lost}
         if claimed:
             body["words"] = claimed.words
         if not fresh:
             body["words"] = "no full turn in the last 3 polls"
-        if standing.rollback:
-            body["words"] = "a rollback is under way"
+        if acting:
+            body["words"] = f"a rollback is under way: {acting.words}"
+        elif standing.rollback:
+            body["words"] = f"a rollback is stuck: {standing.rollback.stuck}"
         return JSONResponse(body, 200 if ready else 503)
 
     def _could(self) -> Answer:
@@ -144,6 +163,21 @@ class Faces:
             self._rules,
             self._now(),
         )
+
+    def _gate(self) -> Gate | None:
+        standing, turn = self._memory.standing, self._memory.last_turn()
+        version = standing.running.pair.version if standing.running else ""
+        release = self._releases.for_version(version)
+        looked = turn.looked if turn else None
+        return gate(
+            standing, version, release, self._rules, looked=looked, at=self._now()
+        )
+
+    def _is_asked(self) -> bool:
+        standing = self._memory.standing
+        version = standing.running.pair.version if standing.running else ""
+        release = self._releases.for_version(version)
+        return release is not None and not unasked(standing, release, self._now())
 
     async def _metrics(self, _: Request) -> Response:
         text = page(self._standings)

@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from watchdog.decide.gate import Gate
 from watchdog.decide.standing import Standing
 from watchdog.facts.message import Backlog
 from watchdog.roles import Turn
@@ -39,12 +40,19 @@ class Standings(Collector):
         pulse: Callable[[], Pulse],
         ready: Callable[[], bool | None],
         untold: Callable[[], Iterable[Backlog] | None] = tuple,
+        *,
+        gate: Callable[[], Gate | None] = lambda: None,
+        is_asked: Callable[[], bool] = lambda: True,
     ) -> None:
         """*ready* says whether it could be rolled back now; None: not known.
 
+        *gate* is that of what runs, and *is_asked* tells whether its triggers are:
+        without, no verdict is one any more.
         *untold* gives what the channels have not taken; None: not known either.
         """
         self._ready = ready
+        self._gate = gate
+        self._is_asked = is_asked
         self._untold = untold
         self._standing = standing
         self._turn = turn
@@ -74,16 +82,24 @@ class Standings(Collector):
             "1 for the verdict that a trigger has now",
             labels=["trigger", "verdict"],
         )
+        asked = self._is_asked()
         for name, seen in s.verdicts.items():
             for verdict in VERDICTS:
-                is_it = seen.changed.kind == verdict
+                is_it = seen.changed.kind == verdict and asked
                 verdicts.add_metric([name, verdict], float(is_it))
         yield verdicts
         paused = GaugeMetricFamily(
-            "watchdog_promotion_paused", "1 for a paused release", labels=["release"]
+            "watchdog_promotion_paused",
+            "1 for a release whose gate is not open",
+            labels=["release"],
         )
-        for release in s.paused:
-            paused.add_metric([release], 1.0)
+        said = self._gate()
+        closed = dict.fromkeys(s.paused, 1.0)
+        if said is not None and said.release:
+            awake = pulse.is_fresh or s.rollback is not None
+            closed[said.release] = float(bool(said.reasons) or not awake)
+        for release, is_closed in closed.items():
+            paused.add_metric([release], is_closed)
         yield paused
         could = self._ready()
         if could is not None:

@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from watchdog.decide.policy import choose_target, promotion
+from watchdog.decide.gate import OPEN, Gate, gate
+from watchdog.decide.measured import unasked
+from watchdog.decide.policy import choose_target
 from watchdog.decide.ready import answer
-from watchdog.decide.standing import Standing
+from watchdog.decide.standing import SeenVerdict, Standing
+from watchdog.decide.under_way import under_way
 from watchdog.facts.message import Backlog
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
@@ -32,17 +35,19 @@ def picture(
     running = s.running
     version = running.pair.version if running else ""
     fresh = turn is not None and abs(at - turn.at) <= 3 * poll
-    could = answer(s, release, turn.looked if turn else None, rules, at)
-    reasons = promotion(s, version, release, rules, at) if running else ()
-    if s.claimed and not running:
-        reasons = (s.claimed.words,)
-    if running and fresh and could.ready is None:
-        reasons = (*reasons, could.words)
+    acting = under_way(s, rules, at)
+    orderly = acting is not None and acting.is_orderly
+    looked = turn.looked if turn else None
+    could = answer(s, release, looked, rules, at)
+    said = gate(s, version, release, rules, looked=looked, at=at)
+    idle = unasked(s, release, at) if running and release else ""
     return {
         "name": rules.name,
         "at": stamp(at),
         "mode": "observe" if rules.observe_only else "act",
-        "watching": fresh,
+        "watching": fresh or orderly,
+        "acting": acting.words if acting else "",
+        "not_asked": idle,
         "last_turn": {"at": stamp(turn.at), "words": turn.words} if turn else None,
         "running": {
             "version": version,
@@ -73,13 +78,12 @@ def picture(
         "unproven": s.unproven,
         "hold": s.hold.words if s.hold else "",
         "order": s.order.given.words if s.order else "",
-        "promotion": {"state": _gate(reasons, fresh=fresh), "reasons": list(reasons)},
+        "promotion": _promotion(said, awake=fresh or orderly),
         "triggers": {
             name: {
                 "verdict": seen.changed.kind,
                 "cause": seen.changed.cause,
-                # What was said when it changed, unless the last turn said more.
-                "words": (turn.verdicts if turn else {}).get(name, seen.changed.words),
+                "words": words_of(seen, name, turn),
                 "since": stamp(seen.since),
             }
             for name, seen in s.verdicts.items()
@@ -128,6 +132,8 @@ def words(whole: dict[str, Any]) -> str:
     lines = [_first(whole)]
     if whole["claimed"]:
         lines += [whole["claimed"]["words"], f"hint: {whole['claimed']['hint']}"]
+    if whole["acting"]:
+        lines.append(f"acting         {whole['acting']}")
     if not whole["watching"]:
         last = whole["last_turn"]
         when = f"the last turn ended {last['at']}" if last else "it never turned"
@@ -146,9 +152,11 @@ def words(whole: dict[str, Any]) -> str:
     gate = whole["promotion"]
     lines.append(f"promotion      {gate['state']}")
     lines += [f"               - {reason}" for reason in gate["reasons"]]
+    if gate["state"] == OPEN:
+        lines.append(f"               {gate['words']}")
     can = f"to {target['version']}: {target['words']}" if target["version"] else ""
     lines.append(f"target         {can or target['words']}")
-    for name, seen in whole["triggers"].items():
+    for name, seen in ({} if whole["not_asked"] else whole["triggers"]).items():
         cause = f" ({seen['cause']})" if seen["cause"] else ""
         lines.append(
             f"trigger        {name}: {seen['verdict']}{cause}: {seen['words']}"
@@ -190,13 +198,28 @@ def _first(whole: dict[str, Any]) -> str:
         if kind != "clear"
     ]
     state = "; ".join(others) or ("clear" if by_kind else "not judged yet")
+    if whole["not_asked"]:
+        return f"{whole['name']}: {version} runs: {whole['not_asked']}"
     return f"{whole['name']}: watching {version}: {state}"
 
 
-def _gate(reasons: tuple[str, ...], *, fresh: bool) -> str:
-    if reasons:
-        return "paused"
-    return "open" if fresh else "not known (nobody is watching)"
+def words_of(seen: SeenVerdict, name: str, turn: Turn | None) -> str:
+    """Give what was said when the verdict changed, unless a later turn said more.
+
+    A turn that is not over yet may have changed it since the last one that is.
+    """
+    if turn is not None and turn.at >= seen.changed_at:
+        return turn.verdicts.get(name, seen.changed.words)
+    return seen.changed.words
+
+
+def _promotion(said: Gate | None, *, awake: bool) -> dict[str, Any]:
+    reasons = list(said.reasons) if said else ["no release file, and it never ran here"]
+    state = said.state if said else "unknown"
+    if not awake:
+        state = "not known (nobody is watching)"
+    words = said.words if said else reasons[0]
+    return {"state": state, "reasons": reasons, "words": words}
 
 
 def _ledger_words(s: Standing) -> str:
