@@ -13,7 +13,7 @@ from watchdog import __version__
 from watchdog.by_hand import app as by_hand
 from watchdog.by_key import app as by_key
 from watchdog.channels import button_secret, channels_of, github_secrets, untold_of
-from watchdog.decide.standing import Standing, stand
+from watchdog.decide.standing import Standing
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
@@ -23,6 +23,7 @@ from watchdog.notation import Said, duration
 from watchdog.observe.history import Past, moment
 from watchdog.pipeline import app as pipeline
 from watchdog.record.journal import Journal
+from watchdog.record.memory import recalled
 from watchdog.release_file import load_release
 from watchdog.roles import Turn
 from watchdog.roster_file import load_roster
@@ -220,7 +221,7 @@ class _Looks(Protocol):
 def _looked(look: _Looks, config: Path) -> dict[str, Any]:
     settings = settings_at(config)
     with closing(Journal(settings.state, read_only=True)) as journal:
-        standing = stand(journal.entries())
+        standing = recalled(journal)
         turn = journal.last_turn()
     running = standing.running.pair.version if standing.running else ""
     return look(

@@ -12,11 +12,11 @@ from watchdog import __version__
 from watchdog.approve.answer import Reply
 from watchdog.approve.control import knock
 from watchdog.by_key import HOME, Agent, As, KeyFile, Url, Yes, resumed, signs_of
-from watchdog.decide.standing import Standing, stand
+from watchdog.decide.standing import Standing
 from watchdog.facts.event import Entry
 from watchdog.facts.problem import Held, Problem
 from watchdog.record.journal import Journal
-from watchdog.record.memory import Memory
+from watchdog.record.memory import Memory, recalled
 from watchdog.schedule import RealClock
 from watchdog.settings import Settings
 from watchdog.shell import HERE, AsJson, Config, settings_at
@@ -378,4 +378,4 @@ def _wired(settings: Settings, say: Callable[[Entry], None]) -> Watch:
 
 def _standing(settings: Settings) -> Standing:
     with closing(Journal(settings.state, read_only=True)) as journal:
-        return stand(journal.entries())
+        return recalled(journal)

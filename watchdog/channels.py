@@ -21,7 +21,7 @@ from watchdog.notify.deployments import Deployments
 from watchdog.notify.everywhere import Everywhere
 from watchdog.notify.heartbeat import Heartbeat
 from watchdog.notify.reply import Replies
-from watchdog.notify.sender import Sender
+from watchdog.notify.sender import MOST, Sender
 from watchdog.notify.slack import Slack
 from watchdog.notify.webhook import SignedWebhook
 from watchdog.record.journal import Journal
@@ -119,7 +119,7 @@ def telling_of(settings: Settings, journal: Journal, clock: Clock) -> Telling:
         channels,
         outbox,
         name=settings.name,
-        entries=journal.entries,
+        entries=lambda after: journal.entries(after, MOST),
         head=lambda: journal.head,
         now=clock.now,
     )

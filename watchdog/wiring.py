@@ -494,6 +494,7 @@ def run(watch: Watch) -> None:
         finally:
             watch.schedule.stop()
             watch.telling.stop()
+            watch.memory.rest()
             watch.journal.close()
 
 

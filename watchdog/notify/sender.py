@@ -12,6 +12,8 @@ from watchdog.roles import Tells
 
 _PAUSES = [timedelta(seconds=s) for s in (1, 5, 30, 120, 600)]
 _GIVE_UP = timedelta(hours=24)
+MOST = 1000
+"""Events that are taken in at once: one that was away for long is told in portions."""
 _LOOK = 5.0  # s; a wake-up comes with each event, this is for what was put off
 
 
@@ -33,7 +35,10 @@ class Sender:
         head: Callable[[], int],
         now: Callable[[], datetime],
     ) -> None:
-        """*entries* gives the journal's events after one, *head* the newest one."""
+        """*entries* gives the journal's next events after one, at most ``MOST``.
+
+        *head* gives the number of the newest one.
+        """
         self._channels = list(channels)
         self._outbox = outbox
         self._name = name
@@ -82,10 +87,13 @@ class Sender:
 
     def tell(self, channel: Channel) -> float:
         """Deliver what is due; give the seconds until there may be more to do."""
-        self._take_in(channel.name)
+        more = self._take_in(channel.name)
         while True:
             due = self._outbox.first(channel.name)
             now = self._now()
+            if due is None and more and not self._stopped.is_set():
+                more = self._take_in(channel.name)
+                continue
             if due is None or self._stopped.is_set():
                 return _LOOK
             if due.next_at > now:
@@ -105,11 +113,15 @@ class Sender:
                 continue
             self._outbox.sent(channel.name, seq, self._now())
 
-    def _take_in(self, channel: str) -> None:
-        """Read what happened since, and put what is to be told beside it."""
+    def _take_in(self, channel: str) -> bool:
+        """Read what happened since, and put what is to be told beside it.
+
+        Tells whether there may be more.
+        """
         told = self._outbox.told(channel) or 0
         fresh = self._entries(told)
         if fresh:
             found = [message_of(entry, self._name) for entry in fresh]
             messages = [message for message in found if message is not None]
             self._outbox.put(channel, fresh[-1].seq, messages, self._now())
+        return len(fresh) >= MOST

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from pydantic import TypeAdapter
 from watchdog.facts.event import EVERY_EVENT, Entry, Event
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import Claimed, Held, JournalLost
-from watchdog.record import left
+from watchdog.record import kept, left
 from watchdog.roles import Turn
 
 _APPLICATION = 0x444D5357  # "DMSW"
@@ -53,15 +54,18 @@ _SCHEMA = (
 _STEPS = {2: "ALTER TABLE turn ADD COLUMN looked TEXT"}
 _APPEND = """INSERT INTO event (seq, at, kind, body, claim, previous, hash)
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
-_READ = (
-    "SELECT seq, at, kind, body, previous, hash FROM event WHERE seq > ? ORDER BY seq"
-)
+# In portions: a reader lets no writer commit for as long as one question lasts.
+_READ = """SELECT seq, at, kind, body, previous, hash FROM event
+    WHERE seq > ? ORDER BY seq LIMIT ?"""
+_HASH = "SELECT hash FROM event WHERE seq = ?"
+_PORTION = 500
 _PUT = "INSERT OR IGNORE INTO blob (sha256, bytes) VALUES (?, ?)"
 _GET = "SELECT bytes FROM blob WHERE sha256 = ?"
 _MARK = """INSERT OR REPLACE INTO turn (only, at, words, verdicts, looked)
     VALUES (1, ?, ?, ?, ?)"""
 _TURN = "SELECT at, words, verdicts, looked FROM turn"
-_GENESIS = "0" * 64
+GENESIS = "0" * 64
+"""What stands where the first event names the hash of the one before."""
 _NAME = "journal.db"
 # Says that a journal was here, and how far it went: a missing file and a new one look
 # alike otherwise, and so do an old copy and the journal.
@@ -69,6 +73,7 @@ _SENTINEL = "journal.id"
 # What was told of it lies beside it, and outlives an older copy of it.
 _TOLD = "outbox.db"
 _UPTO = "SELECT max(seq) FROM told"
+_COMPARE = "compare with a backup and with the log, which holds every event"
 _REACHED = re.compile(r"[0-9]{18}\n")
 
 _CODECS: dict[str, TypeAdapter[Any]] = {
@@ -85,10 +90,10 @@ class Journal:
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
-        self._folder = folder
         self._lock = threading.RLock()
         self._failed = ""
         self._held = -1
+        self.folder, self.is_read_only = folder, read_only
         if not read_only:
             self._hold()
         try:
@@ -113,6 +118,11 @@ class Journal:
         """The number of the newest event; 0 before the first."""
         return self._head[0]
 
+    @property
+    def digest(self) -> str:
+        """The hash of the newest event, or what the first will name."""
+        return self._head[1]
+
     def close(self) -> None:
         """Let the file and the lock go."""
         self._db.close()
@@ -125,30 +135,30 @@ class Journal:
 
     def _hold(self) -> None:
         try:
-            above = (self._folder, *self._folder.parents)
+            above = (self.folder, *self.folder.parents)
             new = [folder for folder in above if not folder.exists()]
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             for folder in new:
                 _settle(folder.parent)
-            self._held = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+            self._held = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.access(self._folder, os.W_OK):
+            if not os.access(self.folder, os.W_OK):
                 raise PermissionError(0, f"user {os.getuid()} may not write there")
         except BlockingIOError as error:
             self._let_go()
             raise Held(
-                f"another watchdog holds the journal in {self._folder}",
+                f"another watchdog holds the journal in {self.folder}",
                 "one watchdog per engine: stop the other one",
             ) from error
         except OSError as error:
             self._let_go()
             raise JournalLost(
-                f"the state folder {self._folder} cannot be used: {error.strerror}",
+                f"the state folder {self.folder} cannot be used: {error.strerror}",
                 "`state` needs a folder that the watchdog's user may write",
             ) from error
 
     def _open(self, *, read_only: bool) -> sqlite3.Connection:
-        path, sentinel = self._folder / _NAME, self._folder / _SENTINEL
+        path, sentinel = self.folder / _NAME, self.folder / _SENTINEL
         self._must_be_there(path, read_only=read_only)
         alien = left.whose(path)
         if alien:
@@ -174,7 +184,7 @@ class Journal:
             for file in (path, sentinel):  # those of earlier builds: for all to read
                 file.chmod(0o600)
             if new:
-                _settle(self._folder)
+                _settle(self.folder)
         return db
 
     def _must_be_there(self, path: Path, *, read_only: bool) -> None:
@@ -191,13 +201,13 @@ class Journal:
             )
         if read_only and not path.exists():
             raise JournalLost(
-                f"there is no journal in {self._folder}",
+                f"there is no journal in {self.folder}",
                 "has the watchdog run with this `state` folder yet?",
             )
 
     def _known_beside(self) -> dict[str, int]:
         """Give the files that know of a journal here, and up to which event."""
-        sentinel, told = self._folder / _SENTINEL, self._folder / _TOLD
+        sentinel, told = self.folder / _SENTINEL, self.folder / _TOLD
         known: dict[str, int] = {}
         if sentinel.exists():
             text = sentinel.read_text("ascii", "replace")
@@ -205,7 +215,8 @@ class Journal:
         if told.is_file():
             upto = left.reached(told, _UPTO)
             known |= {_TOLD: upto} if upto else {}
-        return known
+        folded = kept.reached(self.folder)
+        return known | ({kept.NAME: folded} if folded else {})
 
     def _check(self, db: sqlite3.Connection, *, read_only: bool) -> None:
         (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -223,13 +234,11 @@ class Journal:
                 f"the journal has version {version}, meant {_VERSION}",
                 "a newer watchdog wrote it: run that one",
             )
-        if not read_only:
-            (sound,) = db.execute("PRAGMA quick_check").fetchone()
-            if sound != "ok":
-                raise JournalLost(
-                    f"the journal is damaged: {sound}",
-                    "move it aside for inspection, restore a backup; never delete it",
-                )
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+        length = (self.folder / _NAME).stat().st_size
+        if not read_only and pages * size > length:
+            raise _damaged(f"it has {length} bytes, and was {pages * size} long")
 
     def _bring_on(
         self, db: sqlite3.Connection, version: int, *, read_only: bool
@@ -245,11 +254,25 @@ class Journal:
         db.execute(f"PRAGMA user_version = {_VERSION}")
         db.execute("COMMIT")
 
+    def must_be_sound(self) -> None:
+        """Read every page, which takes as long as there is history.
+
+        Raises:
+            JournalLost: a page is damaged.
+        """
+        try:
+            with self._lock:
+                (sound,) = self._db.execute("PRAGMA quick_check").fetchone()
+        except sqlite3.Error as error:
+            raise _damaged(str(error)) from error
+        if sound != "ok":
+            raise _damaged(sound)
+
     def _last(self) -> tuple[int, str]:
         row = self._db.execute(
             "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1"
         ).fetchone()
-        return (int(row[0]), str(row[1])) if row else (0, _GENESIS)
+        return (int(row[0]), str(row[1])) if row else (0, GENESIS)
 
     def _hold_against_what_is_beside(self) -> None:
         """Refuse a journal that ends before the one that was here last.
@@ -277,7 +300,7 @@ class Journal:
         tells nothing, and never newer.
         """
         with suppress(OSError):
-            handle = os.open(self._folder / _SENTINEL, os.O_WRONLY)
+            handle = os.open(self.folder / _SENTINEL, os.O_WRONLY)
             try:
                 os.pwrite(handle, f"{self._head[0]:018}\n".encode(), 0)
             finally:
@@ -362,41 +385,78 @@ class Journal:
 
     # -- reading -----------------------------------------------------------------
 
-    def entries(self, after: int = 0) -> list[Entry]:
+    def entries(self, after: int = 0, most: int | None = None) -> list[Entry]:
+        """Read all events after *after*, in order, or the first *most* of them.
+
+        For what is known to be short; what may be all that ever was is a stream.
+
+        Raises:
+            JournalLost: as ``stream`` does.
+        """
+        return list(islice(self.stream(after), most))
+
+    def stream(self, after: int = 0, digest: str = "") -> Iterator[Entry]:
         """Read all events after *after*, in order, checking the chain's links.
+
+        Few are held at a time. *digest* is the hash of *after*, where it is known.
 
         Raises:
             JournalLost: an event was changed, taken out, or is of a kind that
                 this version does not know.
         """
-        with self._lock:
-            rows = self._db.execute(_READ, (after,)).fetchall()
-        entries: list[Entry] = []
-        before = "" if after else _GENESIS
-        for meant, row in enumerate(rows, start=after + 1):
-            seq, stamp, kind, body, previous, digest = row
-            if seq != meant:
-                raise JournalLost(
-                    f"event {meant} of the journal is missing",
-                    "compare with a backup and with the log, which holds every event",
-                )
-            if (
-                before not in ("", previous)
-                or _link(previous, seq, stamp, kind, body) != digest
-            ):
-                raise JournalLost(
-                    f"event {seq} of the journal was changed after it was written",
-                    "compare with a backup and with the log, which holds every event",
-                )
+        for seq, stamp, kind, body, _ in self._links(after, digest):
             if kind not in _CODECS:
                 raise JournalLost(
                     f"event {seq} is a {kind}, which this version does not know",
                     "a newer watchdog wrote it: run that one",
                 )
             event: Event = _CODECS[kind].validate_json(body)
-            entries.append(Entry(seq, datetime.fromisoformat(stamp), event))
-            before = digest
-        return entries
+            yield Entry(seq, datetime.fromisoformat(stamp), event)
+
+    def verified(self, after: int, digest: str, most: int) -> tuple[int, str]:
+        """Check *most* links after the event *after* of hash *digest*; say how far.
+
+        Raises:
+            JournalLost: an event was changed or taken out.
+        """
+        for seq, _, _, _, found in islice(self._links(after, digest), most):
+            after, digest = seq, found
+        return after, digest
+
+    def _links(
+        self, after: int, before: str = ""
+    ) -> Iterator[tuple[int, str, str, str, str]]:
+        """Give each event's number, time, kind, body and hash, once it is checked."""
+        before = before or ("" if after else GENESIS)
+        while rows := self._rows(after):
+            for seq, stamp, kind, body, previous, digest in rows:
+                if seq != after + 1:
+                    raise JournalLost(
+                        f"event {after + 1} of the journal is missing", _COMPARE
+                    )
+                if (
+                    before not in ("", previous)
+                    or _link(previous, seq, stamp, kind, body) != digest
+                ):
+                    raise JournalLost(
+                        f"event {seq} of the journal was changed after it was written",
+                        _COMPARE,
+                    )
+                yield seq, stamp, kind, body, digest
+                after, before = seq, digest
+
+    def _rows(self, after: int) -> list[tuple[int, str, str, str, str, str]]:
+        try:
+            with self._lock:
+                return self._db.execute(_READ, (after, _PORTION)).fetchall()
+        except sqlite3.Error as error:
+            raise _damaged(str(error)) from error
+
+    def digest_of(self, seq: int) -> str:
+        """Give the hash of an event; nothing where there is no such event."""
+        with self._lock:
+            row = self._db.execute(_HASH, (seq,)).fetchone()
+        return str(row[0]) if row else ""
 
     def blob(self, sha256: str) -> bytes:
         """Read what was kept under *sha256*."""
@@ -440,6 +500,13 @@ def _to_write(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _damaged(words: str) -> JournalLost:
+    return JournalLost(
+        f"the journal is damaged: {words}",
+        "move it aside for inspection, restore a backup; never delete it",
+    )
 
 
 def _not_opened(path: Path, error: Exception) -> JournalLost:

@@ -3,17 +3,48 @@
 import contextlib
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from watchdog.decide.standing import Standing, stand
-from watchdog.facts.event import Entry, Event
+from watchdog.facts.event import ClockStepped, Entry, Event, WatchStarted
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import JournalLost
-from watchdog.record.journal import Journal
+from watchdog.record import kept
+from watchdog.record.journal import GENESIS, Journal
+from watchdog.record.kept import Kept
 from watchdog.roles import Turn
 
 _Weighed = TypeVar("_Weighed")
+
+
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
+# Events after which the standing is kept anew: what a start reads is no longer.
+_APART = 1000
+# Old events that are checked in a turn, after how many that is kept, and how often.
+_AT_ONCE = 500
+_FAR = 50_000
+_ROUND = timedelta(days=1)
+
+
+def recalled(journal: Journal, one: Kept | None = None) -> Standing:
+    """Fold *journal*: on from what was kept beside it, or all of it where in doubt.
+
+    Raises:
+        JournalLost: what was read of it was changed, or a page is damaged.
+    """
+    one = one or _found(journal)
+    if not one.seq and not journal.is_read_only:
+        journal.must_be_sound()
+    return stand(journal.stream(one.seq, one.digest), one.standing)
+
+
+def _found(journal: Journal) -> Kept:
+    one = kept.kept(journal.folder)
+    if one is None or journal.digest_of(one.seq) != one.digest:
+        return Kept(0, GENESIS, Standing())
+    return one
 
 
 class Memory:
@@ -23,7 +54,13 @@ class Memory:
         self._journal = journal
         self._say = say
         self._lock = threading.RLock()
-        self._standing = stand(journal.entries())
+        self._kept = _found(journal)
+        self._standing = recalled(journal, self._kept)
+        self._checked = self._kept
+        # What is written is dated after what was: a turn's events by its beginning.
+        self._latest = _LONG_AGO
+        if not journal.is_read_only and journal.head - self._kept.seq >= _APART:
+            self.rest()
 
     @property
     def standing(self) -> Standing:
@@ -66,8 +103,13 @@ class Memory:
     def _append(
         self, at: datetime, events: tuple[Event, ...], claim: str
     ) -> list[Entry]:
-        entries = self._journal.append(at, *events, claim=claim)
+        if any(isinstance(event, WatchStarted | ClockStepped) for event in events):
+            self._latest = at  # these say that the clock may have gone back
+        self._latest = max(at, self._latest)
+        entries = self._journal.append(self._latest, *events, claim=claim)
         self._standing = stand(entries, self._standing)
+        if self._journal.head - self._kept.seq >= _APART:
+            self.rest()
         return entries
 
     def _tell(self, entries: list[Entry]) -> None:
@@ -98,8 +140,45 @@ class Memory:
         return ""
 
     def mark(self, turn: Turn) -> None:
-        """Note that a turn is complete."""
-        self._journal.mark(turn)
+        """Note that a turn is complete; look at some more of what is old.
+
+        Raises:
+            JournalLost: as when it is written; or an old event was changed.
+        """
+        with self._lock:
+            self._journal.mark(turn)
+            self._look_back(turn.at)
+
+    def rest(self) -> None:
+        """Keep the standing beside the journal, so that a start reads on from here."""
+        with self._lock:
+            self._kept = replace(
+                self._checked,
+                seq=self._journal.head,
+                digest=self._journal.digest,
+                standing=self._standing,
+            )
+            kept.keep(self._journal.folder, self._kept)
+
+    def _look_back(self, at: datetime) -> None:
+        """Check the next few links of the chain, from the first event to the newest.
+
+        A start that reads on from what was kept reads no old event, and one that was
+        changed has to be found all the same: within a round, which begins once a day.
+        """
+        one = self._checked
+        if one.round is None or not timedelta() <= at - one.round < _ROUND:
+            one = replace(one, checked=0, checked_digest=GENESIS, round=at)
+        try:
+            seq, digest = self._journal.verified(
+                one.checked, one.checked_digest, _AT_ONCE
+            )
+        except JournalLost:
+            kept.drop(self._journal.folder)  # the next start reads all, and refuses
+            raise
+        self._checked = replace(one, checked=seq, checked_digest=digest)
+        if seq - self._kept.checked >= _FAR:
+            self.rest()
 
     def last_turn(self) -> Turn | None:
         """Give the last complete turn; None before the first."""
