@@ -71,7 +71,7 @@ def test_a_target_that_dies_in_its_first_seconds_gives_way_to_the_previous_pair(
 def test_what_falters_in_between_begins_its_time_anew(world):
     sick = []
 
-    def answers(_):
+    def answers(_meant, _within):
         now = world.clock.monotonic() - begun
         fine = not 0.9 < now < 1.5
         sick.append(not fine)

@@ -938,6 +938,25 @@ def test_smoke_checks_are_asked_again_each_second_until_they_pass(world):
     assert ended.proof.endswith("; GET says 200")
 
 
+def test_no_question_outlasts_the_proofs_own_deadline(world):
+    it = world()
+    given = []
+
+    def hangs(_meant, within):
+        given.append(within.total_seconds())
+        it.clock.at += min(within, 3 * SECOND)
+        return (Answer(fine=False, words="it did not answer"),)
+
+    it.docker.answers = hangs
+    it.turn()
+
+    patience = it.rules.prove_within.total_seconds()
+    assert given[0] == patience
+    assert min(given) < 3  # the last one has what is left
+    failed = it.memory.all(StepFailed)[0]
+    assert f"within {patience:g} s: it did not answer" in failed.words
+
+
 def test_smoke_checks_wait_for_health_and_stop_at_the_first_that_fails(world):
     it = world()
     it.rules = replace(it.rules, smoke=(CHECK, Asks("http://dms:5269/scan")))

@@ -530,7 +530,7 @@ class Docker:
 
     # the world
 
-    def answers(self, _meant=""):
+    def answers(self, _meant="", _within=None):
         """Answer as the stack's health endpoint does."""
         ups = [box for box in self.boxes.values() if box["State"]["Running"]]
         fine = bool(ups) and not any(box["Image"] in self.sick for box in ups)

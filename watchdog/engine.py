@@ -206,8 +206,7 @@ class Engine:
     def run(self, prepared: str, within: timedelta) -> str:
         """Run what was *prepared*; give what it printed first, both streams as one.
 
-        Past *within* it is left to itself, and what it printed until then is given;
-        one that keeps printing gets that time once more.
+        Past *within* it is left to itself, and what it printed until then is given.
         """
 
         def ask(client: APIClient) -> str:
@@ -361,8 +360,11 @@ class Engine:
 def _until(stream: Any, last: float, most: int) -> bytes:
     """Read what comes of *stream* until its end, *last*, or *most* bytes."""
     raw = bytearray()
+    wire = _wire_of(stream)
     try:
-        while len(raw) < most and time.monotonic() < last:
+        while len(raw) < most and (left := last - time.monotonic()) > 0:
+            if wire is not None:
+                wire.settimeout(left)  # its own begins again at every byte
             part = stream.read1(most)
             if not part:
                 break
@@ -370,6 +372,12 @@ def _until(stream: Any, last: float, most: int) -> bytes:
     except urllib3.exceptions.HTTPError:
         pass  # it fell silent, or was cut off
     return bytes(raw)
+
+
+def _wire_of(stream: Any) -> Any:
+    """Give the socket under an answer; None where it has another form."""
+    buffered = getattr(getattr(stream, "_fp", None), "fp", None)
+    return getattr(getattr(buffered, "raw", None), "_sock", None)
 
 
 def _printed(raw: bytes) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from watchdog.decide.standing import Rollback
@@ -50,7 +50,7 @@ class Transaction:
 
     eyes: Eyes
     hands: Doer
-    ask_stack: Callable[[str], tuple[Answer, ...]]
+    ask_stack: Callable[[str, timedelta], tuple[Answer, ...]]
     smoke: Callable[[SmokeCheck, tuple[str, ...]], Answer]
     tenants_of: Callable[[str], tuple[str, ...]]
     memory: Remembers
@@ -433,7 +433,7 @@ class Transaction:
         deadline = self.clock.monotonic() + patience
         proven_since: float | None = None
         while True:
-            outcome = self._look(meant, as_it_was=as_it_was)
+            outcome = self._look(meant, as_it_was=as_it_was, until=deadline)
             if isinstance(outcome, Proven):
                 now = self.clock.monotonic()
                 proven_since = now if proven_since is None else proven_since
@@ -449,7 +449,13 @@ class Transaction:
                 )
             self.clock.pause(_BETWEEN_SMOKE if outcome.unhurried else _BETWEEN_LOOKS)
 
-    def _look(self, meant: Pair, *, as_it_was: bool = False) -> Proven | NotYet:
+    def _look(
+        self, meant: Pair, *, as_it_was: bool = False, until: float | None = None
+    ) -> Proven | NotYet:
+        """Look once; what is asked has its own time, and none past *until*."""
+        if until is None:
+            patience = self.rules.prove_within.total_seconds()
+            until = self.clock.monotonic() + patience
         seen = self.eyes.running(self.tenants_of)
         health: tuple[str, ...] = ()
         if isinstance(seen, Running):
@@ -458,18 +464,22 @@ class Transaction:
         if isinstance(outcome, NotYet):
             # Asked before its time, a stack can hold a connection for seconds.
             return outcome
-        answers = self.ask_stack(meant.version)
+        answers = self.ask_stack(meant.version, self._time_left(until))
         outcome = prove(meant, seen, health, answers)
         if isinstance(outcome, NotYet) or not isinstance(seen, Running):
             return outcome
-        smoke = self._smoke(seen.containers)
+        smoke = self._smoke(seen.containers, until)
         return prove(meant, seen, health, answers, smoke, as_it_was=as_it_was)
 
-    def _smoke(self, containers: tuple[str, ...]) -> tuple[Answer, ...]:
+    def _time_left(self, until: float) -> timedelta:
+        return timedelta(seconds=max(0.0, until - self.clock.monotonic()))
+
+    def _smoke(self, containers: tuple[str, ...], until: float) -> tuple[Answer, ...]:
         """Ask the smoke checks in their order, up to the first that fails."""
         answers: list[Answer] = []
         for check in self.rules.smoke:
-            answers.append(self.smoke(check, containers))
+            left = min(check.timeout, self._time_left(until))
+            answers.append(self.smoke(replace(check, timeout=left), containers))
             if not answers[-1].fine:
                 break
         return tuple(answers)

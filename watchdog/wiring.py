@@ -312,7 +312,9 @@ def wire(
     transaction = Transaction(
         eyes=executor.eyes,
         hands=OnlyOurs(executor.hands, claiming),
-        ask_stack=lambda meant: ask_stack(stack.health, stack.version or "", meant),
+        ask_stack=lambda meant, within: ask_stack(
+            stack.health, stack.version or "", meant, within
+        ),
         smoke=executor.smoke,
         tenants_of=lambda version: _tenants(releases, version),
         memory=memory,
