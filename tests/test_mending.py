@@ -35,7 +35,7 @@ def world(folders):
 def shown(it):
     eyes = it.eyes()
     parts = eyes.parts(it.tenants_of)
-    return picture(it.memory.standing, parts, eyes.pinned(), it.rules)
+    return picture(it.memory.standing, parts, eyes.astray, it.rules)
 
 
 def tell(it):
@@ -110,8 +110,9 @@ def test_an_env_file_that_names_another_version_is_shown(world):
     (it.folder / ".env").write_text("DMS_VERSION=v1.2.0\n")
 
     assert tell(it)[1] == (
-        "env       DMS_VERSION is v1.2.0 in the env file, what runs is v1.3.0: the "
-        "next `docker compose up -d` would change that"
+        "env       DMS_VERSION is v1.2.0 in .env, what runs is v1.3.0: the next "
+        "`docker compose up -d` would change that (deploy v1.2.0, or write "
+        "`DMS_VERSION=v1.3.0` into .env)"
     )
 
 

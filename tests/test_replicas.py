@@ -325,7 +325,7 @@ def test_every_replicas_manifest_is_looked_at(world, number):
         "a deployment may be under way"
     )
     parts = it.eyes().parts(it.tenants_of)
-    shown = words(picture(it.memory.standing, parts, "v1.3.0", it.rules))
+    shown = words(picture(it.memory.standing, parts, it.eyes().astray, it.rules))
     assert "not one whole pair: the containers hold different manifests" in shown
 
 
@@ -346,7 +346,7 @@ def test_replicas_are_one_whole_pair_and_nothing_to_mend(world):
     it = world()
 
     parts = it.eyes().parts(it.tenants_of)
-    shown = words(picture(it.memory.standing, parts, "v1.3.0", it.rules))
+    shown = words(picture(it.memory.standing, parts, it.eyes().astray, it.rules))
 
     assert shown.startswith("dms-test: what runs is one whole pair; nothing to mend")
     assert it.eyes().obstacles() == ()

@@ -74,8 +74,9 @@ class Readiness:
         An engine that does not answer is no answer: then the last look grows old.
         """
         standing = self.memory.standing
-        if standing.running is None or not is_due(
-            standing, release, looked, self.rules, at
+        if standing.running is None or not (
+            is_due(standing, release, looked, self.rules, at)
+            or self._has_moved(standing, seen)
         ):
             return looked
         target = choose_target(standing, release)
@@ -87,6 +88,15 @@ class Readiness:
         if now != standing.readiness:
             self.memory.add(at, now)
         return at
+
+    def _has_moved(self, standing: Standing, seen: Running) -> bool:
+        """Tell whether the env file says something else than at the last look.
+
+        An editor or a pipeline may have written it, and the next `up -d` reads it.
+        """
+        last = standing.readiness.lacks if standing.readiness else ()
+        known = {lack for lack in last if lack.pin}
+        return set(self.eyes.astray(seen.pair.version)) != known
 
     def _lacks(
         self,
@@ -109,7 +119,11 @@ class Readiness:
             raise
         except Problem as problem:
             found.append(Lack(problem.words, problem.hint))
-        found += self.besides()
+        # The plan met the same, and could not say what it is about.
+        astray = self.eyes.astray(seen.pair.version)
+        met = {lack.words for lack in astray}
+        found = [lack for lack in found if lack.words not in met]
+        found += [*astray, *self.besides()]
         if release is not None and not release.dri:
             found.append(Lack("no DRI is named, who could answer", "name one: `dri`"))
         return tuple(dict.fromkeys(found))

@@ -59,6 +59,10 @@ class Eyes(Protocol):
         """Say what *plan* would not find as it needs it; looked at only."""
         ...
 
+    def astray(self, version: str) -> tuple[Lack, ...]:
+        """Say how what the next deployment would read is not *version*, which runs."""
+        ...
+
     def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
         """Give Docker's word for each container that has a health check."""
         ...

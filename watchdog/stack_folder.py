@@ -6,8 +6,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from watchdog.facts.env_file import EnvFile
 from watchdog.facts.problem import Foreign, Problem
 
 _MOST = 1024 * 1024  # bytes; a manifest is some kilobytes, and is held in memory
@@ -23,6 +25,18 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Without O_NONBLOCK a pipe that took the file's place meanwhile would hold us.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _PLAIN = "put a plain file of its own there, whose bytes nothing else can change"
+_LOOKS = 3  # at a file that somebody writes at this moment
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file's bytes, and when it last changed in any way, in ns since 1970.
+
+    That is by the clock of the machine that has the disk.
+    """
+
+    data: bytes
+    changed: int
 
 
 class StackFolder:
@@ -33,7 +47,7 @@ class StackFolder:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
 
     def read(self, path: str) -> bytes | None:
         """Give the bytes of the plain file at *path*; None when there is none.
@@ -42,27 +56,30 @@ class StackFolder:
             Foreign: it is something else than a small plain file of its own.
             Problem: it could not be read.
         """
-        *parents, name = _parts(path)
+        seen = self.look(path)
+        return None if seen is None else seen.data
+
+    def look(self, path: str) -> Seen | None:
+        """Give what ``read`` gives, and when it changed; None when there is none."""
         try:
-            with self._opened(parents) as folder:
-                _plain(os.stat(name, dir_fd=folder, follow_symlinks=False), path)
-                handle = os.open(name, _FILE, dir_fd=folder)
-                try:
-                    return _whole(handle, path)
-                finally:
-                    os.close(handle)
+            for _ in range(_LOOKS):
+                with self.opened(path) as (folder, name):
+                    _plain(os.stat(name, dir_fd=folder, follow_symlinks=False), path)
+                    handle = os.open(name, _FILE, dir_fd=folder)
+                    try:
+                        seen = _whole(handle, path)
+                    finally:
+                        os.close(handle)
+                if seen is not None:
+                    return seen
         except FileNotFoundError:
             return None
         except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENOTDIR):
-                raise Foreign(
-                    f"{path} is reached over a link or a file",
-                    "make every folder on the way a real one, or name the real path",
-                ) from error
-            raise Problem(
-                f"could not read {path}: {error.strerror}",
-                "the watchdog's user needs to read the stack's folder",
-            ) from error
+            raise _unread(path, error) from error
+        raise Foreign(
+            f"{path} changed while it was read",
+            "let nothing write there; replace a file whole, by a rename",
+        )
 
     def sha_of(self, path: str) -> str:
         """Give the sha256 in hex of what ``read`` gives; empty when there is none."""
@@ -70,16 +87,79 @@ class StackFolder:
         return "" if data is None else hashlib.sha256(data).hexdigest()
 
     @contextmanager
-    def _opened(self, parents: list[str]) -> Iterator[int]:
-        folder = os.open(self._root, _FOLDER)
+    def opened(self, path: str) -> Iterator[tuple[int, str]]:
+        """Open the folder that *path* is in; give it with the name in there."""
+        *parents, name = _parts(path)
+        folder = os.open(self.root, _FOLDER)
         try:
             for part in parents:
                 inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
                 os.close(folder)
                 folder = inner
-            yield folder
+            yield folder, name
         finally:
             os.close(folder)
+
+
+class StackEnv:
+    """The stack's env file, called *name* in *folder*; it may be a link.
+
+    What counts is the file behind the link: that is read, and that is changed.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._path = folder / name
+        self._name = name
+
+    def place(self) -> tuple[StackFolder, str] | None:
+        """Say where the file really is; None where there is none.
+
+        Raises:
+            Foreign: it is a link to what is not there for us.
+            Problem: it could not be looked at.
+        """
+        try:
+            os.lstat(self._path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unread(self._name, error) from error
+        try:
+            real = Path(os.path.realpath(self._path, strict=True))
+        except OSError as error:
+            raise Foreign(
+                f"{self._name} is a link that leads nowhere for the watchdog "
+                f"({error.strerror})",
+                "mount what is behind it into the watchdog's container at the same "
+                "path, or set stack.env_file to a plain file",
+            ) from error
+        return StackFolder(real.parent), real.name
+
+    def read(self) -> EnvFile:
+        """Read it; one that is not there says nothing.
+
+        Raises:
+            Foreign: it is something else than a small plain file.
+            Problem: it could not be read, by us or by Compose.
+        """
+        place = self.place()
+        if place is None:
+            return EnvFile.read(b"", self._name)
+        files, name = place
+        data = files.read(name)
+        return EnvFile.read(data or b"", self._name)
+
+
+def _unread(path: str, error: OSError) -> Problem:
+    if error.errno in (errno.ELOOP, errno.ENOTDIR):
+        return Foreign(
+            f"{path} is reached over a link or a file",
+            "make every folder on the way a real one, or name the real path",
+        )
+    return Problem(
+        f"could not read {path}: {error.strerror}",
+        "the watchdog's user needs to read the stack's folder",
+    )
 
 
 def _parts(path: str) -> list[str]:
@@ -105,7 +185,8 @@ def _plain(seen: os.stat_result, path: str) -> None:
         raise Foreign(f"{path} has {seen.st_size} bytes, meant at most {_MOST}", _PLAIN)
 
 
-def _whole(handle: int, path: str) -> bytes:
+def _whole(handle: int, path: str) -> Seen | None:
+    """Read it to its end; None when somebody wrote there meanwhile."""
     before = os.fstat(handle)
     _plain(before, path)
     data = bytearray()
@@ -116,8 +197,5 @@ def _whole(handle: int, path: str) -> bytes:
     _plain(after, path)
     same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
     if not same or len(data) != after.st_size:
-        raise Foreign(
-            f"{path} changed while it was read",
-            "let nothing write there; replace a file whole, by a rename",
-        )
-    return bytes(data)
+        return None
+    return Seen(bytes(data), after.st_ctime_ns)

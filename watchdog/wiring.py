@@ -38,6 +38,7 @@ from watchdog.facts.event import (
     VersionsRevoked,
     WatchStarted,
 )
+from watchdog.facts.lack import Lack
 from watchdog.facts.pair import HeldManifest, Pair, Part, Record
 from watchdog.facts.past import Track
 from watchdog.facts.problem import JournalLost, Problem
@@ -186,15 +187,17 @@ def releases_of(settings: Settings, roster: RosterFile | None = None) -> Release
     )
 
 
-def what_is_there(settings: Settings) -> tuple[tuple[Part, ...], str]:
-    """Look at every part of what runs, and at what its env file pins.
+def what_is_there(
+    settings: Settings,
+) -> tuple[tuple[Part, ...], Callable[[str], tuple[Lack, ...]]]:
+    """Look at every part of what runs; tell how its env file is not as it should be.
 
     Raises:
         Unreachable: the engine does not answer.
     """
     releases = releases_of(settings)
     there = there_of(settings)
-    return there.parts(lambda version: _tenants(releases, version)), there.pinned()
+    return there.parts(lambda version: _tenants(releases, version)), there.astray
 
 
 def prometheus_of(settings: Settings) -> Prometheus:

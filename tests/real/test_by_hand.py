@@ -222,7 +222,7 @@ def test_an_env_file_that_names_another_version_is_shown(two):
 
     assert shown.returncode == 1
     assert json.loads(shown.stdout)["env"].startswith(
-        "DMS_VERSION is v1.2.0 in the env file, what runs is v1.3.1"
+        "DMS_VERSION is v1.2.0 in .env, what runs is v1.3.1"
     )
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.act.evidence import last_words
-from watchdog.act.files import put, variable_in, with_variable
+from watchdog.act.files import put
 from watchdog.act.ground import can_start, room
 from watchdog.engine import Engine
 from watchdog.facts.pair import HeldManifest, Pair, Record
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
 from watchdog.facts.problem import EngineRefused, Foreign, NotProven, Problem
 from watchdog.facts.reference import parse
-from watchdog.stack_folder import StackFolder
+from watchdog.stack_folder import StackEnv, StackFolder
 
 _OP = "io.flexli.rollback.op"
 _SERVICE = "io.flexli.rollback.service"
@@ -46,7 +46,7 @@ class Hands:
         self._engine = engine
         self._folder = folder
         self._files = StackFolder(folder)
-        self._env = folder / env_file
+        self._env = StackEnv(folder, env_file)
         self._variable = variable
         self._blob = blob
         self._sealed = sealed
@@ -97,8 +97,7 @@ class Hands:
                 can_start(self._engine, self._folder, swap)
                 self._engine.create(step.to, swap.new, swap.networks)
             case Do.BAR | Do.PIN:
-                text = with_variable(self._env_text(), self._variable, step.to)
-                put(self._env, text.encode())
+                self._pin(step.to)
             case Do.SWAP_MANIFEST:
                 self._swap_manifest(plan, step)
             case Do.HOLD_ROOM:
@@ -228,7 +227,7 @@ class Hands:
         Once all is written no room is needed: a disk that fills up then must not
         turn a rollback around.
         """
-        pinned = variable_in(self._env_text(), self._variable)
+        pinned = self._env.read().value_of(self._variable)
         if pinned == plan.variable_after and self._all_swapped(plan, ahead=True):
             return "all is written"
         short = [where for where, needs, has in self._room(plan) if has < needs]
@@ -247,7 +246,11 @@ class Hands:
 
     def _room(self, plan: Plan) -> list[tuple[Path, int, int]]:
         """Give by folder how many bytes will be written, and how many can be."""
-        writes = [(self._env.parent, len(self._env_text()) + 80)]
+        place = self._env.place()
+        writes: list[tuple[Path, int]] = []
+        if place is not None:
+            # The version that is written may be longer than the one that is there.
+            writes.append((place[0].root, len(self._env.read().data) + 80))
         for file in plan.files:
             path = self._folder / file.path
             # Its backup, and the new bytes beside the old ones.
@@ -330,7 +333,7 @@ class Hands:
         ):
             data = self._blob(meant)
             if data and self._files.read(path) is None:
-                put(self._folder / path, data)
+                put(self._files, path, data)
 
     def _swap_manifest(self, plan: Plan, step: Step) -> None:
         file = next(f for f in plan.files if f.tenant == step.subject)
@@ -340,19 +343,19 @@ class Hands:
                 f"{file.path} changed just before it was replaced",
                 "somebody else changed the manifest; put one of the two back",
             )
-        path = self._folder / file.path
         # This runs only while the file still holds the bytes from before, so a
         # repeated step can't back the new bytes up over the old ones.
-        put(path.with_name(f"{path.name}.bak"), now)
-        put(path, self._blob(step.to))
+        put(self._files, f"{file.path}.bak", now)
+        put(self._files, file.path, self._blob(step.to))
 
     def _pinned(self, plan: Plan, step: Step) -> str:
         """Look at the variable; what a bar was for may be over already."""
-        seen = variable_in(self._env_text(), self._variable)
+        env = self._env.read()
+        seen = env.value_of(self._variable)
         bars = {s.to for s in (*plan.steps, *plan.way_back) if s.do is Do.BAR}
         if seen not in {plan.variable_before, plan.variable_after, *bars}:
             raise Foreign(
-                f"{self._env.name} says {self._variable}={seen}, meant "
+                f"{env.name} says {self._variable}={seen}, meant "
                 f"{plan.variable_before or 'nothing'} or {plan.variable_after}",
                 "somebody pinned another version meanwhile; deploy it, or pin one back",
             )
@@ -369,11 +372,21 @@ class Hands:
             for file in plan.files
         )
 
-    def _env_text(self) -> str:
-        try:
-            return self._env.read_text() if self._env.is_file() else ""
-        except OSError as error:
-            raise Problem(f"could not read {self._env}: {error.strerror}") from error
+    def _pin(self, version: str) -> None:
+        """Have the variable say *version*, in the line where it stands.
+
+        A plan of an earlier build had put the line in itself, where there was none;
+        its way back takes it out.
+        """
+        place, env = self._env.place(), self._env.read()
+        if place is None:
+            raise env.lacking(self._variable)
+        changed = (
+            env.with_values({self._variable: version})
+            if version
+            else env.without(self._variable)
+        )
+        put(*place, changed.data)
 
 
 def _sha(data: bytes) -> str:

@@ -8,11 +8,13 @@ class Lack:
     """One thing that is not as a rollback needs it: what is seen, and what to do.
 
     *mendable*: a rollback would try to mend it by itself, and may still succeed.
+    *pin*: it is about the version in the env file, which is looked at at each turn.
     """
 
     words: str
     hint: str = ""
     mendable: bool = False
+    pin: bool = False
 
     @property
     def sentence(self) -> str:

@@ -8,6 +8,7 @@ from watchdog.command import Commands
 from watchdog.engine import Engine
 from watchdog.facts.problem import Problem
 from watchdog.observe.obstacles import nameless
+from watchdog.observe.pin import other_env_file
 from watchdog.observe.running import Stack
 
 _PROJECT = "com.docker.compose.project"
@@ -93,11 +94,8 @@ class Composed(Stack):
                 yield f"the Compose file {file} is not there for the watchdog: mount it"
         named = [Path(one) for one in _label(container, _ENV_FILE).split(",") if one]
         if self._env not in (named or [self._folder / ".env"]):
-            which = ", ".join(map(str, named)) or str(self._folder / ".env")
-            yield (
-                f"Compose reads the version from {which}, and stack.env_file is "
-                f"{self._env}: set one to the other"
-            )
+            lack = other_env_file(named or [self._folder / ".env"], self._env)
+            yield f"{lack.words}: {lack.hint}"
 
 
 def version_of(commands: Commands, command: Sequence[str], folder: Path) -> str:

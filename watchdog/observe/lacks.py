@@ -15,21 +15,21 @@ from watchdog.engine import Engine
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import Plan, Swap
+from watchdog.observe.replacing import hindrances
+from watchdog.stack_folder import StackFolder
 
 _FOLDER = "com.docker.compose.project.working_dir"
 _LEAST = 32 * 1024 * 1024  # bytes; a rollback writes some KiB: below it, all is at risk
 
 
-def lacks(
-    engine: Engine, target: Record, plan: Plan, folder: Path, env_file: str
-) -> tuple[Lack, ...]:
+def lacks(engine: Engine, target: Record, plan: Plan, folder: Path) -> tuple[Lack, ...]:
     """Say what *plan* would not find; *folder* is the stack's, as we see it.
 
     Raises:
         Unreachable: the engine does not answer.
     """
     found = list(_image(engine, target))
-    found += _files(target, plan, folder, env_file)
+    found += _files(target, plan, folder)
     for swap in plan.swaps:
         found += _sources(swap, target, folder)
         found += _volumes(engine, swap)
@@ -71,21 +71,17 @@ def _image(engine: Engine, target: Record) -> Iterator[Lack]:
     )
 
 
-def _files(target: Record, plan: Plan, folder: Path, env_file: str) -> Iterator[Lack]:
-    """Say which files could not be replaced: that takes the right to write beside."""
-    wanted = {(folder / env_file).parent}
-    wanted |= {(folder / file.path).parent for file in plan.files}
-    wanted |= {
-        (folder / held.kept_at).parent
+def _files(target: Record, plan: Plan, folder: Path) -> Iterator[Lack]:
+    """Say which files could not be put there."""
+    files = StackFolder(folder)
+    wanted = [f"{file.path}{end}" for file in plan.files for end in ("", ".bak")]
+    wanted += [
+        held.kept_at
         for held in target.manifests
-        if not (folder / held.kept_at).exists()
-    }
-    for one in sorted(wanted):
-        if not os.access(one, os.W_OK | os.X_OK):
-            yield Lack(
-                f"user {os.getuid()} may not write {one}",
-                "the watchdog's user must own it; is it mounted read-only?",
-            )
+        if not os.path.lexists(folder / held.kept_at)
+    ]
+    for one in wanted:
+        yield from hindrances(files, one)
 
 
 def _sources(swap: Swap, target: Record, folder: Path) -> Iterator[Lack]:

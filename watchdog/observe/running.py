@@ -1,7 +1,7 @@
 """The pair that is deployed now: from the engine and the mounted manifests."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from watchdog.facts.reference import parse
 from watchdog.observe.lacks import lacks
 from watchdog.observe.made import mount_of, replica_of
 from watchdog.observe.obstacles import chosen_macs, compose_files, obstacles
+from watchdog.observe.pin import Pin, other_env_file
 from watchdog.stack_folder import StackFolder
 
 _PROJECT = "com.docker.compose.project"
@@ -31,6 +32,7 @@ _SERVICE = "com.docker.compose.service"
 _ONEOFF = "com.docker.compose.oneoff"
 _FOLDER = "com.docker.compose.project.working_dir"
 _FILES = "com.docker.compose.project.config_files"
+_ENV_FILE = "com.docker.compose.project.environment_file"
 _COMPOSE = "com.docker.compose.version"
 _OP = "io.flexli.rollback.op"
 # Made ready, put aside or failed: not what serves, unless somebody started it.
@@ -64,7 +66,7 @@ class Stack:
         self._folder = folder
         self._files = StackFolder(folder)
         self._env = folder / env_file
-        self._variable = variable
+        self._pin = Pin(folder, env_file, variable)
         self._manifests = manifests
         self._inside = inside
 
@@ -196,8 +198,22 @@ class Stack:
 
     def lacks(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
         """Say what *plan* would not find as it needs it; looked at only."""
-        env_file = str(self._env.relative_to(self._folder))
-        return lacks(self._engine, target, plan, self._folder, env_file)
+        return (
+            *self._pin.lacks(),
+            *self._read_elsewhere(plan),
+            *lacks(self._engine, target, plan, self._folder),
+        )
+
+    def _read_elsewhere(self, plan: Plan) -> Iterator[Lack]:
+        """Say that Compose was given other env files than the one that is pinned."""
+        for swap in plan.swaps:
+            found = self._engine.container(swap.old_id)
+            labels = found["Config"]["Labels"] if found else {}
+            there = Path(labels.get(_FOLDER, "/"))
+            given = [there / one for one in labels.get(_ENV_FILE, "").split(",") if one]
+            ours = there / self._env.relative_to(self._folder)
+            if ours not in (given or [there / ".env"]):
+                yield other_env_file(given or [there / ".env"], ours)
 
     def deployed(self, containers: tuple[str, ...]) -> dict[str, tuple[Deployed, ...]]:
         """Tell by service what a plan must know of the running containers.
@@ -241,15 +257,16 @@ class Stack:
         return tuple(str(check["Status"]) for check in checks if check)
 
     def pinned(self) -> str:
-        """Give the version in the stack's env file; empty when it names none."""
-        if not self._env.is_file():
-            return ""
-        found = ""
-        for line in self._env.read_text().splitlines():
-            key, sign, value = line.removeprefix("export ").partition("=")
-            if sign and key.strip() == self._variable:
-                found = value.strip().strip("'\"")  # Compose reads the last one
-        return found
+        """Give the version in the stack's env file.
+
+        Raises:
+            Problem: there is none, or none that could be pinned anew.
+        """
+        return self._pin.version()
+
+    def astray(self, version: str) -> tuple[Lack, ...]:
+        """Say how the env file is not as it should be while *version* runs."""
+        return self._pin.astray(version)
 
     def _deployed(self) -> list[dict[str, Any]] | NotKnown:
         found: list[dict[str, Any]] = []

@@ -131,6 +131,11 @@ class WorkTree:
         words = f"commit {commit[:12]} of {version} is not in {self._folder}"
         return (Lack(words, "fetch it: `git fetch --tags`"),)
 
+    def astray(self, version: str) -> tuple[Lack, ...]:
+        """Give nothing: no file says what a start would take."""
+        del version
+        return ()
+
     def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
         """Give nothing: only the service itself says how it is."""
         del containers

@@ -1,10 +1,11 @@
 """What is split or stuck, and the exact commands that mend it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from watchdog.decide.repair import candidates, serving, split
 from watchdog.decide.standing import Standing
+from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Part
 from watchdog.facts.rules import Rules
 
@@ -12,19 +13,22 @@ _WHO = "--by NAME --reason WHY"
 
 
 def picture(
-    s: Standing, parts: Sequence[Part], pinned: str, rules: Rules
+    s: Standing,
+    parts: Sequence[Part],
+    astray: Callable[[str], tuple[Lack, ...]],
+    rules: Rules,
 ) -> dict[str, Any]:
-    """Put what there is, what the journal says and what may be done into one value."""
+    """Put what there is, what the journal says and what may be done into one value.
+
+    *astray* a version that runs says how the env file is not as it should be.
+    """
     stuck = s.rollback.stuck if s.rollback else ""
     broken = split(s, parts, rules.services)
     found, _ = serving(parts, rules.services)
     versions = sorted({part.version for part in found})
     env = ""
-    if s.rollback is None and versions and [pinned] != versions:
-        env = (
-            f"{rules.variable} is {pinned or 'not set'} in the env file, what runs is "
-            f"{', '.join(versions)}: the next `docker compose up -d` would change that"
-        )
+    if s.rollback is None and versions:
+        env = "; ".join(lack.sentence for lack in astray(", ".join(versions)))
     return {
         "name": rules.name,
         "stuck": stuck,

@@ -1,0 +1,71 @@
+"""The version in the stack's env file, and what keeps it from being pinned there."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from watchdog.facts.lack import Lack
+from watchdog.facts.problem import Problem
+from watchdog.observe.replacing import hindrances
+from watchdog.stack_folder import StackEnv
+
+
+class Pin:
+    """One variable of the env file *name* in *folder*; looked at only."""
+
+    def __init__(self, folder: Path, name: str, variable: str) -> None:
+        self._name = name
+        self._variable = variable
+        self._env = StackEnv(folder, name)
+
+    def version(self) -> str:
+        """Give the version that is pinned.
+
+        Raises:
+            Problem: there is none, or none whose line could be changed alone.
+        """
+        return self._env.read().pinnable(self._variable)
+
+    def lacks(self) -> tuple[Lack, ...]:
+        """Say why another version could not be pinned."""
+        return tuple(self._lacks())
+
+    def _lacks(self) -> Iterator[Lack]:
+        try:
+            self.version()
+            place = self._env.place()
+        except Problem as problem:
+            yield Lack(problem.words, problem.hint, pin=True)
+            return
+        if place is not None:
+            for lack in hindrances(*place):
+                yield Lack(lack.words, lack.hint, pin=True)
+
+    def astray(self, version: str) -> tuple[Lack, ...]:
+        """Say the same, and that what is pinned is not *version*, which runs.
+
+        The latter a rollback would mend: it pins its target.
+        """
+        found = self.lacks()
+        try:
+            pinned = self.version()
+        except Problem:
+            return found
+        if pinned == version:
+            return found
+        drift = Lack(
+            f"{self._variable} is {pinned} in {self._name}, what runs is {version}: "
+            "the next `docker compose up -d` would change that",
+            f"deploy {pinned}, or write `{self._variable}={version}` into {self._name}",
+            mendable=True,
+            pin=True,
+        )
+        return (*found, drift)
+
+
+def other_env_file(given: Sequence[Path], ours: Path) -> Lack:
+    """Say that Compose reads *given*, and the version would be pinned in *ours*."""
+    return Lack(
+        f"Compose reads the version from {', '.join(map(str, given))}, and "
+        f"stack.env_file is {ours}",
+        "set one to the other",
+    )
