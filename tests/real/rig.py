@@ -89,7 +89,7 @@ class Rig:
         self.folder = folder
         self.project = project
         self.services = services
-        self.ask_stack = lambda _: ()
+        self.ask_stack = lambda *_: ()
         self._volumes = set()
         self.url = os.environ.get("DOCKER_HOST", _SOCKET)
         self.to_look = Engine(self.url, timedelta(seconds=30))
@@ -163,7 +163,7 @@ class Rig:
 
     def down(self):
         """Remove all of it, and let go."""
-        canary.events_of(self.journal._folder)
+        canary.events_of(self.journal.folder)
         self.compose(
             "down", "--volumes", "--timeout=1", "--remove-orphans", check=False
         )

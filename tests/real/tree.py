@@ -249,7 +249,7 @@ class Watch:
         transaction = Transaction(
             eyes=self.eyes,
             hands=hands or self.hands,
-            ask_stack=lambda meant: ask_stack(health, health, meant),
+            ask_stack=lambda meant, within: ask_stack(health, health, meant, within),
             smoke=self.smoke,
             tenants_of=lambda _: ("meesho",),
             memory=self.memory,

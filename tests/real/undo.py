@@ -28,10 +28,10 @@ class Asked(Fleet):
         super().__init__(folder, layout, services)
         self.version_at = ""
 
-        def ask(meant):
+        def ask(meant, within):
             at = self.address()
             version = self.version_at or f"{at}/version"
-            return ask_stack(f"{at}/health", version, meant)
+            return ask_stack(f"{at}/health", version, meant, within)
 
         self.ask_stack = ask
 
