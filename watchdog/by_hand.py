@@ -101,11 +101,13 @@ def retention_command(
         memory = Memory(journal, lambda _: None)
         standing = memory.standing
         running = standing.running.pair.version if standing.running else ""
+        releases = releases_of(settings)
         listed = stays.picture(
             standing,
-            releases_of(settings).for_version(running),
+            releases.for_version(running),
             rules_of(settings),
             lambda known: memory.missing(known.record),
+            releases.for_version,
         )
     if as_json:
         typer.echo(json.dumps(listed, indent=2))

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from watchdog.decide.retention import retained
+from watchdog.decide.retention import asked_about, beyond, goes_by_itself, retained
 from watchdog.decide.standing import KnownPair
-from watchdog.facts.event import ImageHeld, ImageLetGo, ImageLost
+from watchdog.facts.event import ImageHeld, ImageLetGo, ImageLost, RetentionReleased
 from watchdog.facts.problem import Foreign, JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
+from watchdog.facts.trigger import Release
 from watchdog.roles import Filed, Keeper, Remembers
 
 
@@ -38,6 +39,8 @@ class Keeping:
             kept = retained(standing, release, self.rules)
             for known in kept:
                 self._hold(known, at)
+            self._release(release, at)
+            standing = self.memory.standing
             # What was released and is the target by now is wanted again.
             wanted = {known.pair.key for known in kept}
             for key in standing.released:
@@ -51,19 +54,31 @@ class Keeping:
         now: ImageHeld | ImageLost
         missing = self.memory.missing(known.record)
         try:
-            now = (
-                ImageLost(key, version, missing, f"deploy {version} again")
-                if missing
-                else ImageHeld(
-                    key, version, self.keeper.hold(self.memory.record(known.record))
-                )
-            )
+            if missing:
+                now = ImageLost(key, version, missing, f"deploy {version} again")
+            else:
+                words, size = self.keeper.hold(self.memory.record(known.record))
+                now = ImageHeld(key, version, words, known.pair.image, size)
         except (Unreachable, JournalLost):
             raise
         except Problem as problem:
             now = ImageLost(key, version, problem.words, problem.hint)
         if now != self.memory.standing.images.get(key):
             self.memory.add(at, now)
+
+    def _release(self, release: Release | None, at: datetime) -> None:
+        """Release what its DRI agreed to; ask once about what nobody agreed to."""
+        standing, file_of = self.memory.standing, self.releases.for_version
+        for known in beyond(standing, release, self.rules):
+            version = known.pair.version
+            words = goes_by_itself(standing, self.rules, known, file_of(version))
+            if words:
+                self.memory.add(
+                    at, RetentionReleased(known.pair.key, version, "", words)
+                )
+        ask = asked_about(self.memory.standing, release, self.rules, file_of)
+        if ask:
+            self.memory.add(at, ask)
 
     def _let_go(self, known: KnownPair, at: datetime) -> None:
         if self.memory.missing(known.record):

@@ -197,6 +197,10 @@ Prose = Annotated[str, BeforeValidator(prose)]
 YesOrNo = Annotated[bool, BeforeValidator(yes_or_no)]
 
 
+RETENTION = r"ask|after (?:[3-9]|[1-9][0-9]{1,2})"
+RETENTION_MEANT = "`ask` or `after N`, N being how many newer releases: 3 or more"
+
+
 def one_of(value: str, choices: Iterable[str], prefix: str = "") -> str:
     """Hint at the nearest of *choices*, or list them when none is near."""
     by_lower = {choice.lower(): f"{prefix}{choice}" for choice in sorted(choices)}

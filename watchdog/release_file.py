@@ -27,6 +27,8 @@ from watchdog.facts.trigger import (
     Value,
 )
 from watchdog.notation import (
+    RETENTION,
+    RETENTION_MEANT,
     WHOLE_FILE,
     Filled,
     Number,
@@ -253,6 +255,7 @@ class _File(_Part):
     on_no_answer: Literal["hold", "roll-back"] = "hold"
     approved_by: OneLine | None = None
     watch_for: SomeTime = timedelta(hours=24)
+    retention: Annotated[str, _shaped(RETENTION, RETENTION_MEANT)] | None = None
     defaults: _Care = _Care()
     triggers: tuple[Any, ...] | None = None
 
@@ -425,6 +428,7 @@ def load_release(
         secondary=file.secondary,
         required_approvals=file.required_approvals,
         on_no_answer=file.on_no_answer,
+        retention=file.retention or "",
     )
 
 

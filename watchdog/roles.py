@@ -121,8 +121,8 @@ class Arms(Protocol):
 class Keeper(Protocol):
     """Keeps images of old pairs from being cleaned away; deletes none."""
 
-    def hold(self, record: Record) -> str:
-        """See that the image of *record* is here and held; say by what.
+    def hold(self, record: Record) -> tuple[str, int]:
+        """See that the image of *record* is here and held; say by what, and its bytes.
 
         Raises:
             Unreachable: not known.

@@ -34,6 +34,8 @@ from pydantic_settings.sources.utils import parse_env_vars
 from watchdog.facts.problem import Fault, Refused
 from watchdog.facts.rules import RELEASE
 from watchdog.notation import (
+    RETENTION,
+    RETENTION_MEANT,
     Duration,
     Filled,
     OneLine,
@@ -467,6 +469,7 @@ class Settings(BaseSettings):
     stop_within: SomeTime = timedelta(seconds=5)
     recover_within: SomeTime | None = None
     retain: Annotated[Whole, Field(ge=3)] = 3
+    retention: Annotated[str, _shaped(RETENTION, RETENTION_MEANT)] = "ask"
     readiness_every: SomeTime = timedelta(seconds=30)
     daily_limit: Whole = 3
     on_call: OneLine = "ops"

@@ -119,6 +119,7 @@ def rules_of(settings: Settings) -> Rules:
         daily_limit=settings.daily_limit,
         readiness_every=settings.readiness_every,
         retain=settings.retain,
+        retention=settings.retention,
         observe_only=settings.mode == "observe",
         smoke=tuple(
             _check(one, settings.stack.services) for one in settings.stack.smoke

@@ -1,11 +1,22 @@
 """Which pairs must stay restorable, and which may go."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.worlds import a_pair, a_release, entries, proved_good, rules, started
-from watchdog.decide.retention import may_release, retained, why_it_stays
+from watchdog.decide.retention import (
+    asked_about,
+    beyond,
+    goes_by_itself,
+    in_words,
+    may_release,
+    retained,
+    taken,
+    why_it_stays,
+)
 from watchdog.decide.standing import stand
-from watchdog.facts.event import PairQuarantined, RetentionReleased
+from watchdog.facts.event import ImageHeld, PairQuarantined, RetentionReleased
 from watchdog.facts.problem import Problem
 
 SIX = tuple(f"v1.{n}.0" for n in range(6))
@@ -39,14 +50,14 @@ def test_what_is_quarantined_or_released_does_not_count_among_the_three():
 
 def test_nothing_may_go_before_a_person_released_it():
     s = stand(entries(*HISTORY))
-    why = {v: why_it_stays(s, RELEASE, rules(), known(s, v)) for v in SIX}
+    why = {v: why_it_stays(s, RELEASE, rules(), known(s, v), None) for v in SIX}
 
     assert why["v1.5.0"] == "v1.5.0 runs now"
     assert why["v1.4.0"] == "v1.4.0 is what a rollback would go back to"
     assert why["v1.2.0"] == "v1.2.0 is one of the last 3 releases before this one"
     assert why["v1.0.0"].startswith("nobody released v1.0.0: `watchdog retention")
     s = stand(entries(*HISTORY, released("v1.0.0")))
-    assert why_it_stays(s, RELEASE, rules(), known(s, "v1.0.0")) == ""
+    assert why_it_stays(s, RELEASE, rules(), known(s, "v1.0.0"), None) == ""
 
 
 @pytest.mark.parametrize(
@@ -75,3 +86,62 @@ def test_while_three_stay_one_may_be_released():
     s = stand(entries(*HISTORY))
 
     may_release(s, RELEASE, rules(), known(s, "v1.0.0"))
+
+
+HELD = tuple(ImageHeld(a_pair(v).key, v, "held", a_pair(v).image, 10**8) for v in SIX)
+
+
+def test_what_is_held_beyond_the_last_three_is_asked_about_once_and_again_when_more():
+    s = stand(entries(*HISTORY, *HELD))
+    asked = asked_about(s, RELEASE, rules(), lambda _: None)
+
+    assert [k.pair.version for k in beyond(s, RELEASE, rules())] == ["v1.0.0", "v1.1.0"]
+    assert asked.words == (
+        "2 images held, at most 200.0 MB, of releases older than the last 3: "
+        "v1.0.0, v1.1.0; may they go?"
+    )
+    assert "`watchdog retention release" in asked.hint
+    s = stand(entries(*HISTORY, *HELD, asked))
+    assert asked_about(s, RELEASE, rules(), lambda _: None) is None
+    nine = (started("v1.9.0"), proved_good("v1.9.0"))
+    s = stand(entries(*HISTORY, *HELD, asked, *nine))
+    again = asked_about(s, a_release("v1.9.0"), rules(), lambda _: None)
+    assert a_pair("v1.2.0").key in again.keys
+
+
+def test_after_so_many_newer_releases_one_goes_by_itself_if_its_file_or_ours_says_so():
+    s = stand(entries(*HISTORY, *HELD))
+    old, younger = known(s, "v1.0.0"), known(s, "v1.1.0")
+    four = rules(retention="after 4")
+    says = a_release("v1.0.0", retention="after 5")
+
+    assert goes_by_itself(s, rules(), old, None) == ""
+    assert goes_by_itself(s, rules(retention="after 6"), old, None) == ""
+    assert goes_by_itself(s, four, old, None) == (
+        "5 newer releases than v1.0.0 ran here, and the settings' file says "
+        "`retention: after 4`"
+    )
+    assert "release file v1.0.0.yaml" in goes_by_itself(s, rules(), old, says)
+    assert goes_by_itself(s, four, younger, a_release(retention="ask")) == ""
+    assert asked_about(s, RELEASE, four, lambda _: None) is None
+    assert why_it_stays(s, RELEASE, rules(retention="after 9"), old, None) == (
+        "v1.0.0 goes by itself after 9 newer releases, as the settings' file says; "
+        "5 ran here"
+    )
+
+
+def test_what_runs_the_target_and_the_last_three_are_never_beyond():
+    s = stand(entries(*HISTORY, *HELD, started("v1.0.0")))
+    back = replace(a_release("v1.0.0"), rollback_to="v1.1.0")
+
+    assert {k.pair.version for k in beyond(s, back, rules(retention="after 3"))} == {
+        "v1.2.0"
+    }
+
+
+def test_one_image_of_two_pairs_is_counted_once():
+    twice = ImageHeld("other", "v1.0.1", "held", a_pair("v1.0.0").image, 10**8)
+
+    assert taken(stand(entries(*HISTORY, *HELD, twice))) == (6, 6 * 10**8)
+    assert in_words(1, 0) == "1 image held"
+    assert in_words(2, 3 * 10**9) == "2 images held, at most 3.0 GB"

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -18,6 +19,7 @@ from watchdog.facts.event import (
     PairProvedGood,
     PairQuarantined,
     PairStarted,
+    RetentionAsked,
     RetentionReleased,
 )
 from watchdog.keeping import Keeping
@@ -39,10 +41,10 @@ CMD ["sh", "-c", "trap exit TERM INT; sleep 9999 & wait"]
 class Kept(Rig):
     """A stack of images that nobody else has, and a keeper beside it."""
 
-    def __init__(self, tmp_path):
+    def __init__(self, tmp_path, versions=VERSIONS, **chosen):
         self.name = f"keep-{uuid.uuid4().hex[:8]}"
         self.image = f"{REGISTRY}/{self.name}"
-        for version in VERSIONS:
+        for version in versions:
             text = TEXT.format(name=self.name, version=version)
             docker("build", "-q", "-t", f"{self.image}:{version}", "-", input=text)
             docker("push", "-q", f"{self.image}:{version}")
@@ -52,18 +54,16 @@ class Kept(Rig):
             "volumes": [f"./manifests/{at}:/manifests/meesho.manifest.json:ro"],
             "stop_grace_period": "1s",
         }
-        files = {f"manifests/{at.replace('${DMS_VERSION}', v)}": v for v in VERSIONS}
+        files = {f"manifests/{at.replace('${DMS_VERSION}', v)}": v for v in versions}
         write(tmp_path / self.name, self.name, {"services": {"app": app}}, files)
         super().__init__(tmp_path / self.name, self.name)
         engine = Engine(self.url, timedelta(seconds=30), to_act=True)
-        filed = Releases({v: a_release(v) for v in VERSIONS}, None)
-        self.keeping = Keeping(
+        filed = Releases({v: a_release(v) for v in versions}, None)
+        keeper, rules = (
             Keeper(engine, self.name, "a1a1a1"),
-            self.memory,
-            filed,
-            self.rules,
-            lambda: None,
+            replace(self.rules, **chosen),
         )
+        self.keeping = Keeping(keeper, self.memory, filed, rules, lambda: None)
 
     def started(self):
         """Journal what runs, as a turn does."""
@@ -205,3 +205,42 @@ def test_what_a_person_released_is_let_go_and_not_deleted(kept):
         assert docker("inspect", stranger), "what is not ours stays"
     finally:
         docker("rm", "-v", stranger)
+
+
+def images(it):
+    """Count the images of this test that the engine has."""
+    label = f"label=test.retention={it.name}"
+    return len(set(docker("images", "-q", "--filter", label).split()))
+
+
+@pytest.mark.parametrize(
+    ("retention", "held"),
+    [
+        ("after 3", [1, 2, 3, 4, 4, 4, 4]),
+        pytest.param("ask", [*range(1, 8)], marks=pytest.mark.campaign),
+    ],
+)
+def test_release_after_release_what_was_agreed_to_go_goes(tmp_path, retention, held):
+    versions = [f"v1.{number}.0" for number in range(7)]
+    it = Kept(tmp_path, versions, retention=retention)
+    try:
+        for name in versions:  # an operator cleans up all the time
+            docker("rmi", f"{it.image}:{name}")
+        seen = []
+        for version in versions:
+            docker("pull", "-q", f"{it.image}:{version}")
+            it.deploy(version)
+            _, pair = it.started()
+            it.add(PairProvedGood(pair.key, "it ran long enough"))
+            it.keep()
+            it.keep()
+            it.prune()
+            seen.append((len(it.holders()), images(it)))
+
+        assert seen == [(count, count) for count in held]
+        asked = [] if retention == "after 3" else [1, 2, 3]
+        assert [len(one.keys) for one in it.events(RetentionAsked)] == asked
+        assert all(one.size > 1_000_000 for one in it.events(RetentionAsked))
+        assert all(one.size > 1_000_000 for one in it.events(ImageHeld))
+    finally:
+        it.down()

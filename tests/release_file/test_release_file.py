@@ -160,7 +160,9 @@ def test_any_unknown_key_anywhere_is_refused_with_its_path(shelf, place, key, va
     known = "by unless ratio latency queue value above below window growing_for block "
     known += "mode labels annotations confidence min_events min_blocks_hit min_growth "
     known += "coverage confirm_polls rollback_to rollback_safe deployment mttr "
-    known += "approved_by watch_for errors_query total_query dispersion baseline"
+    known += (
+        "retention approved_by watch_for errors_query total_query dispersion baseline"
+    )
     assume(key not in at and key not in known.split())
     at[key] = value
     path = shelf / "v1.3.0.yaml"
@@ -349,6 +351,16 @@ def test_labels_and_annotations_are_kept(read_trigger):
 )
 def test_the_deadline_follows_the_deployment_unless_it_is_written(read, keys, mttr):
     assert read(a_file(**keys)).mttr == mttr
+
+
+def test_a_release_may_say_when_it_need_not_stay_restorable(read):
+    assert read(a_file()).retention == ""
+    assert read(a_file(retention="after 5")).retention == "after 5"
+    for wrong in ("after 2", "after", "5", "never"):
+        with pytest.raises(
+            Refused, match="is not `ask` or `after N`, N being how many"
+        ):
+            read(a_file(retention=wrong))
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,10 @@ class Keeper:
         self._project = project
         self._identity = identity
 
-    def hold(self, record: Record) -> str:
+    def hold(self, record: Record) -> tuple[str, int]:
         """See that the image of *record* is here and held; pull it if it is gone.
+
+        Give what holds it in words, and what it takes at most, in bytes.
 
         Raises:
             EngineRefused: it is gone, or cannot be held.
@@ -50,7 +52,8 @@ class Keeper:
         holder = f"{self._project}-holds-{record.pair.version}-{record.pair.short}"
         if not self._holders(record):
             self._engine.create(holder, self._body(record, image, keep), {})
-        return f"image {id_.removeprefix('sha256:')[:12]} is held by {holder}"
+        words = f"image {id_.removeprefix('sha256:')[:12]} is held by {holder}"
+        return words, int(image.get("Size") or 0)
 
     def let_go(self, record: Record) -> str:
         """Take our container and our name away; the image itself stays.

@@ -1,9 +1,12 @@
 """Which pairs must stay restorable, which may go, and why."""
 
+from collections.abc import Callable, Iterable
+
 from watchdog.decide.policy import choose_target
 from watchdog.decide.standing import KnownPair, Standing
+from watchdog.facts.event import ImageHeld, RetentionAsked
 from watchdog.facts.problem import Problem
-from watchdog.facts.rules import Rules
+from watchdog.facts.rules import Rules, after
 from watchdog.facts.trigger import Release
 
 
@@ -23,10 +26,107 @@ def retained(
     return tuple({known.pair.key: known for known in kept}.values())
 
 
-def why_it_stays(
-    s: Standing, release: Release | None, rules: Rules, known: KnownPair
+def beyond(s: Standing, release: Release | None, rules: Rules) -> tuple[KnownPair, ...]:
+    """Give the pairs whose images are held though they need not be, the oldest first.
+
+    *release* is the file of what runs.
+    """
+    kept = retained(s, release, rules)
+    held = {key for key, seen in s.images.items() if isinstance(seen, ImageHeld)}
+    held -= {known.pair.key for known in kept} | set(s.released)
+    found = [known for key, known in s.pairs.items() if key in held]
+    return tuple(sorted(found, key=lambda known: known.order))
+
+
+def goes_by_itself(
+    s: Standing, rules: Rules, known: KnownPair, its: Release | None
 ) -> str:
-    """Say why *known* must not be deleted, or nothing when it may go."""
+    """Say why *known* is let go without another word, or nothing when it is not.
+
+    *its* is its own release file, or the default one: there its DRI agreed. Only for
+    what is ``beyond`` what must stay.
+    """
+    agreed, where = _agreed(rules, its)
+    newer = _newer(s, known)
+    if agreed is None or newer < agreed:
+        return ""
+    return (
+        f"{newer} newer releases than {known.pair.version} ran here, and {where} "
+        f"says `retention: after {agreed}`"
+    )
+
+
+def asked_about(
+    s: Standing,
+    release: Release | None,
+    rules: Rules,
+    file_of: Callable[[str], Release | None],
+) -> RetentionAsked | None:
+    """Ask whether what is held beyond may go, once a pair of it is new; or nothing."""
+    left = [
+        known
+        for known in beyond(s, release, rules)
+        if _agreed(rules, file_of(known.pair.version))[0] is None
+    ]
+    keys = tuple(known.pair.key for known in left)
+    if set(keys) <= s.asked_about:
+        return None
+    count, size = taken(s, keys)
+    names = list(dict.fromkeys(known.pair.version for known in left))
+    return RetentionAsked(
+        keys,
+        size,
+        f"{in_words(count, size)}, of releases older than the last {rules.retain}: "
+        f"{', '.join(names)}; may they go?",
+        f"`watchdog retention release {left[0].pair.short} --by … --reason …` for "
+        f"each, or `retention: after {rules.retain}` in the settings or their files",
+    )
+
+
+def taken(s: Standing, keys: Iterable[str] = ()) -> tuple[int, int]:
+    """Give how many images are held, and their bytes at most; of *keys*, or of all."""
+    held = {
+        image.image or key: image.size
+        for key, image in s.images.items()
+        if isinstance(image, ImageHeld) and (not keys or key in keys)
+    }
+    return len(held), sum(held.values())
+
+
+def in_words(count: int, size: int) -> str:
+    """Say how much is held; what images share is counted for each, hence at most."""
+    unit, name = (10**9, "GB") if size >= 10**9 else (10**6, "MB")
+    much = f", at most {size / unit:.1f} {name}" if size else ""
+    return f"{count} image{'' if count == 1 else 's'} held{much}"
+
+
+def _agreed(rules: Rules, its: Release | None) -> tuple[int | None, str]:
+    """Give after how many newer releases one may go by itself, and where it says so."""
+    if its is not None and its.retention:
+        name = its.version or "default"
+        return after(its.retention), f"the release file {name}.yaml"
+    return after(rules.retention), "the settings' file"
+
+
+def _newer(s: Standing, known: KnownPair) -> int:
+    """Count the releases that were deployed after *known*, its own left out."""
+    newer = {k.pair.version for k in s.pairs.values() if k.order > known.order}
+    return len(newer - {known.pair.version})
+
+
+def why_it_stays(
+    s: Standing,
+    release: Release | None,
+    rules: Rules,
+    known: KnownPair,
+    its: Release | None,
+) -> str:
+    """Say why *known* must not be deleted, or nothing when it may go.
+
+    *release* is the file of what runs, *its* that of *known*.
+    """
+    if s.claimed:
+        return s.claimed.words  # who has the stack knows what it needs
     version, target = known.pair.version, choose_target(s, release)
     if known == s.running_pair:
         return f"{version} runs now"
@@ -36,6 +136,13 @@ def why_it_stays(
         return ""
     if known in retained(s, release, rules):
         return f"{version} is one of the last {rules.retain} releases before this one"
+    agreed, where = _agreed(rules, its)
+    if agreed is not None:
+        newer = _newer(s, known)
+        return (
+            f"{version} goes by itself after {agreed} newer releases, as {where} says; "
+            f"{newer} ran here"
+        )
     return (
         f"nobody released {version}: "
         f"`watchdog retention release {known.pair.short} --by … --reason …`"

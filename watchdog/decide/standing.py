@@ -41,6 +41,7 @@ from watchdog.facts.event import (
     RecoverySeen,
     ReleaseArmed,
     Reminded,
+    RetentionAsked,
     RetentionReleased,
     RollbackEnded,
     RollbackMended,
@@ -214,6 +215,7 @@ class Standing:
     readiness_since: datetime | None = None
     images: dict[str, ImageHeld | ImageLost] = field(default_factory=dict)
     released: dict[str, str] = field(default_factory=dict)
+    asked_about: frozenset[str] = frozenset()
     unproven_since: datetime | None = None
     pairs: dict[str, KnownPair] = field(default_factory=dict)
     verdicts: dict[str, SeenVerdict] = field(default_factory=dict)
@@ -458,6 +460,8 @@ def _after_keeping(s: Standing, entry: Entry) -> Standing:
             order = min((one.order for one in s.pairs.values()), default=1) - 1
             earlier = _unless(s.revoked, KnownPair(pair, record, order, at), at)
             return replace(s, pairs=s.pairs | {pair.key: earlier})
+        case RetentionAsked(keys=keys):
+            return replace(s, asked_about=s.asked_about | set(keys))
         case RetentionReleased(key=key, words=words):
             return replace(s, released=s.released | {key: words})
         case VersionsRevoked() as listed:

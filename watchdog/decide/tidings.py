@@ -27,6 +27,7 @@ from watchdog.facts.event import (
     RecoverySeen,
     ReleaseUnfiled,
     Reminded,
+    RetentionAsked,
     RollbackEnded,
     RollbackRefused,
     RollbackStarted,
@@ -197,6 +198,9 @@ def _seen(event: object) -> Told | None:
             return "watch.claimed", CRITICAL, title, f"{words}; {hint}"
         case ClaimTaken(words=words, over=over) if over:
             return "watch.claim_taken", WARNING, "this watchdog has the stack", words
+        case RetentionAsked(words=words, hint=hint):
+            title = "images are held that need not be"
+            return "retention.asked", WARNING, title, f"{words} {hint}"
         case ReleaseUnfiled(words=words):
             return "release.unfiled", WARNING, "no release file", words
         case FarEndLost(what=what, words=words) if what not in _TOLD_OTHERWISE:

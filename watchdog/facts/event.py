@@ -75,11 +75,29 @@ class ReadinessChanged:
 
 @dataclass(frozen=True, slots=True)
 class ImageHeld:
-    """The image of a retained pair is here, and kept from being cleaned away."""
+    """The image of a retained pair is here, and kept from being cleaned away.
+
+    *image* is its id, and *size* what it takes at most, in bytes: images share layers.
+    """
 
     key: str
     version: str
     words: str
+    image: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionAsked:
+    """People are asked, once for each pair, whether what is held beyond may go.
+
+    *size* is what its images take at most, in bytes.
+    """
+
+    keys: tuple[str, ...]
+    size: int
+    words: str
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +121,7 @@ class ImageLetGo:
 
 @dataclass(frozen=True, slots=True)
 class RetentionReleased:
-    """A person says that a pair need not stay restorable."""
+    """A pair need not stay restorable: a person says so, *by* name, or had agreed."""
 
     key: str
     version: str
@@ -709,6 +727,7 @@ Event: TypeAlias = (
     | ImageLost
     | ImageLetGo
     | RetentionReleased
+    | RetentionAsked
     | PairProvedGood
     | PairRecorded
     | PairQuarantined

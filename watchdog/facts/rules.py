@@ -38,13 +38,19 @@ class Protected:
         return name if fits and _VERSION.fullmatch(name) else ""
 
 
+def after(retention: str) -> int | None:
+    """Read after how many newer releases one may go by itself; None: it is asked."""
+    return None if retention == "ask" else int(retention.removeprefix("after "))
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How careful, how patient and how far, for every release alike.
 
     *name* is the audience that an approval must name. *settle*: samples of a
     release's first moments are not counted. *recover_within* None means a
-    trigger's window + 5 minutes. *observe_only*: say what would be done, do nothing.
+    trigger's window + 5 minutes. *retention* is ``ask`` or ``after N``, for releases
+    that do not say. *observe_only*: say what would be done, do nothing.
     *protects*: the environments at GitHub that wait for an answer. *identity* is this
     watchdog's own, of its state folder: no other has it, whatever its settings.
     """
@@ -62,6 +68,7 @@ class Rules:
     daily_limit: int
     readiness_every: timedelta = timedelta(seconds=30)
     retain: int = 3
+    retention: str = "ask"
     observe_only: bool = False
     smoke: tuple[SmokeCheck, ...] = ()
     protects: tuple[Protected, ...] = ()

@@ -138,7 +138,8 @@ class Release:
     *mttr* is the deadline of a question, from the onset of the breach; *rollback_to*
     is empty for "the newest known-good pair". *dri* may answer, *secondary* too, and
     are reminded later; *required_approvals* of them must agree. *on_no_answer* is
-    what silence means: ``hold`` or ``roll-back``.
+    what silence means: ``hold`` or ``roll-back``. *retention* is ``ask`` or
+    ``after N``: when this release need not stay restorable; empty: as the settings say.
     """
 
     version: str
@@ -154,6 +155,7 @@ class Release:
     secondary: tuple[str, ...] = ()
     required_approvals: int = 1
     on_no_answer: str = "hold"
+    retention: str = ""
 
     @property
     def eligible(self) -> tuple[str, ...]:

@@ -120,7 +120,8 @@ class Faces:
             return _problem(503, "not_watching", "the last full turn is too old")
         running = standing.running
         release = self._releases.for_version(running.pair.version if running else "")
-        found = [why_it_stays(standing, release, self._rules, k) for k in known]
+        its = self._releases.for_version(version)
+        found = [why_it_stays(standing, release, self._rules, k, its) for k in known]
         reasons = [why for why in found if why]
         state = "must stay" if reasons else "may go"
         return JSONResponse(

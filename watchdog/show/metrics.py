@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from watchdog.decide.gate import Gate
+from watchdog.decide.retention import taken
 from watchdog.decide.standing import Standing
 from watchdog.facts.message import Backlog
 from watchdog.roles import Turn
@@ -101,6 +102,9 @@ class Standings(Collector):
         for release, is_closed in closed.items():
             paused.add_metric([release], is_closed)
         yield paused
+        count, size = taken(s)
+        yield _gauge("watchdog_held_images", "Images held for rollbacks", count)
+        yield _gauge("watchdog_held_bytes", "What they take at most", size)
         could = self._ready()
         if could is not None:
             yield _gauge("watchdog_ready", "1 if it could be rolled back now", could)

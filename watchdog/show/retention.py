@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from watchdog.decide.retention import retained, why_it_stays
+from watchdog.decide.retention import in_words, retained, why_it_stays
 from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.event import ImageHeld, ImageLost
 from watchdog.facts.rules import Rules
@@ -15,13 +15,18 @@ def picture(
     release: Release | None,
     rules: Rules,
     missing: Callable[[KnownPair], str],
+    file_of: Callable[[str], Release | None],
 ) -> list[dict[str, Any]]:
-    """List every pair, the last deployed first; *missing* says what its record lost."""
+    """List every pair, the last deployed first.
+
+    *missing* says what its record lost, *file_of* gives the release file of a version.
+    """
     kept = retained(s, release, rules)
     ordered = sorted(s.pairs.values(), key=lambda known: known.order, reverse=True)
     found: list[dict[str, Any]] = []
     for known in ordered:
-        stays = why_it_stays(s, release, rules, known)
+        its = file_of(known.pair.version)
+        stays = why_it_stays(s, release, rules, known, its)
         image = s.images.get(known.pair.key)
         found.append(
             {
@@ -32,6 +37,8 @@ def picture(
                 "why": stays or s.released[known.pair.key],
                 "image": {
                     "held": isinstance(image, ImageHeld),
+                    "id": known.pair.image,
+                    "bytes": image.size if isinstance(image, ImageHeld) else 0,
                     "words": image.words if image else "nobody has looked yet",
                     "hint": image.hint if isinstance(image, ImageLost) else "",
                 },
@@ -55,6 +62,12 @@ def words(listed: list[dict[str, Any]], *, red: Callable[[str], str]) -> str:
         lines.append(f"  image: {say(image['words'])}")
         lines += [f"    hint: {image['hint']}"] if image["hint"] else []
         lines.append(f"  manifests: {red(lost) if lost else 'in the ledger'}")
+    held = {
+        one["image"]["id"]: one["image"]["bytes"]
+        for one in listed
+        if one["image"]["held"]
+    }
+    lines.append(in_words(len(held), sum(held.values())))
     return "\n".join(lines)
 
 

@@ -86,6 +86,7 @@ _WORDS: Mapping[str, str] = {
     "on_no_answer": "What silence means: hold and page, or roll-back.",
     "approved_by": "Who agreed, before it shipped, to the immediate rollbacks.",
     "watch_for": "How long after its start the release is watched.",
+    "retention": "When it need not stay restorable: ask, or after N newer releases.",
     "defaults": "How sure a breach must be, for every trigger that does not say.",
     "triggers": "What is watched, and what a confirmed breach leads to.",
     "alert": "The trigger's name.",

@@ -8,6 +8,7 @@ from watchdog.decide.gate import OPEN, Gate, gate
 from watchdog.decide.measured import unasked
 from watchdog.decide.policy import choose_target
 from watchdog.decide.ready import answer
+from watchdog.decide.retention import beyond, in_words, taken
 from watchdog.decide.standing import SeenVerdict, Standing
 from watchdog.decide.under_way import under_way
 from watchdog.facts.message import Backlog
@@ -74,6 +75,7 @@ def picture(
             "since": stamp(could.since) if could.since else None,
             "looked": stamp(turn.looked) if turn and turn.looked else None,
         },
+        "held": _held(s, release, rules),
         "armed": s.armed,
         "unproven": s.unproven,
         "hold": s.hold.words if s.hold else "",
@@ -145,6 +147,8 @@ def words(whole: dict[str, Any]) -> str:
     lines += [f"untold         {one['words']}" for one in whole["untold"]]
     if whole["unclear"]:
         lines.append(f"unclear        {whole['unclear']}")
+    if whole["held"]["images"]:
+        lines.append(f"retention      {whole['held']['words']}")
     if running:
         lines.append(f"running        {running['pair']} since {running['since']}")
         lines.append(f"               {running['standing']}")
@@ -231,6 +235,17 @@ def _ledger_words(s: Standing) -> str:
     return (
         f"known good: {known.good}" if known.good else "candidate: not known to be good"
     )
+
+
+def _held(s: Standing, release: Release | None, rules: Rules) -> dict[str, Any]:
+    count, size = taken(s)
+    more = beyond(s, release, rules)
+    words = in_words(count, size)
+    if more:
+        keys = [known.pair.key for known in more]
+        least = in_words(*taken(s, keys))
+        words += f"; beyond the last {rules.retain} releases: {least}"
+    return {"images": count, "bytes": size, "beyond": len(more), "words": words}
 
 
 def _incident(s: Standing) -> dict[str, Any] | None:
