@@ -15,7 +15,7 @@ from tests.worlds import (
 )
 from watchdog.act.claim import InWorkTree, OnEngine
 from watchdog.claiming import Claiming, OnlyOurs
-from watchdog.decide.gate import closed
+from watchdog.decide.gate import gate
 from watchdog.decide.policy import promotion
 from watchdog.decide.ready import answer
 from watchdog.decide.tidings import message_of
@@ -261,7 +261,8 @@ def test_with_another_at_it_nothing_is_done_and_every_face_says_so(it):
     assert [e.words for e in it.memory.all(OrderRefused)] == [s.claimed.words]
     release, at = it.filed().for_version("v1.3.0"), it.clock.now()
     assert s.claimed.words in promotion(s, "v1.3.0", release, rules(), at)
-    assert closed(s, "v1.3.0", release, rules(), looked=at, at=at) == (s.claimed.words,)
+    said = gate(s, "v1.3.0", release, rules(), looked=at, at=at)
+    assert said.reasons == (s.claimed.words,)
     could = answer(s, release, at, rules(), at)
     assert could.ready is False
     assert could.lacks[0].words == s.claimed.words
