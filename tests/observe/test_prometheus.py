@@ -19,8 +19,10 @@ from watchdog.facts.reading import (
     Measured,
     Outside,
 )
-from watchdog.facts.trigger import Latency
+from watchdog.facts.trigger import Latency, Value
+from watchdog.judge.breach import judge
 from watchdog.observe import promql
+from watchdog.observe.fresh import fresh
 from watchdog.observe.prometheus import Prometheus
 
 SECOND = timedelta(seconds=1)
@@ -504,13 +506,18 @@ def test_a_histogram_that_is_not_there_is_left_to_the_judge(asked):
         (" h {} ", 'h_bucket{le="+Inf"}'),
         ("h_bucket", 'h_bucket{le="+Inf"}'),
         ('h{job="dms",path="/a}b{",}', 'h_bucket{job="dms",path="/a}b{",le="+Inf"}'),
+        (
+            '{"http.duration",job="dms"}',
+            '{"http.duration_bucket",job="dms",le="+Inf"}',
+        ),
+        ('{job="a", __name__="h"}', '{job="a", __name__="h_bucket",le="+Inf"}'),
     ],
 )
 def test_the_bucket_joins_the_histograms_own_matchers(histogram, meant):
     query, name = promql.any_bucket(Latency(histogram, SECOND, 0.95), 15 * SECOND)
 
     assert f"count(last_over_time({meant}[30s]))" in query
-    assert name == "h"
+    assert name in {"h", histogram}
 
 
 @pytest.mark.parametrize(
@@ -548,17 +555,68 @@ def test_a_bound_is_found_in_every_spelling_and_no_other(over, spelled, others):
     [
         ("up", True),
         (' up{job="dms", x=~"a}b"} ', True),
+        ('{"dms.ready",job="dms"}', True),
+        ('{__name__="up"}', True),
         ('a{x="1"} + b{y="2"}', False),
         ("rate(x[5m])", False),
         ("up == 0", False),
     ],
 )
-def test_only_a_plain_selector_is_kept_from_looking_back_five_minutes(
+def test_only_what_is_no_plain_selector_is_asked_with_older_samples_too(
     expr, is_selector
 ):
     query = promql.worst(expr, highest=True, scrape=15 * SECOND)
 
-    assert ("last_over_time(" in query) == is_selector
+    assert promql.is_selector(expr) == is_selector
+    assert ('"part", "older"' in query) == (not is_selector and "[" not in expr)
+    assert ("last_over_time(" in query) == ("rate" not in expr)
+
+
+@pytest.mark.parametrize(
+    ("expr", "meant"),
+    [
+        ("up == 0", "(up and last_over_time(up[30s])) == 0"),
+        ("rate(x[5m])", "rate(x[5m])"),
+        ("sum by (up) (up)", "sum by (up) ((up and last_over_time(up[30s])))"),
+        (
+            "up offset 5m",
+            "(up offset 5m and last_over_time(up[30s] offset 5m))",
+        ),
+        (
+            "max_over_time(up[5m:15s])",
+            "max_over_time((up and last_over_time(up[30s]))[5m:15s])",
+        ),
+        ("timestamp(up)", "timestamp(up)"),
+        ("a # or b\n", "(a and last_over_time(a[30s])) # or b\n"),
+        ("what is $this", "what is $this"),
+    ],
+)
+def test_an_expression_looks_no_further_back_than_two_scrapes(expr, meant):
+    assert fresh(expr, "30s") == meant
+
+
+def test_a_value_on_which_older_samples_do_not_agree_is_late_and_stale(asked):
+    wire, far_end = asked
+    ends = [STAMP - back * 5 for back in range(25)]
+    wire.answers(
+        matrix(
+            ({"part": "worst", "look": "0"}, [[at, "0"] for at in ends]),
+            ({"part": "older", "look": "0"}, [[at, "1"] for at in ends]),
+            ({"part": "past", "__name__": "up"}, [[at, "0"] for at in ends]),
+        )
+    )
+
+    reading = far_end.read(down(kind=Value("count(up) or vector(0)")), AT)
+
+    assert isinstance(reading, Measured)
+    assert {tuple(one.parts.items()) for one in reading.looks[0].blocks} == {
+        (("late", 1.0),)
+    }
+    assert not any(one.over for one in reading.looks[0].blocks)
+    seen = judge(down(), reading, END - timedelta(days=1))
+    assert isinstance(seen, Blind)
+    assert seen.cause is Cause.STALE
+    assert "older than two scrapes" in seen.words
 
 
 # ------------------------------------------------- what is asked beside the looks

@@ -29,8 +29,9 @@ class Block:
     """What was counted in the time that ends at *end*.
 
     *parts* holds only what the server answered: ``bad`` and ``all`` for counts,
-    ``floor``, ``in`` and ``out`` for a queue, ``worst`` for a value. A part that
-    is missing was not measured; it is never zero.
+    ``floor``, ``in`` and ``out`` for a queue, ``worst`` for a value, or ``late``
+    where samples older than two scrapes say something else. A part that is missing
+    was not measured; it is never zero.
     *over*: of a value, each series past the bound there, with its value.
     """
 

@@ -31,6 +31,12 @@ def judge_value(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
     worst = {
         point.end: point.parts["worst"] for point in points if "worst" in point.parts
     }
+    if points and "late" in points[-1].parts:
+        return Blind(
+            Cause.STALE,
+            "the newest samples are older than two scrapes: it is not scraped any "
+            f"more, or more rarely; by older ones {number(points[-1].parts['late'])}",
+        )
     if not worst:
         return nothing_measured(trigger, look.at, armed_from, young=young)
     if look.at not in worst:

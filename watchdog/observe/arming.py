@@ -11,6 +11,7 @@ from watchdog.facts.trial import Trial, cure
 from watchdog.facts.trigger import Latency, Queue, Ratio, Trigger, Value
 from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
+from watchdog.observe import promql
 from watchdog.observe.promql import duration, is_selector, slow_bucket
 
 _LONG_AGO = timedelta(days=3650)
@@ -71,12 +72,17 @@ def try_out(
     doubts: list[Fault] = []
     series = 0
     for role, selector, must in _selectors(trigger):
-        seen = _count(prometheus, f"count({selector})", at)
+        # No further back than two scrapes: what ended must not look alive.
+        seen = _count(prometheus, promql.count(selector, scrape), at)
         if isinstance(seen, Blind):
             faults.append(Fault(role, seen.words, cure(seen.cause)))
             continue
         series = max(series, seen)
         if seen:
+            continue
+        rare = _spacing(prometheus, trigger, selector, scrape, at)
+        if must and rare:
+            faults += rare
             continue
         (faults if must else doubts).append(_missing(prometheus, role, selector, at))
     main = [selector for role, selector, must in _selectors(trigger) if must]
@@ -84,7 +90,10 @@ def try_out(
         faults += _spacing(prometheus, trigger, main[0], scrape, at)
     reading = prometheus.read(trigger, at)
     verdict = judge(trigger, reading, at - _LONG_AGO)
-    if not faults and isinstance(verdict, Blind) and verdict.cause in _NEVER_MENDS:
+    never: tuple[Cause, ...] = _NEVER_MENDS
+    if isinstance(trigger.kind, Value):
+        never = (*never, Cause.STALE)
+    if not faults and isinstance(verdict, Blind) and verdict.cause in never:
         faults.append(Fault("trigger", verdict.words, cure(verdict.cause)))
     queries = reading.queries if isinstance(reading, Measured) else ()
     return Trial(trigger.name, series, verdict, queries, tuple(faults), tuple(doubts))
@@ -167,6 +176,8 @@ def _spacing(
     prometheus: Asks, trigger: Trigger, selector: str, scrape: timedelta, at: datetime
 ) -> list[Fault]:
     """Measure how far apart the samples are; a block needs two of them."""
+    if not is_selector(selector):
+        return []
     span = max(20 * scrape, 4 * trigger.block)
     one, two = duration(span), duration(2 * span)
     older = _count(prometheus, f"count({selector} offset {two})", at)

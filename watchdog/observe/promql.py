@@ -11,13 +11,20 @@ from functools import partial
 from typing import Protocol
 
 from watchdog.facts.trigger import Latency, RatioQuery
+from watchdog.observe.fresh import fresh
 
 _MILLISECOND = timedelta(milliseconds=1)
 _WINDOW = re.compile(r"\{\{\s*\.?window\s*\}\}")
 # One name with at most one list of matchers, whose quoted text may hold anything.
+# Since Prometheus 3 the name may be quoted, as the first of the list.
+_LIST = r"""\{ (?: [^{}"'`] | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `[^`]*` )* \}"""
 _SELECTOR = re.compile(
-    r"""\s* [a-zA-Z_:][a-zA-Z0-9_:]* \s*
-    (?: \{ (?: [^{}"'] | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' )* \} \s* )?""",
+    rf"\s* (?: [a-zA-Z_:][a-zA-Z0-9_:]* \s* (?:{_LIST})? | {_LIST} ) \s*", re.VERBOSE
+)
+# A quoted name, or one that is matched by its label.
+_NAMED = re.compile(
+    r"""(?P<before>(?:^|,)\s*(?:__name__\s*=\s*)?)(?P<quote>["'`])(?P<name>[^"'`\\]*)
+    (?P=quote)(?P<after>\s*(?:,|$))""",
     re.VERBOSE,
 )
 
@@ -190,7 +197,7 @@ def any_bucket(kind: Latency, scrape: timedelta) -> tuple[str, str]:
     Looked at two scrapes back: a bare selector sees a dead target for five minutes.
     """
     every = every_bucket(kind)
-    name = every.partition("{")[0].removesuffix("_bucket")
+    name = every.partition("{")[0].removesuffix("_bucket") or kind.histogram.strip()
     over = duration(2 * scrape)
     return _labelled(
         f"count(last_over_time({every}[{over}])) "
@@ -222,9 +229,9 @@ def worst(expr: str, *, highest: bool, scrape: timedelta) -> str:
     """Ask for the worst of an expression's series, and for their sum.
 
     The sum is there to see a series that is not a number, which max and min skip.
-    A plain selector is looked at two scrapes back, not five minutes: a series
-    that ended must not go on counting. Of other expressions that is up to their
-    author.
+    All is looked at two scrapes back, not five minutes: a series that ended must
+    not go on counting. What an expression would say of older samples is asked
+    beside it: where it differs, nobody knows whether they ended or are rare.
     """
     asked = _fresh(expr, scrape)
     best = "max" if highest else "min"
@@ -232,6 +239,9 @@ def worst(expr: str, *, highest: bool, scrape: timedelta) -> str:
         _labelled(f"{best}({asked})", part="worst", look="0"),
         _labelled(f"sum({asked})", part="sum", look="0"),
     ]
+    if not is_selector(expr) and asked.strip() != expr.strip():
+        older = f"\n{expr}\n"
+        terms.append(_labelled(f"{best}({older})", part="older", look="0"))
     return joined(terms)
 
 
@@ -242,10 +252,16 @@ def past(expr: str, bound: float, *, highest: bool, scrape: timedelta) -> str:
     return f'label_replace(({asked}) {sign} {bound!r}, "part", "past", "", "")'
 
 
+def count(expr: str, scrape: timedelta) -> str:
+    """Count the series of an expression, as of the last two scrapes."""
+    return f"count({_fresh(expr, scrape)})"
+
+
 def _fresh(expr: str, scrape: timedelta) -> str:
+    back = duration(2 * scrape)
     if is_selector(expr):
-        return f"last_over_time({expr.strip()}[{duration(2 * scrape)}])"
-    return f"\n{expr}\n"
+        return f"last_over_time({expr.strip()}[{back}])"
+    return f"\n{fresh(expr, back)}\n"
 
 
 def _counted(selector: str, *, over: str, width: str, offset: str, by: str = "") -> str:
@@ -261,10 +277,18 @@ def _bucket(kind: Latency, matcher: str) -> str:
     """Add *matcher* to the histogram's own, and ``_bucket`` to its name."""
     name, _, rest = kind.histogram.strip().partition("{")
     name = name.strip()
-    if not name.endswith("_bucket"):
-        name += "_bucket"
     own = rest.rpartition("}")[0].strip().rstrip(",").strip()
+    if not name:
+        own = _NAMED.sub(_as_bucket, own, count=1)
+    elif not name.endswith("_bucket"):
+        name += "_bucket"
     return f"{name}{{{own},{matcher}}}" if own else f"{name}{{{matcher}}}"
+
+
+def _as_bucket(found: re.Match[str]) -> str:
+    before, quote, name, after = found.group("before", "quote", "name", "after")
+    name = f"{name.removesuffix('_bucket')}_bucket"
+    return f"{before}{quote}{name}{quote}{after}"
 
 
 def _spellings(bound: timedelta) -> str:

@@ -98,7 +98,8 @@ def look_at(place: Place, answer: Samples, step: timedelta, blocks: int) -> Look
 def in_places(series: Any) -> Samples:
     """Sort the series of an answer.
 
-    A series that is past its bound stands under a look of its own.
+    A series that is past its bound stands under a look of its own. A value that
+    samples of the last two scrapes and older ones do not agree on is ``late``.
 
     Raises:
         NoNumber: a value or a time is not written as Prometheus writes it.
@@ -125,9 +126,19 @@ def in_places(series: Any) -> Samples:
             if part in parts:
                 raise ValueError(f'"{part}" came twice for one moment')
             parts[part] = value
+    for place in [place for place, parts in points.items() if "older" in parts]:
+        older = points[place].pop("older")
+        worst = points[place].get("worst", older)
+        if "worst" not in points[place] or not _agree(worst, older):
+            points[place] = {"late": older}
+            points.pop((_OVER, place[1]), None)
     for place in sums:
         points[place] = {"worst": float("nan")}
     return points
+
+
+def _agree(one: float, other: float) -> bool:
+    return one == other or (math.isnan(one) and math.isnan(other))
 
 
 def number_of(text: object) -> float:

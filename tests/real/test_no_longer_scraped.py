@@ -1,0 +1,127 @@
+"""A job that left the configuration is not green for the five-minute look-back."""
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.real import prometheus as real
+from watchdog.facts.reading import Blind, Cause
+from watchdog.facts.trigger import Action, Trigger, Value
+from watchdog.facts.verdict import Breached, Clear
+from watchdog.judge.breach import judge
+from watchdog.observe.arming import try_out
+from watchdog.observe.fresh import fresh
+from watchdog.observe.prometheus import Prometheus
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not real.is_there(), reason="no `prometheus` here"),
+]
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+SCRAPE = 15 * SECOND
+# The last scrape of a job that was renamed: nobody marks its series stale.
+END = datetime(2026, 3, 11, 3, 0, 0, tzinfo=UTC)
+LAST = END.timestamp()
+LONG_AGO = END - timedelta(days=1)
+DOWN = Trigger(
+    name="DmsDown",
+    kind=Value('up{job="dms"}'),
+    action=Action.ROLLBACK,
+    window=MINUTE,
+    sustained=True,
+    block=MINUTE,
+    below=1.0,
+)
+# Each is fine while the job is scraped.
+EXPRESSIONS = [
+    'up{job="dms"}',
+    'up{job="dms"} == 1',
+    'count(up{job="dms"} == 1)',
+    'count(up{job="dms"} == 1) or vector(0)',
+    'sum by (job) (up{job="dms"}) / on (job) group_left () count by (job) (up)',
+    '1 - absent(up{job="dms"}) or vector(1)',
+    'max_over_time(up{job="dms"}[15s:5s])',
+    'min(up{job="dms"} # the only one\n)',
+    '{__name__="up",job="dms"}',
+]
+
+
+@pytest.fixture(scope="module", params=real.BINARIES)
+def server(request, tmp_path_factory):
+    lines = [
+        *(
+            real.line("up", {"job": "dms"}, 1, LAST - 15 * n)
+            for n in range(240, -1, -1)
+        ),
+        *(real.line("rare", {}, 1, LAST - 120 * n) for n in range(40, -11, -1)),
+    ]
+    folder = tmp_path_factory.mktemp("gone")
+    with (
+        real.taken_from(request.param),
+        real.running(folder, lines) as url,
+        closing(Prometheus(url, 20 * SECOND, SCRAPE, 5 * SECOND)) as asked,
+    ):
+        yield asked
+
+
+def verdict(server, expr, after, **other):
+    trigger = replace(DOWN, kind=Value(expr), **other)
+    return judge(trigger, server.read(trigger, END + after), LONG_AGO)
+
+
+@pytest.mark.parametrize("expr", EXPRESSIONS)
+def test_a_value_is_clear_while_it_is_scraped_and_not_two_scrapes_later(server, expr):
+    assert isinstance(verdict(server, expr, 10 * SECOND), Clear)
+    for after in (70, 90, 150, 290):
+        seen = verdict(server, expr, after * SECOND)
+        assert not isinstance(seen, Clear | Breached), (after, seen)
+
+
+def test_what_is_no_longer_scraped_is_a_breach_once_nobody_doubts_it(server):
+    expr = 'count(up{job="dms"} == 1) or vector(0)'
+
+    seen = verdict(server, expr, 60 * SECOND)
+    assert isinstance(seen, Blind)
+    assert seen.cause is Cause.STALE
+    assert "older than two scrapes" in seen.words
+    assert isinstance(verdict(server, expr, 400 * SECOND), Breached)
+
+
+@pytest.mark.parametrize("after", range(5, 245, 20))
+def test_a_series_that_is_scraped_rarely_is_never_taken_for_gone(server, after):
+    seen = verdict(server, "count(rare) or vector(0)", after * SECOND)
+
+    assert not isinstance(seen, Breached)
+
+
+@pytest.mark.parametrize("expr", EXPRESSIONS)
+def test_a_trial_within_five_minutes_of_a_renamed_job_is_not_green(server, expr):
+    trigger = replace(DOWN, kind=Value(expr))
+
+    assert try_out(server, trigger, SCRAPE, END + 10 * SECOND).is_proven
+    trial = try_out(server, trigger, SCRAPE, END + 100 * SECOND)
+    assert not trial.is_proven, trial
+
+
+@pytest.mark.parametrize(
+    "expr",
+    [
+        "sum by (job) (up)",
+        "sum(up) by (job, up)",
+        "rate(x[5m]) > bool 1e-3",
+        "time() - timestamp(up) < 60",
+        "up offset 5m > 1 unless on () absent(up @ end() offset 1m)",
+        'label_replace(up, "a", "$1", "job", "(.*)") # or up',
+        'histogram_quantile(0.9, sum by (le) (rate(h_bucket{a="}"}[5m])))',
+        "max_over_time(up[5m:15s] offset 1m) + 0x1f + Inf - 5e+3",
+        'count_values without (job) ("up", up)',
+        "-up ^ 2 % 3 atan2 1",
+    ],
+)
+def test_what_is_rewritten_is_still_understood(server, expr):
+    for text in (expr, fresh(expr, "30s")):
+        assert not isinstance(server.instant(text, END), Blind), text
