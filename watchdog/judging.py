@@ -19,13 +19,15 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.pair import Running
 from watchdog.facts.problem import Problem
-from watchdog.facts.reading import Blind, Cause
+from watchdog.facts.reading import Blind, Cause, Reading
 from watchdog.facts.rules import Rules
-from watchdog.facts.trial import cure
+from watchdog.facts.trial import Trial, cure
 from watchdog.facts.trigger import Action, Release, Trigger
 from watchdog.facts.verdict import Breached, Verdict, kind_of
 from watchdog.judge.breach import judge
 from watchdog.roles import Arms, Metrics, Remembers
+
+_NOT_NOW = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,19 @@ class Judging:
             far_end_lost(self.memory, "prometheus", server, at)
             return {trigger.name: server for trigger in release.triggers}
         far_end_back(self.memory, "prometheus", at)
-        self._arm(release, since, server, at)
         standing = self.memory.standing
         pair_since = standing.pair_since or since
+        armed_from = pair_since + self.rules.settle
+
+        def enough(trigger: Trigger, reading: Reading) -> bool:
+            """Tell a breach that is acted on in this turn, whatever the others say."""
+            quiet = trigger.observe_only or self.rules.observe_only
+            known = trigger.name in standing.breached
+            if quiet or known or trigger.action is not Action.ROLLBACK:
+                return False
+            verdict = judge(trigger, reading, armed_from)
+            return isinstance(verdict, Breached) and not verdict.elsewhere
+
         readings = self.metrics.read_all(
             release.triggers,
             server,
@@ -60,12 +72,16 @@ class Judging:
             before_from=standing.before_since,
             # What a rollback put up is not charged: it is not a change by people.
             compare=not seen.rolled_back_by,
+            enough=enough,
         )
-        armed_from = pair_since + self.rules.settle
-        return {
+        verdicts = {
             trigger.name: judge(trigger, readings[trigger.name], armed_from)
             for trigger in release.triggers
         }
+        # Trying takes questions of its own: a breach does not wait for them.
+        if not any(enough(one, readings[one.name]) for one in release.triggers):
+            self._arm(release, since, server, at)
+        return verdicts
 
     def _arm(
         self, release: Release, since: datetime, server: datetime, at: datetime
@@ -79,9 +95,12 @@ class Judging:
         settled = since + self.rules.settle
         if standing.armed or at < settled:
             return
-        trials = [
-            self.arms.try_out(trigger, server, since) for trigger in release.triggers
-        ]
+        trials: list[Trial] = []
+        for trigger in release.triggers:
+            trials.append(self.arms.try_out(trigger, server, since))
+            verdict = trials[-1].verdict
+            if isinstance(verdict, Blind) and verdict.cause in _NOT_NOW:
+                break  # nor would it answer for the others; again in the next turn
         version = standing.running.pair.version if standing.running else ""
         faulty = [trial for trial in trials if not trial.is_proven]
         if not faulty:

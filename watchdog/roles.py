@@ -96,8 +96,11 @@ class Metrics(Protocol):
         before_from: datetime | None = None,
         *,
         compare: bool = True,
+        enough: Callable[[Trigger, Reading], bool],
     ) -> Mapping[str, Reading]:
         """Read every trigger, by name, for a pair that runs *since* then.
+
+        Once a reading is *enough* to act on, the others are not waited for.
 
         *before_from* is when the pair before it started, if that is known; its time
         is read too, unless there is nothing to *compare*.

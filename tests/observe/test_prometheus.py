@@ -1,8 +1,10 @@
 """What the far end does wrong becomes a blind reading that names it."""
 
+import json
 import re
 import threading
 import time
+import tracemalloc
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -19,13 +21,16 @@ from watchdog.facts.reading import (
     Measured,
     Outside,
 )
-from watchdog.facts.trigger import Latency, Value
+from watchdog.facts.trigger import Action, Latency, Ratio, RatioQuery, Value
 from watchdog.judge.breach import judge
 from watchdog.observe import promql
+from watchdog.observe.arming import Arming
 from watchdog.observe.fresh import fresh
 from watchdog.observe.prometheus import Prometheus
+from watchdog.observe.server import MOST_BYTES
 
 SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
 AT = datetime(2026, 3, 11, 3, 0, 22, 700000, tzinfo=UTC)
 END = datetime(2026, 3, 11, 3, 0, 5, tzinfo=UTC)
 STAMP = END.timestamp()
@@ -266,15 +271,156 @@ def test_one_trigger_that_fails_does_not_blind_the_others(asked):
 def test_threads_that_never_come_back_leave_every_trigger_a_timeout(far):
     _, url = far
     over = threading.Event()
-    with closing(prometheus(url, timeout=0.1)) as far_end:
+    with closing(Prometheus(url, 0.1 * SECOND, 15 * SECOND, SECOND)) as far_end:
         for _ in range(4):
             far_end._pool.submit(over.wait, 20)
 
         readings = far_end.read_all([awb(), down()], AT)
         over.set()
 
-    blind(readings["AwbRoutingFailures"], Cause.TIMEOUT, "abandoned")
-    blind(readings["DmsDown"], Cause.TIMEOUT, "abandoned")
+    blind(readings["AwbRoutingFailures"], Cause.TIMEOUT, "the turn's time was used up")
+    blind(readings["DmsDown"], Cause.TIMEOUT, "the turn's time was used up")
+
+
+def dripping(wire, but=()):
+    """Let every question drip to its end but those that hold a word of *but*."""
+
+    def answer(handler):
+        if not any(word in wire.asked[-1]["query"] for word in but):
+            return wire.over.wait(20)
+        return wire.send(handler, matrix(*bad_and_all()))
+
+    wire.answer = answer
+
+
+def ratio(name, action=Action.PAUSE_AND_ALERT):
+    return http_5xx(name=name, kind=Ratio(f"{name}_bad", f"{name}_all"), action=action)
+
+
+def test_what_is_enough_to_act_on_does_not_wait_for_those_that_drip(far):
+    wire, url = far
+    dripping(wire, but=["urgent"])
+    triggers = [ratio(f"t{n}") for n in range(6)]
+    triggers.append(ratio("urgent", Action.ROLLBACK))
+    with closing(Prometheus(url, 20 * SECOND, 15 * SECOND, 5 * SECOND)) as far_end:
+        began = time.monotonic()
+        readings = far_end.read_all(
+            triggers, AT, enough=lambda trigger, _: trigger.name == "urgent"
+        )
+        took = time.monotonic() - began
+
+    assert isinstance(readings["urgent"], Measured)
+    assert list(readings) == [one.name for one in triggers]
+    for trigger in triggers[:-1]:
+        blind(readings[trigger.name], Cause.TIMEOUT, "the turn's time")
+    assert took < 10
+
+
+def test_a_turn_has_its_time_and_nobody_starves(far):
+    wire, url = far
+    dripping(wire)
+    triggers = [ratio(f"t{n}") for n in range(9)]
+    triggers += [ratio("u0", Action.ROLLBACK), ratio("u1", Action.ROLLBACK)]
+    asked = set()
+    with closing(Prometheus(url, 2 * SECOND, 15 * SECOND, SECOND)) as far_end:
+        for turn in range(9):
+            begun = len(wire.asked)
+            began = time.monotonic()
+            readings = far_end.read_all(triggers, AT)
+            assert time.monotonic() - began < 15
+            assert all(one.cause is Cause.TIMEOUT for one in readings.values())
+            now = {
+                trigger.name
+                for trigger in triggers
+                for sent in wire.asked[begun:]
+                if f"{trigger.name}_all" in sent["query"]
+            }
+            assert {"u0", "u1"} <= now, turn
+            asked |= now
+            if len(asked) == len(triggers):
+                break
+
+    assert asked == {one.name for one in triggers}
+
+
+def test_a_deadline_cuts_the_question_of_its_own_thread_only(far):
+    _, url = far
+    with closing(prometheus(url)) as far_end:
+        lines = []
+        both = threading.Barrier(2)
+
+        def mine():
+            lines.append(far_end._server._line())
+            both.wait(20)
+
+        threads = [threading.Thread(target=mine) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert lines[0] is not lines[1]
+    assert lines[0].session is not lines[1].session
+
+
+def test_all_that_one_trigger_asks_has_the_time_of_a_turn(far):
+    wire, url = far
+    wire.drips(b"HTTP/1.1 200 OK\r\n\r\n")
+    kind = RatioQuery("bad[{{ window }}]", "all[{{ window }}]")
+    trigger = http_5xx(kind=kind, unless="a", confirm_polls=2)
+    with closing(Prometheus(url, SECOND, 15 * SECOND, SECOND)) as far_end:
+        began = time.monotonic()
+        trial = Arming(far_end, 15 * SECOND).try_out(trigger, AT, AT - MINUTE)
+        took = time.monotonic() - began
+
+    assert not trial.is_proven or isinstance(trial.verdict, Blind)
+    assert took < 10
+
+
+def test_a_large_answer_costs_no_more_than_the_container_has():
+    for body in (large_matrix(MOST_BYTES - 1000), large_lists(MOST_BYTES - 1000)):
+        with running() as (wire, url), closing(prometheus(url, timeout=60)) as far_end:
+            wire.answers(body)
+            far_end.read(http_5xx(), AT)
+            tracemalloc.start()
+            try:
+                far_end.read(http_5xx(), AT)
+                _, most = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+
+        assert most < 64 * 1024 * 1024, f"{most / len(body):.1f} times the answer"
+
+
+def large_matrix(size):
+    """Write as many honest samples as fit."""
+    count = size // 2 // 28
+    series = [
+        ({"part": part, "look": "0"}, [[STAMP - n, "1200"] for n in range(count)])
+        for part in ("bad", "all")
+    ]
+    return json.dumps(matrix(*series), separators=(",", ":")).encode()
+
+
+def large_lists(size):
+    """Write what costs most for its length."""
+    head = b'{"status":"success","data":{"resultType":"matrix","result":['
+    return head + b"[]," * ((size - len(head)) // 3 - 2) + b"[]]}}"
+
+
+def test_an_answer_is_parsed_once(asked, monkeypatch):
+    wire, far_end = asked
+    wire.answers(matrix(*bad_and_all()))
+    parsed = []
+    real = json.JSONDecoder.decode
+    monkeypatch.setattr(
+        json.JSONDecoder,
+        "decode",
+        lambda self, text, *rest: (parsed.append(1), real(self, text, *rest))[1],
+    )
+
+    assert isinstance(far_end.read(http_5xx(), AT), Measured)
+    assert len(parsed) == 1
 
 
 # -------------------------------------------------------------------- faults
@@ -466,7 +612,7 @@ def test_a_server_without_an_end_is_a_timeout_at_the_deadline(far, scene):
 
 def test_an_answer_without_bounds_is_rejected(asked, monkeypatch):
     wire, far_end = asked
-    monkeypatch.setattr("watchdog.observe.server._MOST_BYTES", 100_000)
+    monkeypatch.setattr("watchdog.observe.server.MOST_BYTES", 100_000)
     wire.answers(b"{" + b" " * 300_000)
 
     blind(far_end.read(http_5xx(), AT), Cause.REJECTED, "more than 100000 bytes")

@@ -1,6 +1,7 @@
 """Tries every trigger against the live server: a typo is found now, not at 3 a.m."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -33,6 +34,10 @@ class Asks(Protocol):
         """Read what the trigger counts."""
         ...
 
+    def within_a_turn(self) -> AbstractContextManager[None]:
+        """Let all that is asked meanwhile take no longer than a turn may."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Arming:
@@ -49,10 +54,11 @@ class Arming:
         Of a release that started at *since*, also whether it was over before.
         """
         try:
-            trial = try_out(self.prometheus, trigger, self.scrape, at)
-            if since is None or not trial.is_proven:
-                return trial
-            over = tuple(_over_before(self.prometheus, trigger, since))
+            with self.prometheus.within_a_turn():
+                trial = try_out(self.prometheus, trigger, self.scrape, at)
+                if since is None or not trial.is_proven:
+                    return trial
+                over = tuple(_over_before(self.prometheus, trigger, since))
         except Exception as error:  # noqa: BLE001 - the others must be tried
             blind = unforeseen(error)
             fault = Fault("trigger", blind.words, cure(blind.cause))

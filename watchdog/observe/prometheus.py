@@ -8,10 +8,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotDone
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar, assert_never
 
 from watchdog.facts.reading import (
@@ -25,7 +26,15 @@ from watchdog.facts.reading import (
     Reading,
     unforeseen,
 )
-from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
+from watchdog.facts.trigger import (
+    Action,
+    Latency,
+    Queue,
+    Ratio,
+    RatioQuery,
+    Trigger,
+    Value,
+)
 from watchdog.observe import promql
 from watchdog.observe.samples import (
     EPOCH,
@@ -44,7 +53,7 @@ from watchdog.observe.samples import (
     summed,
     time_of,
 )
-from watchdog.observe.server import NotSeen, Server
+from watchdog.observe.server import NOT_ASKED, NotSeen, Server
 
 _SECOND = timedelta(seconds=1)
 
@@ -64,6 +73,8 @@ _MOST_KEPT = 256
 # A question about the past that failed is asked again after so many timeouts:
 # each costs a turn the time of one.
 _REST = 5
+# Once there is something to act on, others get so long to answer, in seconds.
+_GRACE = 1.0
 _NOT_NOW = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
 
 
@@ -106,13 +117,14 @@ class Prometheus:
         self._kept: OrderedDict[tuple[object, ...], Any] = OrderedDict()
         self._failed: dict[tuple[object, ...], tuple[float, Blind]] = {}
         self._pool = ThreadPoolExecutor(_MOST_AT_ONCE, "prometheus")
+        # Full turns must not come later than every third poll.
+        self._budget = max(2 * self._poll.total_seconds(), self._seconds)
+        self._missed: dict[str, int] = {}
 
     def now(self) -> datetime | Blind:
         """Give the server's own time: ages and releases are measured in it."""
         try:
-            answer = self._server.query("time()")
-            _, seconds = list(answer)
-            return EPOCH + timedelta(seconds=time_of(number_of(seconds)))
+            return self._server.query("time()", None, _moment)
         except NotSeen as refusal:
             return Blind(refusal.cause, refusal.words)
         except NoNumber as error:
@@ -129,11 +141,7 @@ class Prometheus:
     ) -> list[tuple[dict[str, str], float]] | Blind:
         """Ask for one instant: each series' labels and value; empty without any."""
         try:
-            answer = self._server.query(query, at)
-            return [
-                (dict(labels_of(series["metric"])), number_of(series["value"][1]))
-                for series in answer
-            ]
+            return self._server.query(query, at, _series)
         except NotSeen as refusal:
             return Blind(refusal.cause, refusal.words)
         except NoNumber as error:
@@ -208,32 +216,69 @@ class Prometheus:
         before_from: datetime | None = None,
         *,
         compare: bool = True,
+        enough: Callable[[Trigger, Reading], bool] = lambda _trigger, _reading: False,
     ) -> dict[str, Reading]:
-        """Read every trigger, by name, a few at once; none waits for ever.
+        """Read every trigger, by name, a few at once, within the turn's own time.
 
-        *since*, *before_from* and *compare* as for ``read``.
+        *since*, *before_from* and *compare* as for ``read``. Once a reading is
+        *enough* to act on, the rest is waited for a second at most. Who is not
+        asked for lack of time is blind, and is asked early in the next turn.
         """
-        rounds = -(-len(triggers) // _MOST_AT_ONCE)
-        # A trigger may need several asks; whoever is later than this is hung in
-        # something that no socket deadline reaches, such as a name server.
-        asks = max((trigger.confirm_polls for trigger in triggers), default=1)
-        last = time.monotonic() + (rounds * (asks + 3)) * self._seconds + 1
-        under_way: dict[str, Future[Reading]] = {
-            trigger.name: self._pool.submit(
-                self.read, trigger, at, since, before_from, compare=compare
-            )
-            for trigger in triggers
-        }
-        readings: dict[str, Reading] = {}
-        for name, future in under_way.items():
-            try:
-                readings[name] = future.result(max(0.0, last - time.monotonic()))
-            except NotDone:
-                future.cancel()
-                shown = self._server.shown
-                words = f"{shown} gave no answer in time; the ask was abandoned"
-                readings[name] = Blind(Cause.TIMEOUT, words)
-        return readings
+        last = time.monotonic() + self._budget
+        waiting: dict[Future[Reading], Trigger] = {}
+        for trigger in self._in_turn(triggers):
+            ask = partial(self._read_until, last, trigger, at, since, before_from)
+            waiting[self._pool.submit(ask, compare=compare)] = trigger
+        found: dict[str, Reading] = {}
+        while waiting and (left := last - time.monotonic()) > 0:
+            done, _ = wait(waiting, left, FIRST_COMPLETED)
+            for future in done:
+                trigger = waiting.pop(future)
+                found[trigger.name] = reading = future.result()
+                if enough(trigger, reading):
+                    last = min(last, time.monotonic() + _GRACE)
+        for future, trigger in waiting.items():
+            words = NOT_ASKED
+            if not future.cancel():
+                words = f"{self._server.shown} gave no answer in the turn's time"
+            found[trigger.name] = Blind(Cause.TIMEOUT, words)
+        for trigger in triggers:
+            seen = found[trigger.name]
+            was_asked = not isinstance(seen, Blind) or seen.words != NOT_ASKED
+            missed = self._missed.get(trigger.name, 0)
+            self._missed[trigger.name] = 0 if was_asked else missed + 1
+        return {trigger.name: found[trigger.name] for trigger in triggers}
+
+    def within_a_turn(self) -> AbstractContextManager[None]:
+        """Let what this thread asks meanwhile take no longer than a turn may."""
+        return self._server.until(time.monotonic() + self._budget)
+
+    def _in_turn(self, triggers: Sequence[Trigger]) -> list[Trigger]:
+        """Order who is asked: one that waited, who may roll back, then the others.
+
+        Among each, who was missed more often comes first, so that none starves.
+        """
+
+        def missed(trigger: Trigger) -> int:
+            return -self._missed.get(trigger.name, 0)
+
+        urgent = [one for one in triggers if one.action is Action.ROLLBACK]
+        others = sorted((one for one in triggers if one not in urgent), key=missed)
+        waited = others[:1] if others and missed(others[0]) else []
+        return [*waited, *sorted(urgent, key=missed), *others[len(waited) :]]
+
+    def _read_until(
+        self,
+        last: float,
+        trigger: Trigger,
+        at: datetime,
+        since: datetime | None,
+        before_from: datetime | None,
+        *,
+        compare: bool,
+    ) -> Reading:
+        with self._server.until(last):
+            return self.read(trigger, at, since, before_from, compare=compare)
 
     def close(self) -> None:
         """Give back every connection and thread; asks under way are dropped."""
@@ -419,13 +464,16 @@ class Prometheus:
         points = -(-trigger.window // step) + 2
         ask = Ask(f"\n{trigger.unless}\n", _floor(at, self._poll), step, points)
         try:
-            held = [
-                time_of(moment)
-                for one in self._range(ask)
-                for moment, text in one["values"]
-                # What is no number is not known to be harmless.
-                if is_filter or number_of(text) != 0
-            ]
+            held = self._range(
+                ask,
+                lambda series: [
+                    time_of(moment)
+                    for one in series
+                    for moment, text in one["values"]
+                    # What is no number is not known to be harmless.
+                    if is_filter or number_of(text) != 0
+                ],
+            )
         except NotSeen as refusal:
             return Blind(refusal.cause, refusal.words)
         except NoNumber as error:
@@ -515,20 +563,19 @@ class Prometheus:
 
     def _points(self, ask: Ask) -> Samples:
         """Ask, and sort the samples: (look, milliseconds) to the parts there."""
-        series = self._range(ask)
         try:
-            return in_places(series)
+            return self._range(ask, in_places)
         except NoNumber as error:
             raise NotSeen(Cause.NONSENSE, self._no_number(error)) from error
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise NotSeen(Cause.REJECTED, self._other_shape(error)) from error
 
-    def _range(self, ask: Ask) -> Any:
+    def _range(self, ask: Ask, take: Callable[[Any], _Kept]) -> _Kept:
         reach = (ask.points - 1) * ask.step
         # The client rounds the start: begin earlier, on the grid and on a second.
         while reach % _SECOND:
             reach += ask.step
-        return self._server.range(ask.query, ask.end - reach, ask.end, ask.step)
+        return self._server.range(ask.query, ask.end - reach, ask.end, ask.step, take)
 
     def _no_number(self, error: Exception) -> str:
         return f"{self._server.shown} answered with nonsense: {error}"
@@ -562,6 +609,18 @@ def _parts(
             return {"in": enqueued, "out": drained}, {}
         case _ as unreachable:  # pragma: no cover
             assert_never(unreachable)
+
+
+def _moment(answer: Any) -> datetime:
+    _, seconds = list(answer)
+    return EPOCH + timedelta(seconds=time_of(number_of(seconds)))
+
+
+def _series(answer: Any) -> list[tuple[dict[str, str], float]]:
+    return [
+        (dict(labels_of(series["metric"])), number_of(series["value"][1]))
+        for series in answer
+    ]
 
 
 def _is_not_now(seen: object) -> bool:
