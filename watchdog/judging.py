@@ -73,6 +73,7 @@ class Judging:
             # What a rollback put up is not charged: it is not a change by people.
             compare=not seen.rolled_back_by,
             enough=enough,
+            replicas=seen.replicas,
         )
         verdicts = {
             trigger.name: judge(trigger, readings[trigger.name], armed_from)

@@ -97,10 +97,12 @@ class Metrics(Protocol):
         *,
         compare: bool = True,
         enough: Callable[[Trigger, Reading], bool],
+        replicas: Mapping[str, int],
     ) -> Mapping[str, Reading]:
         """Read every trigger, by name, for a pair that runs *since* then.
 
-        Once a reading is *enough* to act on, the others are not waited for.
+        Once a reading is *enough* to act on, the others are not waited for. *replicas*
+        counts the containers that run, by service.
 
         *before_from* is when the pair before it started, if that is known; its time
         is read too, unless there is nothing to *compare*.

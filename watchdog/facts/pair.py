@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -108,7 +109,8 @@ class Running:
 
     *containers* are full ids in the order of the stack's services; another tuple
     is another start. *since* is when the first of them began to run, by the
-    engine's clock. *states* are Docker's words for each (``running``, …).
+    engine's clock. *states* are Docker's words for each (``running``, …), *services*
+    whose container each is, where that is known.
     """
 
     pair: Pair
@@ -116,6 +118,13 @@ class Running:
     since: datetime
     states: tuple[str, ...]
     rolled_back_by: str = ""
+    services: tuple[str, ...] = ()
+
+    @property
+    def replicas(self) -> dict[str, int]:
+        """Count the containers that run, by service."""
+        pairs = zip(self.services, self.states, strict=False)
+        return Counter(service for service, state in pairs if state == "running")
 
 
 @dataclass(frozen=True, slots=True)

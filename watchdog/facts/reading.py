@@ -100,7 +100,9 @@ class Measured:
     """What the server answered: one look per poll to be confirmed, newest first.
 
     *before*, *outside* and *groups* are None when they were not asked for, and
-    blind on their own: neither makes the looks unseen.
+    blind on their own: neither makes the looks unseen. *renamed* says why there may
+    be errors that nobody counts; *measured_on* of how many containers how many are
+    measured, where some are not.
     """
 
     looks: tuple[Look, ...]
@@ -108,6 +110,8 @@ class Measured:
     before: Before | Blind | None = None
     outside: Outside | Blind | None = None
     groups: Groups | Blind | None = None
+    renamed: str = ""
+    measured_on: tuple[int, int] | None = None
 
 
 Reading: TypeAlias = Measured | Blind

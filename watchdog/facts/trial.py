@@ -10,7 +10,8 @@ _CURES = {
     Cause.UNREACHABLE: "is `prometheus.url` right, and the server up?",
     Cause.REJECTED: "paste the query into Prometheus; its words say where it is wrong",
     Cause.TIMEOUT: "the server is slow: ask for less, or raise `prometheus.timeout`",
-    Cause.PARTIAL: "part of the server's stores is missing: mend that first",
+    Cause.PARTIAL: "part of the server's stores, or of the containers, is missing: "
+    "mend that first",
     Cause.NO_SERIES: "does the target run, and is the name spelled as it exports it?",
     Cause.NO_TRAFFIC: "let it serve something, then try again",
     Cause.TOO_FEW_SAMPLES: "let it serve more, or try again when the window is full",

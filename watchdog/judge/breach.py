@@ -15,7 +15,7 @@ from watchdog.facts.reading import (
     unforeseen,
 )
 from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
-from watchdog.facts.verdict import Breached, Pending, Verdict
+from watchdog.facts.verdict import Breached, Clear, Pending, Verdict
 from watchdog.judge.attribution import elsewhere
 from watchdog.judge.batches import batch_of
 from watchdog.judge.counts import judge_counts
@@ -59,7 +59,22 @@ def _weighed(trigger: Trigger, reading: Measured, armed_from: datetime) -> Verdi
         onset = _onset(trigger, reading.looks[needed - 1], armed_from)
         verdict = replace(verdict, elsewhere=whose, onset=onset)
     said = evidence(trigger, reading.groups, verdict)
-    return replace(verdict, words=f"{verdict.words}; {said}") if said else verdict
+    if said:
+        verdict = replace(verdict, words=f"{verdict.words}; {said}")
+    return _of_the_whole(reading, verdict)
+
+
+def _of_the_whole(reading: Measured, verdict: Verdict) -> Verdict:
+    """Let nothing be clear that was measured in part; what is over stays over."""
+    if reading.renamed and isinstance(verdict, Clear):
+        return Blind(Cause.NO_SERIES, f"{reading.renamed}; {verdict.words}")
+    if reading.measured_on is None or isinstance(verdict, Blind):
+        return verdict
+    some, all_ = reading.measured_on
+    said = f"measured on {some} of {all_} containers"
+    if isinstance(verdict, Clear):
+        return Blind(Cause.PARTIAL, f"{said}; {verdict.words}")
+    return replace(verdict, words=f"{verdict.words}; {said}")
 
 
 def _confirmed(verdicts: Sequence[Verdict], needed: int) -> Verdict:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar, assert_never
 
 from watchdog.facts.reading import (
@@ -35,7 +36,7 @@ from watchdog.facts.trigger import (
     Trigger,
     Value,
 )
-from watchdog.observe import promql
+from watchdog.observe import promql, whole
 from watchdog.observe.samples import (
     EPOCH,
     LAST,
@@ -73,6 +74,8 @@ _MOST_KEPT = 256
 # A question about the past that failed is asked again after so many timeouts:
 # each costs a turn the time of one.
 _REST = 5
+# Whether errors that match nothing were renamed is asked once in so many seconds.
+_ASKED_AGAIN = 30.0
 # Once there is something to act on, others get so long to answer, in seconds.
 _GRACE = 1.0
 _NOT_NOW = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
@@ -120,6 +123,8 @@ class Prometheus:
         # Full turns must not come later than every third poll.
         self._budget = max(2 * self._poll.total_seconds(), self._seconds)
         self._missed: dict[str, int] = {}
+        # What was asked of errors that match nothing: when, and what came of it.
+        self._names: dict[str, tuple[float, str]] = {}
 
     def now(self) -> datetime | Blind:
         """Give the server's own time: ages and releases are measured in it."""
@@ -217,6 +222,7 @@ class Prometheus:
         *,
         compare: bool = True,
         enough: Callable[[Trigger, Reading], bool] = lambda _trigger, _reading: False,
+        replicas: Mapping[str, int] = MappingProxyType({}),
     ) -> dict[str, Reading]:
         """Read every trigger, by name, a few at once, within the turn's own time.
 
@@ -229,6 +235,11 @@ class Prometheus:
         for trigger in self._in_turn(triggers):
             ask = partial(self._read_until, last, trigger, at, since, before_from)
             waiting[self._pool.submit(ask, compare=compare)] = trigger
+        # Last, and one question for all: what it tells keeps nobody from acting.
+        several = any(count > 1 for count in replicas.values())
+        age = at - since if since else timedelta()
+        ask_all = partial(self._measured_on, last, triggers, at, age, replicas)
+        counting = self._pool.submit(ask_all) if several else None
         found: dict[str, Reading] = {}
         while waiting and (left := last - time.monotonic()) > 0:
             done, _ = wait(waiting, left, FIRST_COMPLETED)
@@ -247,7 +258,84 @@ class Prometheus:
             was_asked = not isinstance(seen, Blind) or seen.words != NOT_ASKED
             missed = self._missed.get(trigger.name, 0)
             self._missed[trigger.name] = 0 if was_asked else missed + 1
+        if counting is not None:
+            found |= self._with_replicas(counting, last, found)
         return {trigger.name: found[trigger.name] for trigger in triggers}
+
+    def _with_replicas(
+        self,
+        counting: Future[dict[str, tuple[int, int] | None] | Blind],
+        last: float,
+        found: Mapping[str, Reading],
+    ) -> dict[str, Reading]:
+        """Say in each reading on how many containers it was measured, if not on all."""
+        done, _ = wait([counting], max(0.0, last - time.monotonic()))
+        if not done:
+            counting.cancel()
+            return {}
+        seen = counting.result()
+        if isinstance(seen, Blind):
+            return {}
+        return {
+            name: replace(reading, measured_on=seen[name])
+            for name, reading in found.items()
+            if isinstance(reading, Measured) and name in seen
+        }
+
+    def _measured_on(
+        self,
+        last: float,
+        triggers: Sequence[Trigger],
+        at: datetime,
+        age: timedelta,
+        replicas: Mapping[str, int],
+    ) -> dict[str, tuple[int, int] | None] | Blind:
+        counted = [one for one in triggers if isinstance(one.kind, Ratio | Latency)]
+        if not counted:
+            return {}
+        query = promql.joined(
+            whole.replicas_question(number, one.kind, self._scrape_interval, age)
+            for number, one in enumerate(counted)
+            if isinstance(one.kind, Ratio | Latency)
+        )
+        with self._server.until(last):
+            answer = self.instant(query, at)
+        if isinstance(answer, Blind):
+            return answer
+        seen: list[dict[str, set[str]]] = [{} for _ in counted]
+        for labels, _ in answer:
+            parts = seen[int(labels.get("look", "0"))]
+            parts.setdefault(labels.get("part", ""), set()).add(
+                labels.get("instance", "")
+            )
+        return {
+            one.name: whole.measured_on(parts, replicas)
+            for one, parts in zip(counted, seen, strict=True)
+        }
+
+    def _renamed(self, trigger: Trigger, reading: Reading, at: datetime) -> Reading:
+        """Ask why no errors' series is there, where none is while the total grows."""
+        kind = trigger.kind
+        if not isinstance(kind, Ratio) or not isinstance(reading, Measured):
+            return reading
+        blocks = [block.parts for look in reading.looks for block in look.blocks]
+        grows = sum(parts.get("all", 0.0) for parts in blocks) >= 1
+        if not grows or any("bad" in parts for parts in blocks):
+            return reading
+        query = whole.errors_question(kind, self._scrape_interval)
+        if not query:
+            return reading
+        asked_at, words = self._names.get(query, (-math.inf, ""))
+        if time.monotonic() >= asked_at + _ASKED_AGAIN:
+            answer = self.instant(query, at)
+            if isinstance(answer, Blind):
+                return Blind(answer.cause, answer.words)
+            counted = {labels.get("part", ""): value for labels, value in answer}
+            words = whole.errors_words(kind, counted)
+            if len(self._names) >= _MOST_KEPT:
+                self._names.clear()
+            self._names[query] = (time.monotonic(), words)
+        return replace(reading, renamed=words)
 
     def within_a_turn(self) -> AbstractContextManager[None]:
         """Let what this thread asks meanwhile take no longer than a turn may."""
@@ -278,7 +366,11 @@ class Prometheus:
         compare: bool,
     ) -> Reading:
         with self._server.until(last):
-            return self.read(trigger, at, since, before_from, compare=compare)
+            reading = self.read(trigger, at, since, before_from, compare=compare)
+            try:
+                return self._renamed(trigger, reading, at)
+            except Exception as error:  # noqa: BLE001 - the others must be read
+                return unforeseen(error)
 
     def close(self) -> None:
         """Give back every connection and thread; asks under way are dropped."""
@@ -352,13 +444,13 @@ class Prometheus:
         if not gaps:
             return looks
         found: list[dict[datetime, Mapping[str, float]]] = [{} for _ in looks]
-        for gap, whole in zip(gaps, self._around(kind, width, gaps), strict=True):
-            if "all" in whole:
+        for gap, across in zip(gaps, self._around(kind, width, gaps), strict=True):
+            if "all" in across:
                 end = looks[gap.look].blocks[gap.last].end
                 found[gap.look][end] = {
                     part: max(
                         0.0,
-                        whole.get(part, 0.0)
+                        across.get(part, 0.0)
                         - sum(block.parts.get(part, 0.0) for block in gap.beside),
                     )
                     for part in ("bad", "all")

@@ -106,6 +106,7 @@ class Stack:
             since=max(_began(c) for c in found),
             states=tuple(str(c["State"]["Status"]) for c in found),
             rolled_back_by=str(found[0]["Config"]["Labels"].get(_OP, "")),
+            services=tuple(_service(c) for c in found),
         )
 
     def record(

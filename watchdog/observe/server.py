@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -124,7 +125,9 @@ class Server:
         if at is not None:
             parameters |= {"time": f"{at.timestamp():.3f}"}
         return self.asked(
-            lambda line: line.client.custom_query(text, params=parameters), take
+            lambda line: partial(
+                take, line.client.custom_query(text, params=parameters)
+            )
         )
 
     def range(
@@ -137,14 +140,16 @@ class Server:
     ) -> _Taken:
         """Ask for a stretch; the client rounds both its ends to whole seconds."""
         return self.asked(
-            lambda line: line.client.custom_query_range(
-                text,
-                start_time=start,
-                end_time=end,
-                step=promql.duration(step),
-                params=self._parameters(),
-            ),
-            take,
+            lambda line: partial(
+                take,
+                line.client.custom_query_range(
+                    text,
+                    start_time=start,
+                    end_time=end,
+                    step=promql.duration(step),
+                    params=self._parameters(),
+                ),
+            )
         )
 
     def close(self) -> None:
@@ -161,12 +166,10 @@ class Server:
     def _parameters(self) -> dict[str, str]:
         return {"timeout": promql.duration(self._timeout), **_WHOLE_ONLY}
 
-    def asked(
-        self, ask: Callable[[_Line], Any], take: Callable[[Any], _Taken]
-    ) -> _Taken:
+    def asked(self, ask: Callable[[_Line], Callable[[], _Taken]]) -> _Taken:
         """Ask once, with a deadline on the whole, and name what went wrong.
 
-        What *take* raises of the answer is the asker's.
+        *ask* gives what takes its answer; what that raises is the asker's.
 
         The socket's own timeout starts again at every byte, so a far end that
         drips would hold a thread for ever: at the deadline its socket is cut.
@@ -181,7 +184,7 @@ class Server:
         deadline.daemon = True
         deadline.start()
         try:
-            return take(self._answer(line, ask))
+            return self._answer(line, ask)()
         finally:
             deadline.cancel()
             line.wire = None
@@ -189,7 +192,9 @@ class Server:
                 line.is_alone = False
                 self._alone.release()
 
-    def _answer(self, line: _Line, ask: Callable[[_Line], Any]) -> Any:
+    def _answer(
+        self, line: _Line, ask: Callable[[_Line], Callable[[], _Taken]]
+    ) -> Callable[[], _Taken]:
         try:
             return ask(line)
         except NotSeen as refusal:

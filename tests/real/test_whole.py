@@ -1,0 +1,176 @@
+"""Errors that were renamed, and replicas that nobody scrapes, on a real Prometheus."""
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.judge.samples import http_5xx
+from tests.real import prometheus as real
+from watchdog.facts.reading import Blind, Cause
+from watchdog.facts.trigger import Ratio
+from watchdog.facts.verdict import Breached, Clear
+from watchdog.judge.breach import judge
+from watchdog.observe.prometheus import Prometheus
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not real.is_there(), reason="no `prometheus` here"),
+]
+
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+SCRAPE = 15 * SECOND
+END = datetime(2026, 3, 11, 3, 0, 0, tzinfo=UTC)
+LAST = END.timestamp()
+# A release that started half an hour before; what ran before ended then.
+START = END - 30 * MINUTE
+ARMED = START + MINUTE
+
+
+def counter(name, labels, *, rate, begin=-5400, end=0):
+    """Scrape a counter every 15 s, from *begin* to *end* seconds from the end."""
+    return [
+        real.line(name, labels, rate * (at - begin), LAST + at)
+        for at in range(begin, end + 1, 15)
+    ]
+
+
+def old(name, case, rate=2, **labels):
+    return counter(name, {"case": case, **labels}, rate=rate, end=-1815)
+
+
+def new(name, case, rate=2, **labels):
+    return counter(name, {"case": case, **labels}, rate=rate, begin=-1800)
+
+
+SERIES = [
+    # The label that told errors has another name.
+    *old("req_total", "label", code="200"),
+    *old("req_total", "label", rate=0.01, code="500"),
+    *new("req_total", "label", status="200"),
+    *new("req_total", "label", status="500"),
+    # The errors have another name, and no labels of their own.
+    *old("scans_total", "name"),
+    *old("fail_total", "name", rate=0.01),
+    *new("scans_total", "name"),
+    *new("failures_total", "name"),
+    # There were errors before, and none yet.
+    *old("req_total", "none", code="200"),
+    *old("req_total", "none", rate=0.01, code="500"),
+    *new("req_total", "none", code="200"),
+    # There was never any.
+    *old("req_total", "never", code="200"),
+    *new("req_total", "never", code="200"),
+    # Three containers, of which two are scraped; and a third that is down.
+    *(
+        line
+        for n in (1, 2)
+        for line in new("req_total", "two", code="200", instance=f"10.0.0.{n}:80")
+    ),
+    *(
+        line
+        for n in (1, 2, 3)
+        for line in new("req_total", "three", code="200", instance=f"10.0.0.{n}:80")
+    ),
+    *new("req_total", "one", code="200", instance="10.0.0.1:80", job="one"),
+    *new("up", "one", rate=0, instance="10.0.0.2:80", job="one"),
+    *new("req_total", "service", code="200", instance="dms:5269"),
+    *new("req_total", "proxy", code="200", instance="traefik:8080"),
+    *new("req_total", "bad", code="200", instance="10.0.0.1:80"),
+    *new("req_total", "bad", code="500", instance="10.0.0.2:80"),
+    *new("req_total", "lost", code="200", instance="10.0.0.1:80"),
+    *counter(
+        "req_total",
+        {"case": "lost", "code": "200", "instance": "10.0.0.2:80"},
+        rate=2,
+        begin=-1800,
+        end=-900,
+    ),
+]
+
+
+@pytest.fixture(scope="module", params=real.BINARIES)
+def server(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    with (
+        real.taken_from(request.param),
+        real.running(folder, SERIES) as url,
+        closing(Prometheus(url, 20 * SECOND, SCRAPE, 5 * SECOND)) as asked,
+    ):
+        yield asked
+
+
+def verdict(server, kind, **replicas):
+    trigger = http_5xx(kind=kind)
+    readings = server.read_all([trigger], END, START, replicas=replicas)
+    return judge(trigger, readings[trigger.name], ARMED)
+
+
+def requests(case, job=""):
+    own = f'case="{case}"' + (f',job="{job}"' if job else "")
+    return Ratio(f'req_total{{{own},code=~"5.."}}', f"req_total{{{own}}}")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        requests("label"),
+        Ratio('fail_total{case="name"}', 'scans_total{case="name"}'),
+        Ratio('fail_total{case="name",reason!="x"}', 'scans_total{case="name"}'),
+    ],
+)
+def test_errors_that_were_renamed_are_not_zero_errors(server, kind):
+    seen = verdict(server, kind)
+
+    assert isinstance(seen, Blind)
+    assert seen.cause is Cause.NO_SERIES
+    assert f"`{kind.errors}` matched 1 series in the last day" in seen.words
+    assert "nothing of what runs now" in seen.words
+
+
+@pytest.mark.parametrize("case", ["none", "never"])
+def test_no_error_yet_is_no_error(server, case):
+    assert isinstance(verdict(server, requests(case)), Clear)
+
+
+@pytest.mark.parametrize(
+    ("kind", "replicas", "words"),
+    [
+        (requests("two"), {"dms": 3}, "measured on 2 of 3 containers"),
+        (requests("two"), {"dms": 4, "worker": 1}, "measured on 2 of 4 containers"),
+        (requests("one", "one"), {"dms": 2}, "measured on 1 of 2 containers"),
+        (requests("service"), {"dms": 3}, "measured on 1 of 3 containers"),
+        (requests("lost"), {"dms": 2}, "measured on 1 of 2 containers"),
+    ],
+)
+def test_what_is_measured_on_some_containers_only_is_not_clear(
+    server, kind, replicas, words
+):
+    seen = verdict(server, kind, **replicas)
+
+    assert isinstance(seen, Blind)
+    assert seen.cause is Cause.PARTIAL
+    assert seen.words.startswith(f"{words}; 0 of ")
+
+
+@pytest.mark.parametrize(
+    ("case", "replicas"),
+    [
+        ("three", {"dms": 3}),
+        ("three", {"dms": 3, "worker": 1}),
+        ("two", {"dms": 1, "worker": 1}),
+        ("two", {"dms": 2}),
+        ("two", {}),
+        ("proxy", {"dms": 3}),
+    ],
+)
+def test_what_is_measured_on_all_or_before_all_is_clear(server, case, replicas):
+    assert isinstance(verdict(server, requests(case), **replicas), Clear)
+
+
+def test_a_breach_on_some_containers_is_a_breach_and_says_of_how_many(server):
+    seen = verdict(server, requests("bad"), dms=3)
+
+    assert isinstance(seen, Breached)
+    assert seen.words.endswith("measured on 2 of 3 containers")

@@ -1,0 +1,142 @@
+"""Is all of it measured? Errors that were renamed, replicas that nobody scrapes."""
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+
+from watchdog.facts.trigger import Latency, Ratio
+from watchdog.observe import promql
+
+_QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`"""
+_MATCHER = re.compile(
+    rf"\s*(?P<label>[a-zA-Z_]\w*)\s*(?P<how>=~|!~|!=|=)\s*(?P<what>{_QUOTED})\s*,?",
+    re.ASCII,
+)
+_NAME = re.compile(
+    r"\s*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(?P<list>.*)\})?\s*", re.DOTALL
+)
+# One scrape may be missed, and the next is under way.
+_SCRAPES = 2.5
+_LATELY = timedelta(days=1)
+_AN_HOUR = timedelta(hours=1)
+
+
+def errors_question(kind: Ratio, scrape: timedelta) -> str:
+    """Ask whether the errors matched lately, and whether they could match now.
+
+    They could where what runs has series of that name and with those labels: then
+    there was no error yet. Empty where the selectors are no plain ones.
+    """
+    kin = _kin(kind)
+    if not kin:
+        return ""
+    lately, now = promql.duration(_LATELY), promql.duration(2 * scrape)
+    errors = kind.errors.strip()
+    counted = {
+        "lately": f"count(last_over_time({errors}[{lately}]))",
+        "kin": f"count(last_over_time({kin}[{now}]))",
+    }
+    return promql.joined(
+        f'label_replace({what}, "part", "{part}", "", "")'
+        for part, what in counted.items()
+    )
+
+
+def errors_words(kind: Ratio, counted: Mapping[str, float]) -> str:
+    """Say that the errors were renamed, or nothing."""
+    lately = counted.get("lately", 0.0)
+    if not lately or counted.get("kin", 0.0):
+        return ""
+    series = "1 series" if lately == 1 else f"{lately:.0f} series"
+    return (
+        f"`{kind.errors.strip()}` matched {series} in the last day and nothing of what "
+        "runs now, while the total grows: was its name or a label renamed? If it is "
+        "born with its first error, start it at 0"
+    )
+
+
+def _kin(kind: Ratio) -> str:
+    """Select what has the errors' name and labels, whatever the labels say.
+
+    What the total asks for too, such as the job, stays as it is.
+    """
+    found, whole = _NAME.fullmatch(kind.errors), _NAME.fullmatch(kind.total)
+    if found is None or whole is None:
+        return ""
+    shared = {match.group().strip(" ,\n") for match in _matchers(whole)}
+    kept: list[str] = []
+    for match in _matchers(found):
+        text, how = match.group().strip(" ,\n"), match.group("how")
+        if text in shared:
+            kept.append(text)
+        elif how in ("=", "=~"):
+            kept.append(f'{match.group("label")}!=""')
+    return f"{found.group('name')}{{{','.join(kept)}}}"
+
+
+def _matchers(found: re.Match[str]) -> list[re.Match[str]]:
+    return list(_MATCHER.finditer(found.group("list") or ""))
+
+
+def replicas_question(
+    number: int, kind: Ratio | Latency, scrape: timedelta, age: timedelta
+) -> str:
+    """Ask by which instances the total is measured now, and lately of this pair.
+
+    And which targets of the same job are down.
+    """
+    total = kind.total if isinstance(kind, Ratio) else promql.every_bucket(kind)
+    now = promql.duration(_SCRAPES * scrape)
+    lately = promql.duration(max(_SCRAPES * scrape, min(age, _AN_HOUR)))
+    terms = [
+        ("now", f"group by (instance) (last_over_time({total.strip()}[{now}]))"),
+        ("lately", f"group by (instance) (last_over_time({total.strip()}[{lately}]))"),
+    ]
+    found = _NAME.fullmatch(total)
+    jobs = [m.group().strip(" ,\n") for m in _matchers(found)] if found else []
+    jobs = [text for text in jobs if re.match(r"job\s*=", text)]
+    if jobs:
+        up = f"last_over_time(up{{{','.join(jobs)}}}[{now}]) == 0"
+        terms.append(("down", f"group by (instance) ({up})"))
+    return promql.joined(
+        f'label_replace(label_replace({what}, "part", "{part}", "", ""), '
+        f'"look", "{number}", "", "")'
+        for part, what in terms
+    )
+
+
+def measured_on(
+    seen: Mapping[str, Collection[str]], replicas: Mapping[str, int]
+) -> tuple[int, int] | None:
+    """Say on how many of how many containers it is measured, where some are missing.
+
+    *seen* has the instances ``now``, ``lately`` and ``down``; *replicas* counts the
+    running containers by service. None where none is missing, or nobody can know: one
+    instance may be a proxy before all of them.
+    """
+    now = {one for one in seen.get("now", ()) if one}
+    if not now or "" in seen.get("now", ()):
+        return None
+    for service, count in replicas.items():
+        named = [one for one in now if _is_of(one, service)]
+        if named and len(named) < count:
+            return len(named), count
+    sums = {0}
+    for count in replicas.values():
+        sums |= {one + count for one in sums}
+    if len(now) > 1 and len(now) not in sums:
+        more = [one for one in sums if one > len(now)]
+        return (len(now), min(more)) if more else None
+    most = max(replicas.values(), default=0)
+    known = now | set(seen.get("lately", ())) | set(seen.get("down", ()))
+    if len(now) < min(len(known), most):
+        return len(now), most
+    return None
+
+
+def _is_of(instance: str, service: str) -> bool:
+    """Tell whether an instance is named after a service, or a container of it."""
+    host = instance.rpartition(":")[0] or instance
+    return (
+        re.fullmatch(rf"(?:.*[-_])?{re.escape(service)}(?:[-_]\d+)?", host) is not None
+    )
