@@ -1,6 +1,6 @@
 # Everything is one word. `make` alone lists the words.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-engines bench lock fix clean
+.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-chaos campaign-engines bench lock fix clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -62,6 +62,11 @@ campaign-abuse: setup ## Try the verifier and the HTTP door at random for SECOND
 KILLS := 200
 campaign-crash: setup sandbox ## Kill the watchdog at every step, in every request and at KILLS random instants
 	$(SANDBOX) run $(BIN)/python -m tests.crash.campaign --kills $(KILLS)
+
+ROUNDS := 20
+SEED :=
+campaign-chaos: setup sandbox ## Let people, engines, disks and a second watchdog at it for ROUNDS each, from outside
+	$(SANDBOX) run $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 bench: setup sandbox ## Figures, each as a ratio in one run where it is time
 	$(BIN)/python bench/backtest.py

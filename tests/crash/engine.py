@@ -87,6 +87,10 @@ class OwnEngine:
         self._dockerd.wait(_PATIENCE)
         self._gone([pid for pid in self._ours() if "shim" not in _command(pid)])
 
+    def tell(self, number):
+        """Send the daemon a signal, such as SIGSTOP; what it started is not told."""
+        self._dockerd.send_signal(number)
+
     def cut(self):
         """Let everything of it die at once, as when the machine's power is cut."""
         every = {self._dockerd.pid, *self._ours()}

@@ -5,17 +5,16 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import uuid
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import docker
 import yaml
 
 from tests.crash.proxy import Cut, Proxy, short_socket
+from tests.crash.zygote import CHECKOUT, Zygote, is_alive
 from watchdog.act.claim import CLAIMS
 from watchdog.demo import IMAGE, Stage
 from watchdog.engine import Engine
@@ -31,7 +30,6 @@ from watchdog.observe.running import Stack
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 OLD, BAD = "v1.2.0", "v1.3.0"
 # Services, and how many containers each has. The first one has the host's port.
 ONE, THREE = {"dms": 1}, {"api": 1, "worker": 1, "scanner": 1}
@@ -50,7 +48,7 @@ class Ground:
     each service's number of containers; *restart* is their policy. What the DMS notes
     of its starts lies outside the stack's folder *stack*, which a power cut may take
     back in time; so may the journals, in *states*. *inside* is what comes before a
-    command in the engine's network namespace.
+    command in the engine's network namespace. Only with *published* has it a port.
     """
 
     def __init__(
@@ -64,11 +62,12 @@ class Ground:
         inside=(),
         stack=None,
         states=None,
+        published=True,
     ):
         self.folder, self.layout, self.scale = folder, layout, scale
         self.services = tuple(scale)
         self.names = [f"{s}-{n}" for s in scale for n in range(1, scale[s] + 1)]
-        self.restart = restart
+        self.restart, self.published = restart, published
         self.versions = (OLD, BAD)
         self.url = url or os.environ.get("DOCKER_HOST", _SOCKET)
         self.project = f"crash-{uuid.uuid4().hex[:8]}"
@@ -85,7 +84,7 @@ class Ground:
         self.proxy = Proxy(short_socket(folder), self.url)
         self.connect()
         self.cases = 0
-        self._zygote, self._under, self._pid = None, (), 0
+        self._zygote, self._under = None, ()
 
     def connect(self):
         """Have a connection to the engine; a new one after it was restarted."""
@@ -112,6 +111,8 @@ class Ground:
             "stop_grace_period": "2s",
             "restart": self.restart,
         }
+        if not self.published:
+            dms["ports"] = []
         first, *others = self.services
         model["services"] = {first: dms} | {
             name: dms | {"ports": [], "scale": self.scale[name]} for name in others
@@ -134,12 +135,13 @@ class Ground:
         self.compose("up", "-d")
         self.noted(before + len(self.names))
 
-    def compose(self, *words, check=True):
-        env = {k: v for k, v in os.environ.items() if not k.startswith("DMS_")}
+    def compose(self, *words, check=True, env=None):
+        """Run ``docker compose`` *words*, with *env* outranking the env file."""
+        outer = {k: v for k, v in os.environ.items() if not k.startswith("DMS_")}
         done = subprocess.run(
             ["docker", "compose", *words],
             cwd=self.stack,
-            env=env | {"DOCKER_HOST": self.url},
+            env=outer | {"DOCKER_HOST": self.url} | (env or {}),
             capture_output=True,
             text=True,
             check=False,
@@ -253,33 +255,18 @@ class Ground:
 
     def _end(self):
         if self._zygote is not None:
-            self._zygote.stdin.close()
-            if self._pid and _alive(self._pid):
-                os.kill(self._pid, signal.SIGKILL)
-            self._zygote.wait(30)
-            self._zygote.stdout.close()
+            self._zygote.end()
             self._zygote = None
 
     def live(self, spec):
         """Begin a life of the watchdog; give its pid."""
         if self._zygote is None:
-            self._zygote = subprocess.Popen(
-                [*self._inside, *self._under, sys.executable, "-c", _VICTIM],
-                cwd=CHECKOUT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-        self._zygote.stdin.write(json.dumps(spec) + "\n")
-        self._zygote.stdin.flush()
-        self._pid = int(self._zygote.stdout.readline())
-        return self._pid
+            self._zygote = Zygote(_VICTIM, inside=self._inside, under=self._under)
+        return self._zygote.live(spec)
 
     def died(self):
         """Wait for the life to end; give its exit code, -9 when it was killed."""
-        code = int(self._zygote.stdout.readline())
-        self._pid = 0
-        return code
+        return self._zygote.died()
 
     def strike(self):
         """Remove all of it."""
@@ -371,7 +358,7 @@ class Case:
         if after is not None:
             time.sleep(after)
             # The zygote reaps it only after we asked: the pid is still its own.
-            _alive(pid) and os.kill(pid, signal.SIGKILL)
+            is_alive(pid) and os.kill(pid, signal.SIGKILL)
         code = ground.died()
         ground.proxy.rule = lambda *seen: None
         self.kills += code == -signal.SIGKILL
@@ -404,14 +391,6 @@ class Case:
 
     def said(self, lines=15):
         return "\n".join(self.log.read_text().splitlines()[-lines:])
-
-
-def _alive(pid):
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return text.rpartition(")")[2].split()[0] != "Z"
 
 
 def _ports():

@@ -15,7 +15,9 @@ class Proxy:
     """Passes requests on; *rule* is told (number, phase, request) of what changes.
 
     The phases: ``received`` and nothing forwarded yet, ``forwarded`` and not
-    answered yet, ``answered`` and the answer passed on. A rule may raise Cut.
+    answered yet, ``done`` and the answer not passed on, ``answered`` and passed on.
+    A rule may raise Cut, or take its time. *look* is told of each request that only
+    looks, before it is forwarded.
     Each request has a connection of its own, and answers are passed on whole.
     """
 
@@ -23,6 +25,7 @@ class Proxy:
         self.url = f"unix://{path}"
         self.engine = engine.removeprefix("unix://")
         self.rule = lambda number, phase, request: None
+        self.look = lambda request: None
         self.count = 0
         self.asked = []  # each request's method and target
         proxy = self
@@ -76,6 +79,8 @@ class Proxy:
         try:
             if changes:
                 self.rule(number, "received", request)
+            else:
+                self.look(request)
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as engine:
                 engine.connect(self.engine)
                 engine.sendall(b"\r\n".join(kept) + body)
@@ -84,6 +89,8 @@ class Proxy:
                 answer = b""
                 while part := engine.recv(65536):
                     answer += part
+            if changes:
+                self.rule(number, "done", request)
             handler.wfile.write(answer)
             handler.wfile.flush()
             if changes:

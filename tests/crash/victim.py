@@ -73,11 +73,16 @@ def live(spec):
     return UNFINISHED
 
 
-def _one(spec):
-    log = os.open(spec["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+def quiet(log):
+    """Let all that is printed go to *log*, and nothing be read."""
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+
+def _one(spec):
+    quiet(spec["log"])
     code = ERROR
     try:
         code = live(spec)
@@ -90,12 +95,12 @@ def _one(spec):
         os._exit(code)
 
 
-def main():
-    """Fork once per line, until the input ends."""
+def main(one=_one):
+    """Fork once per line, until the input ends; *one* lives, and does not return."""
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            _one(json.loads(line))
+            one(json.loads(line))
         print(pid, flush=True)
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)

@@ -1,0 +1,187 @@
+"""What an operator, an editor or a CI does in the middle of a rollback.
+
+Each takes the yard and the case, and does what a person would type, whatever the
+watchdog is at. What Compose or Docker say to it is returned, not judged.
+"""
+
+import os
+import shutil
+import subprocess
+
+from tests.chaos.yard import THIRD
+
+
+def _docker(yard, *words):
+    done = subprocess.run(
+        ["docker", "-H", yard.url, *words], capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr
+
+
+def up(yard, case):
+    return yard.compose("up", "-d", check=False)
+
+
+def recreate(yard, case):
+    return yard.compose("up", "-d", "--force-recreate", check=False)
+
+
+def _deployed(yard, version, env=None):
+    """Deploy as the runbook says, by the variable in the environment or pinned."""
+    if yard.layout == "shared-file":
+        manifests = yard.stack / "manifests"
+        yard.compose("stop", check=False)
+        source = manifests / f"meesho.{version}.manifest.json"
+        (manifests / "meesho.manifest.json").write_bytes(source.read_bytes())
+    return yard.compose("up", "-d", check=False, env=env)
+
+
+def ci_again(yard, case):
+    """Run the CI job again that deployed what runs, with its own variable."""
+    return _deployed(yard, case.before, {"DMS_VERSION": case.before})
+
+
+def third(yard, case):
+    _pinned(yard, THIRD)
+    return _deployed(yard, THIRD)
+
+
+def third_pinned(yard, case):
+    """Pin it, and be called to the phone."""
+    _pinned(yard, THIRD)
+    return ""
+
+
+def redeploy(yard, case):
+    """Pin what ran once more, and deploy it, as who saw it go does."""
+    _pinned(yard, case.before)
+    return _deployed(yard, case.before)
+
+
+def down(yard, case):
+    return yard.compose("down", check=False)
+
+
+def down_up(yard, case):
+    return down(yard, case) + up(yard, case)
+
+
+def stop(yard, case):
+    return yard.compose("stop", check=False)
+
+
+def stop_up(yard, case):
+    return stop(yard, case) + up(yard, case)
+
+
+def start(yard, case):
+    """Start all that is there: the old one and the new one are both."""
+    return yard.compose("start", check=False)
+
+
+def restart(yard, case):
+    return yard.compose("restart", check=False)
+
+
+def rm_old(yard, case):
+    return _docker(yard, "rm", "-f", *case.old)
+
+
+def rm_new(yard, case):
+    new = [one["Id"] for one in yard.listed() if one["Id"] not in case.old]
+    return _docker(yard, "rm", "-f", *new) if new else ""
+
+
+def prune(yard, case):
+    return _docker(yard, "container", "prune", "-f", "--filter", _mine(yard))
+
+
+def _mine(yard):
+    return f"label=com.docker.compose.project={yard.project}"
+
+
+def editor(yard, case):
+    """Save `.env` from an editor that read it before it all began."""
+    _replaced(yard.stack / ".env", case.env)
+    return ""
+
+
+def checkout(yard, case):
+    """Put every file back as it was before it all began, as a CI's checkout does."""
+    editor(yard, case)
+    for name, data in case.manifests.items():
+        path = yard.stack / "manifests" / name
+        if path.read_bytes() != data:
+            _replaced(path, data)
+    return ""
+
+
+def manifests_moved(yard, case):
+    """Replace the folder of the manifests by a copy of it."""
+    here = yard.stack / "manifests"
+    new, gone = (here.with_name(f"manifests.{what}") for what in ("new", "gone"))
+    shutil.copytree(here, new)
+    here.rename(gone)
+    new.rename(here)
+    shutil.rmtree(gone)
+    return ""
+
+
+def compose_touched(yard, case):
+    path = yard.stack / "compose.yaml"
+    _replaced(path, path.read_bytes() + b"# looked at\n")
+    return ""
+
+
+def compose_changed(yard, case):
+    """Compose finds another service than it had made, and makes it anew."""
+    path = yard.stack / "compose.yaml"
+    for service in yard.services:
+        text = path.read_text().replace(
+            f"  {service}:\n", f"  {service}:\n    labels: {{touched: 'yes'}}\n", 1
+        )
+        _replaced(path, text.encode())
+    return up(yard, case)
+
+
+def _pinned(yard, version):
+    lines = [
+        f"DMS_VERSION={version}" if line.startswith("DMS_VERSION=") else line
+        for line in (yard.stack / ".env").read_text().splitlines()
+    ]
+    _replaced(yard.stack / ".env", ("\n".join(lines) + "\n").encode())
+
+
+def _replaced(path, data):
+    new = path.with_name(f"{path.name}.swp")
+    new.write_bytes(data)
+    os.replace(new, path)  # noqa: PTH105 # as an editor saves
+
+
+ACTS = {
+    act.__name__.replace("_", " "): act
+    for act in (
+        up,
+        recreate,
+        ci_again,
+        third,
+        third_pinned,
+        redeploy,
+        down,
+        down_up,
+        stop,
+        stop_up,
+        start,
+        restart,
+        rm_old,
+        rm_new,
+        prune,
+        editor,
+        checkout,
+        manifests_moved,
+        compose_touched,
+        compose_changed,
+    )
+}
+# Who does this asks for nothing to run; whatever serves then is welcome, too.
+TAKES_DOWN = ("down", "stop")

@@ -1,0 +1,127 @@
+"""The operator's table: who does what, at which step, in which layout."""
+
+import itertools
+from dataclasses import dataclass
+
+from tests.chaos import people, verdict
+from tests.chaos.yard import Hold, witness
+from tests.crash.proxy import Cut
+
+# Each is (what the request does, which of its kind, the proxy's phase).
+STEPS = {
+    "before create": ("create", 1, "received"),
+    "after create": ("create", 1, "done"),
+    "before stop": ("stop", 1, "received"),
+    "after stop": ("stop", 1, "done"),
+    "before start": ("start", 1, "received"),
+    "after start": ("start", 1, "done"),
+    "between the names": ("rename", 1, "done"),
+    "in the proof": ("rename", 2, "look"),
+    "before remove": ("remove", 1, "received"),
+    "after remove": ("remove", 1, "done"),
+}
+# Only where the target does not come up is there a way back.
+BACK = {
+    "back: before stop": ("stop", 2, "received"),
+    "back: after stop": ("stop", 2, "done"),
+    "back: before start": ("start", 2, "received"),
+    "back: after start": ("start", 2, "done"),
+    "back: before remove": ("remove", 1, "received"),
+}
+LAYOUTS = ("versioned", "shared-file", "versioned without a port")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One of the table: *dead* is the watchdog while it is done; *sick* the target."""
+
+    layout: str
+    step: str
+    act: str
+    dead: bool = False
+    sick: bool = False
+
+    @property
+    def words(self):
+        more = [", the watchdog dead"] * self.dead + [", target sick"] * self.sick
+        return f"{self.layout}: {self.act} {self.step}{''.join(more)}"
+
+    @classmethod
+    def read(cls, text):
+        """Read what `words` wrote."""
+        layout, _, rest = text.partition(": ")
+        rest, _, sick = rest.partition(", target sick")
+        sick = text.endswith(", target sick")
+        rest, dead, _ = rest.partition(", the watchdog dead")
+        for act, step in itertools.product(people.ACTS, STEPS | BACK):
+            if f"{act} {step}" == rest:
+                return cls(layout, step, act, bool(dead), sick)
+        raise ValueError(f"no such cell: {text}")
+
+
+def cells():
+    """Give every cell of the table."""
+    for layout, act, dead in itertools.product(LAYOUTS, people.ACTS, (False, True)):
+        for step in STEPS:
+            yield Cell(layout, step, act, dead)
+        if layout == LAYOUTS[2]:
+            continue  # the same steps as with a port
+        for step in (*STEPS, *BACK):
+            if step not in ("before remove", "after remove"):
+                yield Cell(layout, step, act, dead, sick=True)
+
+
+def tried(yard, cell):
+    """Play *cell* on *yard*; give what was seen."""
+    more = {"prove_within": "4s"} if cell.sick else {}
+    case = yard.case(**more)
+    hold = Hold(*(STEPS | BACK)[cell.step])
+    with witness(yard) as heard:
+        yard.doctor.refuses = case.target if cell.sick else ""
+        yard.proxy.rule, yard.proxy.look = hold.rule, hold.look
+        try:
+            daemon = yard.watch(case)
+            was_there = hold.reached.wait(20)
+            if cell.dead:
+                daemon.kill()
+                hold.go(Cut())
+            said = people.ACTS[cell.act](yard, case)
+            if cell.dead:
+                yard.watch(case)
+        finally:
+            hold.go()
+        seen = verdict.ended(
+            yard, case, heard, nothing=_may_be_down(cell), mixed=_may_mix(cell)
+        )
+    yard.proxy.rule, yard.proxy.look = lambda *_: None, lambda _: None
+    if not was_there:
+        seen.how += " (the step was not reached)"
+    if not seen.faults:
+        seen.faults += _overtaken(yard, case, seen)
+    if seen.faults:
+        seen.faults += [f"  {said.strip()[-300:]}", *verdict.story(case)]
+    return seen
+
+
+def _may_be_down(cell):
+    """Tell whether what was done took the only one that was up away."""
+    if cell.act in people.TAKES_DOWN:
+        return True
+    return cell.act == "rm new" and cell.step.endswith("remove")
+
+
+def _may_mix(cell):
+    """Tell whether people alone may start a mixed pair, which the DMS refuses."""
+    return cell.layout == "shared-file" and cell.act == "checkout"
+
+
+def _overtaken(yard, case, seen):
+    """Roll what was deployed meanwhile back as well: it is a release like any other."""
+    if seen.how != "overtaken" or seen.running == case.target:
+        return []
+    yard.doctor.refuses = ""
+    who = ["--by", "asha", "--reason", "it is bad, too", "--to", case.target]
+    code, said = yard.type_(case, "rollback", *who)
+    if code == 0 and yard.whole() == case.target:
+        return []
+    return [f"what was deployed meanwhile cannot be rolled back: {code}: {said}"]
