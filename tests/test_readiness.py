@@ -24,6 +24,8 @@ from watchdog.facts.event import (
     RollbackStarted,
 )
 from watchdog.facts.lack import Lack
+from watchdog.observe.holding import Holding
+from watchdog.verify.proof import Answer
 
 EVERY = 30 * SECOND
 
@@ -354,3 +356,67 @@ def test_a_version_without_any_release_file_is_looked_at(folders):
     it.turn()
 
     assert json.loads(json.dumps(could(it).words)).startswith("could roll back now: no")
+
+
+# What proves a pair must hold for what runs now.
+
+
+def held(it):
+    """Let the watchdog of *it* ask the stack what would prove it."""
+    it.holds = Holding(
+        lambda seen: {"the stack": lambda: it.docker.answers(seen.pair.version)},
+        it.eyes().health,
+        it.rules.prove_within,
+    )
+    return it
+
+
+def test_a_stack_that_does_not_answer_cannot_be_rolled_back_and_closes_the_gate(world):
+    it = held(world())
+    it.turn(EVERY)
+    assert could(it).ready
+
+    it.docker.answers = lambda _meant="": (Answer(False, "health says 503"),)
+    for _ in range(3):
+        it.turn(EVERY)
+
+    (lack,) = could(it).lacks
+    assert lack.words.startswith(
+        "what proves a pair does not hold for what runs now: health says 503; "
+        "it last held at "
+    )
+    assert gate(it) == (f"it could not be rolled back: {lack.words}",)
+    assert len(it.memory.all(ReadinessChanged)) == len(
+        {one.words for one in it.memory.all(ReadinessChanged)}
+    )
+
+
+def test_a_hiccup_is_looked_at_again_with_the_next_turn_and_told_nobody(world):
+    it = held(world())
+    it.turn(EVERY)
+    before = len(it.memory.all(ReadinessChanged))
+
+    fine, it.docker.answers = it.docker.answers, lambda _="": (Answer(False, "503"),)
+    it.turn(EVERY)
+    it.docker.answers = fine
+    it.turn()
+    it.turn()
+
+    assert could(it).ready
+    assert len(it.memory.all(ReadinessChanged)) == before
+
+
+def test_what_does_not_answer_does_not_keep_a_bad_release_from_being_rolled_back(
+    world,
+):
+    it = held(world())
+    it.docker.answers = lambda _meant="": (Answer(_meant == "v1.2.0", "health"),)
+    for _ in range(3):
+        it.turn(EVERY)
+    assert not could(it).ready
+
+    it.numbers.values[AWB.name] = 9
+    it.turn()
+
+    (ended,) = it.memory.all(RollbackEnded)
+    assert (ended.how, ended.target) == ("proved", "v1.2.0")

@@ -634,6 +634,7 @@ class World:
         self.rules = rules(services=services, **chosen)
         self.releases = {v: a_release(v) for v in ("v1.2.0", "v1.3.0", "v1.3.1")}
         self.smoke = {}
+        self.holds = None
         self.default = None
         self.sign = lambda data: b"seal"
         self.sealed = lambda *_: "signature valid"
@@ -754,6 +755,7 @@ class World:
             memory=self.memory,
             rules=self.rules,
             besides=lambda: (*self.short, *self.besides()),
+            holds=self.holds,
         )
 
     def tenants_of(self, version):

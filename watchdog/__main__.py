@@ -38,7 +38,7 @@ from watchdog.show.schema import schema
 from watchdog.show.status import picture, words
 from watchdog.show.trials import as_json as trials_json
 from watchdog.show.trials import words as trials_words
-from watchdog.wiring import releases_of, rules_of, run, tried, wire
+from watchdog.wiring import held, releases_of, rules_of, run, tried, wire
 
 _REFUSED = 2
 app = typer.Typer(
@@ -89,7 +89,8 @@ def check(
 ) -> None:
     """Name every fault of the settings and the release files, at once.
 
-    With --live, ends with 1 when a trigger cannot be relied on.
+    With --live, ends with 1 when a trigger cannot be relied on, or when what proves
+    a pair does not hold for what runs now.
     """
     settings = settings_at(config)
     releases = releases_of(settings)
@@ -98,10 +99,14 @@ def check(
     github_secrets(settings)
     if live:
         trials = tried(settings, releases, release)
+        holds = held(settings, releases)
         typer.echo(
-            trials_json(trials) if as_json else trials_words(trials, queries=queries)
+            trials_json(trials, holds)
+            if as_json
+            else trials_words(trials, holds, queries=queries)
         )
-        raise typer.Exit(0 if all(t.is_proven for _, t in trials) else 1)
+        proven = all(t.is_proven for _, t in trials) and not holds.faults
+        raise typer.Exit(0 if proven else 1)
     count = releases.count
     typer.echo(f"{config} and {count} release files of {settings.releases}: no fault")
 

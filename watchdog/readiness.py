@@ -14,7 +14,7 @@ from watchdog.facts.plan import Do, Plan, Wanted
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
-from watchdog.roles import Doer, Eyes, Plans, Remembers
+from watchdog.roles import Doer, Eyes, Holds, Plans, Remembers
 
 # Their end is there only once a rollback began.
 _MADE_ANEW = (Do.CREATE, Do.CONNECT, Do.KEEP_LOGS)
@@ -53,6 +53,7 @@ class Readiness:
     """Looks at everything that a rollback to the current target would need.
 
     *besides* says what lacks whatever the target is: room, a list that must be there.
+    *holds* asks of what runs what would prove it.
     """
 
     eyes: Eyes
@@ -61,6 +62,7 @@ class Readiness:
     memory: Remembers
     rules: Rules
     besides: Callable[[], tuple[Lack, ...]]
+    holds: Holds | None = None
 
     def look(
         self,
@@ -74,14 +76,18 @@ class Readiness:
         An engine that does not answer is no answer: then the last look grows old.
         """
         standing = self.memory.standing
+        unsure = self.holds is not None and self.holds.is_unsure
         if standing.running is None or not (
-            is_due(standing, release, looked, self.rules, at)
+            unsure
+            or is_due(standing, release, looked, self.rules, at)
             or self._has_moved(standing, seen)
         ):
             return looked
         target = choose_target(standing, release)
         try:
             lacks = self._lacks(standing, target, seen, release)
+            if self.holds is not None:
+                lacks += self.holds.lacks(seen, at)
         except Unreachable:
             return looked
         now = _changed(seen, target, lacks)

@@ -68,6 +68,23 @@ class Eyes(Protocol):
         ...
 
 
+class Holds(Protocol):
+    """Asks of what runs what would prove it, all the time."""
+
+    @property
+    def is_unsure(self) -> bool:
+        """Tell whether to look again soon: one answer is not believed yet."""
+        ...
+
+    def lacks(self, seen: Running, at: datetime) -> tuple[Lack, ...]:
+        """Say what does not hold for what runs.
+
+        Raises:
+            Unreachable: the engine does not answer.
+        """
+        ...
+
+
 class Plans(Protocol):
     """Spells a rollback out, in steps that the hands of its executor know."""
 

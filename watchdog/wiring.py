@@ -39,13 +39,13 @@ from watchdog.facts.event import (
     WatchStarted,
 )
 from watchdog.facts.lack import Lack
-from watchdog.facts.pair import HeldManifest, Pair, Part, Record
+from watchdog.facts.pair import HeldManifest, NotKnown, Pair, Part, Record, Running
 from watchdog.facts.past import Track
-from watchdog.facts.problem import JournalLost, Problem
+from watchdog.facts.problem import Fault, JournalLost, Problem
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Protected, Rules
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
-from watchdog.facts.trial import Trial, cure
+from watchdog.facts.trial import Held, Trial, cure
 from watchdog.facts.trigger import Release, Trigger
 from watchdog.gating import Gating
 from watchdog.keeping import Keeping
@@ -53,8 +53,15 @@ from watchdog.listening import bound, listen
 from watchdog.notify.deployments import Deployments as Posting
 from watchdog.notify.github import App
 from watchdog.observe.arming import Arming
-from watchdog.observe.health import ask_stack
+from watchdog.observe.health import ask, ask_stack
 from watchdog.observe.history import Past
+from watchdog.observe.holding import (
+    HINT,
+    Holding,
+    Question,
+    as_a_lack,
+    by_the_engine,
+)
 from watchdog.observe.lacks import short_of_space
 from watchdog.observe.prometheus import Prometheus
 from watchdog.observe.unseen import found
@@ -76,6 +83,7 @@ from watchdog.show.metrics import Pulse
 from watchdog.show.review import Draws, Review
 from watchdog.stack_folder import StackFolder
 from watchdog.transaction import Transaction
+from watchdog.verify.proof import Answer
 
 # sysexits: the disk or the journal failed; the supervisor starts us again and we
 # read what really is there.
@@ -129,6 +137,28 @@ def rules_of(settings: Settings) -> Rules:
             for one in settings.github.deployments
         ),
     )
+
+
+def questions_of(
+    settings: Settings,
+    rules: Rules,
+    smoke: Callable[[SmokeCheck, tuple[str, ...]], Answer],
+    seen: Running,
+) -> dict[str, Question]:
+    """Give what may be asked of *seen* at any time: all but what runs inside it."""
+    stack = settings.stack
+
+    def of_the_stack() -> tuple[Answer, ...]:
+        return ask_stack(stack.health, stack.version or "", seen.pair.version)
+
+    def of(check: SmokeCheck) -> Question:
+        return lambda: (smoke(check, seen.containers),)
+
+    return {"the stack": of_the_stack} | {
+        f"smoke check {place}": of(check)
+        for place, check in enumerate(rules.smoke, 1)
+        if isinstance(check, Asks)
+    }
 
 
 def _check(given: Smoke, services: tuple[str, ...]) -> SmokeCheck:
@@ -262,6 +292,32 @@ def tried(
         prometheus.close()
 
 
+def held(settings: Settings, releases: ReleaseFolder) -> Held:
+    """Ask of what runs now what would prove it, once; nothing that runs inside it."""
+    there = there_of(settings)
+    try:
+        seen = there.running(lambda version: _tenants(releases, version))
+        if isinstance(seen, NotKnown):
+            return Held("", f"what proves a pair was not asked: {seen.words}")
+        health = there.health(seen.containers)
+    except Problem as problem:
+        return Held("", f"what proves a pair was not asked: {problem.words}")
+    rules = rules_of(settings)
+    is_young = RealClock().now() - seen.since < rules.prove_within
+    wrong = list(by_the_engine(seen, health, is_young=is_young).values())
+
+    def smoke(check: SmokeCheck, _: tuple[str, ...]) -> Answer:
+        return ask(check) if isinstance(check, Asks) else Answer(fine=True, words="")
+
+    fine: list[str] = []
+    for question in questions_of(settings, rules, smoke, seen).values():
+        for answer in question():
+            (fine if answer.fine else wrong).append(answer.words)
+    faults = tuple(Fault("stack", as_a_lack(words), HINT) for words in wrong if words)
+    said = "; ".join(fine) or "nothing answered"
+    return Held(seen.pair.version, f"what proves {seen.pair.version}: {said}", faults)
+
+
 def wire(
     settings: Settings, version: str, say: Callable[[Entry], None] | None = None
 ) -> Watch:
@@ -336,6 +392,11 @@ def wire(
         besides=lambda: (
             *short_of_space((settings.stack.directory, settings.state)),
             *(revocations.lacks() if revocations else ()),
+        ),
+        holds=Holding(
+            lambda seen: questions_of(settings, rules, executor.smoke, seen),
+            executor.eyes.health,
+            rules.prove_within,
         ),
     )
     gating = Gating(memory, releases, rules)

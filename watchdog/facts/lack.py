@@ -9,12 +9,15 @@ class Lack:
 
     *mendable*: a rollback would try to mend it by itself, and may still succeed.
     *pin*: it is about the version in the env file, which is looked at at each turn.
+    *about* is ``containers`` for those of what is deployed that do not run, and
+    ``proof`` for what else keeps it from being proved.
     """
 
     words: str
     hint: str = ""
     mendable: bool = False
     pin: bool = False
+    about: str = ""
 
     @property
     def sentence(self) -> str:

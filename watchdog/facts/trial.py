@@ -45,6 +45,15 @@ class Trial:
         return not self.faults
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whether what proves a pair holds for what runs now; no *release*: not asked."""
+
+    release: str
+    words: str
+    faults: tuple[Fault, ...] = ()
+
+
 def cure(cause: Cause) -> str:
     """Say what a person can do about *cause*."""
     return _CURES[cause]

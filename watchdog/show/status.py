@@ -56,6 +56,7 @@ def picture(
             "since": stamp(running.since),
             "by_rollback": running.by,
             "standing": _ledger_words(s),
+            "down": _down(s),
         }
         if running
         else None,
@@ -150,7 +151,10 @@ def words(whole: dict[str, Any]) -> str:
     if whole["held"]["images"]:
         lines.append(f"retention      {whole['held']['words']}")
     if running:
-        lines.append(f"running        {running['pair']} since {running['since']}")
+        if running["down"]:
+            lines.append(f"deployed       {running['pair']}; {running['down']}")
+        else:
+            lines.append(f"running        {running['pair']} since {running['since']}")
         lines.append(f"               {running['standing']}")
     lines += [f"{part:<15}{whole[part]}" for part in ("hold", "order") if whole[part]]
     gate = whole["promotion"]
@@ -202,6 +206,8 @@ def _first(whole: dict[str, Any]) -> str:
         if kind != "clear"
     ]
     state = "; ".join(others) or ("clear" if by_kind else "not judged yet")
+    if running["down"]:
+        return f"{whole['name']}: {version} is not up: {running['down']}"
     if whole["not_asked"]:
         return f"{whole['name']}: {version} runs: {whole['not_asked']}"
     return f"{whole['name']}: watching {version}: {state}"
@@ -224,6 +230,14 @@ def _promotion(said: Gate | None, *, awake: bool) -> dict[str, Any]:
         state = "not known (nobody is watching)"
     words = said.words if said else reasons[0]
     return {"state": state, "reasons": reasons, "words": words}
+
+
+def _down(s: Standing) -> str:
+    """Say which containers of what is deployed do not run; nothing when all do."""
+    seen, known = s.readiness, s.running_pair
+    if seen is None or known is None or seen.running != known.pair.key:
+        return ""
+    return "; ".join(lack.words for lack in seen.lacks if lack.about == "containers")
 
 
 def _ledger_words(s: Standing) -> str:

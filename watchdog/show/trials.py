@@ -7,14 +7,14 @@ from typing import Any
 
 from watchdog.facts.problem import Fault
 from watchdog.facts.reading import Blind
-from watchdog.facts.trial import Trial, cure
+from watchdog.facts.trial import Held, Trial, cure
 from watchdog.facts.verdict import Breached, kind_of
 
 Trials = Iterable[tuple[str, Trial]]
 
 
-def words(trials: Trials, *, queries: bool = False) -> str:
-    """Say of each trigger what it has now, and what to do about it.
+def words(trials: Trials, held: Held | None = None, *, queries: bool = False) -> str:
+    """Say of each trigger what it has now, and what to do about it; then of the proof.
 
     With *queries* also what was asked; always so for one that has a fault.
     """
@@ -37,12 +37,30 @@ def words(trials: Trials, *, queries: bool = False) -> str:
         f"{len(found)} triggers tried live: "
         + (f"{faulty} cannot be relied on" if faulty else "all can be relied on")
     )
+    if held is not None:
+        lines.append(held.words)
+        lines += [_line("fault", fault) for fault in held.faults]
     return "\n".join(lines)
 
 
-def as_json(trials: Trials) -> str:
-    """Give the same for programs."""
-    return json.dumps([_plain(release, trial) for release, trial in trials], indent=2)
+def as_json(trials: Trials, held: Held | None = None) -> str:
+    """Give the same for programs; what has no trigger is the proof of what runs."""
+    found = [_plain(release, trial) for release, trial in trials]
+    return json.dumps(found + ([_proof(held)] if held else []), indent=2)
+
+
+def _proof(held: Held) -> dict[str, Any]:
+    return {
+        "release": held.release,
+        "trigger": "",
+        "proven": not held.faults,
+        "series": 0,
+        "verdict": "",
+        "words": held.words,
+        "queries": [],
+        "faults": [asdict(fault) for fault in held.faults],
+        "doubts": [],
+    }
 
 
 def _plain(release: str, trial: Trial) -> dict[str, Any]:
