@@ -943,3 +943,38 @@ def test_what_came_from_elsewhere_pauses_but_says_nothing_against_the_pair(world
     assert len(it.memory.all(PromotionPaused)) == 1
     assert it.memory.all(PairQuarantined) == []
     assert it.docker.calls == []
+
+
+def test_a_one_way_release_that_ran_is_remembered_when_its_file_is_gone(world):
+    it = world()
+    it.bake("v1.2.0")
+    it.releases["v1.2.1"] = a_release("v1.2.1", rollback_safe=False)
+    it.compose_up("v1.2.1")
+    it.turn()
+    del it.releases["v1.2.1"]
+    it.compose_up("v1.3.0")
+    it.turn()
+    it.turn(MINUTE)
+    it.numbers.values[AWB.name] = 9
+    for _ in range(3):
+        it.turn()
+
+    (refused,) = it.memory.all(RollbackRefused)
+    assert refused.words.startswith("v1.2.1 ran between v1.2.0 and v1.3.0")
+    assert it.memory.all(RollbackStarted) == []
+
+
+def test_after_a_time_of_not_looking_a_person_is_asked(world):
+    it = world()
+    it.bake("v1.2.0")
+    it.clock.pause(3600)
+    it.compose_up("v1.3.0")
+    it.turn()
+    it.turn(MINUTE)
+    it.numbers.values[AWB.name] = 9
+    for _ in range(3):
+        it.turn()
+
+    (question,) = it.memory.all(QuestionAsked)
+    assert "nobody watched before v1.3.0 was seen" in question.words
+    assert it.memory.all(RollbackStarted) == []

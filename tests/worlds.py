@@ -869,6 +869,7 @@ class Files:
 
     def __init__(self, releases, faulty=None):
         self.for_version = releases.for_version
+        self.one_way = releases.one_way
         self.refresh = lambda: faulty
 
 

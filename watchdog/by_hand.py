@@ -186,6 +186,9 @@ def rollback(
     even_though_not_rollback_safe: Annotated[
         bool, typer.Option("--even-though-not-rollback-safe")
     ] = False,
+    even_though_one_way_between: Annotated[
+        bool, typer.Option("--even-though-one-way-between")
+    ] = False,
 ) -> None:
     """Roll back by hand, on the same path as any rollback.
 
@@ -194,6 +197,7 @@ def rollback(
     order: dict[str, Any] = {"by": by, "reason": reason, "to": to}
     order["even_though_result_of_a_rollback"] = even_though_result_of_a_rollback
     order["even_though_not_rollback_safe"] = even_though_not_rollback_safe
+    order["even_though_one_way_between"] = even_though_one_way_between
     _carried_out(settings_at(config), "rollback", order, wait=wait, as_json=as_json)
 
 

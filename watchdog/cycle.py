@@ -11,6 +11,7 @@ from watchdog.decide.approval import (
     why_it_does_not_count,
 )
 from watchdog.decide.document import digest_of, document
+from watchdog.decide.one_way import arrival
 from watchdog.decide.policy import baked, decide, differ, recovered
 from watchdog.decide.standing import Rollback
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
@@ -209,7 +210,8 @@ class Cycle:
         if isinstance(seen, NotKnown):
             return self._unclear(seen, at)
         known = before and (before.containers, before.pair.key)
-        if known != (seen.containers, seen.pair.key) or standing.unclear:
+        other = known != (seen.containers, seen.pair.key)
+        if other or standing.unclear or self._became_one_way(seen):
             try:
                 self._arrived(seen, at)
             except JournalLost:
@@ -220,6 +222,14 @@ class Cycle:
             except Problem as problem:
                 return self._unclear(NotKnown(problem.words), at)
         return seen
+
+    def _became_one_way(self, seen: Running) -> bool:
+        """Tell whether its file says so since it runs: that must not be forgotten."""
+        release = self.releases.for_version(seen.pair.version)
+        known = self.memory.standing.running_pair
+        if release is None or known is None:
+            return False
+        return not release.rollback_safe and not known.one_way
 
     def _unclear(self, seen: NotKnown, at: datetime) -> str:
         """Say once that what runs is not one whole pair that can be read."""
@@ -241,7 +251,26 @@ class Cycle:
             since = before.since  # only its sight had been lost
         version = seen.pair.version
         by = standing.put_up_by(seen)
-        events: list[Event] = [PairStarted(seen.pair, name, seen.containers, since, by)]
+        last = self.memory.last_turn()
+        came = arrival(
+            standing,
+            seen,
+            self.releases.one_way,
+            looked=last.at if last else None,
+            poll=self.rules.poll,
+            at=at,
+        )
+        started = PairStarted(
+            seen.pair,
+            name,
+            seen.containers,
+            since,
+            by,
+            one_way=release is not None and not release.rollback_safe,
+            unseen_from=None if by else came.unseen_from,
+            between=() if by else came.between,
+        )
+        events: list[Event] = [started]
         back = before is not None and before.pair.key == seen.pair.key
         moved = before is not None and before.containers != seen.containers
         if (release is None or release.is_default) and (moved or not back):

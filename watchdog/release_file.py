@@ -311,6 +311,11 @@ class Releases:
     by_version: Mapping[str, Release]
     default: Release | None = None
 
+    @property
+    def one_way(self) -> tuple[str, ...]:
+        """The versions whose files say ``rollback_safe: false``."""
+        return tuple(v for v, one in self.by_version.items() if not one.rollback_safe)
+
     def for_version(self, version: str) -> Release | None:
         """Find the file for what runs: its own, its release's, or the default.
 

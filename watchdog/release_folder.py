@@ -42,6 +42,11 @@ class ReleaseFolder:
         return self._releases.for_version(version)
 
     @property
+    def one_way(self) -> tuple[str, ...]:
+        """The versions whose files say ``rollback_safe: false``."""
+        return self._releases.one_way
+
+    @property
     def versions(self) -> list[str]:
         """The versions that have a file of their own."""
         return sorted(self._releases.by_version)

@@ -256,6 +256,11 @@ class Filed(Protocol):
         """Give the file of *version*, or the default, or None."""
         ...
 
+    @property
+    def one_way(self) -> tuple[str, ...]:
+        """The versions whose files say ``rollback_safe: false``."""
+        ...
+
     def refresh(self) -> Problem | None:
         """Read again what changed; say what is wrong, the last good stays in force."""
         ...

@@ -125,6 +125,7 @@ def rules_of(settings: Settings) -> Rules:
         prove_within=settings.prove_within,
         stop_within=settings.stop_within,
         daily_limit=settings.daily_limit,
+        poll=settings.poll,
         readiness_every=settings.readiness_every,
         retain=settings.retain,
         retention=settings.retention,

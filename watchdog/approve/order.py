@@ -85,6 +85,7 @@ class _Rollback(_Strict):
     reason: _Some
     even_though_result_of_a_rollback: bool = False
     even_though_not_rollback_safe: bool = False
+    even_though_one_way_between: bool = False
 
 
 class _Drill(_Strict):
@@ -258,6 +259,7 @@ class Orders:
             for name, chosen in (
                 ("result-of-a-rollback", order.even_though_result_of_a_rollback),
                 ("not-rollback-safe", order.even_though_not_rollback_safe),
+                ("one-way-between", order.even_though_one_way_between),
             )
             if chosen
         ]

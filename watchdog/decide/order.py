@@ -6,6 +6,7 @@ It is weighed twice, by the same words: at the door, and by the turn that follow
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from watchdog.decide.one_way import one_way_between
 from watchdog.decide.policy import choose_target, decide, differ, forbidden, newest_good
 from watchdog.decide.standing import Incident, KnownPair, Standing
 from watchdog.facts.decision import Ask, RollBack
@@ -17,6 +18,7 @@ from watchdog.facts.trigger import Action, Release
 # An order that could not be followed for so long is not what is wanted any more.
 FRESH = timedelta(minutes=10)
 DRILLS = ("drill", "dry-drill")
+_BETWEEN = "one-way-between"
 
 
 def target_of(
@@ -101,6 +103,9 @@ def _by_hand(s: Standing, order: OrderGiven, release: Release | None) -> KnownPa
     if isinstance(target, str):
         raise Problem(target, "name one with --to; `watchdog releases` lists them")
     version = target.pair.version
+    crossed = one_way_between(s, target)
+    if crossed and _BETWEEN not in order.despite:
+        raise Problem(crossed, f"if you know better, add --even-though-{_BETWEEN}")
     if not differ(target.pair, running.pair):
         raise Problem(f"{version} is what runs: {running.pair.words}")
     if target.quarantined:

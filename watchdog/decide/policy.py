@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from watchdog.decide.approval import weigh
 from watchdog.decide.measured import blind_too_long, not_clear, observed, too_soon
+from watchdog.decide.one_way import one_way_between, unseen_between
 from watchdog.decide.standing import Incident, KnownPair, Standing
 from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
 from watchdog.facts.event import BreachConfirmed
@@ -53,13 +54,14 @@ def decide(
     target = choose_target(s, release)
     if isinstance(target, str):
         return Refuse(incident.id, target)
+    unseen = unseen_between(s, target)
     question = s.question
     if s.hold:
         if question and not question.closed:
             return Hold(s.hold.words)
         return Refuse(incident.id, s.hold.words)
     if urgent and release is not None:
-        obstacle = _only_a_person(s, incident, release, rules, at)
+        obstacle = _only_a_person(s, incident, release, rules, at) or unseen
         if not obstacle:
             return RollBack(
                 incident=incident.id,
@@ -77,7 +79,7 @@ def decide(
         return Ask(incident.id, target.pair, f"{first.trigger}: {first.words}")
     silence = "there is no release file"
     if release is not None:
-        silence = _only_a_person(s, incident, release, rules, at)
+        silence = _only_a_person(s, incident, release, rules, at) or unseen
     return weigh(
         incident,
         question,
@@ -97,7 +99,10 @@ def choose_target(s: Standing, release: Release | None) -> KnownPair | str:
     """
     for words in forbidden(s, release).values():
         return words
-    return newest_good(s, release)
+    target = newest_good(s, release)
+    if isinstance(target, str):
+        return target
+    return one_way_between(s, target) or target
 
 
 def forbidden(s: Standing, release: Release | None) -> dict[str, str]:
@@ -111,7 +116,10 @@ def forbidden(s: Standing, release: Release | None) -> dict[str, str]:
             f"{version} is itself the result of a rollback: "
             "never rolling back a rollback"
         )
-    if release is not None and not release.rollback_safe:
+    known = s.running_pair
+    unfiled = release is None or release.is_default
+    said_so = unfiled and known is not None and known.one_way
+    if said_so or (release is not None and not release.rollback_safe):
         found["not-rollback-safe"] = (
             f"{version} says rollback_safe: false (a one-way change): "
             "only a person may roll it back"

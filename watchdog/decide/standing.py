@@ -87,7 +87,9 @@ class KnownPair:
     *good* and *quarantined* are sentences, empty when it is not; each has its
     *since*. *vouched_by* is whose word made it good, empty when it was measured.
     *taken_down* says to what, by whom and why it was rolled back, until people deploy
-    it again.
+    it again. *one_way* once its file said ``rollback_safe: false`` while it ran.
+    *unseen_from* and *between* are of the time before it was deployed last: from when
+    nobody looked, and which one-way releases may have run then.
     """
 
     pair: Pair
@@ -100,6 +102,9 @@ class KnownPair:
     vouched_by: str = ""
     quarantined_since: datetime | None = None
     taken_down: str = ""
+    one_way: bool = False
+    unseen_from: datetime | None = None
+    between: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +206,8 @@ class Standing:
     *deployments* are those that GitHub asked about: all open ones, and the last others.
     *resumed* says of a version who let it go onward, until it is paused or deployed
     anew.
+    *away_since* and *away_until* bound the last time in which what runs could not be
+    looked at: the engine was lost, or another watchdog had the stack.
     *repairs* are the operations that mended a pair: what they put up was deployed.
     *claimed* says which other watchdog has this stack; None while none is known.
     *revoked* is the list of revoked versions with the highest epoch that was seen.
@@ -211,6 +218,8 @@ class Standing:
     before_since: datetime | None = None
     unclear: PairUnclear | None = None
     claimed: StackClaimed | None = None
+    away_since: datetime | None = None
+    away_until: datetime | None = None
     readiness: ReadinessChanged | None = None
     readiness_since: datetime | None = None
     images: dict[str, ImageHeld | ImageLost] = field(default_factory=dict)
@@ -306,9 +315,9 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return replace(s, unclear=event, unproven_since=at)
         case StackClaimed():
             # Nobody looks from here until it is over: the bake time starts over.
-            return replace(s, claimed=event, unproven_since=at)
+            return replace(_away(s, at), claimed=event, unproven_since=at)
         case ClaimTaken():
-            return replace(s, claimed=None)
+            return replace(s, claimed=None, away_until=at)
         case ReadinessChanged():
             return replace(s, readiness=event, readiness_since=at)
         case PairProvedGood(key=key) if key in s.pairs:
@@ -439,10 +448,12 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             breached = s.breached if latched else frozenset()
             return replace(s, incident=None, breached=breached)
         case FarEndLost(what=what, words=words):
-            return replace(s, lost=s.lost | {what: words})
+            lost = _away(s, at) if what == "engine" else s
+            return replace(lost, lost=s.lost | {what: words})
         case FarEndBack(what=what):
             rest = {w: why for w, why in s.lost.items() if w != what}
-            return replace(s, lost=rest)
+            until = at if what == "engine" else s.away_until
+            return replace(s, lost=rest, away_until=until)
         case _:
             return _after_keeping(s, entry)
 
@@ -480,6 +491,10 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         known = _unless(s.revoked, known, entry.at)
     elif not event.by:
         known = replace(known, order=entry.seq, record=event.record, taken_down="")
+    known = replace(known, one_way=known.one_way or event.one_way)
+    only_seen_again = s.running and s.running.containers == event.containers
+    if not event.by and not only_seen_again:
+        known = replace(known, unseen_from=event.unseen_from, between=event.between)
     pair_since, before_since = s.pair_since, s.before_since
     running = s.running
     same = running is not None and (
@@ -510,6 +525,13 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         armed=False,
         unproven={},
     )
+
+
+def _away(s: Standing, at: datetime) -> Standing:
+    """Note that what runs can't be looked at from now on, if it could before."""
+    if s.away_since is not None and s.away_until is None:
+        return s
+    return replace(s, away_since=at, away_until=None)
 
 
 def _seen(before: SeenVerdict | None, at: datetime, now: VerdictChanged) -> SeenVerdict:

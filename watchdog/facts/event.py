@@ -27,7 +27,9 @@ class PairStarted:
     """Other containers than before are deployed: a deployment, or our rollback.
 
     *record* is the blob with how they were made; *by* is the rollback that made
-    them, empty for anybody else.
+    them, empty for anybody else. *one_way*: its file said ``rollback_safe: false``.
+    *unseen_from*: nobody looked from then until it came, and *between* are one-way
+    releases that may have run meanwhile.
     """
 
     pair: Pair
@@ -35,6 +37,9 @@ class PairStarted:
     containers: tuple[str, ...]
     since: datetime
     by: str = ""
+    one_way: bool = False
+    unseen_from: datetime | None = None
+    between: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

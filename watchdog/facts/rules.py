@@ -66,6 +66,7 @@ class Rules:
     prove_within: timedelta
     stop_within: timedelta
     daily_limit: int
+    poll: timedelta = timedelta(seconds=5)
     readiness_every: timedelta = timedelta(seconds=30)
     retain: int = 3
     retention: str = "ask"

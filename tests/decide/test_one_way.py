@@ -1,0 +1,166 @@
+"""Nobody goes back over a change that goes one way only, known or not known."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.worlds import (
+    ASHA,
+    AT,
+    MINUTE,
+    SECOND,
+    a_pair,
+    a_release,
+    breached,
+    entries,
+    proved_good,
+    rules,
+    started,
+)
+from watchdog.decide.one_way import arrival
+from watchdog.decide.order import target_of
+from watchdog.decide.policy import choose_target, decide
+from watchdog.decide.standing import stand
+from watchdog.facts.decision import Ask, Refuse, RollBack
+from watchdog.facts.event import (
+    FarEndBack,
+    FarEndLost,
+    OrderGiven,
+    ReleaseArmed,
+)
+from watchdog.facts.pair import Running
+from watchdog.facts.problem import Problem
+
+OLD = (started("v1.2.0"), proved_good("v1.2.0"))
+ONE_WAY = replace(started("v1.2.1"), one_way=True)
+POLL = 5 * SECOND
+BETWEEN = (
+    "v1.2.1 ran between v1.2.0 and v1.3.0 and said rollback_safe: false (a one-way "
+    "change): only a person may go back over it"
+)
+
+
+def chosen(*events, release=None):
+    return choose_target(stand(entries(*OLD, *events)), release or a_release())
+
+
+def decided(*events, **release):
+    s = stand(entries(*OLD, *events, breached()))
+    return decide(s, a_release(**release), rules(), AT + MINUTE)
+
+
+def test_a_one_way_release_between_forbids_going_back_over_it():
+    """It was replaced before it baked, and its file may be gone by now."""
+    assert chosen(ONE_WAY, started("v1.3.0")) == BETWEEN
+    assert decided(ONE_WAY, started("v1.3.0")) == Refuse("inc-1", BETWEEN)
+
+
+def test_without_one_it_is_rolled_back_as_ever():
+    assert isinstance(decided(started("v1.2.1"), started("v1.3.0")), RollBack)
+
+
+def test_the_order_is_that_of_deployment_and_not_of_versions():
+    before = (ONE_WAY, started("v1.2.0", containers="again"), started("v1.3.0"))
+
+    assert chosen(*before).pair.version == "v1.2.0"
+
+
+def test_what_said_so_once_is_remembered_when_its_file_says_otherwise_later():
+    again = (ONE_WAY, started("v1.2.1", containers="again"), started("v1.3.0"))
+
+    assert chosen(*again) == BETWEEN
+
+
+def test_a_running_pair_whose_file_is_gone_is_still_one_way():
+    found = chosen(ONE_WAY, release=a_release(""))
+
+    assert "v1.2.1 says rollback_safe: false" in found
+
+
+def test_one_that_may_have_run_while_nobody_watched_forbids_it_too():
+    late = replace(started("v1.3.0"), unseen_from=AT, between=("v1.2.1",))
+
+    assert chosen(late) == (
+        "v1.2.1 says rollback_safe: false (a one-way change) and may have run between "
+        "v1.2.0 and v1.3.0, while nobody watched (since 2026-03-11 03:00:00 UTC): only "
+        "a person may go back over it"
+    )
+
+
+def test_what_is_not_known_is_asked_of_a_person():
+    late = replace(started("v1.3.0"), unseen_from=AT)
+
+    found = decided(late)
+
+    assert isinstance(found, Ask)
+    assert found.words.endswith(
+        "nobody watched before v1.3.0 was seen (since 2026-03-11 03:00:00 UTC), so "
+        "that what ran between it and v1.2.0 is not known"
+    )
+    # Nor is it known to be safe for a later release that goes back as far.
+    assert isinstance(decided(late, started("v1.3.1"), version="v1.3.1"), Ask)
+
+
+def test_by_hand_it_takes_a_word_of_its_own():
+    s = stand(entries(*OLD, ONE_WAY, started("v1.3.0")))
+    order = OrderGiven("ord", "rollback", ASHA, "why", key="", words="")
+
+    with pytest.raises(Problem) as refused:
+        target_of(s, order, a_release(), rules(), AT)
+    assert refused.value.words == BETWEEN
+    assert "--even-though-one-way-between" in refused.value.hint
+    despite = replace(order, despite=("one-way-between",))
+    assert target_of(s, despite, a_release(), rules(), AT).pair.version == "v1.2.0"
+
+
+# What may have run before a pair was seen.
+
+
+def came(*events, since, looked=AT + MINUTE, at=None, one_way=(), to="v1.3.0"):
+    s = stand(entries(*OLD, *events))
+    seen = Running(a_pair(to), ("new",), since, ("running",))
+    at = at or since + SECOND
+    return arrival(s, seen, one_way, looked=looked, poll=POLL, at=at)
+
+
+def test_between_two_looks_nothing_else_ran():
+    assert came(since=AT + MINUTE + 15 * SECOND).unseen_from is None
+    late = AT + MINUTE + 16 * SECOND
+    assert came(since=late).unseen_from == AT + MINUTE
+
+
+def test_a_watchdog_that_came_back_late_knows_when_the_pair_began():
+    """It was down for an hour; the deployment came right after the last look."""
+    soon = AT + MINUTE + 5 * SECOND
+
+    assert came(since=soon, at=AT + 60 * MINUTE).unseen_from is None
+
+
+def test_an_engine_that_did_not_answer_was_not_looked_at():
+    lost = (AT + 10 * SECOND, FarEndLost("engine", "down"))
+    since = AT + 5 * MINUTE
+    looked = since - SECOND
+
+    assert came(*lost, since=since, looked=looked).unseen_from == AT + 10 * SECOND
+    back = (*lost, since + SECOND, FarEndBack("engine"))
+    assert came(*back, since=since, looked=looked).unseen_from == AT + 10 * SECOND
+    earlier = (*lost, AT + 2 * MINUTE, FarEndBack("engine"))
+    assert came(*earlier, since=since, looked=looked).unseen_from is None
+
+
+def test_versions_between_are_found_by_their_order():
+    found = came(
+        since=AT + 60 * MINUTE,
+        one_way=("v1.1.0", "v1.2.0", "v1.2.9", "v1.2.10-4f9c2ab", "v1.3.0", "v1.4.0"),
+    )
+
+    assert found.between == ("v1.2.10-4f9c2ab", "v1.2.9")
+
+
+def test_the_first_pair_of_all_has_nothing_before_it():
+    seen = Running(a_pair("v1.3.0"), ("new",), AT, ("running",))
+    s = stand(entries(ReleaseArmed("v", "w")))
+
+    found = arrival(s, seen, (), looked=AT - 60 * MINUTE, poll=POLL, at=AT)
+
+    assert found.unseen_from is None
