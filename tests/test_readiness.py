@@ -376,7 +376,7 @@ def test_a_stack_that_does_not_answer_cannot_be_rolled_back_and_closes_the_gate(
     it.turn(EVERY)
     assert could(it).ready
 
-    it.docker.answers = lambda _meant="": (Answer(False, "health says 503"),)
+    it.docker.answers = lambda _meant="", *_: (Answer(False, "health says 503"),)
     for _ in range(3):
         it.turn(EVERY)
 
@@ -396,7 +396,7 @@ def test_a_hiccup_is_looked_at_again_with_the_next_turn_and_told_nobody(world):
     it.turn(EVERY)
     before = len(it.memory.all(ReadinessChanged))
 
-    fine, it.docker.answers = it.docker.answers, lambda _="": (Answer(False, "503"),)
+    fine, it.docker.answers = it.docker.answers, lambda *_: (Answer(False, "503"),)
     it.turn(EVERY)
     it.docker.answers = fine
     it.turn()
@@ -410,7 +410,7 @@ def test_what_does_not_answer_does_not_keep_a_bad_release_from_being_rolled_back
     world,
 ):
     it = held(world())
-    it.docker.answers = lambda _meant="": (Answer(_meant == "v1.2.0", "health"),)
+    it.docker.answers = lambda _meant="", *_: (Answer(_meant == "v1.2.0", "health"),)
     for _ in range(3):
         it.turn(EVERY)
     assert not could(it).ready

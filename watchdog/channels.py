@@ -87,6 +87,7 @@ class Telling:
         """Note the end of a turn: it is a sign of life only if it saw everything."""
         if self.heartbeat:
             seen = standing.running is not None and standing.unclear is None
+            seen = seen and standing.claimed is None  # who has the stack watches it
             self.heartbeat.turned(complete=seen and not standing.lost)
 
 

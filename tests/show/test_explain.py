@@ -31,14 +31,15 @@ from watchdog.facts.event import (
 from watchdog.roles import Turn
 from watchdog.show.explain import explain, words
 
-TURN = Turn(AT, "watching v1.3.0", {AWB.name: "0 of 40 failed"})
+DONE = AT + 10 * SECOND  # after every event of a test
+TURN = Turn(DONE, "watching v1.3.0", {AWB.name: "0 of 40 failed"}, looked=DONE)
 CLEAR = (verdict("clear"), verdict("clear", HTTP_5XX.name))
 QUESTION = (*HEALTHY_THEN_NEXT, breached(HTTP_5XX), asked())
 BOTH = f"{ASHA}, {BELA}"
 STUCK = RollbackStuck("op", "no", "hint")
 
 
-def whole(*events, turn=TURN, at=AT, release=None, **chosen):
+def whole(*events, turn=TURN, at=DONE, release=None, **chosen):
     s = stand(entries(*events))
     release = release or a_release()
     return explain(s, release, rules(**chosen), turn, poll=5 * SECOND, at=at)
@@ -59,6 +60,11 @@ def test_a_quiet_release_says_what_would_follow_from_each_trigger():
         "               if confirmed: it would be rolled back to v1.2.0 by itself",
         f"clear          {HTTP_5XX.name}: words",
         f"               if confirmed: {BOTH} would be asked to roll back to v1.2.0",
+        "promotion      paused",
+        (
+            "               - could roll back to v1.2.0 now: not known "
+            "(nobody has looked yet)"
+        ),
         "needed         a trigger must be confirmed on the running release",
     ]
 

@@ -38,10 +38,13 @@ from watchdog.facts.event import (
     RollbackRefused,
     RollbackStuck,
 )
+from watchdog.facts.lack import Lack
 from watchdog.release_file import Releases
 from watchdog.roles import Turn
 from watchdog.show.http import Faces
 from watchdog.show.metrics import Pulse
+from watchdog.show.releases import picture as ledger
+from watchdog.show.releases import words as ledger_words
 from watchdog.show.status import picture, words
 
 POLL = 5 * SECOND
@@ -409,3 +412,41 @@ def test_the_gate_stays_closed_and_ready_in_the_middle_of_a_rollback():
     assert place.get("/readyz").status_code == 200
     words_ = place.get("/readyz").json()["words"]
     assert words_.startswith("a rollback is under way: at step 1 of 1")
+
+
+def test_an_incident_that_was_rolled_back_waits_and_tells_no_old_failure():
+    events = (*HEALTHY_THEN_NEXT, breached(), begun(), ended(how="put-back"))
+    anew = (*events, begun(automatic=False), ended(), started("v1.2.0", by="op"))
+
+    said = lines(*anew, turn=Turn(DONE, "", {}, looked=DONE))
+
+    waits = f"rolled back at 2026-03-11T03:00:07Z; waiting for {AWB.name} to clear"
+    assert said[0] == f"dms-test: inc-1: {waits}"
+    assert f"incident       inc-1: {waits}" in said
+    assert not [
+        line for line in said if line.startswith("incident") and "proof" in line
+    ]
+
+
+def test_the_ledger_says_what_was_rolled_back_by_whom_and_why():
+    by_hand = replace(begun(automatic=False), cause="rollback by hand, asha: slow")
+    events = (*HEALTHY_THEN_NEXT, by_hand, ended(), started("v1.2.0", by="op"))
+
+    said = ledger_words(ledger(stand(entries(*events)), a_release("v1.2.0")))
+
+    assert "rolled back" in said.splitlines()[0]
+    assert "  rolled back here: rollback by hand, asha: slow (to v1.2.0, " in said
+
+
+def test_what_is_deployed_and_does_not_run_is_not_called_running():
+    down = Lack(
+        "1 of 1 containers of v1.3.0 is exited, not running", about="containers"
+    )
+    events = (*HEALTHY_THEN_NEXT, *CLEAR[:2], readiness("v1.3.0", "v1.2.0", down))
+
+    said = lines(*events, turn=Turn(DONE, "", {}, looked=DONE))
+
+    assert said[0] == f"dms-test: v1.3.0 is not up: {down.words}"
+    assert not [line for line in said if line.startswith("running ")]
+    assert [line for line in said if line.startswith("deployed ")]
+    assert f"               - it could not be rolled back: {down.words}" in said

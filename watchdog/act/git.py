@@ -82,7 +82,7 @@ class GitHands:
                     return f"`{' '.join(self._start)}` ended well"
                 return f"{self._health} listens" if self._listens() else ""
             case Do.REMOVE:
-                return "there is none"
+                return "it is gone"
             case _:
                 return self._hands.is_done(plan, target, step)
 

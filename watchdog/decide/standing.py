@@ -614,7 +614,7 @@ def _ended(s: Standing, at: datetime, event: RollbackEnded) -> Standing:
     incident = s.incident
     if incident and incident.id == event.incident:
         incident = (
-            replace(incident, rolled_back_at=at)
+            replace(incident, rolled_back_at=at, refused="")
             if event.how == "proved"
             else replace(incident, refused=event.proof, tried=True)
         )

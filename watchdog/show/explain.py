@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from watchdog.decide.gate import gate
 from watchdog.decide.policy import decide, recovers_until
 from watchdog.decide.standing import Incident, Standing, stand
 from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
@@ -12,7 +13,7 @@ from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release, Trigger
 from watchdog.facts.verdict import Clear, Verdict
 from watchdog.roles import Turn
-from watchdog.show.status import stamp
+from watchdog.show.status import stamp, words_of
 
 _KINDS = ("breached", "pending", "blind", "clear")
 _NOT_YET = "not judged yet"
@@ -36,7 +37,8 @@ def explain(
     version = s.running.pair.version if s.running else ""
     kind, words = _decided(s, release, rules, at)
     waits, until = _waits(s, release, rules)
-    said = turn.verdicts if turn else {}
+    looked = turn.looked if turn else None
+    may = gate(s, version, release, rules, looked=looked, at=at)
     return {
         "name": rules.name,
         "at": stamp(at),
@@ -55,10 +57,14 @@ def explain(
             for breach in (s.incident.breaches if s.incident else ())
         ],
         "triggers": [
-            _trigger(trigger, s, release, rules, said=said.get(trigger.name, ""), at=at)
+            _trigger(trigger, s, release, rules, said=_said_of(trigger, s, turn), at=at)
             for release in ([release] if release else [])
             for trigger in release.triggers
         ],
+        "promotion": {
+            "state": may.state if may else "unknown",
+            "reasons": list(may.reasons) if may else [],
+        },
         "waits_for": waits,
         "until": stamp(until) if until else "",
         "needed": list(_needed(s, release, rules, fresh=fresh)),
@@ -82,6 +88,9 @@ def words(whole: dict[str, Any]) -> str:
             lines.append(f"{kind:<15}{one['trigger']}{cause}: {one['words']}")
             if one["if_confirmed"]:
                 lines.append(f"               if confirmed: {one['if_confirmed']}")
+    if whole["promotion"]["reasons"]:
+        lines.append(f"promotion      {whole['promotion']['state']}")
+        lines += [f"               - {one}" for one in whole["promotion"]["reasons"]]
     if whole["waits_for"]:
         until = f" until {whole['until']}" if whole["until"] else ""
         lines.append(f"waits for      {whole['waits_for']}{until}")
@@ -160,10 +169,15 @@ def _trigger(
         "action": str(trigger.action),
         "verdict": seen.changed.kind if seen else _NOT_YET,
         "cause": seen.changed.cause if seen else "",
-        "words": said or (seen.changed.words if seen else _why_not_judged(s)),
+        "words": said or _why_not_judged(s),
         "since": stamp(seen.since) if seen else "",
         "if_confirmed": then,
     }
+
+
+def _said_of(trigger: Trigger, s: Standing, turn: Turn | None) -> str:
+    seen = s.verdicts.get(trigger.name)
+    return words_of(seen, trigger.name, turn) if seen else ""
 
 
 def _why_not_judged(s: Standing) -> str:

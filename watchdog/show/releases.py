@@ -24,6 +24,7 @@ def picture(s: Standing, release: Release | None) -> list[dict[str, Any]]:
             "state": _state(known),
             "since": _stamp(known.quarantined_since or known.good_since),
             "words": known.quarantined or known.good,
+            "taken_down": known.taken_down,
             "vouched_by": known.vouched_by,
             "running": known.pair.key == running,
             "target": known.pair.key == goal,
@@ -46,15 +47,16 @@ def words(listed: list[dict[str, Any]]) -> str:
         halves = [f"image {one['image'].removeprefix('sha256:')[:12]}"]
         halves += [f"{tenant} {sha[:12]}" for tenant, sha in one["manifests"].items()]
         lines.append(f"  first seen {one['first_seen']}; {', '.join(halves)}")
-        if one["words"]:
-            lines.append(f"  {one['words']}")
+        lines += [f"  {one[said]}" for said in ("words", "taken_down") if one[said]]
     return "\n".join(lines)
 
 
 def _state(known: KnownPair) -> str:
     if known.quarantined:
         return "quarantined"
-    return "known good" if known.good else "candidate"
+    if known.good:
+        return "known good"
+    return "rolled back" if known.taken_down else "candidate"
 
 
 def _stamp(at: datetime | None) -> str:

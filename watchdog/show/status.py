@@ -105,6 +105,7 @@ def picture(
                 "pair": known.pair.words,
                 "first_seen": stamp(known.first_seen),
                 "known_good": known.good,
+                "taken_down": known.taken_down,
                 "quarantined": known.quarantined,
             }
             for known in sorted(s.pairs.values(), key=lambda known: known.order)
@@ -196,6 +197,8 @@ def _first(whole: dict[str, Any]) -> str:
     if whole["rollback"]:
         return f"{whole['name']}: {whole['rollback']['words']}"
     if whole["incident"]:
+        if whole["incident"]["rolled_back"]:
+            return f"{whole['name']}: {whole['incident']['words']}"
         return f"{whole['name']}: {version} has an open incident"
     by_kind: dict[str, list[str]] = {}
     for name, seen in whole["triggers"].items():
@@ -246,9 +249,11 @@ def _ledger_words(s: Standing) -> str:
         return ""
     if known.quarantined:
         return f"quarantined: {known.quarantined}"
-    return (
-        f"known good: {known.good}" if known.good else "candidate: not known to be good"
-    )
+    if known.good:
+        return f"known good: {known.good}"
+    if known.taken_down:
+        return known.taken_down
+    return "candidate: not known to be good"
 
 
 def _held(s: Standing, release: Release | None, rules: Rules) -> dict[str, Any]:
@@ -266,10 +271,15 @@ def _incident(s: Standing) -> dict[str, Any] | None:
     if s.incident is None:
         return None
     found = "; ".join(f"{b.trigger}: {b.words}" for b in s.incident.breaches)
+    if s.incident.rolled_back_at and not s.incident.ended:
+        names = ", ".join(breach.trigger for breach in s.incident.charged)
+        back = stamp(s.incident.rolled_back_at)
+        found = f"rolled back at {back}; waiting for {names} to clear"
     return {
         "id": s.incident.id,
         "opened": stamp(s.incident.opened_at),
         "refused": s.incident.refused,
+        "rolled_back": bool(s.incident.rolled_back_at),
         "words": f"{s.incident.id}: {s.incident.refused or found}",
     }
 
