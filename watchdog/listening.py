@@ -9,114 +9,201 @@ import contextlib
 import logging
 import signal
 import socket
+import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, ClassVar
 
 import h11
 import uvicorn
-from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from watchdog.approve.limit import network_of
+from watchdog.doorway import (
+    App,
+    Crashed,
+    Doorway,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    problem,
+)
 from watchdog.facts.problem import Problem
 from watchdog.settings import Address
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-# A decision has half a kilobyte: who takes longer than this for one is no approver.
+# A decision has half a kilobyte: who takes longer than this for one is no approver,
+# and so is who takes longer to read what they asked for, once it is written.
 _WHOLE_REQUEST = 10.0
-_MOST_A_PEER, _MOST = 16, 64
-_LARGEST_HEADERS, _MOST_HEADERS = 8 * 1024, 64
+_WHOLE_ANSWER = 10.0
+# Our own share is in it: a page may wait for Prometheus.
+_WHOLE_EXCHANGE = 60.0
+_MOST = 256  # connections to one listener
+_MOST_LOOKING = 32  # of them who are being answered to a question
+# So many are taken in before those that came are heard: a burst must not push out who
+# has just come. Those that wait in the kernel meanwhile.
+_AT_ONCE, _QUEUE = 4, 512
+_LARGEST_HEADERS = 8 * 1024
+_AT_AN_END = struct.pack("ii", 1, 0)
+_ENDS = (h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR)
 # After a listener failed: seconds until it is opened again, at the most.
 _LONGEST_PAUSE = 30.0
 
-# It would write of every malformed request, in no format of ours.
-logging.getLogger("uvicorn").setLevel(logging.ERROR)
+# They would write in no format of ours; what crashes is told otherwise.
+logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
+logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
+
+_NOT_HTTP = problem(400, "malformed", "the request is not HTTP with one meaning")
+_BUSY = problem(503, "busy", "too many ask at once; ask again", {"retry-after": "1"})
 
 
-class Deadline(H11Protocol):
-    """One connection, cut off when a request takes too long to come in whole.
+class Places:
+    """Who is connected to one listener, first come first.
 
-    A peer that holds too many connections gets no further one, so that others are
-    still served. Who comes by a Unix socket is on this box, and is not counted.
+    Nobody is turned away for coming late: when all places are taken, the newest gets
+    the one of whoever needs theirs least, in the network that has most of them. That
+    is who does not read their answer, then who has not said what they want, the oldest
+    first. Who is being answered keeps theirs.
     """
 
-    _peers: ClassVar[Counter[str]]
+    def __init__(self) -> None:
+        self._held: dict[Exchange, None] = {}
+        self.looking = 0
+
+    def take(self, newest: "Exchange") -> bool:
+        """Find a place for *newest*; False when all others are being answered."""
+        if len(self._held) >= _MOST:
+            by = Counter(one.network for one in self._held)
+            least = min(
+                (one for one in self._held if one.stalled or not one.is_in),
+                key=lambda one: (-by[one.network], not one.stalled),
+                default=None,
+            )
+            if least is None:
+                return False
+            self.leave(least)
+            least.cut()
+        self._held[newest] = None
+        return True
+
+    def leave(self, one: "Exchange") -> None:
+        """Give a place back."""
+        self._held.pop(one, None)
+
+
+class Exchange(H11Protocol):
+    """One connection: one request and its answer, in a time that has an end.
+
+    It is cut off when the request takes too long to come in whole, when the answer
+    takes too long to be read, and when both take too long together.
+    """
+
+    _places: ClassVar[Places]
     _late: asyncio.TimerHandle | None = None
-    _peer = ""
+    network = ""
+    is_in = False
+    stalled = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to count the time."""
         super().connection_made(transport)
-        host = self.client[0] if self.client else ""
-        if host and self._peers[host] >= _MOST_A_PEER:
-            transport.abort()
-            return
-        if host:
-            self._peer = host
-            self._peers[host] += 1
-        self._arm()
+        self.network = network_of(self.client[0] if self.client else "")
+        # Without room of its own the transport says at once that a peer does not read.
+        transport.set_write_buffer_limits(high=0)
+        self._within(_WHOLE_REQUEST)
+        if not self._places.take(self):
+            self.cut()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the peer's connection."""
-        self._disarm()
-        if self._peer:
-            self._peers[self._peer] -= 1
-            if not self._peers[self._peer]:
-                del self._peers[self._peer]
-            self._peer = ""
+        """Give the place back."""
+        self._places.leave(self)
+        if self._late is not None:
+            self._late.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take in what came; the time ends with the request's last byte."""
+        """Take in what came; with the request's last byte its answer is waited for."""
         super().data_received(data)
-        if self.conn.their_state in (h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR):
-            self._disarm()
-        elif self._late is None:
-            self._arm()
+        if not self.is_in and self.conn.their_state in _ENDS:
+            self.is_in = True
+            if not self.stalled:
+                self._within(_WHOLE_EXCHANGE)
 
-    def _arm(self) -> None:
-        self._late = self.loop.call_later(_WHOLE_REQUEST, self._cut)
+    def pause_writing(self) -> None:
+        """Note that the peer does not read; reading a little later changes nothing."""
+        super().pause_writing()
+        if not self.stalled:
+            self.stalled = True
+            self._within(_WHOLE_ANSWER)
 
-    def _disarm(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
-
-    def _cut(self) -> None:
-        self._late = None
+    def cut(self) -> None:
+        """End it, whatever is not said yet; the kernel keeps none of it either."""
+        made = self.transport.get_extra_info("socket")
+        if made is not None:
+            with contextlib.suppress(OSError):
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_AN_END)
         self.transport.abort()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, as whatever else is refused."""
+        del msg
+        if self.cycle is not None and not self.cycle.response_complete:
+            # Nobody hears what is still said of the request that broke off.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        body = _NOT_HTTP.body
+        headers = [(b"connection", b"close"), *_NOT_HTTP.raw_headers]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=bytes(body)),
+            h11.EndOfMessage(),
+        ):
+            with contextlib.suppress(h11.LocalProtocolError):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
-def guarded(app: App) -> App:
-    """Refuse what no client of ours sends, before anything looks at it."""
+    def _within(self, seconds: float) -> None:
+        if self._late is not None:
+            self._late.cancel()
+        self._late = self.loop.call_later(seconds, self.cut)
+
+
+def guarded(app: App, crashed: Crashed, places: Places) -> App:
+    """Answer each connection once, and let lookers leave room for who decides."""
+    inner = Doorway(app, crashed=crashed)
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = scope.get("headers") or ()
-        names = [name for name, _ in headers]
-        refusal = 0
-        size = sum(len(name) + len(value) for name, value in headers)
-        if size > _LARGEST_HEADERS or len(names) > _MOST_HEADERS:
-            refusal = 431
-        elif b"content-length" in names and b"transfer-encoding" in names:
-            refusal = 400  # two lengths: whoever stands before us may see another end
-        if scope["type"] != "http" or not refusal:
-            # Who hangs up while they send hears nothing, and is no fault of ours.
-            with contextlib.suppress(ClientDisconnect):
-                await app(scope, receive, send)
+        async def last(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                # What follows on the connection would be held by who reads no answer.
+                headers = [h for h in message["headers"] if h[0] != b"connection"]
+                headers.append((b"connection", b"close"))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        if scope["type"] != "http" or scope["method"] == "POST":
+            await inner(scope, receive, last)
             return
-        close = [(b"connection", b"close"), (b"content-length", b"0")]
-        await send({"type": "http.response.start", "status": refusal, "headers": close})
-        await send({"type": "http.response.body", "body": b""})
+        if places.looking >= _MOST_LOOKING:
+            await Doorway(_BUSY)(scope, receive, last)
+            return
+        places.looking += 1
+        try:
+            await inner(scope, receive, last)
+        finally:
+            places.looking -= 1
 
     return guard
 
 
 class _Server(uvicorn.Server):
     """A server that leaves signals to us: there are several in one process."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin; asyncio takes one number for how many wait and are taken at once."""
+        await super().startup(sockets)
+        for one in sockets or ():
+            one.listen(_QUEUE)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -145,35 +232,49 @@ def bound(address: Address) -> socket.socket:
 
 
 def listen(
-    apps: list[tuple[App, socket.socket]], failed: Callable[[str], None]
+    apps: Sequence[tuple[App, socket.socket]],
+    failed: Callable[[str], None],
+    crashed: Crashed = lambda *_: None,
 ) -> None:
     """Serve each app on its socket until told to stop by SIGTERM or SIGINT.
 
     A server that fails is told to *failed* and begun again, which is told by no
-    words: the watch goes on, and the other doors stay open.
+    words: the watch goes on, and the other doors stay open. *crashed* hears what is
+    raised in a request, which is answered with a 500.
     """
-    asyncio.run(_serve(apps, failed))
+    asyncio.run(_serve(apps, failed, crashed))
 
 
 async def _serve(
-    apps: list[tuple[App, socket.socket]], failed: Callable[[str], None]
+    apps: Sequence[tuple[App, socket.socket]],
+    failed: Callable[[str], None],
+    crashed: Crashed,
 ) -> None:
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def unforeseen(_: asyncio.AbstractEventLoop, what: dict[str, Any]) -> None:
+        crashed("a connection", what.get("exception") or Problem(what["message"]))
+
+    loop.set_exception_handler(unforeseen)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
     async with asyncio.TaskGroup() as group:
         for app, at in apps:
-            group.create_task(_kept_up(app, at, over, failed))
+            group.create_task(_kept_up(app, at, over, failed, crashed))
 
 
 async def _kept_up(
-    app: App, at: socket.socket, over: asyncio.Event, failed: Callable[[str], None]
+    app: App,
+    at: socket.socket,
+    over: asyncio.Event,
+    failed: Callable[[str], None],
+    crashed: Crashed,
 ) -> None:
     pause = 1.0
     while not over.is_set():
         # Each try has a copy: a server closes its socket when it ends.
-        server = _Server(_config(app))
+        server = _Server(_config(app, crashed))
         serving = asyncio.ensure_future(server.serve(sockets=[at.dup()]))
         stopping = asyncio.ensure_future(over.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -193,20 +294,19 @@ async def _kept_up(
     at.close()
 
 
-def _config(app: App) -> uvicorn.Config:
+def _config(app: App, crashed: Crashed) -> uvicorn.Config:
+    places = Places()
     return uvicorn.Config(
-        guarded(app),
+        guarded(app, crashed, places),
         # Each server counts its own peers: one that is full leaves the others open.
-        http=type("Deadline", (Deadline,), {"_peers": Counter()}),
+        http=type("Exchange", (Exchange,), {"_places": places}),
         ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=_MOST,
-        backlog=_MOST,
+        backlog=_AT_ONCE,
         h11_max_incomplete_event_size=2 * _LARGEST_HEADERS,
-        timeout_keep_alive=5,
         timeout_graceful_shutdown=3,
     )

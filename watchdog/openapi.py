@@ -34,6 +34,15 @@ _REFUSALS = {
     "422": "not what the schema says",
     "429": "too many signatures from this address failed, and this one too",
 }
+# What any request may meet.
+_ANYWHERE = {
+    "400": "not HTTP with one meaning, or with two lengths",
+    "405": "another method than these",
+    "421": "for a host that is none of ours; see `listen.hosts`",
+    "431": "over 8 KiB or 64 lines of headers",
+    "500": "a fault of the watchdog's own, which is in its log",
+    "503": "too many ask at once; ask again",
+}
 
 
 def openapi(version: str) -> dict[str, Any]:
@@ -51,7 +60,7 @@ def openapi(version: str) -> dict[str, Any]:
     for name, inner in asked.pop("$defs").items():
         schemas[f"GitHub{name}"] = inner
     schemas["GitHubDeployment"] = asked
-    return {
+    described: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "dms-rollback-watchdog: decisions", "version": version},
         "paths": {
@@ -103,6 +112,11 @@ def openapi(version: str) -> dict[str, Any]:
         },
         "components": {"schemas": schemas},
     }
+    for path in described["paths"].values():
+        for operation in path.values():
+            for code, words in _ANYWHERE.items():
+                operation["responses"].setdefault(code, _answer(code, words))
+    return described
 
 
 def _get(summary: str, name: str, answers: dict[str, str]) -> dict[str, Any]:

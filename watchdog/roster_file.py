@@ -76,11 +76,12 @@ def _instant(value: object) -> datetime:
     hint = "write it like `2027-03-31` or `2027-03-31T00:00:00Z`; UTC without a zone"
     try:
         got = datetime.fromisoformat(one_line(value))
-    except ValueError as error:
+        # At the edges of time there is a zone in which it is past them.
+        return got.astimezone(UTC) if got.tzinfo else got.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         if isinstance(error, Said):
             raise
         raise Said(f"{seen(value)} is not a time", hint) from None
-    return got if got.tzinfo else got.replace(tzinfo=UTC)
 
 
 def _key_id(value: object) -> str:

@@ -217,6 +217,10 @@ def _at_most_number(limit: int) -> AfterValidator:
 def _some_and_distinct(value: tuple[str, ...]) -> tuple[str, ...]:
     if not value:
         raise Said("is empty", "name at least one")
+    return _distinct(value)
+
+
+def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
     twice = sorted({one for one in value if value.count(one) > 1})
     if twice:
         raise Said(f"{seen(twice[0])} is listed twice", "keep one")
@@ -338,6 +342,17 @@ class Git(_Part):
     timeout: SomeTime = timedelta(minutes=2)
 
 
+def _host(value: object) -> str:
+    got = one_line(value).lower().removesuffix(".")
+    if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", got):
+        hint = "write a name alone, like `watchdog.flexli.example`"
+        raise Said(f"{seen(value)} is not a host's name", hint)
+    return got
+
+
+Host = Annotated[str, BeforeValidator(_host)]
+
+
 class Listen(_Part):
     """Two doors: answers from people, and what only the inside may see."""
 
@@ -345,6 +360,7 @@ class Listen(_Part):
         "127.0.0.1", 8470
     )
     private: Annotated[Address, BeforeValidator(_address)] = Address("127.0.0.1", 8471)
+    hosts: Annotated[tuple[Host, ...], AfterValidator(_distinct)] = ()
     failures_a_minute: Annotated[Whole, Field(ge=1)] = 5
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from starlette.applications import Starlette
@@ -27,10 +28,12 @@ from watchdog.claiming import RENEWED_EVERY, Claiming, OnlyOurs, PlannedByOne
 from watchdog.cycle import Cycle
 from watchdog.decide.git import SERVICE
 from watchdog.decide.revoked import pauses_of
+from watchdog.doorway import Troubles, house
 from watchdog.engine import Engine
 from watchdog.executors import claims_of, executor_of, keeper_of, there_of
 from watchdog.facts.event import (
     Entry,
+    Event,
     FarEndBack,
     FarEndLost,
     SignaturesCalm,
@@ -485,23 +488,23 @@ def wire(
     )
     telling.deployments = github[1] if github else None
     control = Control(orders, now=clock.now, wake=schedule.wake)
+
     return Watch(
         settings,
         journal,
         memory,
         schedule,
-        decisions=Starlette(
-            routes=[
-                *webhook.routes(),
-                *(slack.routes() if slack else ()),
-                *(github[0].routes() if github else ()),
-                *faces.public(),
-                *review.routes(),
-                _described(version),
-            ]
+        decisions=_door(
+            *("decisions", settings, memory, clock),
+            *webhook.routes(),
+            *(slack.routes() if slack else ()),
+            *(github[0].routes() if github else ()),
+            *faces.public(),
+            *review.routes(),
+            _described(version),
         ),
-        private=Starlette(routes=faces.private()),
-        control=Starlette(routes=control.routes()),
+        private=_door("private", settings, memory, clock, *faces.private()),
+        control=_door("control", settings, memory, clock, *control.routes()),
         orders=orders,
         look=cycle.look,
         clock=clock,
@@ -558,7 +561,9 @@ def run(watch: Watch) -> None:
         watch.telling.start()
         watch.schedule.start()
         try:
-            listen(list(zip(apps, [*sockets, control], strict=True)), failed)
+            troubles = _troubles_at("some", watch.memory, watch.clock)
+            doors = list(zip(apps, [*sockets, control], strict=True))
+            listen(doors, failed, troubles.crashed)
         finally:
             watch.schedule.stop()
             watch.telling.stop()
@@ -569,6 +574,27 @@ def run(watch: Watch) -> None:
 def _leave(problem: JournalLost) -> None:
     os.write(2, f"{problem}\n".encode())
     os._exit(_JOURNAL_LOST)
+
+
+def hosts_of(settings: Settings) -> tuple[str, ...]:
+    """Take from the settings by which names requests may come."""
+    ours = urlsplit(settings.notify.base_url or "").hostname
+    return (*settings.listen.hosts, *((ours,) if ours else ()))
+
+
+def _door(
+    listener: str, settings: Settings, memory: Memory, clock: RealClock, *routes: Route
+) -> Starlette:
+    troubles = _troubles_at(listener, memory, clock)
+    return house(routes, hosts=hosts_of(settings), troubles=troubles)
+
+
+def _troubles_at(listener: str, memory: Memory, clock: RealClock) -> Troubles:
+    def note(event: Event) -> None:
+        with contextlib.suppress(JournalLost):  # the turn meets it too, and leaves
+            memory.add(clock.now(), event)
+
+    return Troubles(listener, note, clock.monotonic)
 
 
 def _limit_of(settings: Settings, memory: Memory, clock: RealClock) -> Limit:

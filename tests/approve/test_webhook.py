@@ -1160,3 +1160,34 @@ def test_g_083_nothing_but_a_post_changes_anything(place, method, path):
     assert reply.status_code == (200 if looks else 405)
     assert place.memory.entries == before
     assert place.woken == 0
+
+
+@pytest.mark.parametrize(
+    "eta",
+    [
+        "9999-12-31T23:59:59-23:59",
+        "0001-01-01T00:00:00+23:59",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+        "2026-03-11T04:00:00+99:00",
+        "",
+        "1e999",
+    ],
+)
+def test_an_eta_at_the_edge_of_time_is_refused_and_nothing_is_raised(place, eta):
+    """There is a zone in which each of the first two is outside of the calendar."""
+    reply = place.decide(decision="forward_fix", eta=eta)
+
+    assert reply.status_code == 422
+    assert place.answers == []
+
+
+def test_a_crash_is_no_failure_of_the_address(place):
+    place.limit = Limit(3, monotonic=lambda: 0.0)
+    place.start()
+    place.memory.add_if = None  # whatever is raised
+    for number in range(9):
+        with pytest.raises(TypeError):
+            place.decide(message=f"msg_{number:08}")
+
+    assert {left for left, _ in place.limit._left.values()} == {3.0, 30.0}

@@ -29,8 +29,11 @@ class Receiver(ThreadingHTTPServer):
 
 
 class _Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.do_POST()
+
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
         to = self.server
         # The path is its own secret; nothing else that comes may hold one.
         canary.heard("a message", body)

@@ -20,12 +20,15 @@ from watchdog.facts.event import (
     RollbackStuck,
 )
 from watchdog.facts.message import Message, Severity
-from watchdog.facts.problem import Refused
+from watchdog.facts.problem import Problem, Refused
+from watchdog.notify.channel import NotTaken
 from watchdog.notify.everywhere import Everywhere
 from watchdog.notify.heartbeat import Heartbeat
 from watchdog.notify.slack import Slack, escaped
+from watchdog.notify.webhook import SignedWebhook
 from watchdog.settings import load
 
+KEY = canary.key(5)
 HOSTILE = "<!channel> <@U1> <https://evil.example|ok> *b* `c` & \x1b[31m\u202e"
 
 
@@ -115,6 +118,112 @@ def test_apprise_reaches_what_it_can_reach():
 
     assert json.loads(body)["title"] == "dms: on hold"
     assert json.loads(body)["message"] == "words"
+
+
+def everywhere(to, more="", user=""):
+    url = to.url.replace("http://", f"json://{user}") + more
+    return Everywhere("any", url)
+
+
+def not_taken(channel):
+    with pytest.raises(NotTaken) as no:
+        channel.send(message(), AT)
+    canary.heard("why a message was not taken", no.value.words)
+    return no.value.words
+
+
+@pytest.mark.parametrize("more", ["", "?redirect=yes"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_a_login_page_is_no_delivery_through_apprise(status, more):
+    with receiving() as to:
+        to.answers = [(status, {"location": to.url.replace("hook", "login")})]
+
+        words = not_taken(everywhere(to, more))
+
+    assert [path.partition("/")[2].partition("/")[0] for path, _, _ in to.came] == [
+        "hook"
+    ]
+    assert str(status) in words
+
+
+def test_why_a_service_did_not_take_it_is_said_in_its_own_words():
+    with receiving() as to:
+        to.answers = [(404, {})]
+        secret = canary.text()
+        words = not_taken(everywhere(to, user=f"ops:{secret}@"))
+
+    assert "404" in words
+    assert secret not in words
+    assert canary.MARK not in words
+
+
+def test_a_service_that_is_not_there_is_said_to_be_so():
+    with receiving() as to:
+        gone = everywhere(to)
+
+    assert "127.0.0.1" in not_taken(gone)
+
+
+def test_an_optional_service_is_refused_at_the_start():
+    """Its failure would count as a delivery."""
+    with receiving() as to:
+        with pytest.raises(Problem, match="optional=yes"):
+            everywhere(to, "?optional=yes").check()
+        assert to.came == []
+
+
+def test_nothing_of_a_url_but_its_host_is_in_the_words():
+    class Said:
+        level = "WARNING"
+        message = (
+            "Failed: https://u:pa55word@h/tok-en-1 pa55word tok-en-1 tok%2Fen2 tok/en2 "
+            "qval ue T00/B00/XXXX line\nbreak h"
+        )
+
+    class Result:
+        def logs(self):
+            return [Said()]
+
+    class Taken:
+        results = (Result(),)
+
+    url = "json://u:pa55word@h/tok-en-1/tok%2Fen2?a=qval%20ue#frag"
+    (words,) = Everywhere("any", url)._said(Taken())
+
+    assert words == (
+        "Failed: (a URL) (hidden) (hidden) (hidden) (hidden) (hidden) "
+        "T00/B00/XXXX line break h"
+    )
+
+
+# What no other way follows either.
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_no_channel_follows_a_redirect(status):
+    with receiving() as to:
+        elsewhere = {"location": to.url.replace("hook", "elsewhere")}
+        for channel in (
+            SignedWebhook("bridge", to.url, KEY, "dms"),
+            Slack("room", to.url),
+        ):
+            to.answers = [(status, elsewhere)]
+            assert str(status) in not_taken(channel)
+
+    assert {path.split("/")[1] for path, _, _ in to.came} == {"hook"}
+    assert len(to.came) == 2
+
+
+def test_the_pulse_follows_no_redirect():
+    with receiving() as to:
+        to.answers = [(302, {"location": to.url.replace("hook", "elsewhere")})]
+        heartbeat = Heartbeat(to.url, timedelta(minutes=1), lambda: 1000.0)
+        heartbeat.start()
+        heartbeat.turned(complete=True)
+        to.until(1)
+        heartbeat.stop()
+
+    assert {path.split("/")[1] for path, _, _ in to.came} == {"hook"}
 
 
 # The pulse.

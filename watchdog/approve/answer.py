@@ -247,13 +247,15 @@ def _eta(data: _Data) -> datetime | None:
         raise Malformed("schema", "data.eta: a fix forward needs the time it is due")
     try:
         eta = datetime.fromisoformat(data.eta)
-    except ValueError:
-        eta = None
-    if eta is None or eta.tzinfo is None:
+        # At the edges of time there is a zone in which it is past them.
+        utc = eta.astimezone(UTC) if eta.tzinfo else None
+    except (ValueError, OverflowError):
+        utc = None
+    if utc is None:
         raise Malformed(
             "schema", "data.eta: not a time with a zone, like 2026-11-23T15:30:00Z"
         )
-    return eta.astimezone(UTC)
+    return utc
 
 
 def _given(signed: Signed, data: _Data, body: bytes, eta: datetime | None) -> Given:

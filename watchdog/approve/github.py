@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -114,7 +113,10 @@ class Deployments:
             return problem(413, "too_large", str(large))
         headers = headers_of(request)
         reply = await self._limit.weighed(
-            request, lambda: run_in_threadpool(self.take, headers, body, self._now())
+            request,
+            lambda: self._limit.in_thread(
+                lambda: self.take(headers, body, self._now())
+            ),
         )
         if reply.status == 202:
             self._wake()

@@ -6,20 +6,24 @@ looked at slowly; who signs well is taken, whatever others at the same address d
 
 import asyncio
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.requests import Request
 
 from watchdog.approve.answer import Reply, no
 
-# Between two looks at those who wait: with 64 connections at the most, nobody waits
-# for more than 6.4 s, and a flood costs ten looks a second, however large it is.
+# Between two looks at those who wait: a flood costs ten looks a second, however large
+# it is. So many may wait, and so many of one address, so that nobody waits long.
 _APART = 0.1
+_MOST_WAITING, _MOST_OF_ONE = 64, 48
 # All addresses together: with many at hand, each one's own limit stops nobody.
 _EVERYBODY, _ALL = "*", 10
 _MOST_PEERS = 1024
+# Each waits for the disk most of its time.
+_THREADS = 8
 # So long without a failure over the limit, and it is said to be over.
 _QUIET = 600.0
 
@@ -51,7 +55,13 @@ class Limit:
         # What is left of each bucket that is not full, and as of when.
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._line = asyncio.Lock()
+        self._waiting: Counter[str] = Counter()
+        self._threads = ThreadPoolExecutor(_THREADS, "weighing")
         self._over_at: float | None = None
+
+    async def in_thread(self, weigh: Callable[[], Reply]) -> Reply:
+        """Weigh in a thread that is kept for it: pages that are slow take none."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, weigh)
 
     async def weighed(
         self, request: Request, weigh: Callable[[], Awaitable[Reply]]
@@ -62,12 +72,36 @@ class Limit:
         """
         peer = network_of(request.client.host if request.client else "")
         if self._takes_one(peer):
-            reply = await weigh()
-            if reply.status != 401:
-                self._add(1, *self._buckets(peer))
+            failed = False
+            try:
+                reply = await weigh()
+                failed = reply.status == 401
+            finally:
+                # Also when it crashed: that is no failure of theirs.
+                if not failed:
+                    self._add(1, *self._buckets(peer))
             return reply
-        if not await self._turn_came(request):
-            return no(429, "gone", "the caller hung up")
+        if not self._has_room(peer):
+            busy = no(503, "busy", "too many wait to be looked at; send it again")
+            return Reply(busy.status, busy.body, retry_after=1)
+        self._waiting[peer] += 1
+        try:
+            if not await self._turn_came(request):
+                return no(429, "gone", "the caller hung up")
+            return await self._looked_at(peer, weigh)
+        finally:
+            self._waiting[peer] -= 1
+            if not self._waiting[peer]:
+                del self._waiting[peer]
+
+    def _has_room(self, peer: str) -> bool:
+        """Tell whether one more may wait: the first of an address always may."""
+        of_it, of_all = self._waiting[peer], self._waiting.total()
+        return not of_it or (of_it < _MOST_OF_ONE and of_all < _MOST_WAITING)
+
+    async def _looked_at(
+        self, peer: str, weigh: Callable[[], Awaitable[Reply]]
+    ) -> Reply:
         try:
             await asyncio.sleep(self._apart)
             reply = await weigh()

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 _DEEPEST = 8
-# What is in quotes opens and closes nothing.
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# What is in quotes opens and closes nothing; one that never ends goes to the end, so
+# that each sign is looked at once.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 
 class Strict(BaseModel):

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -67,7 +66,9 @@ class Webhook:
         what, headers = request.path_params[about], headers_of(request)
         reply = await self._limit.weighed(
             request,
-            lambda: run_in_threadpool(weigh, what, headers, body, self._now()),
+            lambda: self._limit.in_thread(
+                lambda: weigh(what, headers, body, self._now())
+            ),
         )
         if reply.status == 202:
             self._wake()

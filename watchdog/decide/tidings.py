@@ -27,6 +27,7 @@ from watchdog.facts.event import (
     RecoverySeen,
     ReleaseUnfiled,
     Reminded,
+    RequestCrashed,
     RetentionAsked,
     RollbackEnded,
     RollbackRefused,
@@ -207,6 +208,9 @@ def _seen(event: object) -> Told | None:
             return "watch.far_end_lost", WARNING, f"{what} is away", words
         case FarEndBack(what=what) if what not in _TOLD_OTHERWISE:
             return "watch.far_end_back", INFO, f"{what} is back", "it answers again"
+        case RequestCrashed(again=False, listener=listener, words=words):
+            title = f"a request crashed at the {listener} listener"
+            return "door.crashed", WARNING, title, words
         case SignaturesFailing(words=words):
             return "door.tried", WARNING, "somebody tries the door", words
         case TurnsLate(words=words):

@@ -687,6 +687,27 @@ class SignaturesCalm:
 
 
 @dataclass(frozen=True, slots=True)
+class RequestCrashed:
+    """Something nobody had foreseen was raised in a request; it was answered with 500.
+
+    *again*: there was another one within the last minute.
+    """
+
+    listener: str
+    request: str
+    words: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HostRefused:
+    """The first request for a host that is none of ours came; it was refused."""
+
+    listener: str
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class FarEndBack:
     """What could not be reached answers again."""
 
@@ -782,6 +803,8 @@ Event: TypeAlias = (
     | FarEndBack
     | SignaturesFailing
     | SignaturesCalm
+    | RequestCrashed
+    | HostRefused
     | TurnsLate
     | TurnsOnTime
     | ClockStepped

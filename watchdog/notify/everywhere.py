@@ -1,16 +1,23 @@
 """Any other service, through Apprise, where that optional package is installed.
 
-Source: Apprise 1 and 2, ``Apprise.notify``.
+Source: Apprise 2, ``Apprise.notify`` and its ``AppriseResult``.
 """
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from watchdog.facts.message import Message, Severity
 from watchdog.facts.problem import Problem
 from watchdog.notify.channel import NotTaken
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_WITH_A_HOST = ("json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos")
+_LONGEST = 300  # of a service's own words
+_SHORTEST_SECRET = 4  # signs; what is shorter is in too many words
 _KINDS = {
     Severity.CRITICAL: "failure",
     Severity.WARNING: "warning",
@@ -30,18 +37,37 @@ class Everywhere:
         """Say now what would fail later.
 
         Raises:
-            Problem: Apprise is not installed, or does not know such a URL.
+            Problem: Apprise is not installed, does not know such a URL, or would
+                say of what nobody took that it was delivered.
         """
-        if not _apprise().Apprise().add(self.url):
+        service = self._service()
+        if getattr(service, "optional", False):
+            raise Problem(
+                f"the URL of {self.name} says optional=yes: a message that nobody took "
+                "would count as delivered",
+                "take it out; a dead receiver delays nothing anyway",
+            )
+
+    def _service(self) -> Any:
+        """Make the one who posts; they follow no redirect, whatever their URL says."""
+        service = _apprise().Apprise.instantiate(self.url, suppress_exceptions=True)
+        if service is None:
             raise Problem(
                 f"Apprise does not know the URL of {self.name}",
                 "its scheme says which service: see Apprise's own list",
             )
+        if not hasattr(service, "redirects"):
+            raise Problem(
+                "this Apprise follows redirects, and a login page is no receiver",
+                "install the extra anew: pip install 'dms-rollback-watchdog[apprise]'",
+            )
+        service.redirects = False
+        return service
 
     def send(self, message: Message, _: datetime) -> None:
         """Hand *message* over; raises NotTaken."""
         speaker = _apprise().Apprise()
-        speaker.add(self.url)
+        speaker.add(self._service())
         lines = [message.words, *(f"{name}: {value}" for name, value in message.facts)]
         if message.question and self.base:
             lines.append(f"{self.base}/a/{message.question}")
@@ -52,8 +78,35 @@ class Everywhere:
             body_format="text",
         )
         if not taken:
-            # It says no more than that.
-            raise NotTaken(f"{self.name} was not reached through Apprise")
+            words = "; ".join(dict.fromkeys(self._said(taken)))
+            raise NotTaken(words or f"{self.name} was not reached through Apprise")
+
+    def _said(self, taken: Any) -> Iterator[str]:
+        """Give the service's own words, without any part of its URL but the host."""
+        for result in getattr(taken, "results", ()):
+            for entry in result.logs():
+                if entry.level in ("WARNING", "ERROR", "CRITICAL"):
+                    words = " ".join(_URL.sub("(a URL)", entry.message).split())
+                    for secret in self._secrets():
+                        words = words.replace(secret, "(hidden)")
+                    yield words[:_LONGEST]
+
+    def _secrets(self) -> list[str]:
+        """List the parts of the URL that may be secret, the longest first."""
+        parts = urlsplit(self.url)
+        written = [
+            *(parts.username or "", parts.password or "", parts.netloc),
+            *parts.path.split("/"),
+            *(value for pair in parse_qsl(parts.query) for value in pair[1:]),
+            *re.split(r"[&=]", parts.query),
+            parts.fragment,
+        ]
+        if parts.scheme not in _WITH_A_HOST:
+            # Elsewhere what stands in the host's place is a token.
+            written.append(parts.netloc.partition("@")[2] or parts.netloc)
+        found = {form for one in written for form in (one, unquote(one))}
+        long = (one for one in found if len(one) >= _SHORTEST_SECRET)
+        return sorted(long, key=len, reverse=True)
 
 
 def _apprise() -> Any:
