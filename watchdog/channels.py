@@ -186,7 +186,10 @@ def _channel(kind: str, far: Far, audience: str, base: str) -> Channel:
         key_file = getattr(far, "key_file", None)
         if key_file is None:
             raise Said("has no `key_file`", "openssl genpkey -algorithm ed25519")
-        return SignedWebhook(far.name, url, signing_key(key_file), audience, base)
+        also_file = getattr(far, "also_key_file", None)
+        also = (signing_key(also_file),) if also_file else ()
+        key = signing_key(key_file)
+        return SignedWebhook(far.name, url, key, audience, base, also)
     if kind == "slack":
         return Slack(far.name, url, base, buttons=bool(getattr(far, "buttons", False)))
     everywhere = Everywhere(far.name, url, base)

@@ -120,23 +120,28 @@ def _fits(key: Key, raw: bytes, signed: bytes) -> bool:
 
 
 def signature(
-    message: str, at: datetime, body: bytes, key: Signs | bytes
+    message: str, at: datetime, body: bytes, *keys: Signs | bytes
 ) -> dict[str, str]:
     """Sign *body* for a delivery at *at*: the three headers.
 
-    *key* signs with Ed25519, or is the bytes of a shared secret.
+    A key signs with Ed25519, or is the bytes of a shared secret; of several each one
+    signs, for receivers that know only one of them.
     """
     stamp = str(int(at.timestamp()))
     signed = f"{message}.{stamp}.".encode() + body
+    return {
+        "webhook-id": message,
+        "webhook-timestamp": stamp,
+        "webhook-signature": " ".join(_entry(signed, key) for key in keys),
+    }
+
+
+def _entry(signed: bytes, key: Signs | bytes) -> str:
     if isinstance(key, bytes):
         scheme, raw = Scheme.HMAC, hmac.new(key, signed, hashlib.sha256).digest()
     else:
         scheme, raw = Scheme.ED25519, key.sign(signed)
-    return {
-        "webhook-id": message,
-        "webhook-timestamp": stamp,
-        "webhook-signature": f"{scheme},{base64.b64encode(raw).decode()}",
-    }
+    return f"{scheme},{base64.b64encode(raw).decode()}"
 
 
 def _canonical(text: str) -> bytes | None:

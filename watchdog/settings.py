@@ -376,6 +376,7 @@ class Hook(Far):
     """A program that is told, by a signed webhook."""
 
     key_file: Absolute | None = None
+    also_key_file: Absolute | None = None
 
 
 class Room(Far):

@@ -43,9 +43,13 @@ from watchdog.approve.resumption import Resumption
 from watchdog.approve.strict import Malformed, read
 from watchdog.approve.webhook import Webhook
 from watchdog.decide.gate import digest_of, lasting
+from watchdog.decide.tidings import message_of
 from watchdog.delivery import Signed, Unauthorized, signature, who_signed
 from watchdog.facts.event import (
     Answered,
+    AnswerRefused,
+    Entry,
+    KeyFirstUsed,
     PromotionPaused,
     QuestionClosed,
     RollbackRefused,
@@ -228,7 +232,8 @@ def test_the_webhook_executes_nothing(place):
     before = len(place.memory.entries)
     place.decide()
 
-    assert len(place.memory.entries) == before + 1
+    assert len(place.memory.entries) == before + 2
+    assert len(place.memory.all(KeyFirstUsed)) == 1
 
 
 def test_c_040_a_second_key_of_the_same_person_counts_as_that_person(place):
@@ -1191,3 +1196,83 @@ def test_a_crash_is_no_failure_of_the_address(place):
             place.decide(message=f"msg_{number:08}")
 
     assert {left for left, _ in place.limit._left.values()} == {3.0, 30.0}
+
+
+# What is told of listed people.
+
+
+def refusals(place):
+    return [(e.about, e.by, e.code) for e in place.memory.all(AnswerRefused)]
+
+
+def test_a_refused_answer_of_a_listed_person_is_journaled_once_for_each_reason(place):
+    for number in range(5):
+        place.decide(by=CARL, message=f"msg_{number:08}")
+        place.decide(by=BELA, approver=ASHA, message=f"msg_1{number:07}")
+        place.decide(audience="wd:staging", message=f"msg_2{number:07}")
+        wrong = f"sha256:{'0' * 64}"
+        place.decide(action_digest=wrong, message=f"msg_3{number:07}")
+    place.at = AT + 100 * HOUR
+    place.decide(message="msg_40000000")
+
+    assert refusals(place) == [
+        ("apr_1", CARL, "not_a_release_dri"),
+        ("apr_1", BELA, "approver_key_mismatch"),
+        ("apr_1", ASHA, "wrong_audience_or_path"),
+        ("apr_1", ASHA, "action_mismatch"),
+        ("apr_1", ASHA, "expired"),
+    ]
+    assert place.answers == []
+
+
+def test_who_is_not_listed_and_what_is_not_known_fills_no_journal(place):
+    before = len(place.memory.entries)
+    body = place.body()
+    place.post(body, signed(body, STRANGER))
+    assert len(place.memory.entries) == before
+
+    for number in range(50):
+        path = f"/v1/approvals/made_up_{number}/decision"
+        place.post(body, signed(body, message=f"msg_{number:08}"), path)
+
+    assert refusals(place) == [("", ASHA, "wrong_audience_or_path")]
+
+
+def test_a_refused_resumption_is_journaled_too(place):
+    place.memory.add(AT, PromotionPaused("v1.3.0", WHY))
+    resume(place, by=CARL)
+    resume(place, by=CARL, message="msg_00000010")
+
+    assert refusals(place) == [("v1.3.0", CARL, "not_a_release_dri")]
+
+
+def test_the_first_use_of_each_key_is_told_once(place):
+    place.decide()
+    place.decide(decision="deny", message="msg_00000002")
+    place.decide(by=CARL, message="msg_00000003")
+    place.decide(by=CARL, message="msg_00000004")
+
+    first, second = place.memory.all(KeyFirstUsed)
+    assert (first.by, first.key, second.by) == (ASHA, f"{ASHA}#1", CARL)
+    shown = ROSTER.fingerprint(ASHA, f"{ASHA}#1")
+    assert first.words == f"first use of key {ASHA}#1 ({shown}) of {ASHA}"
+    told = message_of(Entry(1, AT, first), "dms")
+    assert told.title == f"dms: first use of a key of {ASHA}"
+
+
+def test_another_key_under_a_known_name_is_told_as_one(place):
+    place.decide(decision="forward_fix", eta="2026-03-11T03:20:00Z")
+    swapped = Approver(ASHA, (a_key(ASHA, SECOND_KEY),))
+    place.roster = Roster(dict(ROSTER.approvers) | {ASHA: swapped})
+    place.decide(key=SECOND_KEY, message="msg_00000002")
+
+    last = place.memory.all(KeyFirstUsed)[-1]
+    assert last.words.startswith("another key than before has this name: ")
+
+
+def test_a_key_that_answered_before_this_was_noted_is_not_told(place):
+    old = Answered("apr_1", "msg_0", "forward_fix", ASHA, "", "{}", key=f"{ASHA}#1")
+    place.memory.add(AT, old)
+    place.decide()
+
+    assert place.memory.all(KeyFirstUsed) == []

@@ -1,10 +1,12 @@
 """What each channel makes of a message: Slack's blocks, Apprise, the pulse."""
 
+import base64
 import json
 import threading
 from datetime import timedelta
 
 import pytest
+import standardwebhooks
 import yaml
 
 from tests import canary
@@ -13,6 +15,7 @@ from tests.notify.receiver import receiving
 from tests.worlds import AT, asked, breached, proved_good, started
 from watchdog.channels import button_secret, channels_of
 from watchdog.decide.tidings import message_of
+from watchdog.delivery import who_signed
 from watchdog.facts.event import (
     Entry,
     HoldPlaced,
@@ -21,6 +24,7 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.message import Message, Severity
 from watchdog.facts.problem import Problem, Refused
+from watchdog.facts.roster import Key, Scheme
 from watchdog.notify.channel import NotTaken
 from watchdog.notify.everywhere import Everywhere
 from watchdog.notify.heartbeat import Heartbeat
@@ -194,6 +198,38 @@ def test_nothing_of_a_url_but_its_host_is_in_the_words():
         "Failed: (a URL) (hidden) (hidden) (hidden) (hidden) (hidden) "
         "T00/B00/XXXX line break h"
     )
+
+
+def test_a_key_is_changed_with_both_valid(made, tmp_path):
+    """Source: Standard Webhooks 1.0, signatures in one header, parted by spaces."""
+    files, secrets = [], []
+    for number in (1, 2):
+        secrets.append(canary.shared(number))
+        files.append(tmp_path / f"secret{number}")
+        text = base64.b64encode(secrets[-1]).decode()
+        files[-1].write_text(f"whsec_{text}\n")
+    with receiving() as to:
+        (hook,) = made(
+            webhooks=[
+                {
+                    "name": "bridge",
+                    "url": to.url,
+                    "key_file": str(files[0]),
+                    "also_key_file": str(files[1]),
+                }
+            ]
+        )
+        hook.send(message(), AT)
+        ((_, headers, body),) = to.came
+
+    given = {name.lower(): value for name, value in headers.items()}
+    entries = given["webhook-signature"].split(" ")
+    for secret, entry in zip(secrets, entries, strict=True):
+        listed = {name: [value] for name, value in given.items()}
+        key = ("bridge", Key("k", Scheme.HMAC, secret))
+        assert who_signed(listed, body, [key], AT).who == "bridge"
+        other = standardwebhooks.Webhook(base64.b64encode(secret).decode())
+        assert other.sign(given["webhook-id"], AT, body.decode()) == entry
 
 
 # What no other way follows either.

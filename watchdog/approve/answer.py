@@ -1,6 +1,7 @@
 """A signed answer, weighed against the question it was given to; nothing executes."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol, TypeVar
@@ -12,7 +13,7 @@ from watchdog.decide.approval import BREAK_GLASS_A_DAY
 from watchdog.decide.question import Question
 from watchdog.decide.standing import Standing
 from watchdog.delivery import Signed, Unauthorized, who_signed
-from watchdog.facts.event import Answered, Event
+from watchdog.facts.event import Answered, AnswerRefused, Event, KeyFirstUsed
 from watchdog.facts.problem import Claimed
 from watchdog.facts.roster import Roster
 from watchdog.roles import Filed, Remembers
@@ -86,11 +87,13 @@ def first_checks(
     roster: Roster,
     meant: tuple[str, str],
     parse: Callable[[bytes], tuple[Said, tuple[str, str]]],
+    refused: Callable[[Signed, Reply], Reply],
 ) -> tuple[Signed, Said] | Reply:
     """Make the checks that come first of whatever is signed, in their order.
 
     Nothing is parsed before its signature is verified. *parse* gives what was said
     and whom it is for: the audience, and what it is about, which must be *meant*.
+    *refused* notes what a listed person was refused.
     """
     try:
         signed = who_signed(headers, body, roster.keys_at(at), at)
@@ -101,10 +104,61 @@ def first_checks(
     except Malformed as wrong:
         return no(422 if wrong.code == "schema" else 400, wrong.code, wrong.words)
     if to != meant:
-        return no(403, "wrong_audience_or_path", "what was signed is for elsewhere")
+        words = "what was signed is for elsewhere"
+        return refused(signed, no(403, "wrong_audience_or_path", words))
     if said.approver != signed.who:
-        return no(403, "approver_key_mismatch", f"this key is {signed.who}'s")
+        words = f"this key is {signed.who}'s"
+        return refused(signed, no(403, "approver_key_mismatch", words))
     return signed, said
+
+
+# Refusals that say something of who signed, or of what they were shown.
+_TELLING = (403, 410)
+
+
+def first_use(
+    standing: Standing, roster: Roster, who: str, key: str
+) -> tuple[Event, ...]:
+    """Say that *key* is used for the first time, or is another one by now."""
+    fingerprint = roster.fingerprint(who, key)
+    if standing.keys_used.get(key) in ("", fingerprint):
+        return ()
+    other = (
+        "another key than before has this name: " if key in standing.keys_used else ""
+    )
+    shown = f" ({fingerprint})" if fingerprint else ""
+    words = f"{other}first use of key {key}{shown} of {who}"
+    return (KeyFirstUsed(who, key, fingerprint, words),)
+
+
+def noted(
+    memory: Remembers,
+    roster: Roster,
+    reply: Reply,
+    at: datetime,
+    *,
+    about: str,
+    who: str,
+    key: str,
+) -> Reply:
+    """Journal that *who* was refused, and give the refusal on.
+
+    Once for each person, key, reason, and question or release that is known (*about*,
+    else empty): no one who is listed can fill the journal with it.
+    """
+    code = str(reply.body.get("code", ""))
+    if reply.status not in _TELLING and code != "action_mismatch":
+        return reply
+    what = about or "nothing that is known here"
+    words = f"{who}, about {what}: {reply.body['title']}"
+    event = AnswerRefused(about, who, key, code, words)
+    with suppress(Claimed):
+        memory.add_if(
+            at,
+            lambda standing: (*first_use(standing, roster, who, key), event),
+            claim=f"refused/{about}/{who}/{key}/{code}",
+        )
+    return reply
 
 
 class Door:
@@ -134,12 +188,29 @@ class Door:
         """Weigh one delivery. The same one again is answered like the first."""
         meant = (self._audience, question)
         checked = first_checks(
-            headers, body, at, roster=self._roster(), meant=meant, parse=_decision
+            headers,
+            body,
+            at,
+            roster=self._roster(),
+            meant=meant,
+            parse=_decision,
+            refused=lambda signed, reply: self.refused(
+                reply, question, signed.who, signed.key, at
+            ),
         )
         if isinstance(checked, Reply):
             return checked
         signed, data = checked
         return self.take(question, _given(signed, data, body, _eta(data)), at)
+
+    def refused(
+        self, reply: Reply, question: str, who: str, key: str, at: datetime
+    ) -> Reply:
+        """Note that what *who* answered was refused, and give the refusal on."""
+        about = question if question in self._memory.standing.questions else ""
+        return noted(
+            self._memory, self._roster(), reply, at, about=about, who=who, key=key
+        )
 
     def take(self, question: str, given: Given, at: datetime) -> Reply:
         """Weigh a decision whose sender is known, and journal it: both in one."""
@@ -162,14 +233,15 @@ class Door:
             if asked is None:
                 return no(404, "unknown", f"no question {question}")
             known = _again(asked, given) or self._weigh(standing, asked, given, at)
-            return known or (answered,)
+            first = first_use(standing, self._roster(), given.who, given.key)
+            return known or (*first, answered)
 
         try:
             found = self._memory.add_if(at, weigh, claim=f"answer/{given.message}")
         except Claimed:
             return no(409, "idempotency_key_reuse", "this webhook-id was used before")
         if isinstance(found, Reply):
-            return found
+            return self.refused(found, question, given.who, given.key, at)
         fresh = self._memory.standing.questions[question]
         return _recorded(fresh, answered, replayed=False)
 

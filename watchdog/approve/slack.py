@@ -182,10 +182,12 @@ class Buttons:
         key = by_slack_user(user.id)
         why = self._roster().why_not(approver.name, key, at)
         if why:
-            return no(403, "not_now", why)
+            refusal = no(403, "not_now", why)
+            return self._door.refused(refusal, question, approver.name, key, at)
         if approver.break_glass or action.action_id not in self._may:
             words = f"Slack is not enough to {action.action_id} here: sign with a key"
-            return no(403, "key_needed", words)
+            refusal = no(403, "key_needed", words)
+            return self._door.refused(refusal, question, approver.name, key, at)
         asked = self._memory.standing.questions.get(question)
         if asked is None:
             return no(404, "unknown", "no such question")

@@ -24,6 +24,7 @@ from watchdog.facts.event import (
     ImageLetGo,
     ImageLost,
     IncidentClosed,
+    KeyFirstUsed,
     OrderGiven,
     OrderRefused,
     PairProvedGood,
@@ -203,6 +204,8 @@ class Standing:
     *past* is the operation that *last_rollback* ended.
     *pair_since* is the first start of the running pair since another one ran, at
     *before_since*: containers made anew from the same pair are still its doing.
+    *keys_used* has the fingerprint of each key that was ever used, empty for what was
+    used before that was noted.
     *deployments* are those that GitHub asked about: all open ones, and the last others.
     *resumed* says of a version who let it go onward, until it is paused or deployed
     anew.
@@ -247,6 +250,7 @@ class Standing:
     put_up: PutUp | None = None
     lost: dict[str, str] = field(default_factory=dict)
     glass_broken: tuple[datetime, ...] = ()
+    keys_used: dict[str, str] = field(default_factory=dict)
     revoked: VersionsRevoked | None = None
     revoked_since: datetime | None = None
     deployments: Mapping[str, Deployment] = field(default_factory=dict)
@@ -368,7 +372,10 @@ def _after(s: Standing, entry: Entry) -> Standing:
             asked = s.questions[question].answered(event, at)
             broken = (*s.glass_broken, at) if event.break_glass else s.glass_broken
             questions = s.questions | {question: asked}
-            return replace(s, questions=questions, glass_broken=broken)
+            used = {event.key: ""} | s.keys_used
+            return replace(s, questions=questions, glass_broken=broken, keys_used=used)
+        case KeyFirstUsed(key=key, fingerprint=fingerprint):
+            return replace(s, keys_used=s.keys_used | {key: fingerprint})
         case AnswerVoided(question=question, message=message) if (
             question in s.questions
         ):

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from watchdog.facts.event import (
     Answered,
+    AnswerRefused,
     AnswerVoided,
     BlindTooLong,
     ClaimTaken,
@@ -18,6 +19,7 @@ from watchdog.facts.event import (
     HoldLifted,
     HoldPlaced,
     ImageLost,
+    KeyFirstUsed,
     PairUnclear,
     PromotionChanged,
     QuestionAsked,
@@ -137,6 +139,11 @@ def _happened(event: object) -> Told | None:
         case Answered(by=by, decision=decision, reason=reason):
             words = reason or "no reason given"
             return "rollback.approval.answered", INFO, f"{by}: {decision}", words
+        case AnswerRefused(by=by, words=words):
+            title = f"what {by} signed was refused"
+            return "rollback.approval.refused", WARNING, title, words
+        case KeyFirstUsed(by=by, words=words):
+            return "key.first_used", WARNING, f"first use of a key of {by}", words
         case AnswerVoided(words=words):
             title = "an answer counts no more"
             return "rollback.approval.voided", WARNING, title, words

@@ -478,6 +478,33 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerRefused:
+    """What a listed person signed was refused: said once for each of them and reason.
+
+    *about* is a question or a release that is known, else empty.
+    """
+
+    about: str
+    by: str
+    key: str
+    code: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFirstUsed:
+    """A key that counts was used for the first time here, or has another half now.
+
+    *fingerprint* is the beginning of a hash of it; empty for Slack's word.
+    """
+
+    by: str
+    key: str
+    fingerprint: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerVoided:
     """An answer counts no more: its person or its key may not answer any more."""
 
@@ -783,6 +810,8 @@ Event: TypeAlias = (
     | WayChosen
     | QuestionAsked
     | Answered
+    | AnswerRefused
+    | KeyFirstUsed
     | AnswerVoided
     | Reminded
     | QuestionClosed

@@ -1,5 +1,6 @@
 """Who may answer, and with which keys: what counts at an instant."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,6 +30,12 @@ class Key:
     not_before: datetime | None = None
     not_after: datetime | None = None
     revoked: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Tell it from another of the same name; nothing of a secret is in it."""
+        text = f"rollback watchdog {self.scheme} ".encode() + self.material
+        return hashlib.sha256(text).hexdigest()[:12]
 
     def why_not(self, at: datetime) -> str:
         """Say why this key does not count at *at*, or nothing."""
@@ -96,6 +103,12 @@ class Roster:
     def can_answer(self, name: str, at: datetime) -> bool:
         """Tell whether *name* has a key that counts at *at*."""
         return any(owner == name for owner, _ in self.keys_at(at))
+
+    def fingerprint(self, name: str, key_id: str) -> str:
+        """Give the fingerprint of a key; empty for Slack's word."""
+        approver = self.approvers.get(name)
+        keys = approver.keys if approver else ()
+        return next((key.fingerprint for key in keys if key.id == key_id), "")
 
     def by_slack(self, user: str) -> Approver | None:
         """Find whose Slack user id this is."""

@@ -22,7 +22,8 @@ class SignedWebhook:
     """Posts every message to one URL, signed with the watchdog's own key.
 
     *audience* is the watchdog's name, *base* where people reach its pages, empty
-    when they do not. The id is the same over all attempts, the time is each one's.
+    when they do not. *also* are keys that sign beside it while one is changed. The
+    id is the same over all attempts, the time is each one's.
     """
 
     name: str
@@ -30,12 +31,13 @@ class SignedWebhook:
     key: Ed25519PrivateKey | bytes = field(repr=False)
     audience: str
     base: str = ""
+    also: tuple[Ed25519PrivateKey | bytes, ...] = field(default=(), repr=False)
 
     def send(self, message: Message, at: datetime) -> None:
         """Post *message*; raises NotTaken."""
         body = json.dumps(self.body(message), separators=(",", ":")).encode()
         id_ = delivery_id(self.audience, message.seq)
-        post(self.url, body, signature(id_, at, body, self.key))
+        post(self.url, body, signature(id_, at, body, self.key, *self.also))
 
     def body(self, message: Message) -> dict[str, Any]:
         """Say *message* as data."""

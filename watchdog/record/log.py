@@ -14,6 +14,7 @@ import structlog
 
 from watchdog.facts.event import (
     Answered,
+    AnswerRefused,
     AnswerVoided,
     BlindTooLong,
     BreachConfirmed,
@@ -36,6 +37,7 @@ from watchdog.facts.event import (
     ImageLetGo,
     ImageLost,
     IncidentClosed,
+    KeyFirstUsed,
     OrderGiven,
     OrderRefused,
     PairProvedGood,
@@ -126,6 +128,8 @@ NAMES: dict[type[Event], tuple[str, str]] = {
     WayChosen: ("warning", "approve.way_chosen"),
     QuestionAsked: ("error", "approve.question_asked"),
     Answered: ("info", "approve.answered"),
+    AnswerRefused: ("warning", "approve.answer_refused"),
+    KeyFirstUsed: ("warning", "approve.key_first_used"),
     AnswerVoided: ("warning", "approve.answer_voided"),
     Reminded: ("error", "approve.people_reminded"),
     QuestionClosed: ("info", "approve.question_closed"),
