@@ -8,6 +8,7 @@ import itertools
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from tests import canary
 from watchdog.act.hands import Hands
@@ -36,6 +37,7 @@ from watchdog.observe.running import Stack
 from watchdog.readiness import Checked, Readiness
 from watchdog.record.log import fields_of
 from watchdog.release_file import Releases
+from watchdog.stack_folder import StackFolder
 from watchdog.transaction import Transaction
 from watchdog.verify.proof import Answer
 
@@ -379,6 +381,7 @@ class Docker:
         self.boxes = {}
         self.tags = {}
         self.starts = []
+        self.met = set()
         self.calls = []
         self.down = False
         self.refuses = {}
@@ -513,6 +516,11 @@ class Docker:
                 )
             )
             self.starts.append((box["Image"], seen))
+            files = StackFolder(self.folder)
+            self.met |= {
+                _met(files.look(str(Path(mount["Source"]).relative_to(self.folder))))
+                for mount in box["Mounts"]
+            }
             dies = box["Image"] in self.crashing
             box["State"] |= {
                 "Running": not dies,
@@ -581,6 +589,28 @@ class Docker:
 
     def _act(self, do, what):
         return _Act(self, do, what)
+
+
+class Folder(StackFolder):
+    """The stack's folder, whose files changed in the world's time and not in ours.
+
+    What was there at a start of a container changed before all of it, anything else
+    after.
+    """
+
+    def __init__(self, root, met):
+        super().__init__(root)
+        self.met = met
+
+    def look(self, path):
+        seen = super().look(path)
+        if seen is None:
+            return None
+        return replace(seen, changed=0 if _met(seen) in self.met else 2**62)
+
+
+def _met(seen):
+    return seen.changed, sha(seen.data)
 
 
 class _Act:
@@ -741,6 +771,7 @@ class World:
             variable="DMS_VERSION",
             manifests="manifests",
             inside="/manifests/{tenant}.manifest.json",
+            files=Folder(self.folder, self.docker.met),
         )
 
     def plans(self, eyes):

@@ -11,6 +11,7 @@ from watchdog.decide.approval import (
     why_it_does_not_count,
 )
 from watchdog.decide.document import digest_of, document
+from watchdog.decide.late import unless_late
 from watchdog.decide.one_way import arrival
 from watchdog.decide.policy import baked, decide, differ, recovered
 from watchdog.decide.standing import Rollback
@@ -207,6 +208,8 @@ class Cycle:
                     f"now it is {seen.pair.words}",
                     split=True,
                 )
+        if isinstance(seen, Running):
+            seen = unless_late(standing, seen)
         if isinstance(seen, NotKnown):
             return self._unclear(seen, at)
         known = before and (before.containers, before.pair.key)

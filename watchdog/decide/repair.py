@@ -40,7 +40,12 @@ def split(s: Standing, parts: Sequence[Part], services: tuple[str, ...]) -> str:
         if "," in shas:
             return f"the containers hold different manifests of {tenant}: {shas}"
     before = s.running
-    if before is None or before.containers != tuple(part.container for part in found):
+    known = before.containers if before else ()
+    for part in found:
+        for one in part.manifests:
+            if one.late and part.container not in known:
+                return one.late
+    if before is None or known != tuple(part.container for part in found):
         return ""
     meant = dict(before.pair.manifests)
     changed = {

@@ -110,7 +110,9 @@ class Running:
     *containers* are full ids in the order of the stack's services; another tuple
     is another start. *since* is when the first of them began to run, by the
     engine's clock. *states* are Docker's words for each (``running``, …), *services*
-    whose container each is, where that is known.
+    whose container each is, where that is known. *late* holds (container, sentence)
+    where a manifest's file changed after that had started: unless it was known before,
+    nobody knows what it started with.
     """
 
     pair: Pair
@@ -119,6 +121,7 @@ class Running:
     states: tuple[str, ...]
     rolled_back_by: str = ""
     services: tuple[str, ...] = ()
+    late: tuple[tuple[str, str], ...] = ()
 
     @property
     def replicas(self) -> dict[str, int]:
@@ -131,12 +134,14 @@ class Running:
 class Found:
     """A tenant's manifest as a container's mount holds it now.
 
-    Without a *sha256* it cannot be read, and *path* says why.
+    Without a *sha256* it cannot be read, and *path* says why. *late* says that its
+    file changed after the container had started.
     """
 
     tenant: str
     path: str
     sha256: str
+    late: str = ""
 
 
 @dataclass(frozen=True, slots=True)

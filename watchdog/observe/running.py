@@ -38,6 +38,7 @@ _OP = "io.flexli.rollback.op"
 # Made ready, put aside or failed: not what serves, unless somebody started it.
 _OURS_ASIDE = ".rb-"
 _NEVER = "0001-01-01"
+_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Stack:
@@ -59,12 +60,14 @@ class Stack:
         variable: str,
         manifests: str,
         inside: str,
+        files: StackFolder | None = None,
     ) -> None:
+        """*files* is the folder's reader, where it is not a plain one."""
         self._engine = engine
         self._project = project
         self._services = services
         self._folder = folder
-        self._files = StackFolder(folder)
+        self._files = files or StackFolder(folder)
         self._env = folder / env_file
         self._pin = Pin(folder, env_file, variable)
         self._manifests = manifests
@@ -91,6 +94,7 @@ class Stack:
             )
         version = _version_of(min(refs))
         manifests: list[tuple[str, str]] = []
+        late: list[tuple[str, str]] = []
         for tenant in tenants_of(version):
             try:
                 apart = self._apart(found, tenant)
@@ -100,6 +104,7 @@ class Stack:
             if apart:
                 return apart
             manifests.append((tenant, _sha(data)))
+            late += [(str(c["Id"]), self._late(c, tenant)) for c in found]
         return Running(
             pair=Pair(version, images.pop(), tuple(sorted(manifests))),
             containers=tuple(str(c["Id"]) for c in found),
@@ -107,6 +112,7 @@ class Stack:
             states=tuple(str(c["State"]["Status"]) for c in found),
             rolled_back_by=str(found[0]["Config"]["Labels"].get(_OP, "")),
             services=tuple(_service(c) for c in found),
+            late=tuple((id_, words) for id_, words in late if words),
         )
 
     def record(
@@ -175,7 +181,7 @@ class Stack:
             path, data = self._held([container], tenant)
         except Problem as problem:
             return Found(tenant, problem.words, "")
-        return Found(tenant, path, _sha(data))
+        return Found(tenant, path, _sha(data), self._late(container, tenant))
 
     def obstacles(self) -> tuple[str, ...]:
         """Say what here cannot be put back by replaying records, each in a sentence."""
@@ -354,7 +360,28 @@ class Stack:
             raise Problem(f"the manifest of {tenant}, {place}, is missing")
         return data
 
-    def _place(self, container: dict[str, Any], tenant: str) -> str:
+    def _late(self, container: Mapping[str, Any], tenant: str) -> str:
+        """Say that the tenant's file changed after *container* had started.
+
+        A container holds on to the file that was there when it started, and shows no
+        trace of what took its place: a rename, a rewrite or a mere `chmod` all move
+        the file's change time, which nobody can set.
+        """
+        state = container["State"]
+        place = self._place(container, tenant)
+        seen = self._files.look(place) if place and state["Running"] else None
+        if seen is None or seen.changed <= _nanoseconds(str(state["StartedAt"])):
+            return ""
+        changed = datetime.fromtimestamp(seen.changed / 1e9, UTC)
+        return (
+            f"{place} changed at {changed:%Y-%m-%d %H:%M:%S} UTC, after "
+            f"{str(container['Name']).lstrip('/')} had started "
+            f"({_instant(state['StartedAt']):%Y-%m-%d %H:%M:%S} UTC): what that "
+            "started with is not known; `docker compose up -d --force-recreate` starts "
+            "it with what is there now"
+        )
+
+    def _place(self, container: Mapping[str, Any], tenant: str) -> str:
         """Say where in the stack's folder *container* has the tenant's manifest.
 
         Nothing where none is mounted.
@@ -396,6 +423,11 @@ def _began(container: Mapping[str, Any]) -> datetime:
     if container.get("RestartCount") or str(state["StartedAt"]).startswith(_NEVER):
         return _instant(container["Created"])
     return _instant(state["StartedAt"])
+
+
+def _nanoseconds(text: str) -> int:
+    """Give the engine's time in ns since 1970, as a file has its own; to the µs."""
+    return (_instant(text) - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def _instant(text: str) -> datetime:
