@@ -51,6 +51,24 @@ def test_a_line_of_allowed_signers_means_what_it_means_to_ssh_keygen(keys, optio
     assert ours(signature, signers=signers, now=NOW) == theirs
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"release@flexli.example" {}',
+        '"release@flexli.example"{}',
+        '"other@x,release@flexli.example" {}',
+        '"release@flexli.example" namespaces="git" {}',
+        '"release@flexli.example {}',
+    ],
+)
+def test_a_quoted_name_means_what_it_means_to_ssh_keygen(keys, line):
+    signers, signature = line.format(keys.public()) + "\n", keys.sign(DATA)
+
+    theirs = keys.verifies(DATA, signature, signers)
+
+    assert ours(signature, signers=signers, now=NOW) == theirs
+
+
 def test_what_we_sign_ssh_keygen_takes(keys):
     signers = allowed_line()
 

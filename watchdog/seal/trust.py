@@ -20,7 +20,7 @@ ED25519 = b"ssh-ed25519"
 _KIND = r"(?:ssh|ecdsa|sk)-[a-z0-9@.-]+"
 _KEY = r"[A-Za-z0-9+/]+={0,2}"
 _LINE = re.compile(
-    rf"""(?P<who>[^\s"]+)\s+
+    rf"""(?:"(?P<quoted>[^"]*)"\s*|(?P<who>[^\s"]+)\s+)
     (?:(?P<options>(?:"(?:[^"\\]|\\.)*"|[^\s"])+)\s+)?
     (?P<kind>{_KIND})\s+(?P<key>{_KEY})(?:\s.*)?""",
     re.VERBOSE | re.ASCII,
@@ -129,7 +129,7 @@ def _signers(text: str, namespace: str) -> Iterator[Signer]:
         match = _LINE.fullmatch(line)
         if line.startswith("#") or match is None:
             continue
-        who = match["who"]
+        who = match["who"] or match["quoted"]
         try:
             key = base64.b64decode(match["key"], validate=True)
             wire = Wire(key)
