@@ -125,6 +125,15 @@ def test_check_finds_no_fault_where_there_is_none(box):
     assert done.output.endswith(f"{box.folder}/releases: no fault\n")
 
 
+def test_check_holds_the_variable_against_the_env_file_where_it_is_at_hand(box):
+    (box.folder / "stack/.env").write_text("SHOP_TAG=v1.2.0\n")
+    words = box.refuses("check")
+    assert "stack.version_variable  DMS_VERSION is not set in .env" in words
+
+    (box.folder / "stack/.env").write_bytes(b"# \xe4\nDMS_VERSION=v1.2.0\n")
+    assert box.says("check").exit_code == 0
+
+
 def test_check_names_every_fault_of_the_settings(box):
     done = box.runs("check", poll="5", mode="maybe", nmae="x")
 

@@ -38,7 +38,7 @@ from watchdog.show.schema import schema
 from watchdog.show.status import picture, words
 from watchdog.show.trials import as_json as trials_json
 from watchdog.show.trials import words as trials_words
-from watchdog.wiring import held, releases_of, rules_of, run, tried, wire
+from watchdog.wiring import check_pin, held, releases_of, rules_of, run, tried, wire
 
 _REFUSED = 2
 app = typer.Typer(
@@ -97,6 +97,7 @@ def check(
     channels_of(settings)
     button_secret(settings)
     github_secrets(settings)
+    check_pin(settings, str(config))
     if live:
         trials = tried(settings, releases, release)
         holds = held(settings, releases)

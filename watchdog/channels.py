@@ -15,7 +15,7 @@ from watchdog.decide.standing import Standing
 from watchdog.facts.event import Entry
 from watchdog.facts.message import Backlog
 from watchdog.facts.problem import Fault, Problem, Refused
-from watchdog.notation import Said
+from watchdog.notation import Said, bytes_of
 from watchdog.notify.channel import Channel
 from watchdog.notify.deployments import Deployments
 from watchdog.notify.everywhere import Everywhere
@@ -310,7 +310,9 @@ def _webhook_secret(path: Path) -> bytes:
 
 def _text_of(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return bytes_of(path).decode("utf-8")
+    except Said as said:
+        raise Said(f"{path} {said.words}", said.hint) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = str(getattr(error, "strerror", "") or "it is not text").lower()
         raise Said(f"{path} cannot be read: {reason}") from None

@@ -7,7 +7,9 @@ anchors, tags and repeated keys: what is written once is all there is.
 
 import json
 import math
+import os
 import re
+import stat
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -234,6 +236,7 @@ for _tag, (_shape, _first) in _SCALARS.items():
         f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_shape})\Z"), _first
     )
 
+_MOST = 1024 * 1024  # bytes; what people write is some kilobytes
 _NOT_TAKEN = {
     yaml.AnchorToken: "an anchor (`&`)",
     yaml.AliasToken: "an alias (`*`)",
@@ -250,11 +253,11 @@ def mapping_in(path: Path) -> dict[str, Any]:
     """
     name = str(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = bytes_of(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise Refused(name, [Fault(WHOLE_FILE, "there is no such file")]) from None
-    except IsADirectoryError:
-        raise Refused(name, [Fault(WHOLE_FILE, "is a folder, meant a file")]) from None
+    except Said as said:
+        raise Refused(name, [Fault(WHOLE_FILE, said.words, said.hint)]) from None
     except UnicodeDecodeError as error:
         fault = Fault(
             WHOLE_FILE, f"byte {error.start} is not UTF-8", "save it as UTF-8"
@@ -274,6 +277,31 @@ def mapping_in(path: Path) -> dict[str, Any]:
     if faults:
         raise Refused(name, faults)
     return dict(value)
+
+
+def bytes_of(path: Path) -> bytes:
+    """Read a file that people wrote, to its end; one behind a link too.
+
+    Raises:
+        OSError: it is not there, or not for us.
+        Said: it is a folder, a pipe or the like, or longer than any that people write.
+    """
+    # Without O_NONBLOCK a pipe that took a file's place would hold a turn for ever.
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise Said("is a folder, meant a file")
+        if not stat.S_ISREG(mode):
+            raise Said("is a pipe, a socket or a device, meant a plain file")
+        data = bytearray()
+        while more := os.read(handle, _MOST + 1 - len(data)):
+            data += more
+    finally:
+        os.close(handle)
+    if len(data) > _MOST:
+        raise Said(f"has more than {_MOST} bytes")
+    return bytes(data)
 
 
 def value_in(text: str) -> Any:

@@ -44,6 +44,7 @@ from watchdog.notation import (
     SomeTime,
     Whole,
     YesOrNo,
+    bytes_of,
     duration,
     fill,
     mapping_in,
@@ -609,7 +610,10 @@ def _secrets(env: Mapping[str, str]) -> tuple[dict[str, _Secret], list[Fault]]:
         if not name.startswith(PREFIX):
             continue
         try:
-            secrets[name] = _Secret(str(file), file.read_text("utf-8").strip())
+            text = bytes_of(file).decode("utf-8")
+            secrets[name] = _Secret(str(file), text.strip())
+        except Said as said:
+            faults.append(Fault(str(file), said.words, said.hint))
         except (OSError, UnicodeDecodeError) as error:
             reason = str(getattr(error, "strerror", "") or "it is not text").lower()
             faults.append(Fault(str(file), f"cannot be read: {reason}"))

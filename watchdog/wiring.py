@@ -44,7 +44,7 @@ from watchdog.facts.event import (
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import HeldManifest, NotKnown, Pair, Part, Record, Running
 from watchdog.facts.past import Track
-from watchdog.facts.problem import Fault, JournalLost, Problem
+from watchdog.facts.problem import Fault, JournalLost, Problem, Refused
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Protected, Rules
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
@@ -66,6 +66,7 @@ from watchdog.observe.holding import (
     by_the_engine,
 )
 from watchdog.observe.lacks import short_of_space
+from watchdog.observe.pin import Pin
 from watchdog.observe.prometheus import Prometheus
 from watchdog.observe.unseen import found
 from watchdog.openapi import openapi
@@ -220,6 +221,24 @@ def releases_of(settings: Settings, roster: RosterFile | None = None) -> Release
         settings.prometheus.scrape_interval,
         lambda: people.roster.names,
     )
+
+
+def check_pin(settings: Settings, file: str) -> None:
+    """See whether the version could be pinned, where the env file is at hand.
+
+    Raises:
+        Refused: *file*, the settings, name a variable that is not in it.
+    """
+    stack = settings.stack
+    if settings.executor == "git" or not os.path.lexists(
+        stack.directory / stack.env_file
+    ):
+        return
+    try:
+        Pin(stack.directory, stack.env_file, stack.version_variable).version()
+    except Problem as problem:
+        fault = Fault("stack.version_variable", problem.words, problem.hint)
+        raise Refused(file, [fault]) from problem
 
 
 def what_is_there(

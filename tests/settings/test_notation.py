@@ -1,3 +1,5 @@
+import os
+import threading
 from datetime import timedelta
 
 import pytest
@@ -149,3 +151,41 @@ def test_a_file_that_is_no_plain_yaml_is_refused_in_one_line(read, text, fault):
         read(text)
 
     assert refused.value.faults == (fault,)
+
+
+def _pipe(path):
+    os.mkfifo(path)
+
+
+def _device(path):
+    path.symlink_to("/dev/zero")
+
+
+def _endless(path):
+    with path.open("wb") as file:
+        file.truncate(100 * 1024**3)
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (_pipe, "is a pipe, a socket or a device, meant a plain file"),
+        (_device, "is a pipe, a socket or a device, meant a plain file"),
+        (_endless, "has more than 1048576 bytes"),
+        (lambda path: path.mkdir(), "is a folder, meant a file"),
+        (lambda path: path.write_bytes(b"a: 1 # \xdf\n"), "byte 7 is not UTF-8"),
+    ],
+)
+def test_what_is_no_file_of_words_is_refused_at_once(tmp_path, made, words):
+    made(tmp_path / "it.yaml")
+    refused = []
+
+    def read():
+        with pytest.raises(Refused) as caught:
+            mapping_in(tmp_path / "it.yaml")
+        refused.append(caught.value.faults[0].words)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert refused == [words]

@@ -34,15 +34,15 @@ def hindrances(
 
 def _hindrances(file: Path, us: int) -> Iterator[Lack]:
     folder = file.parent
+    for place in (folder, file):
+        if _is_frozen(place):
+            yield Lack(f"{place} is immutable", f"`chattr -i -a {place}`")
     if not os.access(folder, os.W_OK | os.X_OK):
         yield Lack(
             f"user {os.getuid()} may not write {folder}",
             "the watchdog's user must own it; is it mounted read-only?",
         )
         return
-    for place in (folder, file):
-        if _is_frozen(place):
-            yield Lack(f"{place} is immutable", f"`chattr -i -a {place}`")
     if str(Path(os.path.realpath(folder)) / file.name) in _mounted():
         yield Lack(
             f"{file} is mounted by itself: such a file cannot be replaced",
