@@ -14,10 +14,12 @@ from tests.worlds import (
     numbered,
 )
 from watchdog.facts.event import (
+    PairProvedGood,
     RollbackEnded,
     RollbackStarted,
     RollbackStuck,
     StepDone,
+    VerdictChanged,
     WentBack,
 )
 from watchdog.facts.pair import NotKnown, Running
@@ -360,3 +362,45 @@ def test_a_manifest_that_one_replica_alone_holds_is_half_a_deployment(world):
         "the containers of service dms hold different manifests of meesho; "
         "a deployment may be under way"
     )
+
+
+def test_the_judge_is_told_how_many_containers_run(world):
+    it = world(3)
+    told = []
+    read = it.numbers.read_all
+
+    def read_all(triggers, at, **how):
+        told.append(how["replicas"])
+        return read(triggers, at, **how)
+
+    it.numbers.read_all = read_all
+    it.numbers.values.clear()
+    it.turn()
+
+    assert told == [{"dms": 3, "worker": 1}]
+
+
+def test_what_is_measured_on_some_containers_only_bakes_nothing(world):
+    it = world(3)
+    it.numbers.values.clear()
+    read = it.numbers.read_all
+    some = {"of": (2, 3)}
+
+    def read_all(triggers, at, **how):
+        found = read(triggers, at, **how)
+        on = some["of"]
+        return {name: replace(one, measured_on=on) for name, one in found.items()}
+
+    it.numbers.read_all = read_all
+    good = len(it.memory.all(PairProvedGood))
+    for _ in range(3):
+        it.turn(it.rules.bake_time)
+    assert len(it.memory.all(PairProvedGood)) == good
+    words = [e.words for e in it.memory.all(VerdictChanged) if e.kind == "blind"]
+    assert words
+    assert all(one.startswith("measured on 2 of 3 containers; ") for one in words[-2:])
+
+    some["of"] = None
+    for _ in range(3):
+        it.turn(it.rules.bake_time)
+    assert len(it.memory.all(PairProvedGood)) == good + 1
