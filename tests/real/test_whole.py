@@ -129,6 +129,13 @@ def test_errors_that_were_renamed_are_not_zero_errors(server, kind):
     assert "nothing of what runs now" in seen.words
 
 
+def test_what_a_rollback_put_up_has_the_names_that_it_had(server):
+    trigger = http_5xx(kind=requests("label"))
+    readings = server.read_all([trigger], END, START, compare=False)
+
+    assert isinstance(judge(trigger, readings[trigger.name], ARMED), Clear)
+
+
 @pytest.mark.parametrize("case", ["none", "never"])
 def test_no_error_yet_is_no_error(server, case):
     assert isinstance(verdict(server, requests(case)), Clear)

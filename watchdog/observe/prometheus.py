@@ -367,6 +367,8 @@ class Prometheus:
     ) -> Reading:
         with self._server.until(last):
             reading = self.read(trigger, at, since, before_from, compare=compare)
+            if not compare:
+                return reading  # it ran before, under the names that it has
             try:
                 return self._renamed(trigger, reading, at)
             except Exception as error:  # noqa: BLE001 - the others must be read
