@@ -52,6 +52,7 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.problem import Fault, Problem
 from watchdog.facts.reading import Before, Blind, Cause
+from watchdog.facts.trial import Trial
 
 NO_PROMETHEUS = Blind(Cause.UNREACHABLE, "connection refused")
 
@@ -276,6 +277,23 @@ def test_triggers_that_cannot_be_proved_live_are_told_once(world):
     it.turn()
     assert it.memory.all(ReleaseArmed)[-1].release == "v1.3.1"
     assert it.memory.standing.unproven == {}
+
+
+def test_nothing_is_armed_by_a_trial_that_got_no_answer(world):
+    it = world()
+    it.compose_up("v1.3.1")
+    late = Blind(Cause.TIMEOUT, "not asked: the turn's time was used up")
+    tried, it.trials.try_out = (
+        it.trials.try_out,
+        lambda trigger, *_: Trial(trigger.name, 0, late),
+    )
+    for _ in range(3):
+        it.turn(MINUTE)
+    assert "v1.3.1" not in [e.release for e in it.memory.all(ReleaseArmed)]
+
+    it.trials.try_out = tried
+    it.turn()
+    assert it.memory.all(ReleaseArmed)[-1].release == "v1.3.1"
 
 
 # What runs.

@@ -97,14 +97,16 @@ class Judging:
         if standing.armed or at < settled:
             return
         trials: list[Trial] = []
+        answers = True
         for trigger in release.triggers:
             trials.append(self.arms.try_out(trigger, server, since))
             verdict = trials[-1].verdict
             if isinstance(verdict, Blind) and verdict.cause in _NOT_NOW:
-                break  # nor would it answer for the others; again in the next turn
+                answers = False
+                break  # nor would it for the others; again in the next turn
         version = standing.running.pair.version if standing.running else ""
         faulty = [trial for trial in trials if not trial.is_proven]
-        if not faulty:
+        if not faulty and answers:
             words = f"all {len(trials)} triggers of {version} were tried live"
             doubts = tuple(
                 f"{trial.trigger}: {doubt.words}; {doubt.hint}"
