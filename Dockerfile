@@ -1,12 +1,15 @@
 # The rollback watchdog. BuildKit only; no `# syntax=` line, which would be pulled.
 
+# supply/images.env names it by digest, and compose.yaml hands that over.
+ARG PYTHON_IMAGE=python:3.13-slim
+
 # The stage exists for its cache key: pip runs again when the lock or the wheels
 # change, not when the code does. `.wheelhous[e]` matches the folder if it is there;
 # a machine without it takes the same files from its package index.
 FROM scratch AS inputs
 COPY requirements.lock .wheelhous[e] /
 
-FROM python:3.13-slim AS build
+FROM ${PYTHON_IMAGE} AS build
 RUN python -m venv /opt/watchdog
 RUN --mount=type=bind,from=inputs,target=/inputs \
     if ls /inputs/*.whl >/dev/null 2>&1; then set -- --no-index --find-links=/inputs; fi; \
@@ -21,7 +24,7 @@ RUN cp -r /tmp/watchdog /opt/watchdog/lib/python3.*/site-packages/ \
  && chmod 755 /opt/watchdog/bin/watchdog \
  && /opt/watchdog/bin/python -m compileall -q /opt/watchdog/lib/python3.*/site-packages/watchdog
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 watchdog \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent watchdog \
  && install -d -m 1777 /var/lib/watchdog

@@ -1,6 +1,6 @@
 # Everything is one word. `make` alone lists the words.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-chaos campaign-engines bench lock fix clean
+.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-chaos campaign-engines bench lock pin-images sbom audit fix clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,6 +34,7 @@ check: setup ## Lint, types, import contracts, lock files
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	@! grep -n '://' requirements.lock requirements-dev.lock
+	$(BIN)/python supply/pin_images.py --check supply/images.env
 
 unit: setup ## Tests that need no engine
 	$(BIN)/pytest -q -m "not real" -n 2
@@ -76,6 +77,16 @@ bench: setup sandbox ## Figures, each as a ratio in one run where it is time
 lock: ## Resolve the dependencies again
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock
+
+pin-images: setup ## Ask the registry which digests the images of supply/images.env have now
+	$(BIN)/python supply/pin_images.py supply/images.env
+
+IMAGE :=
+sbom: setup ## Write sbom.cdx.json, a CycloneDX list of what the image holds; IMAGE=name for its Debian packages too
+	$(BIN)/python supply/sbom.py requirements.lock sbom.cdx.json --version $$($(BIN)/python -c 'import watchdog; print(watchdog.__version__)') $(if $(IMAGE),--image $(IMAGE))
+
+audit: setup ## Ask whether a locked package has a known vulnerability: 0 none, 1 known, 3 could not be asked
+	@$(BIN)/python supply/audit.py requirements.lock --auditor "$(BIN)/uv tool run -q --from pip-audit==2.10.1 pip-audit"
 
 fix: setup ## Let ruff mend what it can
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

@@ -1,0 +1,60 @@
+"""Ask whether anything in the lock file has a vulnerability that is known.
+
+Ends with 0 when each package was asked about and none is known; with 1 when one is
+known; with 3 when one could not be asked about: then nothing is said of it, and that is
+no good news.
+"""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from sbom import holds, locked
+
+FINE, KNOWN, NOT_ASKED = 0, 1, 3
+
+
+def main() -> int:
+    """Ask, and say it in words."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("lock", type=Path)
+    parser.add_argument("--auditor", required=True, help="how pip-audit is started")
+    given = parser.parse_args()
+    pinned = locked(given.lock.read_text())
+    meant = [name.lower() for name, _, marker, _ in pinned if holds(marker)]
+    words = ["--requirement", str(given.lock), "--format", "json", "--progress-spinner"]
+    words += ["off", "--disable-pip", "--no-deps"]
+    argv = [*shlex.split(given.auditor), *words]
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, check=False, timeout=600
+        )
+        said = json.loads(done.stdout)["dependencies"]
+    except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError) as no:
+        why = getattr(locals().get("done"), "stderr", "") or str(no)
+        last = (why.strip().splitlines() or ["no word"])[-1]
+        sys.stdout.write(f"NOT ASKED: the auditor gave no answer ({last})\n")
+        return NOT_ASKED
+    asked = {one["name"].lower() for one in said if "vulns" in one}
+    known = [(one, hole) for one in said for hole in one.get("vulns", ())]
+    for one, hole in known:
+        better = ", ".join(hole.get("fix_versions") or ()) or "no version yet"
+        sys.stdout.write(
+            f"KNOWN: {one['name']} {one['version']}: {hole['id']}; mended in {better}\n"
+        )
+    left = sorted(set(meant) - asked)
+    if left:
+        sys.stdout.write(
+            f"NOT ASKED: {len(left)} of {len(meant)} packages could not be asked "
+            f"about: {', '.join(left)}; nothing is known of them\n"
+        )
+    if not known and not left:
+        sys.stdout.write(f"each of {len(meant)} packages asked about; none is known\n")
+    return KNOWN if known else NOT_ASKED if left else FINE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
