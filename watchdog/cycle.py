@@ -114,9 +114,13 @@ class Cycle:
         """
         if self.memory.standing.rollback is not None:
             return ""  # what it did so far is journaled, and looked at step by step
-        seen = self._observe(at)
-        lost = "engine" in self.memory.standing.lost
-        return seen if lost and isinstance(seen, str) else ""
+        try:
+            self.eyes.running(self.transaction.tenants_of)
+        except Unreachable as problem:
+            far_end_lost(self.memory, "engine", problem, at)
+            return f"cannot see what runs: {problem.words}"
+        self._observe(at)
+        return ""
 
     def _turn(self, at: datetime, found: _Found) -> str:
         """Do the turn; what it found on the way is left in *found*."""
@@ -236,8 +240,10 @@ class Cycle:
 
     def _unclear(self, seen: NotKnown, at: datetime) -> str:
         """Say once that what runs is not one whole pair that can be read."""
-        before = self.memory.standing.unclear
-        if before is None or before.words != seen.words:
+        standing = self.memory.standing
+        before, flow = standing.unclear, standing.flow("unclear")
+        other = before is not None and before.words != seen.words
+        if before is None or (other and flow.may_be_better(at)):
             self.memory.add(at, PairUnclear(seen.words, seen.split))
         return seen.words
 

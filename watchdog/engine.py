@@ -21,6 +21,7 @@ _GATEWAY = (502, 503, 504)
 _STREAMS = (0, 1, 2)  # what a frame may come from
 _IN_ONE_CREATE = (1, 44)  # from here on all networks go into the create call
 _MAC_OF_NETWORK = (1, 52)  # from here on a container has none of its own
+_POOLS = 2  # connections that are kept open while nothing is asked
 _MOST_OUTPUT = 64 * 1024  # bytes of what a command printed; more is not read
 _MOST_LOGS = 1024 * 1024  # bytes; of more than that these are the first, not the last
 _LOGS_WITHIN = 5.0  # s; what a container printed is no reason to wait
@@ -94,7 +95,12 @@ class Engine:
                 # The constructor asks for the version: the engine may be upgraded
                 # between two connections, so it is negotiated every time.
                 self._client = self._kind(
-                    base_url=self._url, version="auto", timeout=self._timeout
+                    base_url=self._url,
+                    version="auto",
+                    timeout=self._timeout,
+                    # The SDK keeps connections by URL, up to 250 of them.
+                    num_pools=_POOLS,
+                    max_pool_size=_POOLS,
                 )
                 self._client.patience = self._pull_within
             return ask(self._client)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watchdog.decide.policy import choose_target
+from watchdog.decide.standing import Standing
+from watchdog.decide.steady import is_worse
 from watchdog.facts.event import (
     BlindTooLong,
     BreachConfirmed,
@@ -118,7 +120,9 @@ class Judging:
             for trial in faulty:
                 first = trial.faults[0]
                 words = f"{first.path}: {first.words}"
-                if standing.unproven.get(trial.trigger) != words:
+                flow = standing.flow("unproven", trial.trigger)
+                said = standing.unproven.get(trial.trigger)
+                if said != words and (said is None or flow.may_be_better(at)):
                     self.memory.add(
                         at, TriggerUnproven(version, trial.trigger, words, first.hint)
                     )
@@ -130,13 +134,9 @@ class Judging:
         for trigger in release.triggers:
             verdict = verdicts[trigger.name]
             quiet = trigger.observe_only or self.rules.observe_only
-            before = self.memory.standing.verdicts.get(trigger.name)
             kind = kind_of(verdict)
             cause = str(verdict.cause) if isinstance(verdict, Blind) else ""
-            if before is None or (before.changed.kind, before.changed.cause) != (
-                kind,
-                cause,
-            ):
+            if _worth_saying(self.memory.standing, trigger.name, kind, cause, at):
                 changed = VerdictChanged(
                     trigger.name, kind, verdict.words, cause, quiet
                 )
@@ -174,7 +174,9 @@ class Judging:
         """
         standing = self.memory.standing
         seen, running = standing.verdicts[trigger.name], standing.running
-        if seen.told or running is None or at - seen.since < self.rules.blind_for:
+        if seen.changed.kind != "blind" or seen.told or running is None:
+            return
+        if at - seen.since < self.rules.blind_for:
             return
         # The window, a block more for a queue's first floor, and the scrapes that
         # are left out at both ends.
@@ -183,7 +185,9 @@ class Judging:
         if verdict.cause is Cause.TOO_FEW_SAMPLES and at < full:
             return
         since = f"{seen.since:%H:%M:%S} UTC"
-        words = f"{trigger.name} cannot be measured since {since}: {verdict.words}"
+        often = standing.flow("verdict", trigger.name).comes_and_goes
+        can = "is measured only now and then" if often else "cannot be measured"
+        words = f"{trigger.name} {can} since {since}: {verdict.words}"
         cause = verdict.cause
         self.memory.add(at, BlindTooLong(trigger.name, str(cause), words, cure(cause)))
 
@@ -228,6 +232,19 @@ def _named(at: datetime, rules: Rules) -> str:
     return f"inc-{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03}{whose}"
 
 
+def _worth_saying(s: Standing, name: str, kind: str, cause: str, at: datetime) -> bool:
+    """Tell whether a verdict is another than the one that was said last.
+
+    Worse is said at once, always: what follows from a verdict that was said clear
+    holds for as long as none is said that is not.
+    """
+    before = s.verdicts.get(name)
+    if before is None or is_worse(kind, before.changed.kind):
+        return True
+    same = (before.changed.kind, before.changed.cause) == (kind, cause)
+    return not same and s.flow("verdict", name).may_be_better(at)
+
+
 def far_end_lost(
     memory: Remembers, what: str, problem: Problem | Blind, at: datetime
 ) -> None:
@@ -237,6 +254,7 @@ def far_end_lost(
 
 
 def far_end_back(memory: Remembers, what: str, at: datetime) -> None:
-    """Say once that *what* answers again."""
-    if what in memory.standing.lost:
+    """Say once that *what* answers again; not at once where it comes and goes."""
+    standing = memory.standing
+    if what in standing.lost and standing.flow("far end", what).may_be_better(at):
         memory.add(at, FarEndBack(what))

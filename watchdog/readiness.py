@@ -91,7 +91,14 @@ class Readiness:
         except Unreachable:
             return looked
         now = _changed(seen, target, lacks)
-        if now != standing.readiness:
+        before, flow = standing.readiness, standing.flow("readiness")
+        worse = before is None or (before.ready and not now.ready)
+        # Of another pair than before, it is another question.
+        other = worse or (before and (before.running, before.key)) != (
+            now.running,
+            now.key,
+        )
+        if now != before and (other or flow.may_be_better(at)):
             self.memory.add(at, now)
         return at
 

@@ -13,6 +13,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from watchdog.decide.steady import STILL, Flow
 from watchdog.facts.event import (
     ClockStepped,
     Event,
@@ -77,6 +78,7 @@ class Pace:
     ended: float | None = None
     wall: datetime | None = None
     is_late: bool = False
+    flow: Flow = STILL
     late_total: int = 0
     turns: int = 0
     took: float = 0.0
@@ -93,16 +95,17 @@ class Pace:
             late = apart > 2 * self.poll
             self.late_total += late
             if late and not self.is_late:
+                self.is_late, self.flow = True, self.flow.changed(wall)
                 events.append(
                     TurnsLate(
                         f"{apart / _SECOND:.1f} s between two turns, meant "
                         f"{self.poll / _SECOND:g} s"
                     )
                 )
-            elif self.is_late and not late:
+            elif self.is_late and not late and self.flow.may_be_better(wall):
+                self.is_late, self.flow = False, self.flow.changed(wall)
                 poll = f"{self.poll / _SECOND:g} s"
                 events.append(TurnsOnTime(f"turns come every {poll} again"))
-            self.is_late = late
         self.began, self.wall = monotonic, wall
         return events
 
@@ -174,6 +177,7 @@ class Schedule:
         self._lost = lost
         self._turned = turned
         self._crashed = ""
+        self._crashes = STILL
         self.pace = Pace(poll)
         self._stopped = threading.Event()
         self._busy = threading.Lock()
@@ -255,7 +259,8 @@ class Schedule:
                 standing = self._memory.standing
                 if standing.rollback or standing.last_rollback is not rolled:
                     self.pace.forgive()
-                self._crashed = ""
+                if self._crashes.may_be_better(at):
+                    self._crashed = ""
                 self._turned()
             except JournalLost as problem:
                 self._lost(problem)
@@ -267,10 +272,13 @@ class Schedule:
         kind = "" if isinstance(error, Problem) else f"{type(error).__name__}: "
         words = f"{kind}{error} (in {where.name}, {where.filename.rpartition('/')[2]})"
         # Once per change: a fault that stays would fill the journal.
-        if words != self._crashed:
-            self._crashed = words
+        at = self._clock.now()
+        if words != self._crashed and (
+            not self._crashed or self._crashes.may_be_better(at)
+        ):
+            self._crashed, self._crashes = words, self._crashes.changed(at)
             try:
-                self._memory.add(self._clock.now(), TurnCrashed(words))
+                self._memory.add(at, TurnCrashed(words))
             except JournalLost as problem:
                 self._lost(problem)
 

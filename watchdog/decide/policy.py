@@ -257,6 +257,9 @@ def baked(
     if not judged or not all(isinstance(verdict, Clear) for verdict in judged):
         return ""
     asked = [t for t in release.triggers if not t.observe_only]
+    said = [s.verdicts.get(t.name) for t in asked]
+    if any(seen and seen.changed.kind != "clear" for seen in said):
+        return ""  # one that comes and goes: clear is not believed yet
     if any(t.name in s.unproven or too_soon(s, t, rules, at) for t in asked):
         return ""  # a clear that rests on less than its whole window
     quiet = at - max(s.unproven_since, s.running.since)

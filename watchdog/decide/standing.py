@@ -8,6 +8,7 @@ from typing import TypeVar
 from watchdog.decide.deployment import Deployment, followed
 from watchdog.decide.question import Question
 from watchdog.decide.revoked import why_revoked
+from watchdog.decide.steady import STILL, Flow
 from watchdog.facts.event import (
     Answered,
     AnswerVoided,
@@ -67,6 +68,9 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # What a time server corrects all day is no step.
 _SET_BACK = timedelta(seconds=2)
 _OVER = ("pending", "breached")
+# What is remembered of each kind; more decides nothing.
+_MOST_PAIRS, _MOST_GOOD = 200, 20
+_MOST_CLOSED, _MOST_TIMES, _MOST_REASONS, _MOST_FLOWS = 50, 1000, 20, 1000
 _OF_A_ROLLBACK = (
     RollbackStarted,
     RollbackReopened,
@@ -214,6 +218,9 @@ class Standing:
     *repairs* are the operations that mended a pair: what they put up was deployed.
     *claimed* says which other watchdog has this stack; None while none is known.
     *revoked* is the list of revoked versions with the highest epoch that was seen.
+    *changes* is how often of late what may come and go did.
+
+    It does not grow with history: see ``_bounded`` for what is let go.
     """
 
     running: PairStarted | None = None
@@ -254,7 +261,12 @@ class Standing:
     revoked: VersionsRevoked | None = None
     revoked_since: datetime | None = None
     deployments: Mapping[str, Deployment] = field(default_factory=dict)
+    changes: dict[str, Flow] = field(default_factory=dict)
     latest: datetime = _LONG_AGO
+
+    def flow(self, what: str, name: str = "") -> Flow:
+        """Tell how often *what* changed of late."""
+        return self.changes.get(f"{what}/{name}", STILL)
 
     @property
     def running_pair(self) -> KnownPair | None:
@@ -285,12 +297,85 @@ def stand(entries: Iterable[Entry], on: Standing | None = None) -> Standing:
     """Fold *entries*, in order, on top of *on* (or of nothing)."""
     standing = on or Standing()
     for entry in entries:
-        standing = _after(standing, entry)
+        standing = _flowing(_after(standing, entry), entry)
         standing = replace(standing, latest=max(standing.latest, entry.at))
         if standing.rollback and isinstance(entry.event, _OF_A_ROLLBACK):
             rollback = replace(standing.rollback, last=entry.at)
             standing = replace(standing, rollback=rollback)
     return standing
+
+
+def _flowing(s: Standing, entry: Entry) -> Standing:
+    """Count the changes of what may come and go."""
+    match entry.event:
+        case VerdictChanged(trigger=name):
+            what = f"verdict/{name}"
+        case FarEndLost(what=name) | FarEndBack(what=name):
+            what = f"far end/{name}"
+        case TriggerUnproven(trigger=name):
+            what = f"unproven/{name}"
+        case ReadinessChanged():
+            what = "readiness/"
+        case PairUnclear():
+            what = "unclear/"
+        case _:
+            return s
+    flow = s.changes.get(what, STILL).changed(entry.at)
+    # Names of triggers and files that are long gone are let go.
+    recent = {k: f for k, f in s.changes.items() if k != what}
+    recent = dict(list(recent.items())[-_MOST_FLOWS:])
+    return replace(s, changes=recent | {what: flow})
+
+
+def _of_any_pair(changes: dict[str, Flow]) -> dict[str, Flow]:
+    """Leave out what was said of the pair that ran: another begins anew."""
+    mine = ("verdict/", "unproven/")
+    return {what: flow for what, flow in changes.items() if not what.startswith(mine)}
+
+
+def _bounded(s: Standing) -> Standing:
+    """Let the oldest pairs go, and what was said of them; keep those that decide.
+
+    These are the newest ones, the newest good ones, what breached or was vouched for,
+    what is held, and what a rollback is about. The journal has the others.
+    """
+    if len(s.pairs) <= _MOST_PAIRS:
+        return s
+    newest = sorted(s.pairs.values(), key=lambda known: known.order)
+    good = [known for known in newest if known.good and not known.quarantined]
+    acting = [one.started for one in (s.rollback, s.past) if one]
+    keep = {known.pair.key for known in (*newest[-_MOST_PAIRS:], *good[-_MOST_GOOD:])}
+    keep |= {
+        known.pair.key
+        for known in newest
+        if known.quarantined or known.taken_down or known.vouched_by
+    }
+    keep |= {key for key, image in s.images.items() if isinstance(image, ImageHeld)}
+    keep |= {pair.key for one in acting for pair in (one.from_pair, one.to_pair)}
+    keep |= {one for one in (s.put_up and s.put_up.key,) if one}
+    gone = s.pairs.keys() - keep
+    pairs = {key: known for key, known in s.pairs.items() if key in keep}
+    left = {known.pair.version for known in pairs.values()}
+    over = {s.pairs[key].pair.version for key in gone} - left
+    return replace(
+        s,
+        pairs=pairs,
+        images={key: one for key, one in s.images.items() if key not in gone},
+        released={key: one for key, one in s.released.items() if key not in gone},
+        asked_about=s.asked_about - gone,
+        paused={name: why for name, why in s.paused.items() if name not in over},
+        resumed={name: why for name, why in s.resumed.items() if name not in over},
+        gates={name: one for name, one in s.gates.items() if name not in over},
+        automatic={name: n for name, n in s.automatic.items() if name not in over},
+    )
+
+
+def _asked(s: Standing, at: datetime, event: QuestionAsked) -> dict[str, Question]:
+    """Take a question in; the oldest of those that are closed are let go."""
+    known = s.questions | {event.question: Question(event, at, event.expires)}
+    closed = [name for name, one in known.items() if one.closed]
+    gone = set(closed[:-_MOST_CLOSED])
+    return {name: one for name, one in known.items() if name not in gone}
 
 
 def _behind(s: Standing, at: datetime) -> Standing:
@@ -330,7 +415,7 @@ def _after(s: Standing, entry: Entry) -> Standing:
             bad = _quarantined(s.pairs[key], words, at)
             return replace(s, pairs=s.pairs | {key: bad})
         case VerdictChanged(trigger=trigger):
-            seen = _seen(s.verdicts.get(trigger), at, event)
+            seen = _seen(s.verdicts.get(trigger), at, event, s.flow("verdict", trigger))
             return replace(s, verdicts=s.verdicts | {trigger: seen}, unproven_since=at)
         case BlindTooLong(trigger=trigger) if trigger in s.verdicts:
             told = replace(s.verdicts[trigger], told=True)
@@ -342,8 +427,9 @@ def _after(s: Standing, entry: Entry) -> Standing:
         case BreachConfirmed():
             return _breached(s, at, event)
         case PromotionPaused(release=release, words=words):
-            reasons = dict.fromkeys((*s.paused.get(release, ()), words))
-            paused = s.paused | {release: tuple(reasons)}
+            first, *rest = dict.fromkeys((*s.paused.get(release, ()), words))
+            reasons = (first, *rest[1 - _MOST_REASONS :])
+            paused = s.paused | {release: reasons}
             return replace(s, paused=paused, resumed=_without(s.resumed, release))
         case PromotionChanged(release=release, state=state):
             return replace(s, gates=s.gates | {release: state})
@@ -365,12 +451,13 @@ def _after(s: Standing, entry: Entry) -> Standing:
         case QuestionAsked(question=question) if s.incident:
             return replace(
                 s,
-                questions=s.questions | {question: Question(event, at, event.expires)},
+                questions=_asked(s, at, event),
                 incident=replace(s.incident, question=question),
             )
         case Answered(question=question) if question in s.questions:
             asked = s.questions[question].answered(event, at)
-            broken = (*s.glass_broken, at) if event.break_glass else s.glass_broken
+            glass = (at,) if event.break_glass else ()
+            broken = (*s.glass_broken, *glass)[-_MOST_TIMES:]
             questions = s.questions | {question: asked}
             used = {event.key: ""} | s.keys_used
             return replace(s, questions=questions, glass_broken=broken, keys_used=used)
@@ -408,14 +495,14 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             if event.order:
                 begun = replace(begun, order=None)
             if event.what == "repair":
-                begun = replace(begun, repairs=s.repairs | {event.plan.op})
+                begun = replace(begun, repairs=_repaired(s, event.plan.op))
             if not automatic:
                 return begun
             count = s.automatic.get(bad.version, 0) + 1
             return replace(
                 begun,
                 automatic=s.automatic | {bad.version: count},
-                by_itself=(*s.by_itself, at),
+                by_itself=(*s.by_itself, at)[-_MOST_TIMES:],
             )
         case StepIntended(step=step, attempt=attempt) if s.rollback:
             attempts = s.rollback.attempts | {step.words: attempt}
@@ -477,7 +564,7 @@ def _after_keeping(s: Standing, entry: Entry) -> Standing:
             # It ran before the first that was seen here, if it ever did.
             order = min((one.order for one in s.pairs.values()), default=1) - 1
             earlier = _unless(s.revoked, KnownPair(pair, record, order, at), at)
-            return replace(s, pairs=s.pairs | {pair.key: earlier})
+            return _bounded(replace(s, pairs=s.pairs | {pair.key: earlier}))
         case RetentionAsked(keys=keys):
             return replace(s, asked_about=s.asked_about | set(keys))
         case RetentionReleased(key=key, words=words):
@@ -522,6 +609,7 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         # Deployed again, it is wanted again.
         released={k: w for k, w in s.released.items() if k != event.pair.key},
     )
+    seen = _bounded(seen)
     if s.running is not None and s.running.containers == event.containers:
         return seen  # only the sight of it was lost: what was latched stays
     seen = replace(seen, resumed=_without(s.resumed, event.pair.version))
@@ -531,6 +619,7 @@ def _started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         breached=frozenset(),
         armed=False,
         unproven={},
+        changes=_of_any_pair(s.changes),
     )
 
 
@@ -541,7 +630,9 @@ def _away(s: Standing, at: datetime) -> Standing:
     return replace(s, away_since=at, away_until=None)
 
 
-def _seen(before: SeenVerdict | None, at: datetime, now: VerdictChanged) -> SeenVerdict:
+def _seen(
+    before: SeenVerdict | None, at: datetime, now: VerdictChanged, flow: Flow
+) -> SeenVerdict:
     """Let a verdict follow the one *before*; what was suspected is remembered."""
     is_blind = now.kind == "blind"
     if before is None:
@@ -557,7 +648,8 @@ def _seen(before: SeenVerdict | None, at: datetime, now: VerdictChanged) -> Seen
     )
     if is_blind and was == "blind":
         seen = replace(seen, since=before.since, told=before.told)
-    return seen
+    # Told once that it comes and goes, ops is not told each time that it came.
+    return replace(seen, told=before.told) if flow.comes_and_goes else seen
 
 
 def _good(known: KnownPair, at: datetime, event: PairProvedGood) -> KnownPair:
@@ -657,6 +749,7 @@ def _serving(s: Standing, at: datetime, ended: RollbackEnded) -> Standing:
         breached=frozenset(),
         armed=False,
         unproven={},
+        changes=_of_any_pair(s.changes),
     )
 
 
@@ -675,6 +768,12 @@ def _taken_down(
         f"{at:%Y-%m-%d %H:%M:%S} UTC)"
     )
     return s.pairs | {bad.pair.key: replace(bad, taken_down=words)}
+
+
+def _repaired(s: Standing, op: str) -> frozenset[str]:
+    """Remember *op*, and of those before it only whose doing may still run."""
+    ran = (s.running and s.running.by, s.put_up and s.put_up.op)
+    return frozenset({op, *(one for one in ran if one in s.repairs and one)})
 
 
 def _left_by(

@@ -9,13 +9,17 @@ from watchdog.decide.measured import unasked
 from watchdog.decide.policy import choose_target
 from watchdog.decide.ready import answer
 from watchdog.decide.retention import beyond, in_words, taken
-from watchdog.decide.standing import SeenVerdict, Standing
+from watchdog.decide.standing import KnownPair, SeenVerdict, Standing
+from watchdog.decide.steady import Flow
 from watchdog.decide.under_way import under_way
 from watchdog.facts.message import Backlog
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 from watchdog.roles import Turn
 from watchdog.show import untold as told_late
+
+# What a person reads through, and what a poll every few seconds may carry.
+_MOST_PAIRS = 20
 
 
 def picture(
@@ -87,6 +91,7 @@ def picture(
                 "verdict": seen.changed.kind,
                 "cause": seen.changed.cause,
                 "words": words_of(seen, name, turn),
+                "unsteady": _unsteady(s.flow("verdict", name)),
                 "since": stamp(seen.since),
             }
             for name, seen in s.verdicts.items()
@@ -108,8 +113,9 @@ def picture(
                 "taken_down": known.taken_down,
                 "quarantined": known.quarantined,
             }
-            for known in sorted(s.pairs.values(), key=lambda known: known.order)
+            for known in _listed(s)
         ],
+        "pairs_in_all": len(s.pairs),
         "deployments": [
             {
                 "id": name,
@@ -167,8 +173,9 @@ def words(whole: dict[str, Any]) -> str:
     lines.append(f"target         {can or target['words']}")
     for name, seen in ({} if whole["not_asked"] else whole["triggers"]).items():
         cause = f" ({seen['cause']})" if seen["cause"] else ""
+        often = f"; {seen['unsteady']}" if seen["unsteady"] else ""
         lines.append(
-            f"trigger        {name}: {seen['verdict']}{cause}: {seen['words']}"
+            f"trigger        {name}: {seen['verdict']}{cause}: {seen['words']}{often}"
         )
     for one in whole["deployments"]:
         where = f"{one['repository']} run {one['run']} to {one['environment']}"
@@ -224,6 +231,19 @@ def words_of(seen: SeenVerdict, name: str, turn: Turn | None) -> str:
     if turn is not None and turn.at >= seen.changed_at:
         return turn.verdicts.get(name, seen.changed.words)
     return seen.changed.words
+
+
+def _unsteady(flow: Flow) -> str:
+    if not flow.comes_and_goes:
+        return ""
+    wait = int(flow.wait.total_seconds())
+    return f"it comes and goes: better is believed {wait} s after {stamp(flow.at)}"
+
+
+def _listed(s: Standing) -> list[KnownPair]:
+    """Give the newest pairs, oldest first; `watchdog releases` has all of them."""
+    newest = sorted(s.pairs.values(), key=lambda known: known.order)
+    return newest[-_MOST_PAIRS:]
 
 
 def _promotion(said: Gate | None, *, awake: bool) -> dict[str, Any]:
