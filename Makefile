@@ -71,6 +71,8 @@ campaign-chaos: setup sandbox ## Let people, engines, disks and a second watchdo
 
 bench: setup sandbox ## Figures, each as a ratio in one run where it is time
 	$(BIN)/python bench/backtest.py
+	$(BIN)/python bench/years.py
+	$(BIN)/python bench/years.py --releases 500
 	$(SANDBOX) run $(BIN)/python bench/scale.py
 	$(SANDBOX) run $(BIN)/python bench/rollback.py
 

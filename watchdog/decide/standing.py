@@ -298,7 +298,8 @@ def stand(entries: Iterable[Entry], on: Standing | None = None) -> Standing:
     standing = on or Standing()
     for entry in entries:
         standing = _flowing(_after(standing, entry), entry)
-        standing = replace(standing, latest=max(standing.latest, entry.at))
+        if entry.at > standing.latest:
+            standing = replace(standing, latest=entry.at)
         if standing.rollback and isinstance(entry.event, _OF_A_ROLLBACK):
             rollback = replace(standing.rollback, last=entry.at)
             standing = replace(standing, rollback=rollback)
@@ -320,11 +321,19 @@ def _flowing(s: Standing, entry: Entry) -> Standing:
             what = "unclear/"
         case _:
             return s
-    flow = s.changes.get(what, STILL).changed(entry.at)
-    # Names of triggers and files that are long gone are let go.
-    recent = {k: f for k, f in s.changes.items() if k != what}
-    recent = dict(list(recent.items())[-_MOST_FLOWS:])
-    return replace(s, changes=recent | {what: flow})
+    changes = s.changes | {what: s.changes.get(what, STILL).changed(entry.at)}
+    if len(changes) > _MOST_FLOWS:  # names of triggers and files that are long gone
+        oldest = min(changes, key=lambda name: changes[name].at)
+        del changes[oldest]
+    return replace(s, changes=changes)
+
+
+def _paused(s: Standing, event: PromotionPaused) -> Standing:
+    release = event.release
+    first, *rest = dict.fromkeys((*s.paused.get(release, ()), event.words))
+    reasons = (first, *rest[1 - _MOST_REASONS :])
+    paused = s.paused | {release: reasons}
+    return replace(s, paused=paused, resumed=_without(s.resumed, release))
 
 
 def _of_any_pair(changes: dict[str, Flow]) -> dict[str, Flow]:
@@ -426,11 +435,8 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return replace(s, unproven=s.unproven | {trigger: words})
         case BreachConfirmed():
             return _breached(s, at, event)
-        case PromotionPaused(release=release, words=words):
-            first, *rest = dict.fromkeys((*s.paused.get(release, ()), words))
-            reasons = (first, *rest[1 - _MOST_REASONS :])
-            paused = s.paused | {release: reasons}
-            return replace(s, paused=paused, resumed=_without(s.resumed, release))
+        case PromotionPaused():
+            return _paused(s, event)
         case PromotionChanged(release=release, state=state):
             return replace(s, gates=s.gates | {release: state})
         case PromotionResumed(release=release, by=by):
