@@ -10,6 +10,7 @@ that plays it again.
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -151,6 +152,8 @@ def main():
     args = usage.parse_args()
     if args.cell:
         args.only = ["people"]
+    # Told to end, it takes away what it made.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     print(f"chaos campaign: seed {args.seed}, {args.rounds} rounds each", flush=True)
     began, tallies = time.monotonic(), []
     for name in args.only:

@@ -32,9 +32,7 @@ def killed(yard, chance):
             case.kills += 1
             faults += [f"after the kill: {fault}" for fault in judge.at_crash(yard)]
             faults += [f"after the kill: {fault}" for fault in read(yard, case)]
-        if daemon.is_over():
-            daemon.kill()
-            yard.watch(case)
+        yard.watch(case)  # the one before is over, or armed still
         seen = verdict.ended(yard, case, heard)
     seen.faults[:0] = faults
     if seen.faults:

@@ -10,7 +10,11 @@ from tests.crash.ground import Case, _ports
 
 def both(yard, chance):
     """Let two watchdogs with one breach each at it; one may act, and only once."""
-    apart = chance.choice((0.0, chance.uniform(0, 2)))
+    return tried(yard, chance.choice((0.0, chance.uniform(0, 2))))
+
+
+def tried(yard, apart):
+    """Let the second one start *apart* seconds later; give (words, what was seen)."""
     case = yard.case(poll="1s")
     other = _beside(yard, case)
     second = Product(inside=yard._inside)
@@ -23,11 +27,16 @@ def both(yard, chance):
             time.sleep(apart)
             yard.watch(other, product=second)
             faults = _settled(yard, case, other)
-            seen = verdict.ended(yard, case, heard, watched=False)
+            began = verdict.count(case, "RollbackStarted")
+            acts, waits = (case, other) if began else (other, case)
+            seen = verdict.ended(yard, acts, heard, watched=False)
             seen.faults[:0] = faults
+            _, text = yard.type_(waits, "status")
+            if "another watchdog" not in text:
+                seen.faults.append(f"the one that waits does not say so: {text}")
             if seen.faults:
-                seen.faults += verdict.story(case)
-                seen.faults += ["  the other one:", *verdict.story(other)]
+                seen.faults += verdict.story(acts)
+                seen.faults += ["  the other one:", *verdict.story(waits)]
     finally:
         second.end()
     return f"two watchdogs, {apart:.1f} s apart", seen
