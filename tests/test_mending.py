@@ -244,8 +244,7 @@ def test_what_a_repair_put_up_is_rolled_back_like_any_deployment(world):
 def stuck(world):
     def stuck(**more):
         it = world(**more)
-        it.docker.refuses["rename", ".rb-old-"] = "not now"
-        it.docker.refuses["rename", ".rb-failed-"] = "not now"
+        it.docker.refuses["start", ""] = "not now"
         order(it, "rollback")
         it.turn()
         assert it.memory.all(RollbackStuck)

@@ -367,8 +367,11 @@ class Meddler(Fuse):
             self.deed()
 
 
-def test_a_new_container_that_somebody_removed_is_stuck_and_never_acted_on(world):
-    it = world()
+@LAYOUTS
+def test_new_containers_that_somebody_removes_again_and_again_are_given_up(
+    world, shared
+):
+    it = world(shared=shared)
     (old,) = it.docker.boxes
 
     def remove_ours():
@@ -377,17 +380,11 @@ def test_a_new_container_that_somebody_removed_is_stuck_and_never_acted_on(world
 
     it.docker.fuse = Meddler(it.docker, remove_ours)
     it.turn()
-    calls = len(it.docker.calls)
 
-    words = [it.turn() for _ in range(3)]
-
-    (stuck,) = it.memory.all(RollbackStuck)
-    assert stuck.words == (
-        "start dms (new): the container for `start dms (new)` is gone"
-    )
-    assert words == [f"stuck: {stuck.words}"] * 3
-    assert len(it.docker.calls) == calls
-    assert it.memory.all(WentBack) == ends(it) == []
+    assert it.memory.all(RollbackStuck) == []
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.3.0") == []
+    assert it.docker.names() == it.container_names()
 
 
 @LAYOUTS
@@ -419,11 +416,9 @@ def test_a_version_that_somebody_pinned_meanwhile_is_left_alone(world, shared):
 
 @LAYOUTS
 def test_a_pair_that_was_deployed_meanwhile_ends_it_as_overtaken(world, shared):
-    it = world(shared=shared)
-    it.docker.refuses["rename", ".rb-old-"] = "not now"
-    it.docker.refuses["rename", ".rb-failed-"] = "not now"
-    it.turn()
+    it = stuck_on_its_way_back(world, shared=shared)
 
+    it.docker.refuses.clear()
     it.compose_up("v1.3.1")
     it.turn()
 
@@ -589,13 +584,10 @@ def test_a_foreign_manifest_is_stuck_and_left_as_it_is(world):
 
 
 @pytest.mark.parametrize(
-    ("version", "how"), [("v1.2.0", "proved"), ("v1.3.0", "put-back")]
+    ("version", "how"), [("v1.2.0", "proved"), ("v1.3.0", "overtaken")]
 )
 def test_a_person_who_puts_one_whole_pair_up_ends_what_was_stuck(world, version, how):
-    it = world()
-    it.docker.refuses["rename", ".rb-"] = "not now"
-    it.turn()
-    assert it.memory.all(RollbackStuck)
+    it = stuck_on_its_way_back(world)
 
     it.docker.refuses.clear()
     it.compose_up(version)
@@ -603,7 +595,10 @@ def test_a_person_who_puts_one_whole_pair_up_ends_what_was_stuck(world, version,
 
     assert ends(it) == [(how, "v1.3.0", "v1.2.0")]
     (ended,) = it.memory.all(RollbackEnded)
-    assert ended.proof.startswith("by hand, after it was stuck: ")
+    said = "by hand, after it was stuck: "
+    if how == "overtaken":
+        said = "v1.3.0 was deployed meanwhile: dms-dms-1 (v1.3.0); "
+    assert ended.proof.startswith(said)
     assert it.docker.calls == []
 
 

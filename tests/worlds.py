@@ -391,6 +391,7 @@ class Docker:
         self.sick = set()
         self.mistakes = {}
         self.unreadable = None
+        self.beside = []
         self.health = {}
         self.ports = {}
         self.addresses = {}
@@ -487,28 +488,31 @@ class Docker:
 
     def connect(self, container, network, endpoint):
         with self._act("connect", network):
-            self.boxes[container]["NetworkSettings"]["Networks"][network] = endpoint
+            self._box(container)["NetworkSettings"]["Networks"][network] = endpoint
 
     def set_restart(self, container, policy):
         with self._act("set_restart", self._short(container)):
-            self.boxes[container]["HostConfig"]["RestartPolicy"] = dict(policy)
+            self._box(container)["HostConfig"]["RestartPolicy"] = dict(policy)
 
     def stop(self, container, within):
         with self._act("stop", self._short(container)):
-            state = self.boxes[container]["State"]
+            state = self._box(container)["State"]
             if state["Running"]:
                 state |= {"Running": False, "Status": "exited"}
 
     def rename(self, container, name):
         with self._act("rename", name):
             self._name_is_free(name)
-            self.boxes[container]["Name"] = f"/{name}"
+            self._box(container)["Name"] = f"/{name}"
 
     def start(self, container):
         with self._act("start", self._short(container)):
-            box = self.boxes[container]
+            box = self._box(container)
             if box["State"]["Running"]:
                 return
+            sources = [self.folder / mount["Source"] for mount in box["Mounts"]]
+            if not all(source.is_file() for source in sources):
+                raise EngineRefused("bind source path does not exist")
             seen = tuple(
                 sorted(
                     sha((self.folder / mount["Source"]).read_bytes())
@@ -527,12 +531,19 @@ class Docker:
                 "Status": "exited" if dies else "running",
                 "StartedAt": self.clock.now().isoformat(),
             }
+            self._notes_who_runs_beside()
             if box["Image"] in self.health:
                 box["State"]["Health"] = {"Status": self.health[box["Image"]]}
 
+    def _notes_who_runs_beside(self):
+        """Note where two of one service and number run: two versions at once."""
+        labels = [b["Config"]["Labels"] for b in self.boxes.values() if _runs(b)]
+        places = [(at.get(_SERVICE), at.get(_NUMBER)) for at in labels]
+        self.beside += [place for place in set(places) if places.count(place) > 1]
+
     def remove(self, container):
         with self._act("remove", self._short(container)):
-            if self.boxes[container]["State"]["Running"]:
+            if self._box(container)["State"]["Running"]:
                 raise EngineRefused("cannot remove: the container is running")
             del self.boxes[container]
 
@@ -563,7 +574,14 @@ class Docker:
         """Count the creates of each name, live or not."""
         return [what for do, what in self.calls if do == "create"]
 
+    def _box(self, container):
+        """Give the container, or say what Docker says when it is gone."""
+        if container not in self.boxes:
+            raise EngineRefused("No such container")
+        return self.boxes[container]
+
     def _short(self, container):
+        """Name a container for the list of calls; "?" when there is none."""
         return (
             self.boxes[container]["Name"].lstrip("/")
             if container in self.boxes
@@ -611,6 +629,14 @@ class Folder(StackFolder):
 
 def _met(seen):
     return seen.changed, sha(seen.data)
+
+
+_SERVICE = "com.docker.compose.service"
+_NUMBER = "com.docker.compose.container-number"
+
+
+def _runs(box):
+    return box["State"]["Running"]
 
 
 class _Act:
@@ -857,6 +883,11 @@ class World:
         wrong = []
         if self.docker.up() != meant:
             wrong.append(f"up: {self.docker.up()}")
+        return wrong + self.stands_on_but_names(version)
+
+    def stands_on_but_names(self, version):
+        """Tell what of the files is not as it is when *version* runs."""
+        wrong = []
         if self.pinned() != f"TZ=UTC\nDMS_VERSION={version}\n":
             wrong.append(f"pinned: {self.pinned()!r}")
         if (self.folder / self._at(version)).read_text() != manifest_of(

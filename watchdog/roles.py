@@ -10,7 +10,7 @@ from watchdog.facts.claim import Claim
 from watchdog.facts.event import Event
 from watchdog.facts.lack import Lack
 from watchdog.facts.message import Due, Message
-from watchdog.facts.pair import NotKnown, Record, Running
+from watchdog.facts.pair import NotKnown, Part, Record, Running
 from watchdog.facts.plan import Plan, Step, Wanted
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Reading
@@ -61,6 +61,10 @@ class Eyes(Protocol):
 
     def astray(self, version: str) -> tuple[Lack, ...]:
         """Say how what the next deployment would read is not *version*, which runs."""
+        ...
+
+    def parts(self, tenants_of: Callable[[str], tuple[str, ...]]) -> tuple[Part, ...]:
+        """Look at every container of the services, whatever state it is in."""
         ...
 
     def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,43 +6,57 @@ from tests.crash.victim import Witnessed
 from watchdog.facts.event import StepDone, StepIntended
 from watchdog.facts.plan import Do
 from watchdog.record.journal import Journal
+from watchdog.stepping import Stepping
 from watchdog.transaction import Transaction
 
 
-class _Believes(Transaction):
+class _Believing(Stepping):
     """Takes the journal's word for it that a step is done; never looks again."""
 
-    def _bring_about(self, plan, target, step, meant):
-        rollback = self.memory.standing.rollback
-        if step.words not in rollback.done:
-            self._act(plan, target, step, meant)
+    def bring_about(self, plan, record, step, meant, undone=lambda: ""):
+        if step.words not in self.done:
+            self._act(plan, record, step, meant)
 
-    def _act(self, plan, target, step, meant):
-        super()._bring_about(plan, target, step, meant)
-
-
-class TrustsDone(_Believes):
-    """Right in everything else, so that only an engine that forgets shows it."""
+    def _act(self, plan, record, step, meant):
+        Stepping.bring_about(self, plan, record, step, meant)
 
 
-class DoneFirst(_Believes):
-    """Notes that a step is done, and then does it."""
-
-    def _act(self, plan, target, step, meant):
+class _NotingFirst(_Believing):
+    def _act(self, plan, record, step, meant):
         self.memory.add(self.clock.now(), StepDone(plan.op, step, "surely"))
-        super()._act(plan, target, step, meant)
+        super()._act(plan, record, step, meant)
 
 
-class NeverLooks(_Believes):
-    """Acts without a look at what the world shows."""
-
-    def _act(self, plan, target, step, meant):
+class _Blind(_Believing):
+    def _act(self, plan, record, step, meant):
         if step.do in (Do.PROVE, Do.HOLD_IMAGE, Do.HOLD_MANIFEST):
-            super()._act(plan, target, step, meant)
+            super()._act(plan, record, step, meant)
             return
         self.memory.add(self.clock.now(), StepIntended(plan.op, step, 1))
-        self.hands.do(plan, target, step)
+        self.hands.do(plan, record, step)
         self.memory.add(self.clock.now(), StepDone(plan.op, step, "it was done"))
+
+
+class TrustsDone(Transaction):
+    """Right in everything else, so that only an engine that forgets shows it."""
+
+    steps = _Believing
+
+    @property
+    def _stepping(self):
+        return self.steps(self.hands, self._proving, self.memory, self.clock)
+
+
+class DoneFirst(TrustsDone):
+    """Notes that a step is done, and then does it."""
+
+    steps = _NotingFirst
+
+
+class NeverLooks(TrustsDone):
+    """Acts without a look at what the world shows."""
+
+    steps = _Blind
 
 
 def put_without_folder(path, data):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.engine import Engine
-from watchdog.facts.plan import Swap
 from watchdog.facts.problem import EngineRefused, Problem
 
 _FOLDER = "com.docker.compose.project.working_dir"
@@ -36,25 +35,31 @@ def room(writes: list[tuple[Path, int]]) -> list[tuple[Path, int, int]]:
     return found
 
 
-def can_start(engine: Engine, folder: Path, swap: Swap) -> None:
-    """Look for the networks of *swap*, and what it mounts out of the stack's *folder*.
+def can_start(
+    engine: Engine,
+    folder: Path,
+    called: str,
+    body: Mapping[str, Any],
+    networks: Mapping[str, Any],
+) -> None:
+    """Look for the networks of a container, and what it mounts of the stack's *folder*.
 
     What is missing there, the engine makes as an empty folder of its own.
 
     Raises:
         EngineRefused: something is gone.
     """
-    for name in swap.networks:
+    for name in networks:
         if engine.network(name) is None:
             raise EngineRefused(
-                f"network {name}, which {swap.name} was on, is gone",
+                f"network {name}, which {called} was on, is gone",
                 f"`docker network create {name}`, with the options that it had",
             )
-    there = Path(str(swap.new["Labels"].get(_FOLDER, "/")))
-    for source in _sources(swap.new):
+    there = Path(str(body["Labels"].get(_FOLDER, "/")))
+    for source in _sources(body):
         if source.is_relative_to(there) and _is_missing(folder, source, there):
             raise EngineRefused(
-                f"{source}, which {swap.name} mounts, is gone",
+                f"{source}, which {called} mounts, is gone",
                 "put it back as it was when that version ran",
             )
 

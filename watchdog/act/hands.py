@@ -8,16 +8,30 @@ from typing import Any
 from watchdog.act.evidence import last_words
 from watchdog.act.files import put
 from watchdog.act.ground import can_start, room
+from watchdog.decide.alike import number_of
+from watchdog.decide.plan import remade
 from watchdog.engine import Engine
-from watchdog.facts.pair import HeldManifest, Pair, Record
+from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
-from watchdog.facts.problem import EngineRefused, Foreign, NotProven, Problem
+from watchdog.facts.problem import (
+    EngineRefused,
+    Foreign,
+    NotProven,
+    Problem,
+    Undone,
+)
 from watchdog.facts.reference import parse
 from watchdog.stack_folder import StackEnv, StackFolder
 
 _OP = "io.flexli.rollback.op"
 _SERVICE = "io.flexli.rollback.service"
 _REPLACES = "io.flexli.rollback.replaces"
+_ASIDE = ".rb-"
+_ROLE = "io.flexli.rollback.role"
+_IMAGE = "io.flexli.rollback.image"
+_PROJECT = "com.docker.compose.project"
+_COMPOSE_SERVICE = "com.docker.compose.service"
+_ONEOFF = "com.docker.compose.oneoff"
 
 
 class Hands:
@@ -69,9 +83,9 @@ class Hands:
             case Do.SWAP_MANIFEST:
                 file = next(f for f in plan.files if f.tenant == step.subject)
                 seen = self._files.sha_of(file.path)
-                if seen not in (file.before, file.after):
+                if seen not in (file.before, file.after, ""):
                     raise Foreign(
-                        f"{file.path} is {seen[:12] or 'missing'}, meant "
+                        f"{file.path} is {seen[:12]}, meant "
                         f"{file.before[:12]} or {file.after[:12]}",
                         "somebody else changed the manifest; put one of the two back",
                     )
@@ -93,9 +107,7 @@ class Hands:
             case Do.HOLD_MANIFEST:
                 self._hold_manifest(_manifest(target, step.subject))
             case Do.CREATE:
-                swap = _swap(plan, step)
-                can_start(self._engine, self._folder, swap)
-                self._engine.create(step.to, swap.new, swap.networks)
+                self._create(plan, target, step)
             case Do.BAR | Do.PIN:
                 self._pin(step.to)
             case Do.SWAP_MANIFEST:
@@ -105,7 +117,7 @@ class Hands:
             case Do.PROVE | Do.AWAIT:
                 raise AssertionError("proving and waiting is not ours")
             case _:
-                self._do_container(plan, step)
+                self._do_container(plan, target, step)
 
     def evidence_of(self, plan: Plan, step: Step) -> str:
         """Give what is worth keeping of a container before it is removed."""
@@ -170,7 +182,19 @@ class Hands:
         up = state["Status"] == "running" and health in ("", "none", "healthy")
         return f"{id_} is {health or 'running'}" if up else ""
 
-    def _do_container(self, plan: Plan, step: Step) -> None:
+    def _create(self, plan: Plan, target: Record, step: Step) -> None:
+        made = _made_as(plan, target, step)
+        if step.which is Which.OLD:
+            # Somebody removed what ran; its image may have gone with it.
+            self._hold_image(target)
+            for file in plan.files:
+                if self._files.read(file.path) is None:
+                    _is_a_folder((self._folder / file.path).parent)
+                    put(self._files, file.path, self._blob(file.after))
+        can_start(self._engine, self._folder, made.name, made.body, made.networks)
+        self._engine.create(step.to, made.body, made.networks)
+
+    def _do_container(self, plan: Plan, target: Record, step: Step) -> None:
         swap = _swap(plan, step)
         found = self._container(plan, step)
         if found is None:
@@ -178,7 +202,8 @@ class Hands:
         id_ = str(found["Id"])
         match step.do:
             case Do.CONNECT:
-                self._engine.connect(id_, step.to, swap.networks[step.to])
+                ends = _made_as(plan, target, step).networks
+                self._engine.connect(id_, step.to, ends[step.to])
             case Do.SET_RESTART:
                 whole = swap.old_restart if step.to != "no" else {"Name": "no"}
                 self._engine.set_restart(id_, whole)
@@ -195,17 +220,45 @@ class Hands:
 
     def _container(self, plan: Plan, step: Step) -> dict[str, Any] | None:
         swap = _swap(plan, step)
-        if step.which is Which.OLD:
-            return self._engine.container(swap.old_id)
-        ours = self._engine.containers(
-            {_OP: plan.op, _SERVICE: swap.service, _REPLACES: swap.old_id}
-        )
+        old = step.which is Which.OLD
+        if old and (found := self._engine.container(swap.old_id)):
+            return found
+        mine = {_OP: plan.op, _SERVICE: swap.service, _REPLACES: swap.old_id}
+        ours = self._engine.containers(mine | {_ROLE: "previous" if old else "target"})
         if len(ours) > 1:
             raise Foreign(
                 f"{len(ours)} containers carry the label {_OP}={plan.op}",
                 "remove those that do not serve, then let the watchdog go on",
             )
-        return self._engine.container(str(ours[0]["Id"])) if ours else None
+        if ours:
+            return self._engine.container(str(ours[0]["Id"]))
+        return None if old else self._theirs(swap, step)
+
+    def _theirs(self, swap: Swap, step: Step) -> dict[str, Any] | None:
+        """Find what somebody's ``up -d`` started of the target in ours' place.
+
+        It leads where we go, so that it counts as ours, but to remove it while it
+        runs.
+        """
+        labels = swap.new.get("Labels") or {}
+        wanted = {_PROJECT: str(labels.get(_PROJECT, "")), _ONEOFF: "False"}
+        wanted[_COMPOSE_SERVICE] = swap.service
+        for listed in self._engine.containers(wanted):
+            found = self._engine.container(str(listed["Id"]))
+            if found is None or found["Id"] == swap.old_id:
+                continue
+            has, state = found["Config"].get("Labels") or {}, found["State"]
+            aside = _ASIDE in str(found["Name"]) and not state["Running"]
+            if (
+                not aside
+                and _OP not in has
+                and found["Image"] == labels.get(_IMAGE)
+                and state["Status"] != "created"
+                and swap.number in (0, number_of(has))
+                and not (step.do is Do.REMOVE and state["Running"])
+            ):
+                return found
+        return None
 
     def _is_past(self, plan: Plan, step: Step) -> bool:
         """Tell whether the old container is gone because its time is over.
@@ -253,6 +306,8 @@ class Hands:
             writes.append((place[0].root, len(self._env.read().data) + 80))
         for file in plan.files:
             path = self._folder / file.path
+            if not path.parent.is_dir():
+                continue  # somebody moved it away; it is made again
             # Its backup, and the new bytes beside the old ones.
             writes.append((path.parent, path.stat().st_size if path.exists() else 0))
             writes.append((path.parent, len(self._blob(file.after))))
@@ -333,19 +388,23 @@ class Hands:
         ):
             data = self._blob(meant)
             if data and self._files.read(path) is None:
+                _is_a_folder((self._folder / path).parent)
                 put(self._files, path, data)
 
     def _swap_manifest(self, plan: Plan, step: Step) -> None:
         file = next(f for f in plan.files if f.tenant == step.subject)
         now = self._files.read(file.path)
-        if now is None or _sha(now) not in (file.before, file.after):
+        if now is not None and _sha(now) not in (file.before, file.after):
             raise Foreign(
                 f"{file.path} changed just before it was replaced",
                 "somebody else changed the manifest; put one of the two back",
             )
         # This runs only while the file still holds the bytes from before, so a
         # repeated step can't back the new bytes up over the old ones.
-        put(self._files, f"{file.path}.bak", now)
+        if now is None:
+            _is_a_folder((self._folder / file.path).parent)
+        else:
+            put(self._files, f"{file.path}.bak", now)
         put(self._files, file.path, self._blob(step.to))
 
     def _pinned(self, plan: Plan, step: Step) -> str:
@@ -389,15 +448,34 @@ class Hands:
         put(*place, changed.data)
 
 
+def _is_a_folder(path: Path) -> None:
+    """Make the folder again that somebody moved away."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(
+            f"could not make {path}: {error.strerror}",
+            "the watchdog's user needs to write the stack's folder",
+        ) from error
+
+
 def _sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _gone(step: Step) -> Foreign:
-    return Foreign(
+def _gone(step: Step) -> Undone:
+    return Undone(
         f"the container for `{step.words}` is gone",
         "somebody removed it; `watchdog status` shows what is left",
     )
+
+
+def _made_as(plan: Plan, record: Record, step: Step) -> Replica:
+    """Give how a step's container is made; *record* is its pair's."""
+    swap = _swap(plan, step)
+    if step.which is Which.OLD:
+        return remade(plan, record, swap)
+    return Replica(swap.service, swap.name, swap.new, swap.networks)
 
 
 def _swap(plan: Plan, step: Step) -> Swap:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
 from typing import Any
@@ -316,6 +316,35 @@ def _swap(
         number=old.number if several else 0,
         old_name="" if old.name == replica.name else old.name,
     )
+
+
+def remade(plan: Plan, before: Record, swap: Swap) -> Replica:
+    """Give how the container that ran is made again, where somebody removed it.
+
+    *before* is the record of the pair that ran. It carries the operation, as the
+    new one does, and takes the place of the one that is gone.
+    """
+    theirs = [r for r in before.replicas if r.service == swap.service]
+    if not theirs:
+        raise Problem(
+            f"it is not recorded how {swap.subject} of {before.pair.version} was made",
+            "deploy that version, or another one",
+        )
+    one = next(
+        (r for r in theirs if number_of(r.body.get("Labels")) == swap.number), theirs[0]
+    )
+    labels = {
+        **(one.body.get("Labels") or {}),
+        f"{_LABELS}schema": "1",
+        OP: plan.op,
+        SERVICE: swap.service,
+        f"{_LABELS}role": "previous",
+        f"{_LABELS}replaces": swap.old_id,
+        f"{_LABELS}pair": before.pair.version,
+        f"{_LABELS}image": before.pair.image,
+        f"{_LABELS}record": plan.from_record,
+    }
+    return replace(one, body={**one.body, "Labels": labels})
 
 
 def _with_volumes(

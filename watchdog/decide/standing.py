@@ -55,6 +55,7 @@ from watchdog.facts.event import (
     StepDone,
     StepFailed,
     StepIntended,
+    StepUndone,
     TriggerUnproven,
     VerdictChanged,
     VersionsRevoked,
@@ -63,7 +64,10 @@ from watchdog.facts.event import (
     WentBack,
 )
 from watchdog.facts.pair import Pair, Running
+from watchdog.facts.plan import Do
 
+# The target serves, and was proved.
+_PUT_UP = ("proved", "unpinned")
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 # What a time server corrects all day is no step.
 _SET_BACK = timedelta(seconds=2)
@@ -77,6 +81,7 @@ _OF_A_ROLLBACK = (
     StepIntended,
     StepDone,
     StepFailed,
+    StepUndone,
     WayChosen,
     WentBack,
     RollbackStuck,
@@ -142,6 +147,7 @@ class Rollback:
 
     *attempts* and *done* are by a step's words; *done* holds the evidence.
     *reopened* says why it is done again after it had ended.
+    *undone* says what others undid of it meanwhile.
     *again*: the way back is tried again, stuck *since* then and last tried *tried*.
     *doing* is the step that was begun and not done yet; *last* is when anything of it
     was journaled.
@@ -160,6 +166,7 @@ class Rollback:
     tried: datetime | None = None
     doing: str = ""
     last: datetime | None = None
+    undone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -514,10 +521,18 @@ def _after_acting(s: Standing, entry: Entry) -> Standing:
             attempts = s.rollback.attempts | {step.words: attempt}
             doing = step.words
             rollback = replace(s.rollback, attempts=attempts, tried=at, doing=doing)
+            if step.do is Do.BAR:
+                # What was pinned is pinned no more, and by us.
+                done = {w: e for w, e in rollback.done.items() if w[:4] != f"{Do.PIN} "}
+                rollback = replace(rollback, done=done)
             return replace(s, rollback=rollback)
         case StepDone(step=step, evidence=evidence) if s.rollback:
             done = s.rollback.done | {step.words: evidence}
             return replace(s, rollback=replace(s.rollback, done=done, doing=""))
+        case StepUndone(step=step, words=words) if s.rollback:
+            done = {w: e for w, e in s.rollback.done.items() if w != step.words}
+            undone = tuple(dict.fromkeys((*s.rollback.undone, words)))
+            return replace(s, rollback=replace(s.rollback, done=done, undone=undone))
         case WayChosen() if s.rollback:
             return replace(s, rollback=_let_go_on(s.rollback, event))
         case WentBack(words=words) if s.rollback:
@@ -703,7 +718,10 @@ def _let_go_on(rollback: Rollback, event: WayChosen) -> Rollback:
     """Let it go on as a person chose; forward, what led back is to be done anew."""
     if event.way == "back":
         return replace(rollback, stuck="", hint="", again=False, back=event.words)
-    ahead = {step.words for step in rollback.started.plan.steps}
+    steps = rollback.started.plan.steps
+    ahead = {step.words for step in steps}
+    # The way back named another version.
+    pins = {step.words for step in steps if step.do in (Do.BAR, Do.PIN)}
     return replace(
         rollback,
         stuck="",
@@ -711,7 +729,7 @@ def _let_go_on(rollback: Rollback, event: WayChosen) -> Rollback:
         again=False,
         back="",
         attempts={w: n for w, n in rollback.attempts.items() if w in ahead},
-        done={w: seen for w, seen in rollback.done.items() if w in ahead},
+        done={w: seen for w, seen in rollback.done.items() if w in ahead - pins},
     )
 
 
@@ -720,7 +738,7 @@ def _ended(s: Standing, at: datetime, event: RollbackEnded) -> Standing:
     if incident and incident.id == event.incident:
         incident = (
             replace(incident, rolled_back_at=at, refused="")
-            if event.how == "proved"
+            if event.how in _PUT_UP
             else replace(incident, refused=event.proof, tried=True)
         )
     # One that put nothing up leaves running what the last one did.
@@ -729,6 +747,15 @@ def _ended(s: Standing, at: datetime, event: RollbackEnded) -> Standing:
     ended = replace(s, rollback=None, incident=incident, put_up=put_up)
     if event.what == "dry-drill":
         return ended
+    if event.how == "put-back":
+        # What ran before is as it was, also where it had to be made again.
+        ended = replace(ended, repairs=s.repairs | {event.op})
+    if event.how == "overtaken" and s.rollback and s.rollback.started.automatic:
+        # It put nothing up: what was deployed since can be rolled back like any.
+        bad = s.rollback.started.from_pair.version
+        left = max(0, s.automatic.get(bad, 0) - 1)
+        rest = {v: n for v, n in s.automatic.items() if v != bad}
+        ended = replace(ended, automatic=rest | ({bad: left} if left else {}))
     return replace(ended, last_rollback=event, past=s.rollback)
 
 
@@ -738,7 +765,7 @@ def _serving(s: Standing, at: datetime, ended: RollbackEnded) -> Standing:
     Its containers are seen then; until then there are none, and nothing that was
     said of the pair before it is said of it.
     """
-    if s.rollback is None or ended.how != "proved":
+    if s.rollback is None or ended.how not in _PUT_UP:
         return s
     started = s.rollback.started
     pair, record = started.to_pair, started.plan.to_record
@@ -763,7 +790,8 @@ def _taken_down(
     s: Standing, ended: RollbackEnded, at: datetime
 ) -> dict[str, KnownPair]:
     """Note on the pair that was rolled back to what, when, and whose doing it was."""
-    if s.rollback is None or (ended.how, ended.what) != ("proved", "rollback"):
+    rolled_back = ended.how in _PUT_UP and ended.what == "rollback"
+    if s.rollback is None or not rolled_back:
         return s.pairs
     started = s.rollback.started
     bad = s.pairs.get(started.from_pair.key)
@@ -786,10 +814,10 @@ def _left_by(
     rollback: Rollback | None, ended: RollbackEnded, at: datetime
 ) -> PutUp | None:
     """Tell what a rollback that ended then left running, if it put anything up."""
-    if rollback is None or ended.how not in ("proved", "put-back"):
+    if rollback is None or ended.how not in (*_PUT_UP, "put-back"):
         return None
     started = rollback.started
-    pair = started.to_pair if ended.how == "proved" else started.from_pair
+    pair = started.to_pair if ended.how in _PUT_UP else started.from_pair
     return PutUp(ended.op, pair.key, at)
 
 

@@ -581,6 +581,15 @@ class StepDone:
 
 
 @dataclass(frozen=True, slots=True)
+class StepUndone:
+    """Somebody undid what the step had come to; it is done again, or given up."""
+
+    op: str
+    step: Step
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepFailed:
     """The step could not be brought about; the plan turns around or stops."""
 
@@ -607,7 +616,8 @@ class WentBack:
 class RollbackEnded:
     """How it ended: *proved*, *unchanged* (nothing was touched) or *put-back*.
 
-    *overtaken*: somebody deployed another pair meanwhile, and that one serves.
+    *unpinned*: as *proved*, but somebody set the env file back meanwhile.
+    *overtaken*: somebody deployed meanwhile, and what they deployed is left alone.
     *rehearsed*: a dry drill came as far as the swap, and was cleared away.
     *hint* says what a person must do, where something is left to do.
 
@@ -819,6 +829,7 @@ Event: TypeAlias = (
     | RollbackStarted
     | StepIntended
     | StepDone
+    | StepUndone
     | StepFailed
     | WentBack
     | RollbackEnded

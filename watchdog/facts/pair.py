@@ -149,7 +149,8 @@ class Part:
     """One container of the stack, whatever state it is in.
 
     *aside* when a rollback made it ready or put it aside, and nobody started it.
-    *number* is Compose's, which tells the containers of one service apart.
+    *number* is Compose's, which tells the containers of one service apart; *op* is
+    the operation that made it, empty for anybody else's.
     """
 
     service: str
@@ -162,6 +163,7 @@ class Part:
     aside: bool
     manifests: tuple[Found, ...]
     number: int = 0
+    op: str = ""
 
 
 @dataclass(frozen=True, slots=True)

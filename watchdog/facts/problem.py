@@ -6,6 +6,7 @@ Problem
 ├── EngineRefused    Docker said no; nothing after this call was tried
 ├── WriteRefused     a client that may only look was asked to act
 ├── Foreign          the world is neither as we found it nor as we meant it
+│   └── Undone       somebody undid what was done; it may be done again
 ├── NotProven        what came up is not what was meant
 ├── Claimed          this may happen once only, and did already
 └── JournalLost      the memory cannot be trusted or written
@@ -66,6 +67,10 @@ class WriteRefused(Problem):
 
 class Foreign(Problem):
     """Somebody else changed what a step owns; acting on would guess."""
+
+
+class Undone(Foreign):
+    """A container of a step is gone, or what was stopped runs: it was done before."""
 
 
 class NotProven(Problem):

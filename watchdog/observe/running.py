@@ -172,6 +172,7 @@ class Stack:
                         aside=_OURS_ASIDE in name and not found["State"]["Running"],
                         manifests=tuple(held),
                         number=number_of(found["Config"]["Labels"]),
+                        op=str(found["Config"]["Labels"].get(_OP, "")),
                     )
                 )
         return tuple(parts)

@@ -1,0 +1,101 @@
+"""What somebody did to the stack while a plan was under way; nothing is guessed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from watchdog.facts.pair import Pair, Part
+from watchdog.facts.plan import Do, Plan, Swap
+
+_UP = ("running", "restarting", "paused")
+_NEVER_RAN = "created"
+
+
+class Seen(StrEnum):
+    """What a plan finds of others when it looks."""
+
+    NOTHING = "nothing"
+    DEPLOYED = "deployed"  # containers of somebody else's are one whole pair
+    TARGET = "target"  # they are the very pair that we were putting up
+    UNSETTLED = "unsettled"  # they are there, and are no whole pair (yet)
+    DOWN = "down"  # nothing is left, neither of what ran nor of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """What was seen, in words too; *begun* once one of theirs was ever started.
+
+    *places* are theirs by service and number; *beside* when ours run there too.
+    """
+
+    seen: Seen
+    words: str = ""
+    version: str = ""
+    begun: bool = False
+    beside: bool = False
+    places: tuple[tuple[str, int], ...] = ()
+
+    def has(self, swap: Swap) -> bool:
+        """Tell whether one of theirs is in the place of *swap*."""
+        return any(
+            swap.service == service and swap.number in (0, number)
+            for service, number in self.places
+        )
+
+
+def meanwhile(
+    plan: Plan, parts: Sequence[Part], services: tuple[str, ...], target: Pair
+) -> Meanwhile:
+    """Hold the containers of the stack against those that *plan* is about.
+
+    Its own are those that ran when it was made, by their ids, and those that carry
+    its operation. What a rollback put aside is nobody's deployment.
+    """
+    if not plan.swaps:
+        return Meanwhile(Seen.NOTHING)  # a work tree has no containers
+    olds = {swap.old_id for swap in plan.swaps}
+    mine = [p for p in parts if p.op == plan.op or p.container in olds]
+    theirs = [p for p in parts if p not in mine and not p.aside]
+    if any(step.do is Do.UP for step in plan.steps):
+        # Compose makes them without a mark of ours.
+        theirs = [p for p in theirs if not _holds(p, target)]
+    if not theirs:
+        gone = not mine and not [p for p in parts if not p.aside]
+        words = "somebody took the stack down: none of its containers is left"
+        return Meanwhile(Seen.DOWN, words) if gone else Meanwhile(Seen.NOTHING)
+    begun = any(part.state != _NEVER_RAN for part in theirs)
+    names = ", ".join(f"{part.name} ({part.version})" for part in theirs)
+    # What was started and ended is a deployment too, whatever it came to.
+    serving = [p for p in parts if p.state in _UP]
+    serving += [p for p in theirs if p.state not in (*_UP, _NEVER_RAN)]
+    places = tuple(_place(part) for part in theirs)
+    ours = [p for p in serving if p.op == plan.op and _place(p) in places]
+    whole = [part for part in serving if part not in ours]
+    if _is_whole(whole, services):
+        version, beside = whole[0].version, bool(ours)
+        words = f"{version} was deployed meanwhile: {names}"
+        is_it = all(_holds(part, target) for part in whole)
+        seen = Seen.TARGET if is_it else Seen.DEPLOYED
+        return Meanwhile(seen, words, version, begun, beside, places)
+    words = f"somebody is deploying: {names}; what runs is no whole pair"
+    return Meanwhile(Seen.UNSETTLED, words, begun=begun)
+
+
+def _place(part: Part) -> tuple[str, int]:
+    return part.service, part.number
+
+
+def _is_whole(parts: Sequence[Part], services: tuple[str, ...]) -> bool:
+    """Tell whether *parts* are one pair, each service and number once."""
+    places = [_place(part) for part in parts]
+    if len(places) != len(set(places)) or {s for s, _ in places} != set(services):
+        return False
+    held = {(m.tenant, m.sha256) for part in parts for m in part.manifests}
+    one_each = len({tenant for tenant, _ in held}) == len(held)
+    return len({part.image for part in parts}) == 1 and one_each
+
+
+def _holds(part: Part, pair: Pair) -> bool:
+    meant = dict(pair.manifests)
+    held = all(meant.get(m.tenant, m.sha256) == m.sha256 for m in part.manifests)
+    return part.image == pair.image and held
