@@ -27,6 +27,7 @@ from watchdog.facts.event import (
     FarEndLost,
     OrderGiven,
     ReleaseArmed,
+    WatchStarted,
 )
 from watchdog.facts.pair import Running
 from watchdog.facts.problem import Problem
@@ -123,17 +124,25 @@ def came(*events, since, looked=AT + MINUTE, at=None, one_way=(), to="v1.3.0"):
     return arrival(s, seen, one_way, looked=looked, poll=POLL, at=at)
 
 
-def test_between_two_looks_nothing_else_ran():
-    assert came(since=AT + MINUTE + 15 * SECOND).unseen_from is None
+DOWN = (AT + 10 * MINUTE, WatchStarted("v", "act"))
+
+
+def test_while_it_was_down_nobody_looked_for_longer_than_a_few_polls():
+    assert came(*DOWN, since=AT + MINUTE + 15 * SECOND).unseen_from is None
     late = AT + MINUTE + 16 * SECOND
-    assert came(since=late).unseen_from == AT + MINUTE
+    assert came(*DOWN, since=late).unseen_from == AT + MINUTE
+
+
+def test_a_watch_that_is_late_on_a_busy_box_is_not_called_away():
+    assert came(since=AT + 2 * MINUTE).unseen_from is None
+    assert came(since=AT + 2 * MINUTE + SECOND).unseen_from == AT + MINUTE
 
 
 def test_a_watchdog_that_came_back_late_knows_when_the_pair_began():
     """It was down for an hour; the deployment came right after the last look."""
     soon = AT + MINUTE + 5 * SECOND
 
-    assert came(since=soon, at=AT + 60 * MINUTE).unseen_from is None
+    assert came(*DOWN, since=soon, at=AT + 60 * MINUTE).unseen_from is None
 
 
 def test_an_engine_that_did_not_answer_was_not_looked_at():

@@ -3,9 +3,11 @@
 import json
 import subprocess
 import sys
+import time
 
 import httpx
 import pytest
+import yaml
 
 pytestmark = pytest.mark.real
 
@@ -49,6 +51,43 @@ def test_it_is_said_whether_a_rollback_could_begin_and_why_not(stage):
     assert "error" in levels
     events = [e["event"] for e in it.story()]
     assert "act.rollback_started" not in events
+
+
+def test_a_health_url_that_never_answered_is_said_before_a_rollback_needs_it(stage):
+    it = stage()
+    it.compose("up", "-d", "--no-build", "--wait")
+    whole = yaml.safe_load((it.config / "watchdog.yaml").read_text())
+    wrong = "http://127.0.0.1:9/health"
+    it.settings(
+        stack=whole["stack"] | {"health": wrong},
+        readiness_every="1s",
+        prove_within="2s",
+    )
+    lack = f"what proves a pair does not hold for what runs now: {wrong} did not answer"
+    with it.scanning():
+        it.watch()
+        it.until("decide.readiness_changed")
+        until = time.monotonic() + 60
+        while not any(lack in line for line in said(it)):
+            assert time.monotonic() < until, said(it)
+        live = _check_live(it)
+        assert live.returncode == 1
+        assert lack in live.stdout
+        gate = httpx.get(f"{it.decisions}/v1/promotion/v1.2.0").json()
+        assert any(lack in reason for reason in gate["reasons"])
+
+        it.compose("stop", "dms")
+        until = time.monotonic() + 60
+        while not any(line.startswith("deployed ") for line in said(it)):
+            assert time.monotonic() < until, said(it)
+        (down,) = [line for line in said(it) if line.startswith("deployed ")]
+        assert "1 of 1 containers of v1.2.0 is exited, not running" in down
+
+
+def _check_live(it):
+    words = [sys.executable, "-m", "watchdog", "check", "--live", "-c"]
+    words.append(str(it.config / "watchdog.yaml"))
+    return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 def said(it):

@@ -10,6 +10,8 @@ from watchdog.facts.pair import Running, release_of
 
 # Between so many looks nothing runs for long enough to be a release.
 _MISSED = 3
+# A watch that goes on may be late: on a busy box its looks are further apart.
+_LATE = timedelta(minutes=1)
 _VERSION = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)")
 
 
@@ -45,10 +47,13 @@ def arrival(
         return Arrival()
     if s.put_up is not None:
         looked = max(looked, s.put_up.until)
+    patience = max(_MISSED * poll, _LATE)
+    if s.watching_since is not None and s.watching_since > looked:
+        patience = _MISSED * poll  # it was down
     away = s.away_since
     if away is not None and (s.away_until is None or s.away_until >= at):
-        looked = min(looked, away)
-    if seen.since - looked <= _MISSED * poll:
+        looked, patience = min(looked, away), _MISSED * poll
+    if seen.since - looked <= patience:
         return Arrival()
     ends = (before.pair.version, seen.pair.version)
     between = tuple(sorted(v for v in one_way if _lies_between(v, *ends)))

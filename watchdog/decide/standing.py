@@ -222,6 +222,7 @@ class Standing:
     anew.
     *away_since* and *away_until* bound the last time in which what runs could not be
     looked at: the engine was lost, or another watchdog had the stack.
+    *watching_since* is when the process that watches took up the journal.
     *repairs* are the operations that mended a pair: what they put up was deployed.
     *claimed* says which other watchdog has this stack; None while none is known.
     *revoked* is the list of revoked versions with the highest epoch that was seen.
@@ -235,6 +236,7 @@ class Standing:
     before_since: datetime | None = None
     unclear: PairUnclear | None = None
     claimed: StackClaimed | None = None
+    watching_since: datetime | None = None
     away_since: datetime | None = None
     away_until: datetime | None = None
     readiness: ReadinessChanged | None = None
@@ -413,7 +415,7 @@ def _after(s: Standing, entry: Entry) -> Standing:
     match event:
         case WatchStarted():
             # Nobody looked while we were away: the bake time starts over.
-            return replace(_behind(s, at), unproven_since=at)
+            return replace(_behind(s, at), unproven_since=at, watching_since=at)
         case PairStarted():
             return _started(s, entry, event)
         case PairUnclear():
