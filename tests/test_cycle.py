@@ -20,9 +20,12 @@ from tests.worlds import (
     a_release,
     a_roster,
     a_trigger,
+    entries,
     manifest_of,
 )
+from watchdog.cycle import words_by_kind
 from watchdog.decide.plan import op_of
+from watchdog.decide.standing import stand
 from watchdog.facts.event import (
     Answered,
     AnswerVoided,
@@ -53,6 +56,7 @@ from watchdog.facts.event import (
 from watchdog.facts.problem import Fault, Problem
 from watchdog.facts.reading import Before, Blind, Cause
 from watchdog.facts.trial import Trial
+from watchdog.facts.verdict import Clear, Pending
 
 NO_PROMETHEUS = Blind(Cause.UNREACHABLE, "connection refused")
 
@@ -996,3 +1000,11 @@ def test_after_a_time_of_not_looking_a_person_is_asked(world):
     (question,) = it.memory.all(QuestionAsked)
     assert "nobody watched before v1.3.0 was seen" in question.words
     assert it.memory.all(RollbackStarted) == []
+
+
+def test_a_turn_keeps_no_words_of_another_kind_than_was_said():
+    s = stand(entries(VerdictChanged(AWB.name, "pending", "suspected: 5 of 80")))
+
+    assert words_by_kind(s, {AWB.name: Clear("0 of 40 failed")}) == {}
+    pending = {AWB.name: Pending("suspected: 6 of 90")}
+    assert words_by_kind(s, pending) == {AWB.name: "suspected: 6 of 90"}

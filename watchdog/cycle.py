@@ -14,7 +14,7 @@ from watchdog.decide.document import digest_of, document
 from watchdog.decide.late import unless_late
 from watchdog.decide.one_way import arrival
 from watchdog.decide.policy import baked, decide, differ, recovered
-from watchdog.decide.standing import Rollback
+from watchdog.decide.standing import Rollback, Standing
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
     Event,
@@ -104,7 +104,7 @@ class Cycle:
         found = _Found(last.looked if last else None)
         words = self._turn(at, found)
         self.gating.turn(found.looked, at)
-        said = {name: verdict.words for name, verdict in found.verdicts.items()}
+        said = words_by_kind(self.memory.standing, found.verdicts)
         return Turn(at, words, said, found.looked)
 
     def look(self, at: datetime) -> str:
@@ -495,6 +495,19 @@ class Cycle:
         if all(isinstance(verdicts.get(name), Clear) for name in names):
             return f"{', '.join(names)} recovered before the rollback; not rolling back"
         return ""
+
+
+def words_by_kind(s: Standing, verdicts: Mapping[str, Verdict]) -> dict[str, str]:
+    """Give this turn's words of each verdict that is of the kind that was said.
+
+    Words of another kind would stand beside it, and tell the contrary.
+    """
+    said = {name: seen.changed.kind for name, seen in s.verdicts.items()}
+    return {
+        name: verdict.words
+        for name, verdict in verdicts.items()
+        if said.get(name) == kind_of(verdict)
+    }
 
 
 def _watching(seen: Running, verdicts: Mapping[str, Verdict]) -> str:
