@@ -1,7 +1,11 @@
 # The rollback watchdog. BuildKit only; no `# syntax=` line, which would be pulled.
 
-# supply/images.env names it by digest, and compose.yaml hands that over.
+# supply/images.env names both by digest, and compose.yaml hands that over.
 ARG PYTHON_IMAGE=python:3.13-slim
+ARG COMPOSE_IMAGE=docker/compose-bin:v2.40.3
+
+# Compose, asked what it would make of a pin; it gets no socket for that.
+FROM ${COMPOSE_IMAGE} AS compose
 
 # The stage exists for its cache key: pip runs again when the lock or the wheels
 # change, not when the code does. `.wheelhous[e]` matches the folder if it is there;
@@ -29,6 +33,7 @@ RUN groupadd --gid 10001 watchdog \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent watchdog \
  && install -d -m 1777 /var/lib/watchdog
 COPY --from=build /opt/watchdog /opt/watchdog
+COPY --from=compose /docker-compose /usr/local/bin/docker-compose
 ENV PATH=/opt/watchdog/bin:$PATH \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     WATCHDOG_CONFIG=/etc/watchdog/watchdog.yaml

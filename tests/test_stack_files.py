@@ -159,7 +159,7 @@ def test_an_env_file_that_cannot_be_pinned_is_a_lack_and_never_a_crash(folder, m
     assert lack.hint
     assert not lack.mendable
     with pytest.raises(Problem):
-        pin.version()
+        pin.values()
 
 
 def test_a_folder_that_only_owners_may_change_is_a_lack(folder):
@@ -348,7 +348,7 @@ def test_a_plan_of_an_earlier_build_takes_the_line_out_that_it_had_put_in(it):
     it.numbers.values[AWB.name] = 9
     it.turn()
     (begun,) = it.memory.all(RollbackStarted)
-    plan = replace(begun.plan, variable_before="")
+    plan = replace(begun.plan, variable_before="", pins_before={}, pins_after={})
     target = it.memory.record(plan.to_record)
     hands = it.transaction().hands
     back = Step(Do.PIN, "variable", to="")

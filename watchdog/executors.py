@@ -1,8 +1,10 @@
 """The ways to put a pair back: who sees, who plans and who does, of one kind."""
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, assert_never
 
 from watchdog.act.claim import InWorkTree, OnEngine
@@ -24,14 +26,18 @@ from watchdog.facts.plan import Plan, Wanted
 from watchdog.facts.problem import Problem
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.git import Git
-from watchdog.observe.compose import Composed
+from watchdog.observe.compose import Composed, version_of
 from watchdog.observe.health import ask
+from watchdog.observe.referee import Referee
 from watchdog.observe.running import Stack
 from watchdog.observe.work_tree import WorkTree
 from watchdog.roles import Claims, Clock, Executor, Plans
 from watchdog.settings import Settings
 from watchdog.verify.proof import Answer
 
+# Compose without Docker's own command line, as `docker/compose-bin` has it.
+_ALONE = ("docker-compose",)
+_LEAST_COMPOSE = 2
 # What a program needs to run at all. Compose puts any other variable that it finds
 # into the stack, and ours are not the stack's.
 _PLAIN = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "DOCKER_CONFIG")
@@ -40,8 +46,11 @@ _PLAIN = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "DOCKER_CONFIG")
 def stack_of(settings: Settings, engine: Engine) -> Stack:
     """Make the eyes on the Compose project of *settings*, through *engine*."""
     stack = settings.stack
+    referee, unasked = _referee_of(settings)
     return Stack(
         engine,
+        referee=referee,
+        unasked=unasked,
         project=stack.project,
         services=tuple(stack.services),
         folder=stack.directory,
@@ -50,6 +59,23 @@ def stack_of(settings: Settings, engine: Engine) -> Stack:
         manifests=stack.manifests,
         inside=stack.manifest_in_container,
     )
+
+
+def _referee_of(settings: Settings) -> tuple[Referee | None, str]:
+    """Find a Compose to ask; or say why there is none."""
+    stack, commands = settings.stack, _compose_commands(settings)
+    said: list[str] = []
+    for command in dict.fromkeys((settings.compose.command, _ALONE)):
+        try:
+            version = version_of(commands, command, Path("/"))
+        except Problem as problem:
+            said.append(problem.words)
+            continue
+        if int(re.sub(r"\D.*", "", version.lstrip("v")) or 0) >= _LEAST_COMPOSE:
+            env_file = stack.directory / stack.env_file
+            return Referee(commands, command, stack.directory, env_file), ""
+        said.append(f"`{' '.join(command)}` is {version}")
+    return None, "; ".join(said)
 
 
 def there_of(settings: Settings) -> Stack | WorkTree:
@@ -111,7 +137,18 @@ def executor_of(
             command = settings.compose.command
             commands = _compose_commands(settings)
             try:
-                composed = Composed(to_look, commands, command, **where)
+                composed = Composed(
+                    to_look,
+                    commands,
+                    command,
+                    **where,
+                    referee=Referee(
+                        commands,
+                        command,
+                        stack.directory,
+                        stack.directory / stack.env_file,
+                    ),
+                )
             except Problem as problem:
                 raise Problem(
                     f"executor is compose, and Compose is not here: {problem.words}",

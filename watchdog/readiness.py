@@ -38,7 +38,8 @@ class Checked:
             Problem: it cannot be done, or the rollback could not mend what lacks.
         """
         plan, target = self.plans.plan(wanted), wanted.target
-        lacks = [x for x in self.eyes.lacks(target, plan) if not x.mendable]
+        seen = self.eyes.lacks(target, plan)
+        lacks = [lack for lack in seen if not (lack.mendable or lack.doubt)]
         if lacks:
             why = "; ".join(lack.words for lack in lacks)
             raise Problem(
@@ -206,9 +207,10 @@ def _changed(
             seen.pair.key, "", "", ready=False, words=words, lacks=lacks
         )
     version, key = target.pair.version, target.pair.key
-    words = "; ".join(lack.words for lack in lacks) or (
-        f"the image, the manifests and all that {version} needs are here"
-    )
+    missing = [lack.words for lack in lacks if not lack.doubt]
+    doubts = [f"to know: {lack.words}" for lack in lacks if lack.doubt]
+    fine = f"the image, the manifests and all that {version} needs are here"
+    words = "; ".join([*(missing or [fine]), *doubts])
     return ReadinessChanged(
-        seen.pair.key, version, key, ready=not lacks, words=words, lacks=lacks
+        seen.pair.key, version, key, ready=not missing, words=words, lacks=lacks
     )

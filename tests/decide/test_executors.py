@@ -12,6 +12,10 @@ from watchdog.facts.plan import Do, Step, Wanted, Which
 from watchdog.facts.problem import Problem
 
 
+def _pinned(names):
+    return dict.fromkeys(names or ["DMS_VERSION"], "v1.3.0")
+
+
 def words(steps):
     return [step.words for step in steps]
 
@@ -26,7 +30,7 @@ def by_compose(
 ):
     body = {"HostConfig": {"RestartPolicy": {"Name": restart}}}
     how = {"services": services, "shared": shared}
-    plans = Recreate(lambda: obstacles, lambda _: ("beside",), lambda: "v1.3.0", SECOND)
+    plans = Recreate(lambda: obstacles, lambda _: ("beside",), _pinned, SECOND)
     running = a_record("v1.3.0", **how, **body)
     ids = tuple(f"{service}{n}" for n, service in enumerate(services))
     return plans.plan(

@@ -58,7 +58,7 @@ def plan(
         deployed=deployed or running(services, scale=scale),
         services=services,
         stop_within=5 * SECOND,
-        pinned=pinned,
+        pinned={"DMS_VERSION": pinned},
     )
 
 
@@ -395,7 +395,7 @@ def test_a_record_is_not_changed_by_planning():
         deployed=running(("dms",), volumes={"/data": "v"}),
         services=("dms",),
         stop_within=SECOND,
-        pinned="",
+        pinned={"DMS_VERSION": ""},
     )
 
     assert target == before
@@ -433,7 +433,7 @@ def test_further_networks_are_connected_while_preparing():
         deployed=running(("dms",)),
         services=("dms",),
         stop_within=SECOND,
-        pinned="",
+        pinned={"DMS_VERSION": ""},
     )
 
     assert words(it.steps[: it.prepared])[-2:] == [
@@ -453,7 +453,7 @@ def test_services_follow_the_settings_and_not_the_record():
         deployed=running(SERVICES),
         services=backwards,
         stop_within=SECOND,
-        pinned="",
+        pinned={"DMS_VERSION": ""},
     )
 
     assert tuple(swap.service for swap in it.swaps) == backwards
@@ -473,7 +473,7 @@ def test_other_services_than_were_recorded_are_refused(recorded, now):
             deployed=running(now),
             services=now,
             stop_within=SECOND,
-            pinned="",
+            pinned={"DMS_VERSION": ""},
         )
 
     assert refused.value.words == (
@@ -576,7 +576,7 @@ def test_a_rollback_is_of_code_of_config_or_of_both(target, kind):
         deployed=running(("dms",)),
         services=("dms",),
         stop_within=SECOND,
-        pinned="",
+        pinned={"DMS_VERSION": ""},
     )
 
     assert it.kind == kind

@@ -1,7 +1,7 @@
 """One step of a plan on the engine and the stack's folder: looked at, then done."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,7 @@ class Hands:
             case Do.CREATE:
                 self._create(plan, target, step)
             case Do.BAR | Do.PIN:
-                self._pin(step.to)
+                self._pin(self._meant(plan, step))
             case Do.SWAP_MANIFEST:
                 self._swap_manifest(plan, step)
             case Do.HOLD_ROOM:
@@ -280,8 +280,9 @@ class Hands:
         Once all is written no room is needed: a disk that fills up then must not
         turn a rollback around.
         """
-        pinned = self._env.read().value_of(self._variable)
-        if pinned == plan.variable_after and self._all_swapped(plan, ahead=True):
+        env, (_, after) = self._env.read(), self._pins(plan)
+        pinned = {name: env.value_of(name) for name in after}
+        if pinned == after and self._all_swapped(plan, ahead=True):
             return "all is written"
         short = [where for where, needs, has in self._room(plan) if has < needs]
         return "" if short else "there is room for the env file and the manifests"
@@ -408,22 +409,39 @@ class Hands:
         put(self._files, file.path, self._blob(step.to))
 
     def _pinned(self, plan: Plan, step: Step) -> str:
-        """Look at the variable; what a bar was for may be over already."""
-        env = self._env.read()
-        seen = env.value_of(self._variable)
+        """Look at the variables; what a bar was for may be over already."""
+        env, before, after = self._env.read(), *self._pins(plan)
+        seen = {name: env.value_of(name) for name in after}
+        said = ", ".join(f"{name}={value}" for name, value in seen.items())
         bars = {s.to for s in (*plan.steps, *plan.way_back) if s.do is Do.BAR}
-        if seen not in {plan.variable_before, plan.variable_after, *bars}:
+        barred = len(set(seen.values())) == 1 and set(seen.values()) <= bars
+        if seen not in (before, after) and not barred:
             raise Foreign(
-                f"{env.name} says {self._variable}={seen}, meant "
-                f"{plan.variable_before or 'nothing'} or {plan.variable_after}",
+                f"{env.name} says {said}, meant {plan.variable_before or 'nothing'} or "
+                f"{plan.variable_after}",
                 "somebody pinned another version meanwhile; deploy it, or pin one back",
             )
-        if seen == step.to or (step.do is Do.BAR and seen in bars):
-            return f"{self._variable}={seen}"
+        if seen == self._meant(plan, step) or (step.do is Do.BAR and barred):
+            return said
         ahead = step in plan.steps
-        end = plan.variable_after if ahead else plan.variable_before
+        end = after if ahead else before
         over = step.do is Do.BAR and seen == end and self._all_swapped(plan, ahead)
-        return f"{self._variable}={seen}, and the manifests with it" if over else ""
+        return f"{said}, and the manifests with it" if over else ""
+
+    def _pins(self, plan: Plan) -> tuple[dict[str, str], dict[str, str]]:
+        """Give what the variables are before and after *plan*."""
+        if plan.pins_after:
+            return dict(plan.pins_before), dict(plan.pins_after)
+        ends = (plan.variable_before, plan.variable_after)
+        before, after = ({self._variable: value} for value in ends)
+        return before, after
+
+    def _meant(self, plan: Plan, step: Step) -> dict[str, str]:
+        """Give what *step* has the variables say."""
+        before, after = self._pins(plan)
+        if step.do is Do.BAR:
+            return dict.fromkeys(after, step.to)
+        return after if step.to == plan.variable_after else before
 
     def _all_swapped(self, plan: Plan, ahead: bool) -> bool:  # noqa: FBT001 # which way
         return all(
@@ -431,8 +449,8 @@ class Hands:
             for file in plan.files
         )
 
-    def _pin(self, version: str) -> None:
-        """Have the variable say *version*, in the line where it stands.
+    def _pin(self, values: Mapping[str, str]) -> None:
+        """Have the variables say *values*, in the lines where they stand.
 
         A plan of an earlier build had put the line in itself, where there was none;
         its way back takes it out.
@@ -440,12 +458,10 @@ class Hands:
         place, env = self._env.place(), self._env.read()
         if place is None:
             raise env.lacking(self._variable)
-        changed = (
-            env.with_values({self._variable: version})
-            if version
-            else env.without(self._variable)
-        )
-        put(*place, changed.data)
+        kept = {name: value for name, value in values.items() if value}
+        for name in values.keys() - kept.keys():
+            env = env.without(name)
+        put(*place, env.with_values(kept).data)
 
 
 def _is_a_folder(path: Path) -> None:

@@ -1,13 +1,23 @@
 """A rollback spelled out for Compose: it makes the containers, we make it whole."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from watchdog.decide.plan import bar, files_of, kind_of, op_of
 from watchdog.facts.pair import Record, Running
-from watchdog.facts.plan import Do, FileSwap, Plan, Step, Swap, Wanted, Which
+from watchdog.facts.plan import (
+    Do,
+    FileSwap,
+    Plan,
+    Step,
+    Swap,
+    Wanted,
+    Which,
+    in_words,
+    pins_of,
+)
 from watchdog.facts.problem import Problem
 
 
@@ -17,12 +27,13 @@ class Recreate:
 
     *obstacles* say why Compose could not; *joined* names the services that live in
     the namespaces or volumes of the given containers, and must come up anew with
-    them; *pinned* gives the version in the env file.
+    them; *pinned* gives what the env file says of the
+    variables of a record, or of the settings' one where it has none.
     """
 
     obstacles: Callable[[], tuple[str, ...]]
     joined: Callable[[tuple[str, ...]], tuple[str, ...]]
-    pinned: Callable[[], str]
+    pinned: Callable[[Mapping[str, str]], Mapping[str, str]]
     stop_within: timedelta
 
     def plan(self, wanted: Wanted) -> Plan:
@@ -50,7 +61,8 @@ class Recreate:
                 *self.joined(seen.containers),
             ]
         )
-        pinned, after = self.pinned(), target.pair.version
+        pinned, after = self.pinned(target.pins), target.pair.version
+        pins = pins_of(target, pinned)
         prepare = [
             Step(Do.HOLD_IMAGE, target.image_ref, to=target.pair.image),
             *(Step(Do.HOLD_MANIFEST, m.tenant, to=m.sha256) for m in target.manifests),
@@ -58,7 +70,7 @@ class Recreate:
             *(Step(Do.KEEP_LOGS, service, Which.OLD) for service in counts),
         ]
         quiet = _restarts(swaps, "no")
-        pin = Step(Do.PIN, "variable", to=after)
+        pin = Step(Do.PIN, "variable", to=in_words(pins))
         up = Step(Do.UP, subject, Which.NEW, to=after)
         middle = [pin, up]
         if files:
@@ -74,15 +86,17 @@ class Recreate:
             to_record=wanted.target_sha,
             swaps=swaps,
             files=files,
-            variable_before=pinned,
-            variable_after=after,
+            variable_before=in_words(pinned),
+            variable_after=in_words(pins),
             steps=(
                 *prepare,
                 *middle,
                 Step(Do.PROVE, after, Which.NEW, to=target.pair.image),
             ),
             prepared=len(prepare),
-            way_back=_way_back(swaps, files, running, pinned, subject),
+            way_back=_way_back(swaps, files, running, in_words(pinned), subject),
+            pins_before=dict(pinned),
+            pins_after=pins,
         )
 
     def _swaps(self, running: Record, seen: Running) -> tuple[Swap, ...]:

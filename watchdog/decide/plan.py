@@ -18,6 +18,8 @@ from watchdog.facts.plan import (
     Swap,
     Wanted,
     Which,
+    in_words,
+    pins_of,
 )
 from watchdog.facts.problem import Problem
 
@@ -32,11 +34,12 @@ class Replay:
 
     *deployed* tells by service what a plan must know of the containers that run, in
     the order of their numbers, or raises a Problem when they cannot be put back
-    faithfully; *pinned* gives the version in the env file.
+    faithfully; *pinned* gives what the env file says of the variables of a record,
+    or of the settings' one where it has none.
     """
 
     deployed: Callable[[tuple[str, ...]], Mapping[str, tuple[Deployed, ...]]]
-    pinned: Callable[[], str]
+    pinned: Callable[[Mapping[str, str]], Mapping[str, str]]
     services: tuple[str, ...]
     stop_within: timedelta
 
@@ -51,7 +54,7 @@ class Replay:
             deployed=self.deployed(wanted.seen.containers),
             services=self.services,
             stop_within=self.stop_within,
-            pinned=self.pinned(),
+            pinned=self.pinned(wanted.target.pins),
         )
 
 
@@ -65,7 +68,7 @@ def spell(
     deployed: Mapping[str, tuple[Deployed, ...]],
     services: tuple[str, ...],
     stop_within: timedelta,
-    pinned: str,
+    pinned: Mapping[str, str],
 ) -> Plan:
     """Spell the rollback from *running* to *target* out.
 
@@ -75,8 +78,7 @@ def spell(
     only while no container that reads it runs, and no ``up -d`` could start one.
     Several containers of one service are changed one after another, each only once
     the one before it serves; with a shared manifest they are all down at once.
-    *services* gives the order; *pinned* is what the env file says now, empty when it
-    does not say.
+    *services* gives the order; *pinned* is what the env file says now, by variable.
 
     Raises:
         Problem: the target was recorded with other services than run now.
@@ -101,7 +103,7 @@ def spell(
         for service in services
         for old, replica in _matched(service, deployed[service], target)
     )
-    after = target.pair.version
+    after, pins = target.pair.version, pins_of(target, pinned)
     prepare = [
         Step(Do.HOLD_ROOM, "folder"),
         Step(Do.HOLD_IMAGE, target.image_ref, to=target.pair.image),
@@ -113,7 +115,7 @@ def spell(
             for name in list(s.networks)[1:]
         ),
     ]
-    pin = Step(Do.PIN, "variable", to=after)
+    pin = Step(Do.PIN, "variable", to=in_words(pins))
     if files:
         # One file for all: nothing may run between the first stop and the swap. The
         # version and the file cannot change in one instant, so that an `up -d`
@@ -139,11 +141,13 @@ def spell(
         to_record=target_sha,
         swaps=swaps,
         files=files,
-        variable_before=pinned,
-        variable_after=after,
+        variable_before=in_words(pinned),
+        variable_after=in_words(pins),
         steps=steps,
         prepared=len(prepare),
-        way_back=_way_back(op, swaps, files, running, pinned),
+        way_back=_way_back(op, swaps, files, running, in_words(pinned)),
+        pins_before=dict(pinned),
+        pins_after=pins,
     )
 
 

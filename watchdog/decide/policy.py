@@ -356,7 +356,9 @@ def _no_way_back(s: Standing) -> list[str]:
         return []
     excused = bool(known.good) and not seen.key
     lacks = seen.lacks[1:] if excused else seen.lacks
-    return [f"it could not be rolled back: {lack.words}" for lack in lacks]
+    return [
+        f"it could not be rolled back: {lack.words}" for lack in lacks if not lack.doubt
+    ]
 
 
 def differ(one: Pair, other: Pair) -> bool:

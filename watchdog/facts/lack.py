@@ -8,6 +8,7 @@ class Lack:
     """One thing that is not as a rollback needs it: what is seen, and what to do.
 
     *mendable*: a rollback would try to mend it by itself, and may still succeed.
+    *doubt*: worth knowing, and nothing that keeps the target from being put back.
     *pin*: it is about the version in the env file, which is looked at at each turn.
     *about* is ``containers`` for those of what is deployed that do not run, and
     ``proof`` for what else keeps it from being proved.
@@ -18,6 +19,7 @@ class Lack:
     mendable: bool = False
     pin: bool = False
     about: str = ""
+    doubt: bool = False
 
     @property
     def sentence(self) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -93,6 +93,8 @@ class Record:
 
     *image_ref* is the tag that Compose uses; *repo_digests* are the registry's
     names for the same image, empty when it was never pushed or pulled.
+    *pins* are the env file's values that chose image and manifests, by variable;
+    empty where that is not known, and the version is taken for its variable's value.
     """
 
     pair: Pair
@@ -101,6 +103,7 @@ class Record:
     replicas: tuple[Replica, ...]
     manifests: tuple[HeldManifest, ...]
     compose_version: str
+    pins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A rollback spelled out: what to do, to what, and what it must come to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -144,6 +144,9 @@ class Plan:
     *steps* lead to the target; *way_back* leads to the pair that ran, and may be
     begun after any prefix of *steps*, since every step looks before it acts.
     *prepared* of the steps touch nothing that runs.
+    *variable_before* and *variable_after* are what a pin comes to, in words; the
+    values by variable are *pins_before* and *pins_after*, which plans of earlier
+    builds do not have: theirs is the one variable of the settings.
     """
 
     op: str
@@ -157,3 +160,22 @@ class Plan:
     steps: tuple[Step, ...]
     prepared: int
     way_back: tuple[Step, ...]
+    pins_before: Mapping[str, str] = field(default_factory=dict)
+    pins_after: Mapping[str, str] = field(default_factory=dict)
+
+
+def pins_of(target: Record, pinned: Mapping[str, str]) -> dict[str, str]:
+    """Give what the env file must say for *target*, which now says *pinned*.
+
+    Without recorded values it is the version that is taken for the value.
+    """
+    if target.pins:
+        return dict(target.pins)
+    return dict.fromkeys(pinned, target.pair.version)
+
+
+def in_words(pins: Mapping[str, str]) -> str:
+    """Say *pins* as a step does: one value alone, several with their names."""
+    if len(pins) == 1:
+        return next(iter(pins.values()))
+    return " ".join(f"{name}={value}" for name, value in sorted(pins.items()))

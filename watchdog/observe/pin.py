@@ -1,6 +1,6 @@
 """The version in the stack's env file, and what keeps it from being pinned there."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from watchdog.facts.lack import Lack
@@ -17,21 +17,22 @@ class Pin:
         self._variable = variable
         self._env = StackEnv(folder, name)
 
-    def version(self) -> str:
-        """Give the version that is pinned.
+    def values(self, names: Collection[str] = ()) -> dict[str, str]:
+        """Give what is pinned: *names*, or the one variable without any.
 
         Raises:
-            Problem: there is none, or none whose line could be changed alone.
+            Problem: one has none, or none whose line could be changed alone.
         """
-        return self._env.read().pinnable(self._variable)
+        env = self._env.read()
+        return {name: env.pinnable(name) for name in names or (self._variable,)}
 
-    def lacks(self) -> tuple[Lack, ...]:
-        """Say why another version could not be pinned."""
-        return tuple(self._lacks())
+    def lacks(self, names: Collection[str] = ()) -> tuple[Lack, ...]:
+        """Say why other values could not be pinned."""
+        return tuple(self._lacks(names))
 
-    def _lacks(self) -> Iterator[Lack]:
+    def _lacks(self, names: Collection[str]) -> Iterator[Lack]:
         try:
-            self.version()
+            self.values(names)
             place = self._env.place()
         except Problem as problem:
             yield Lack(problem.words, problem.hint, pin=True)
@@ -40,16 +41,30 @@ class Pin:
             for lack in hindrances(*place):
                 yield Lack(lack.words, lack.hint, pin=True)
 
-    def astray(self, version: str) -> tuple[Lack, ...]:
+    def astray(
+        self, version: str, made: tuple[str, ...] | None = None
+    ) -> tuple[Lack, ...]:
         """Say the same, and that what is pinned is not *version*, which runs.
 
-        The latter a rollback would mend: it pins its target.
+        The latter a rollback would mend: it pins its target. *made* is the referee's
+        word on what would be made otherwise now, where one could be asked: then it
+        is what counts, for the value may be a part of the version only.
         """
         found = self.lacks()
+        if made == ():
+            return found
         try:
-            pinned = self.version()
+            (pinned,) = self.values().values()
         except Problem:
             return found
+        if pinned == version and made:
+            drift = Lack(
+                f"`docker compose up -d` would change what runs: {'; '.join(made)}",
+                "deploy, or put the stack's files back as they were at the deployment",
+                mendable=True,
+                pin=True,
+            )
+            return (*found, drift)
         if pinned == version:
             return found
         drift = Lack(

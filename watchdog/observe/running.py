@@ -1,7 +1,7 @@
 """The pair that is deployed now: from the engine and the mounted manifests."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from watchdog.facts.pair import (
     Running,
 )
 from watchdog.facts.plan import Deployed, Plan
-from watchdog.facts.problem import Problem
+from watchdog.facts.problem import Problem, Unreachable
 from watchdog.facts.reference import parse
+from watchdog.observe.agreeing import Agreeing
 from watchdog.observe.lacks import lacks
 from watchdog.observe.made import mount_of, replica_of
 from watchdog.observe.obstacles import chosen_macs, compose_files, obstacles
 from watchdog.observe.pin import Pin, other_env_file
+from watchdog.observe.referee import Referee
 from watchdog.stack_folder import StackFolder
 
 _PROJECT = "com.docker.compose.project"
@@ -61,8 +63,13 @@ class Stack:
         manifests: str,
         inside: str,
         files: StackFolder | None = None,
+        referee: Referee | None = None,
+        unasked: str = "",
     ) -> None:
-        """*files* is the folder's reader, where it is not a plain one."""
+        """*files* is the folder's reader, where it is not a plain one.
+
+        *referee* says what Compose makes of the stack, or *unasked* why none can be.
+        """
         self._engine = engine
         self._project = project
         self._services = services
@@ -70,6 +77,14 @@ class Stack:
         self._files = files or StackFolder(folder)
         self._env = folder / env_file
         self._pin = Pin(folder, env_file, variable)
+        self._agreeing = Agreeing(
+            referee,
+            unasked,
+            folder=folder,
+            env_file=env_file,
+            services=services,
+            variable=variable,
+        )
         self._manifests = manifests
         self._inside = inside
 
@@ -147,6 +162,7 @@ class Stack:
             replicas=tuple(replica_of(c, macs) for c in whole),
             manifests=tuple(manifests),
             compose_version=str(labels.get(_COMPOSE, "")),
+            pins=self._agreeing.pins(whole),
         ), blobs
 
     def parts(self, tenants_of: Callable[[str], tuple[str, ...]]) -> tuple[Part, ...]:
@@ -206,11 +222,21 @@ class Stack:
 
     def lacks(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
         """Say what *plan* would not find as it needs it; looked at only."""
+        named = tuple(self._read_elsewhere(plan))
         return (
-            *self._pin.lacks(),
-            *self._read_elsewhere(plan),
+            *self._pin.lacks(plan.pins_after),
+            # Whoever reads another file makes of it whatever stands there.
+            *(named or self._made_otherwise(target, plan)),
             *lacks(self._engine, target, plan, self._folder),
         )
+
+    def _made_otherwise(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
+        """Say what Compose would make otherwise than *target*, once *plan* pinned."""
+        listed = self._engine.containers({_PROJECT: self._project, _ONEOFF: "False"})
+        beside = {str((c.get("Labels") or {}).get(_SERVICE, "")) for c in listed}
+        found = [self._engine.container(swap.old_id) for swap in plan.swaps]
+        whole = [c for c in found if c is not None]
+        return self._agreeing.lacks(whole, beside, target, plan.pins_after)
 
     def _read_elsewhere(self, plan: Plan) -> Iterator[Lack]:
         """Say that Compose was given other env files than the one that is pinned."""
@@ -264,17 +290,27 @@ class Stack:
         checks = [c["State"].get("Health") for c in found if c is not None]
         return tuple(str(check["Status"]) for check in checks if check)
 
-    def pinned(self) -> str:
-        """Give the version in the stack's env file.
+    def pinned(self, names: Collection[str] = ()) -> dict[str, str]:
+        """Give what the stack's env file says of *names*, or of the one variable.
 
         Raises:
-            Problem: there is none, or none that could be pinned anew.
+            Problem: of one there is nothing, or nothing that could be pinned anew.
         """
-        return self._pin.version()
+        return self._pin.values(names)
 
     def astray(self, version: str) -> tuple[Lack, ...]:
         """Say how the env file is not as it should be while *version* runs."""
-        return self._pin.astray(version)
+        return self._pin.astray(version, self._would_change())
+
+    def _would_change(self) -> tuple[str, ...] | None:
+        """Say what Compose would now make otherwise than it runs; None: not known."""
+        if not self._agreeing.can_ask:
+            return None
+        try:
+            found = self._deployed()
+        except Unreachable:
+            return None
+        return None if isinstance(found, NotKnown) else self._agreeing.astray(found)
 
     def _deployed(self) -> list[dict[str, Any]] | NotKnown:
         found: list[dict[str, Any]] = []

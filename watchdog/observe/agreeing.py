@@ -1,0 +1,309 @@
+"""Whether Compose would make of the env file what the record holds: its word on it.
+
+A pin is worth what the next ``docker compose up -d`` makes of it. Where Compose is at
+hand it renders the stack; else the image lines are read as far as that goes.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from watchdog.facts.env_file import EnvFile
+from watchdog.facts.lack import Lack
+from watchdog.facts.pair import Record
+from watchdog.facts.problem import Problem
+from watchdog.facts.rendering import Rendering
+from watchdog.observe.made import replica_of
+from watchdog.observe.obstacles import compose_files
+from watchdog.observe.referee import Deployed, Referee
+from watchdog.stack_folder import StackEnv
+from watchdog.verify.rendering import Difference, differences, followers
+
+_SERVICE = "com.docker.compose.service"
+_COMPOSE = "com.docker.compose.version"
+_MEND = "`docker compose up -d` would not put back what a rollback puts back"
+
+
+class Agreeing:
+    """Asks *referee* about *services*; says *unasked* where there is none to ask.
+
+    *variable* is the one that chooses the version by the settings.
+    """
+
+    def __init__(
+        self,
+        referee: Referee | None,
+        unasked: str,
+        *,
+        folder: Path,
+        env_file: str,
+        services: tuple[str, ...],
+        variable: str,
+    ) -> None:
+        self._referee = referee
+        self._unasked = unasked
+        self._folder = folder
+        self._name = env_file
+        self._env = StackEnv(folder, env_file)
+        self._services = services
+        self._variable = variable
+
+    @property
+    def can_ask(self) -> bool:
+        """Tell whether Compose is at hand."""
+        return self._referee is not None
+
+    def pins(self, containers: Sequence[Mapping[str, Any]]) -> Mapping[str, str]:
+        """Give the values that chose what *containers* are made of, by variable.
+
+        Empty where that cannot be known: nobody is there to ask, or the env file
+        chooses something else by now.
+        """
+        if self._referee is None or not containers:
+            return {}
+        deployed = _deployed(containers)
+        try:
+            env = self._env.read()
+            if self._differs(containers, self._referee.render(deployed, {})):
+                return {}
+            names = self._referee.choosers(deployed, self._services, env)
+            return {name: env.pinnable(name) for name in names if _is_plain(env, name)}
+        except Problem:
+            return {}
+
+    def astray(self, containers: Sequence[Mapping[str, Any]]) -> tuple[str, ...] | None:
+        """Say where ``up -d`` would now make something else of what runs.
+
+        None when nobody could be asked.
+        """
+        if self._referee is None or not containers:
+            return None
+        try:
+            made = self._referee.render(_deployed(containers), {})
+            return tuple(d.words for d in self._differs(containers, made))
+        except Problem:
+            return None
+
+    def lacks(
+        self,
+        containers: Sequence[Mapping[str, Any]],
+        beside: Iterable[str],
+        target: Record,
+        pins: Mapping[str, str],
+    ) -> tuple[Lack, ...]:
+        """Say what ``up -d`` would make otherwise than *target*, were *pins* pinned.
+
+        *containers* are those that run, *beside* names the other services of the
+        project that have containers.
+        """
+        if not containers:
+            return ()
+        if self._referee is None:
+            return tuple(self._by_its_lines(containers, target, pins))
+        deployed = _deployed(containers)
+        try:
+            now = self._referee.render(deployed, {})
+            then = self._referee.render(deployed, pins)
+        except Problem as problem:
+            return (Lack(problem.words, problem.hint),)
+        return tuple(self._of(containers, (now, then), beside, target, deployed))
+
+    def _of(
+        self,
+        containers: Sequence[Mapping[str, Any]],
+        made: tuple[Rendering, Rendering],
+        beside: Iterable[str],
+        target: Record,
+        deployed: Deployed,
+    ) -> Iterator[Lack]:
+        now, then = made
+        before = {
+            d.service for d in self._whole(containers, now) if not d.parts_the_pair
+        }
+        for one in differences(target.replicas, then):
+            if one.parts_the_pair:
+                yield Lack(
+                    f"{_MEND}: {one.words} at {target.pair.version}",
+                    self._cure(one, now, then, deployed),
+                )
+            elif one.service not in before:
+                yield Lack(
+                    f"`docker compose up -d` after a rollback would make {one.service} "
+                    f"anew: the stack's files changed since {target.pair.version} ran",
+                    "image and manifests would be the same",
+                    doubt=True,
+                )
+        if before:
+            which = str(_labels(containers[0]).get(_COMPOSE, "")) or "an unknown one"
+            yield Lack(
+                f"Compose here would make {', '.join(sorted(before))} anew as it runs: "
+                f"the stack's files changed since it was deployed, or it is another "
+                f"Compose than the {which} that deployed it",
+                "deploy once more with the files as they are, by the same Compose",
+                doubt=True,
+            )
+        there = set(beside)
+        for name, by_image in followers(now, then, self._services):
+            if name not in there:
+                continue
+            if by_image:
+                yield Lack(
+                    f"{name} follows the same version and is not enrolled: a rollback "
+                    "would be half of one",
+                    "name it in stack.services too",
+                )
+            else:
+                yield Lack(
+                    f"{name} is not enrolled, and `docker compose up -d` after a "
+                    f"rollback makes it anew: it reads {self._name}",
+                    f"let it read another file than {self._name}, or know that",
+                    doubt=True,
+                )
+
+    def _differs(
+        self, containers: Sequence[Mapping[str, Any]], made: Rendering
+    ) -> tuple[Difference, ...]:
+        return tuple(d for d in self._whole(containers, made) if d.parts_the_pair)
+
+    def _whole(
+        self, containers: Sequence[Mapping[str, Any]], made: Rendering
+    ) -> tuple[Difference, ...]:
+        return differences([replica_of(c, frozenset()) for c in containers], made)
+
+    # -- why, and what to do -----------------------------------------------------
+
+    def _cure(
+        self, one: Difference, now: Rendering, then: Rendering, deployed: Deployed
+    ) -> str:
+        """Name the line that decides, and what to write there."""
+        given = [Path(name) for name in deployed.env_files]
+        here = Path(deployed.there) / self._name
+        if given and here not in [Path(deployed.there) / name for name in given]:
+            return (
+                f"Compose reads the version from {', '.join(map(str, given))}, and "
+                f"stack.env_file is {self._name}: set one to the other"
+            )
+        line = self._line(one, deployed)
+        where = f"{line}: " if line else ""
+        if now.get(one.service) == then.get(one.service):
+            return (
+                f"{where}nothing in {self._name} chooses it; write "
+                f"${{{self._variable}}} there, and the version into {self._name}"
+            )
+        return (
+            f"{where}{self._variable} alone does not choose it; have every variable of "
+            f"it in {self._name} with a plain value, and deploy once more"
+        )
+
+    def _line(self, one: Difference, deployed: Deployed) -> str:
+        """Say where the line stands that decides about *one*; empty when not found."""
+        files = compose_files(self._folder, deployed.there, ",".join(deployed.files))
+        for name, text in reversed(files.items()):
+            found = _line_of(text, one.service, one.what)
+            if found:
+                return f"{name}, line {found[0]}: `{found[1]}`"
+        return ""
+
+    # -- without a referee -------------------------------------------------------
+
+    def _by_its_lines(
+        self,
+        containers: Sequence[Mapping[str, Any]],
+        target: Record,
+        pins: Mapping[str, str],
+    ) -> Iterator[Lack]:
+        """Say what can be seen without Compose: the image lines, filled in."""
+        if not self._unasked:
+            return
+        yield Lack(
+            f"nobody is here to say what Compose will make of the pin: {self._unasked}",
+            "run an image that holds Compose, see docs/how-to/choose-an-executor.md",
+            doubt=True,
+        )
+        deployed = _deployed(containers)
+        files = compose_files(self._folder, deployed.there, ",".join(deployed.files))
+        try:
+            env = self._env.read()
+        except Problem:
+            return  # said by the pin
+        for replica in target.replicas:
+            for name, text in files.items():
+                found = _line_of(text, replica.service, "image")
+                if found is None:
+                    continue
+                line = found[1].partition(":")[2].strip().strip("'\"")
+                made, ran = _filled(line, env, pins), str(replica.body.get("Image"))
+                if made is not None and made != ran:
+                    yield Lack(
+                        f"{_MEND}: {replica.service} would be {made}, and ran {ran} at "
+                        f"{target.pair.version}",
+                        f"{name}, line {found[0]}: `{found[1]}`: let "
+                        f"${{{self._variable}}} alone choose it",
+                    )
+
+
+def _deployed(containers: Sequence[Mapping[str, Any]]) -> Deployed:
+    return Deployed.of(_labels(containers[0]))
+
+
+def _labels(container: Mapping[str, Any]) -> Mapping[str, str]:
+    labels: Mapping[str, str] = container["Config"].get("Labels") or {}
+    return labels
+
+
+def _is_plain(env: EnvFile, name: str) -> bool:
+    try:
+        env.pinnable(name)
+    except Problem:
+        return False
+    return True
+
+
+def _line_of(text: str, service: str, what: str) -> tuple[int, str] | None:
+    """Find the line of *text* that says *what* of *service*, and what it says."""
+    key = {"image": "image", "mount": "volumes"}.get(what, "")
+    try:
+        whole = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return None
+    node = _under(_under(_under(whole, "services"), service), key)
+    if node is None:
+        return None
+    number = int(node.start_mark.line)
+    return number + 1, text.splitlines()[number].strip().removeprefix("- ")
+
+
+def _under(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return next((value for name, value in node.value if name.value == key), None)
+
+
+def _filled(line: str, env: EnvFile, pins: Mapping[str, str]) -> str | None:
+    """Fill the variables of *line* in; None where only Compose could."""
+    rest, made = line, ""
+    while "$" in rest:
+        before, _, rest = rest.partition("$")
+        made += before
+        if rest.startswith("{"):
+            inside, end, rest = rest[1:].partition("}")
+            if not end or "$" in inside:
+                return None
+            name = inside.partition(":")[0].partition("?")[0].partition("-")[0]
+        else:
+            name = rest[: next((i for i, c in enumerate(rest) if not _word(c)), None)]
+            rest = rest[len(name) :]
+        try:
+            value = pins.get(name) or env.value_of(name)
+        except Problem:
+            return None
+        if not name or not value:
+            return None
+        made += value
+    return made + rest
+
+
+def _word(sign: str) -> bool:
+    return sign.isalnum() or sign == "_"
