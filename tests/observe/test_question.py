@@ -124,8 +124,9 @@ def test_health_and_version_have_one_deadline_together(sick):
         health, version = ask_stack(url, url, "v1.2.0", HALF)
         took = time.monotonic() - began
 
-    assert "no whole answer within" in health.words
-    assert not version.fine
+    # Which of the two ends it first is the machine's to say.
+    assert "no whole answer within" in health.words or "timed out" in health.words
+    assert not (health.fine or version.fine)
     assert took < FOR_EVER / 2
 
 
