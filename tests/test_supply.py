@@ -39,11 +39,13 @@ def test_the_images_are_named_by_digest_and_the_build_takes_these_names(tmp_path
     )
     dockerfile = (CHECKOUT / "Dockerfile").read_text()
     compose = (CHECKOUT / "compose.yaml").read_text()
-    tag = names["PYTHON_IMAGE"].partition("@")[0]
-    assert f"ARG PYTHON_IMAGE={tag}\n" in dockerfile
+    for name in ("PYTHON_IMAGE", "COMPOSE_IMAGE"):
+        tag = names[name].partition("@")[0]
+        assert f"ARG {name}={tag}\n" in dockerfile
     assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {
         "scratch",
         "${PYTHON_IMAGE}",
+        "${COMPOSE_IMAGE}",
     }
     for name, ref in names.items():
         assert f"${{{name}:-{ref.partition('@')[0]}}}" in compose
