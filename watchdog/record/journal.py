@@ -74,6 +74,8 @@ _SENTINEL = "journal.id"
 _TOLD = "outbox.db"
 _UPTO = "SELECT max(seq) FROM told"
 _COMPARE = "compare with a backup and with the log, which holds every event"
+_RESERVE = "journal.room"
+_ROOM = 4 * 1024 * 1024  # bytes; a rollback of many services writes some hundred KB
 _REACHED = re.compile(r"[0-9]{18}\n")
 
 _CODECS: dict[str, TypeAdapter[Any]] = {
@@ -306,6 +308,30 @@ class Journal:
             finally:
                 os.close(handle)
 
+    # -- room --------------------------------------------------------------------
+
+    def _reserve(self) -> None:
+        """Keep room for what a rollback writes, as long as the disk has plenty.
+
+        A disk that fills up in the middle would leave the stack down: no write, no
+        next step.
+        """
+        path = self.folder / _RESERVE
+        with suppress(OSError):
+            disk = os.statvfs(self.folder)
+            if path.exists() or disk.f_bavail * disk.f_frsize < 4 * _ROOM:
+                return
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                os.posix_fallocate(handle, 0, _ROOM)
+            finally:
+                os.close(handle)
+
+    def _give_room(self) -> None:
+        """Give the kept room up: this process ends, and the next start has it."""
+        with suppress(OSError):
+            (self.folder / _RESERVE).unlink(missing_ok=True)
+
     # -- writing -----------------------------------------------------------------
 
     @contextmanager
@@ -324,6 +350,7 @@ class Journal:
                 if str(error).endswith("event.claim"):
                     raise Claimed(f"{error}: it happened before") from error
                 self._failed = str(error)
+                self._give_room()
                 raise JournalLost(
                     f"the journal could not be written: {error}",
                     "free the disk or mend the volume; what happened is read again "
@@ -382,6 +409,7 @@ class Journal:
         row = (turn.at.isoformat(), _sound(turn.words), verdicts, looked)
         with self._writing() as db:
             db.execute(_MARK, row)
+        self._reserve()
 
     # -- reading -----------------------------------------------------------------
 
