@@ -235,7 +235,7 @@ def check_pin(settings: Settings, file: str) -> None:
     ):
         return
     try:
-        Pin(stack.directory, stack.env_file, stack.version_variable).version()
+        Pin(stack.directory, stack.env_file, stack.version_variable).values()
     except Problem as problem:
         fault = Fault("stack.version_variable", problem.words, problem.hint)
         raise Refused(file, [fault]) from problem
