@@ -8,7 +8,12 @@ from tests.chaos.campaign import yard
 pytestmark = pytest.mark.real
 
 # By layout, so that each stack is deployed once.
-_CELLS = ("versioned: editor in the proof",)
+_CELLS = (
+    "versioned: editor in the proof",
+    "versioned: up after start, target sick",
+    "versioned: prune before start",
+    "shared-file: ci again before stop",
+)
 
 
 @pytest.fixture(scope="module")
