@@ -131,7 +131,7 @@ def executor_of(
             eyes = stack_of(settings, to_look)
             services, stop_within = tuple(stack.services), settings.stop_within
             plans = Replay(eyes.deployed, eyes.pinned, services, stop_within)
-            made = Executor(eyes, plans, hands, smoke)
+            made = Executor(eyes, plans, hands, smoke, eyes.agrees)
             return _asking(made, settings, to_act, rollback=rollback, clock=clock)
         case "compose":
             command = settings.compose.command
@@ -171,6 +171,7 @@ def executor_of(
                     recorded=recorded,
                 ),
                 smoke,
+                composed.agrees,
             )
             return _asking(made, settings, to_act, rollback=rollback, clock=clock)
         case "git":

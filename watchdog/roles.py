@@ -209,6 +209,8 @@ class Executor:
     plans: Plans
     hands: Doer
     smoke: Callable[[SmokeCheck, tuple[str, ...]], Answer]
+    # What the next deployment would make otherwise of a pair that was put up.
+    agrees: Callable[[Plan, Record], str] = lambda *_: ""
 
 
 class Remembers(Protocol):

@@ -399,6 +399,7 @@ def wire(
             stack.health, stack.version or "", meant, within
         ),
         smoke=executor.smoke,
+        agrees=executor.agrees,
         tenants_of=lambda version: _tenants(releases, version),
         memory=memory,
         rules=rules,

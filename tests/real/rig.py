@@ -232,6 +232,7 @@ class Rig:
             hands=hands or self.hands,
             ask_stack=self.ask_stack,
             smoke=smoke_of(self.to_act, RealClock()),
+            agrees=self.eyes.agrees,
             tenants_of=lambda _: ("meesho",),
             memory=self.memory,
             rules=self.rules,

@@ -12,6 +12,7 @@ import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
 from watchdog.executors import executor_of
+from watchdog.facts.event import RollbackEnded
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.plan import Wanted
 from watchdog.facts.problem import Problem
@@ -336,3 +337,23 @@ def test_what_the_env_file_came_to_choose_since_is_seen_and_said(lay):
     (drift,) = it.eyes.astray(BAD)
     assert drift.words.startswith("`docker compose up -d` would change what runs: app")
     assert drift.mendable
+
+
+def test_a_compose_file_that_is_changed_meanwhile_is_said_and_not_proved(lay):
+    it = lay("engine", "REPO:${DMS_VERSION:?}")
+    it.release(OLD, BAD)
+    target = two_deployments(it, lambda v: it.says(DMS_VERSION=v))
+
+    def somebody_edits(*_):
+        it.image = f"{it.repository}:{BAD}"
+        (it.folder / "compose.yaml").write_text(json.dumps(it._model()))
+        return ()
+
+    it.ask_stack = somebody_edits
+    it.begin(target)
+    words = it.carry_on()
+
+    assert it.ends() == ["unpinned"], words
+    (ended,) = it.events(RollbackEnded)
+    assert "`docker compose up -d` would change what was put back: app" in ended.proof
+    assert it.runs()[1] == OLD

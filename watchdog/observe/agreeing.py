@@ -86,6 +86,21 @@ class Agreeing:
         except Problem:
             return None
 
+    def unlike(self, containers: Sequence[Mapping[str, Any]], target: Record) -> str:
+        """Say what ``up -d`` would now make otherwise of *target*, which runs."""
+        if self._referee is None or not containers:
+            return ""
+        try:
+            made = self._referee.render(_deployed(containers), {})
+        except Problem as problem:
+            return problem.words
+        found = [
+            d.words for d in differences(target.replicas, made) if d.parts_the_pair
+        ]
+        if not found:
+            return ""
+        return f"`docker compose up -d` would change what was put back: {found[0]}"
+
     def lacks(
         self,
         containers: Sequence[Mapping[str, Any]],

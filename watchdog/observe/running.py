@@ -302,6 +302,14 @@ class Stack:
         """Say how the env file is not as it should be while *version* runs."""
         return self._pin.astray(version, self._would_change())
 
+    def agrees(self, plan: Plan, target: Record) -> str:
+        """Say what Compose would make otherwise of *target*, which *plan* put up."""
+        del plan
+        found = self._deployed()
+        if isinstance(found, NotKnown):
+            return ""  # what runs is looked at on its own
+        return self._agreeing.unlike(found, target)
+
     def _would_change(self) -> tuple[str, ...] | None:
         """Say what Compose would now make otherwise than it runs; None: not known."""
         if not self._agreeing.can_ask:
