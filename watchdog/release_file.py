@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from watchdog.facts.pair import is_named
 from watchdog.facts.problem import Fault, Problem, Refused
 from watchdog.facts.reference import parse
 from watchdog.facts.trigger import (
+    UNITS_OF_TIME,
     Action,
     Baseline,
     Dispersion,
@@ -40,9 +42,11 @@ from watchdog.notation import (
     SomeTime,
     Whole,
     YesOrNo,
+    duration,
     fill,
     in_words,
     mapping_in,
+    number,
     one_line,
     one_of,
     prose,
@@ -72,6 +76,19 @@ _MATCHERS = rf"\{{\s*(?:{_MATCHER}(?:\s*,\s*{_MATCHER})*\s*,?\s*)?\}}"
 _SELECTOR = re.compile(
     rf"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?P<matchers>{_MATCHERS})?", re.ASCII
 )
+_PLAIN_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?", re.ASCII)
+# The units that metrics' names end in, and how they are written here.
+_UNIT_NAMED = {
+    "seconds": "s",
+    "milliseconds": "ms",
+    "millis": "ms",
+    "ms": "ms",
+    "microseconds": "us",
+    "us": "us",
+    "nanoseconds": "ns",
+    "ns": "ns",
+    "bytes": "bytes",
+}
 _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}")
 
 
@@ -97,6 +114,22 @@ def _histogram(value: object) -> str:
     if "le" in re.findall(r"\w+", re.sub(_QUOTED, "", matchers or "")):
         raise Said("selects buckets by `le`", "leave `le` out; `over` is the bucket")
     return got
+
+
+def _over(value: object) -> timedelta | Decimal:
+    """Read a bound: a duration, or a plain number of the histogram's own unit."""
+    if isinstance(value, timedelta | Decimal):
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number or (isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value)):
+        got = number(value)
+        if got <= 0:
+            raise Said(f"{seen(value)} is no bound", "write more than 0")
+        return Decimal(str(value)).normalize()
+    time = duration(value)
+    if time <= timedelta():
+        raise Said(f"{written(time)} is no time at all", "write more than `0s`")
+    return time
 
 
 def _query(value: object) -> str:
@@ -158,13 +191,17 @@ class _Part(BaseModel):
 class _Ratio(_Part):
     errors: Selector | None = None
     total: Selector | None = None
+    good: Selector | None = None
     errors_query: Query | None = None
     total_query: Query | None = None
 
 
 class _Latency(_Part):
     histogram: Annotated[str, BeforeValidator(_histogram)]
-    over: SomeTime
+    over: Annotated[timedelta | Decimal, BeforeValidator(_over)]
+    unit: Annotated[str, _shaped(r"[a-z][a-z_]{0,30}", "a unit like `ms`")] | None = (
+        None
+    )
     quantile: Annotated[Share, _between(0, 1, low_too=False, high_too=False)]
 
 
@@ -532,9 +569,9 @@ def _faults_of_people(
         *(("secondary", place, name) for place, name in enumerate(file.secondary)),
     ]
     names = [name for _, _, name in eligible]
-    for number, (key, place, name) in enumerate(eligible):
+    for nth, (key, place, name) in enumerate(eligible):
         at = in_words((key, place))
-        if name in names[:number]:
+        if name in names[:nth]:
             yield Fault(at, f"{seen(name)} is listed twice")
         elif approvers is not None and name not in approvers:
             yield Fault(
@@ -681,14 +718,57 @@ def _above(rule: _Rule) -> float | None:
 def _kind(rule: _Rule) -> Kind | None:
     if rule.ratio and rule.ratio.errors and rule.ratio.total:
         return Ratio(rule.ratio.errors, rule.ratio.total)
+    if rule.ratio and rule.ratio.errors and rule.ratio.good:
+        return Ratio(rule.ratio.errors, "", rule.ratio.good)
     if rule.ratio and rule.ratio.errors_query and rule.ratio.total_query:
         return RatioQuery(rule.ratio.errors_query, rule.ratio.total_query)
     if rule.latency:
         got = rule.latency
-        return Latency(got.histogram, got.over, got.quantile)
+        return Latency(got.histogram, got.over, got.quantile, _unit(got))
     if rule.queue:
         return Queue(rule.queue.depth, rule.queue.enqueued, rule.queue.drained)
     return Value(rule.value) if rule.value else None
+
+
+def _unit(latency: _Latency) -> str:
+    """Say what a histogram counts in: as the file says, or as its name ends.
+
+    A time of a name that says nothing is of seconds, as Prometheus asks for.
+    """
+    if latency.unit:
+        return latency.unit
+    named = _unit_of_name(latency.histogram)
+    return named or ("s" if isinstance(latency.over, timedelta) else "")
+
+
+def _unit_of_name(histogram: str) -> str:
+    name = histogram.partition("{")[0].strip()
+    return _UNIT_NAMED.get(name.rpartition("_")[2], "") if "_" in name else ""
+
+
+def _faults_of_latency(latency: _Latency | None, at: Place) -> Iterator[Fault]:
+    if latency is None:
+        return
+    over, unit = latency.over, _unit(latency)
+    is_time = isinstance(over, timedelta)
+    if is_time and latency.unit and unit not in UNITS_OF_TIME:
+        words = f"{seen(unit)} is no unit of time, and `over` is one"
+        known = ", ".join(UNITS_OF_TIME)
+        yield Fault(
+            in_words((*at, "unit")), words, f"write {known}, or `over` as a number"
+        )
+    elif is_time and unit not in UNITS_OF_TIME:
+        yield Fault(
+            in_words((*at, "over")),
+            f"is a time, and the histogram is one of {unit}",
+            "write a plain number",
+        )
+    elif not is_time and unit in UNITS_OF_TIME and not latency.unit:
+        yield Fault(
+            in_words((*at, "over")),
+            f"{over:f} has no unit",
+            f"write `{over:f}{unit}`" if unit in ("s", "ms") else f"add `unit: {unit}`",
+        )
 
 
 def _faults_of_rule(
@@ -708,6 +788,8 @@ def _faults_of_rule(
     kind = kinds[0]
     if kind == "ratio" and filled.is_right("ratio"):
         yield from _faults_of_ratio(filled.value.ratio, (*at, "ratio"))
+    if kind == "latency" and filled.is_right("latency"):
+        yield from _faults_of_latency(filled.value.latency, (*at, "latency"))
     for key in _MEANS_NOTHING[kind]:
         if key in given:
             yield fault(key, f"means nothing to a {kind}", "leave it out")
@@ -750,12 +832,15 @@ def _faults_of_by(rule: _Rule, at: Place) -> Iterator[Fault]:
 def _faults_of_ratio(ratio: _Ratio | None, at: Place) -> Iterator[Fault]:
     if ratio is None:
         return
-    plain = (ratio.errors, ratio.total)
+    plain = (ratio.errors, ratio.total or ratio.good)
     queries = (ratio.errors_query, ratio.total_query)
     if any(plain) and any(queries):
         yield Fault(in_words(at), "has selectors and queries at once", "keep one pair")
+    elif ratio.total and ratio.good:
+        hint = "keep total if it counts the errors too, else good"
+        yield Fault(in_words((*at, "good")), "total or good, not both", hint)
     elif not all(plain) and not all(queries):
-        hint = "write errors and total, or errors_query and total_query"
+        hint = "write errors with total or good, or errors_query and total_query"
         yield Fault(in_words(at), "is half a ratio", hint)
 
 

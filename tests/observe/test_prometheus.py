@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -690,7 +691,7 @@ def test_durations_are_written_as_the_server_takes_them(time, meant):
     ],
 )
 def test_a_bound_is_found_in_every_spelling_and_no_other(over, spelled, others):
-    pattern = re.compile(promql._spellings(over * SECOND))
+    pattern = re.compile(promql._spellings(Decimal(str(over))))
 
     assert all(pattern.fullmatch(one) for one in spelled)
     assert not any(pattern.fullmatch(one) for one in others)

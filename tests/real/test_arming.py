@@ -49,6 +49,8 @@ def server(tmp_path_factory):
         *counted("gone", {"job": "dms"}, until=1200),
         *counted("h_bucket", {"job": "dms", "le": "0.5"}),
         *counted("h_bucket", {"job": "dms", "le": "+Inf"}),
+        *counted("in_ms_bucket", {"job": "dms", "le": "500"}),
+        *counted("in_ms_bucket", {"job": "dms", "le": "+Inf"}),
         *counted("slow", {"job": "dms"}, every=60),
         *counted("total", {"job": "dms"}),
         *counted("up", {"job": "dms"}, rate=0),
@@ -109,8 +111,32 @@ def test_a_bound_that_is_no_bucket_is_named(server):
     kind = Latency('h{job="dms"}', 300 * timedelta(milliseconds=1), 0.95)
     trial = tried(server, kind=kind)
 
-    assert [fault.path for fault in trial.faults] == ["latency.histogram"]
-    assert "must be the bound of a bucket" in trial.faults[0].hint
+    assert trial.faults == (
+        Fault(
+            "latency.histogram",
+            '`h_bucket{job="dms",le="+Inf"}` has no bucket le="0.3" (300ms, in s)',
+            "`over` must be the bound of a bucket; there are: 0.5",
+        ),
+    )
+
+
+def test_a_bound_that_is_a_bucket_in_another_unit_names_the_unit(server):
+    kind = Latency('in_ms{job="dms"}', 500 * timedelta(milliseconds=1), 0.95)
+    trial = tried(server, kind=kind)
+
+    assert [fault.words for fault in trial.faults] == [
+        '`in_ms_bucket{job="dms",le="+Inf"}` has no bucket le="0.5" (500ms, in s)'
+    ]
+    hint = "write `unit: ms` if it counts in ms; there are: 500"
+    assert trial.faults[0].hint == hint
+    assert tried(server, kind=replace(kind, unit="ms")).is_proven
+
+
+def test_the_good_events_of_a_ratio_are_needed(server):
+    trial = tried(server, kind=Ratio('errors{job="dms"}', "", "typo"))
+
+    assert [fault.path for fault in trial.faults] == ["ratio.good"]
+    assert tried(server, kind=Ratio('errors{job="dms"}', "", "total")).is_proven
 
 
 def test_a_bound_that_is_a_bucket_is_proven(server):

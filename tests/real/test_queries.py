@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -100,6 +101,13 @@ def past():
     lines += http("from-zero", lambda at: 30.0 * (at > LAST - 65))
     lines += http("not-a-number", lambda at: float("nan"))
     lines += histogram("slow", {"0.5": 9, "1.0": 9.5, "+Inf": 10})
+    in_ms = histogram("in-ms", {"250": 8, "500.0": 9, "+Inf": 10})
+    lines += [one.replace("h_bucket", "h_milliseconds_bucket") for one in in_ms]
+    sizes = histogram("sizes", {"1.048576e+06": 9, "+Inf": 10})
+    lines += [one.replace("h_bucket", "h_bytes_bucket") for one in sizes]
+    for case, bad in (("beside", counter(2)), ("only-bad", counter(2)), ("fine", None)):
+        lines += history(case, "failed", bad) if bad else []
+        lines += history(case, "done", counter(18)) if case != "only-bad" else []
     lines += histogram("quick", {"5e-01": 9.9, "+Inf": 10})
     lines += histogram("no-bucket", {"0.25": 9, "1.0": 9.9, "+Inf": 10})
     half = histogram("half-with-bucket", {"0.5": 9.9, "+Inf": 10})
@@ -313,7 +321,45 @@ def test_one_in_ten_slower_than_the_bound_is_a_breach_of_p95(seen):
 
 
 def test_a_bucket_in_another_spelling_is_found(seen):
-    assert seen(latency("quick")) == Clear("30 of 3000 (1%) were bad; bound 5%")
+    assert seen(latency("quick")) == Clear(
+        "30 of 3000 (1%) were slower than 500ms; bound 5%"
+    )
+
+
+def test_a_histogram_in_milliseconds_is_counted_in_them(seen):
+    kind = Latency('h_milliseconds{case="in-ms"}', SECOND / 2, 0.95, "ms")
+    verdict = seen(http_5xx(kind=kind))
+
+    assert isinstance(verdict, Breached)
+    assert verdict.words.startswith("300 of 3000 (10%) were slower than 500ms")
+
+
+def test_a_histogram_of_bytes_is_held_against_a_plain_number(seen):
+    kind = Latency('h_bytes{case="sizes"}', Decimal(1048576), 0.95, "bytes")
+    verdict = seen(http_5xx(kind=kind))
+
+    assert isinstance(verdict, Breached)
+    assert verdict.words.startswith("300 of 3000 (10%) were over 1048576 bytes")
+
+
+def beside(case):
+    kind = Ratio(f'failed{{case="{case}"}}', "", f'done{{case="{case}"}}')
+    return http_5xx(kind=kind, confirm_polls=2)
+
+
+def test_errors_beside_good_events_are_counted_of_both(seen):
+    verdict = seen(beside("beside"))
+
+    assert isinstance(verdict, Breached)
+    assert verdict.words.startswith("600 of 6000 (10%) were bad")
+
+
+def test_no_errors_beside_good_events_are_clear(seen):
+    assert seen(beside("fine")) == Clear("0 of 5400 (0%) were bad; bound 5%")
+
+
+def test_errors_without_a_series_of_good_events_are_never_a_breach(seen):
+    blind(seen(beside("only-bad")), Cause.NONSENSE)
 
 
 def test_a_bound_that_is_no_bucket_is_blind_and_named(seen):
@@ -325,7 +371,7 @@ def test_a_bound_that_is_no_bucket_is_blind_and_named(seen):
 
 def test_a_replica_without_the_bucket_is_left_out_of_both_counts(seen):
     assert seen(latency("half-with-bucket")) == Clear(
-        "30 of 3000 (1%) were bad; bound 5%"
+        "30 of 3000 (1%) were slower than 500ms; bound 5%"
     )
 
 

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -562,3 +563,77 @@ def test_what_means_nothing_to_a_kind_may_stand_in_defaults(read):
     }
 
     assert len(read(a_file(HTTP_5XX, DMS_DOWN, queue, defaults=care)).triggers) == 3
+
+
+# Units of a latency.
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "words"),
+    [
+        (
+            {"histogram": "h_seconds", "over": "500ms"},
+            Latency("h_seconds", SECOND / 2, 0.95),
+            "slower than 500ms",
+        ),
+        (
+            {"histogram": "h_milliseconds{a='b'}", "over": "1500ms"},
+            Latency("h_milliseconds{a='b'}", 1.5 * SECOND, 0.95, "ms"),
+            "slower than 1.5s",
+        ),
+        (
+            {"histogram": "h", "over": "500ms", "unit": "ms"},
+            Latency("h", SECOND / 2, 0.95, "ms"),
+            "slower than 500ms",
+        ),
+        (
+            {"histogram": "h", "over": 0.25, "unit": "ms"},
+            Latency("h", Decimal("0.25"), 0.95, "ms"),
+            "slower than 0.25ms",
+        ),
+        (
+            {"histogram": "sizes_bytes", "over": 1048576},
+            Latency("sizes_bytes", Decimal(1048576), 0.95, "bytes"),
+            "over 1048576 bytes",
+        ),
+        (
+            {"histogram": "in_a_batch", "over": "1e6", "unit": "parcels"},
+            Latency("in_a_batch", Decimal(10**6), 0.95, "parcels"),
+            "over 1000000 parcels",
+        ),
+        (
+            {"histogram": "in_a_batch", "over": 20},
+            Latency("in_a_batch", Decimal(20), 0.95, ""),
+            "over 20",
+        ),
+    ],
+    ids=str,
+)
+def test_a_latency_is_in_the_unit_of_its_histogram(written, kind, words, read_trigger):
+    raw = without(HTTP_5XX, "ratio", "above") | {
+        "latency": written | {"quantile": 0.95}
+    }
+    read = read_trigger(raw)
+
+    assert read.kind == kind
+    assert kind.words == words
+
+
+@pytest.mark.parametrize(
+    ("over", "unit", "bound"),
+    [
+        (SECOND / 2, "s", "0.5"),
+        (SECOND / 2, "ms", "500"),
+        (SECOND / 2, "us", "500000"),
+        (SECOND / 2, "ns", "500000000"),
+        (Decimal(1024), "bytes", "1024"),
+    ],
+)
+def test_a_bound_is_looked_for_as_its_bucket_has_it(over, unit, bound):
+    assert Latency("h", over, 0.95, unit).bound == Decimal(bound)
+
+
+def test_errors_may_be_counted_beside_the_good_events(read_trigger):
+    raw = HTTP_5XX | {"ratio": {"errors": "failed", "good": "succeeded"}}
+
+    assert read_trigger(raw).kind == Ratio("failed", "", "succeeded")

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.judge.samples import KINDS, awb, down, http_5xx, outbox
-from watchdog.facts.trigger import Queue, Ratio, RatioQuery, Release, Value
+from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Release, Value
 from watchdog.release_file import load_release
 from watchdog.show.rules import expression, rules
 
@@ -62,6 +63,28 @@ def test_a_latency_is_the_share_over_the_bucket():
     assert expression(http_5xx(kind=KINDS["latency"])) == (
         '1 - sum(rate(h_bucket{le="0.5"}[1m]))\n'
         '  / sum(rate(h_bucket{le="+Inf"}[1m])) > 0.05'
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "bucket"),
+    [
+        (Latency("h", timedelta(milliseconds=500), 0.95, "ms"), '=~"500([.]0)?"'),
+        (Latency("h", Decimal(20), 0.95, ""), '=~"20([.]0)?"'),
+        (
+            Latency("h", Decimal(1048576), 0.95, "bytes"),
+            '=~"1048576([.]0)?|1[.]048576e[+]0?6"',
+        ),
+    ],
+    ids=lambda one: getattr(one, "unit", ""),
+)
+def test_a_rule_of_a_latency_is_in_the_unit_of_its_histogram(kind, bucket):
+    assert f"h_bucket{{le{bucket}}}" in expression(http_5xx(kind=kind))
+
+
+def test_errors_beside_good_events_are_held_against_both():
+    assert expression(http_5xx(kind=Ratio("bad", "", "good"))) == (
+        "sum(rate(bad[1m]))\n  / (sum(rate(bad[1m])) + sum(rate(good[1m]))) > 0.05"
     )
 
 

@@ -35,6 +35,7 @@ BEYOND = {
     "default-with-one-versions-manifest",
     "manifests-that-are-no-plain-names",
     "more-blocks-hit-than-there-are",
+    "latencies-in-the-wrong-unit",
     "manifests-of-look-alikes",
     "one-manifest-for-two-tenants",
     "one-name-for-two-triggers",

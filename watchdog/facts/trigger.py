@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -13,6 +14,10 @@ class Action(StrEnum):
     ROLLBACK = "rollback"
     PAUSE_AND_ALERT = "pause-and-alert"
     PAUSE_AND_INVESTIGATE = "pause-and-investigate"
+
+
+# How many of a unit of time there are in a second.
+UNITS_OF_TIME: Mapping[str, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 class Missing(StrEnum):
@@ -46,10 +51,19 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Bad events out of all events, each a plain selector of counters."""
+    """Bad events out of all events, each a plain selector of counters.
+
+    With *good* there is no *total*: errors are counted beside it, not in it.
+    """
 
     errors: str
     total: str
+    good: str = ""
+
+    @property
+    def must_be_there(self) -> str:
+        """Select what an answer without cannot be trusted: total, or good."""
+        return self.total or self.good
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +79,38 @@ class Latency:
     """Requests slower than *over*; more than ``1 - quantile`` of them is too many.
 
     *histogram* is the base name with its labels; *over* must be a bucket's bound.
+    *unit* is what the histogram counts in: of time, or of anything else, then *over*
+    is a plain number; empty is not said.
     """
 
     histogram: str
-    over: timedelta
+    over: timedelta | Decimal
     quantile: float
+    unit: str = "s"
+
+    @property
+    def bound(self) -> Decimal:
+        """Give the bound as its bucket has it: 0.5 in seconds is 500 in ms."""
+        if isinstance(self.over, Decimal):
+            return self.over
+        micros = Decimal(self.over // timedelta(microseconds=1))
+        return micros * UNITS_OF_TIME[self.unit] / 10**6
+
+    @property
+    def over_words(self) -> str:
+        """Say the bound with its unit: ``500ms``, ``1024 bytes``."""
+        if isinstance(self.over, Decimal):
+            gap = "" if self.unit in UNITS_OF_TIME else " "
+            return f"{self.over.normalize():f}{gap}{self.unit}".rstrip()
+        if self.over < timedelta(seconds=1):
+            return f"{self.over / timedelta(milliseconds=1):.12g}ms"
+        return f"{self.over.total_seconds():.12g}s"
+
+    @property
+    def words(self) -> str:
+        """Say what is too much: ``slower than 500ms``, ``over 1024 bytes``."""
+        is_time = self.unit in UNITS_OF_TIME
+        return f"{'slower than' if is_time else 'over'} {self.over_words}"
 
 
 @dataclass(frozen=True, slots=True)

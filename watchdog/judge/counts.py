@@ -46,6 +46,7 @@ class Tally:
     bad: int
     every: int
     bound: float
+    how: str = "bad"
 
     @property
     def is_over(self) -> bool:
@@ -56,7 +57,7 @@ class Tally:
     def words(self) -> str:
         """Say the counts and their share."""
         share = self.bad / self.every
-        return f"{self.bad} of {self.every} ({percent(share)}) were bad"
+        return f"{self.bad} of {self.every} ({percent(share)}) were {self.how}"
 
     @property
     def limit(self) -> str:
@@ -84,7 +85,7 @@ def judge_counts(
     if not blocks[-1]:
         return Blind(Cause.STALE, "the newest block was not measured")
     bound = bound_of(trigger)
-    tally = _tally(known, bound)
+    tally = _tally(known, bound, _how(trigger))
     if fault := _too_few(trigger, tally, window, look.at, armed_from):
         return fault
     newest_over = _over(blocks[-1], bound)
@@ -119,7 +120,7 @@ def tally(trigger: Trigger, look: Look, armed_from: datetime) -> Tally:
     """Add up what is charged to the release in *look*, its gaps included."""
     window = counted(trigger, look, armed_from, blocks_in_window(trigger))
     blocks = () if isinstance(window, Blind) else _known(window)
-    return _tally(blocks, bound_of(trigger))
+    return _tally(blocks, bound_of(trigger), _how(trigger))
 
 
 def _inside(
@@ -239,13 +240,17 @@ def _known(window: Counted) -> tuple[Parts, ...]:
     return (*(gap.parts for gap in window.gaps), *window.blocks)
 
 
-def _tally(blocks: Sequence[Parts], bound: float) -> Tally:
+def _how(trigger: Trigger) -> str:
+    return trigger.kind.words if isinstance(trigger.kind, Latency) else "bad"
+
+
+def _tally(blocks: Sequence[Parts], bound: float, how: str) -> Tally:
     bad = math.floor(sum(map(_bad, blocks)) + 0.5)
     every = math.floor(sum(map(_all, blocks)) + 0.5)
     if every > 0:
         # Latency and ratio alike: within the slack, the extra bad ones are noise.
-        return Tally(min(bad, every), every, bound)
-    return Tally(0, 0, bound)
+        return Tally(min(bad, every), every, bound, how)
+    return Tally(0, 0, bound, how)
 
 
 def bound_of(trigger: Trigger) -> float:

@@ -1,15 +1,24 @@
 """Tries every trigger against the live server: a typo is found now, not at 3 a.m."""
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Protocol
 
 from watchdog.facts.problem import Fault
 from watchdog.facts.reading import Blind, Cause, Measured, Reading, unforeseen
 from watchdog.facts.trial import Trial, cure
-from watchdog.facts.trigger import Latency, Queue, Ratio, Trigger, Value
+from watchdog.facts.trigger import (
+    UNITS_OF_TIME,
+    Latency,
+    Queue,
+    Ratio,
+    Trigger,
+    Value,
+)
 from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
 from watchdog.observe import promql
@@ -17,6 +26,8 @@ from watchdog.observe.promql import duration, is_selector, slow_bucket
 
 _LONG_AGO = timedelta(days=3650)
 _MOST_SERIES = 1e9
+_MOST_LISTED = 20
+_A_BOUND = re.compile(r"[0-9.]+(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 # Blind in a way that waiting or traffic does not mend.
 _NEVER_MENDS = (Cause.REJECTED, Cause.NONSENSE, Cause.NOT_A_NUMBER, Cause.PARTIAL)
 
@@ -90,6 +101,9 @@ def try_out(
         if must and rare:
             faults += rare
             continue
+        if isinstance(trigger.kind, Latency):
+            faults.append(_no_bucket(prometheus, trigger.kind, scrape, at))
+            continue
         (faults if must else doubts).append(_missing(prometheus, role, selector, at))
     main = [selector for role, selector, must in _selectors(trigger) if must]
     if not faults and main and is_selector(main[0]):
@@ -125,8 +139,8 @@ def _selectors(trigger: Trigger) -> Iterator[tuple[str, str, bool]]:
     Bad events need not be there: an exporter that has none yet may not name them.
     """
     match trigger.kind:
-        case Ratio(errors=errors, total=total):
-            yield "ratio.total", total, True
+        case Ratio(errors=errors, total=total, good=good):
+            yield ("ratio.good", good, True) if good else ("ratio.total", total, True)
             yield "ratio.errors", errors, False
         case Latency() as latency:
             yield "latency.histogram", slow_bucket(latency), True
@@ -169,13 +183,37 @@ def _missing(prometheus: Asks, role: str, selector: str, at: datetime) -> Fault:
             f"`{selector}` has no series yet",
             "start its counters at 0: one born with its first errors hides them",
         )
-    if role == "latency.histogram":
-        return Fault(
-            role,
-            f"`{selector}` has no series",
-            "`over` must be the bound of a bucket; ask Prometheus which there are",
-        )
     return Fault(role, f"`{selector}` has no series", cure(Cause.NO_SERIES))
+
+
+def _no_bucket(
+    prometheus: Asks, kind: Latency, scrape: timedelta, at: datetime
+) -> Fault:
+    """Say which bounds there are, and whether the unit is another."""
+    role, selector = "latency.histogram", slow_bucket(kind)
+    answer = prometheus.instant(promql.bounds(kind, scrape), at)
+    if isinstance(answer, Blind) or not answer:
+        return _missing(prometheus, role, selector, at)
+    bounds = sorted(
+        {
+            Decimal(labels["le"])
+            for labels, _ in answer
+            if _A_BOUND.fullmatch(labels.get("le", ""))
+        }
+    )
+    listed = ", ".join(map(promql.plain, bounds[:_MOST_LISTED])) or "+Inf only"
+    counted = f" ({kind.over_words}, in {kind.unit})" if kind.unit else ""
+    words = (
+        f'`{promql.every_bucket(kind)}` has no bucket le="{promql.plain(kind.bound)}"'
+    )
+    hint = f"`over` must be the bound of a bucket; there are: {listed}"
+    if isinstance(kind.over, timedelta):
+        for unit in UNITS_OF_TIME:
+            if replace(kind, unit=unit).bound in bounds:
+                hint = (
+                    f"write `unit: {unit}` if it counts in {unit}; there are: {listed}"
+                )
+    return Fault(role, words + counted, hint)
 
 
 def _spacing(

@@ -608,7 +608,9 @@ class Prometheus:
         counts = {name: (bad.get(name, 0.0), n) for name, n in counted["all"].items()}
         if before is None or before[0] >= before[1]:
             return Groups(counts)
-        selector = kind.total if isinstance(kind, Ratio) else promql.every_bucket(kind)
+        selector = (
+            kind.must_be_there if isinstance(kind, Ratio) else promql.every_bucket(kind)
+        )
         begin, until = before
         naming = promql.groups_of(selector, label, until - begin)
 
@@ -682,10 +684,12 @@ class Prometheus:
         """Tell a bound that is no bucket from a histogram that is not there."""
         query, name = promql.any_bucket(kind, self._scrape_interval)
         if self._points(replace(plan.asks[0], query=query)):
-            over = promql.seconds(kind.over)
+            bound = promql.plain(kind.bound)
             words = (
-                f'{name} has no bucket le="{over}": `over` must be a bucket\'s bound'
+                f'{name} has no bucket le="{bound}": `over` must be a bucket\'s bound'
             )
+            if kind.unit != "s":
+                words += f"; {kind.over_words} is counted in {kind.unit or 'its own'}"
             raise NotSeen(Cause.NO_SERIES, words)
 
 
@@ -694,6 +698,8 @@ def _parts(
 ) -> tuple[dict[str, str], dict[str, promql.Part]]:
     """Name what is counted: plain selectors, and parts that write themselves."""
     match kind:
+        case Ratio(errors=errors, good=good) as beside if good:
+            return {"bad": errors}, {"all": promql.beside(beside)}
         case Ratio(errors=errors, total=total):
             return {"bad": errors, "all": total}, {}
         case Latency():

@@ -10,7 +10,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Protocol
 
-from watchdog.facts.trigger import Latency, RatioQuery
+from watchdog.facts.trigger import Latency, Ratio, RatioQuery
 from watchdog.observe.fresh import fresh
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -56,7 +56,7 @@ def duration(time: timedelta) -> str:
 
 def seconds(time: timedelta) -> str:
     """Write a duration as a plain number of seconds: ``60``, ``1.5``."""
-    return _plain(Decimal(round(time / _MILLISECOND)) / 1000)
+    return plain(Decimal(round(time / _MILLISECOND)) / 1000)
 
 
 def counts(
@@ -147,6 +147,26 @@ def floor(depth: str, block: timedelta) -> Part:
     return write
 
 
+def beside(kind: Ratio) -> Part:
+    """Write all events where the errors are counted beside the good ones.
+
+    Without a series of good ones it is nothing: that they were renamed must not
+    look as if all were bad.
+    """
+
+    def write(*, over: str, width: str, offset: str, by: str = "") -> str:
+        good = f"rate({kind.good.strip()}[{over}]{offset}) * {width}"
+        bad = f"rate({kind.errors.strip()}[{over}]{offset}) * {width}"
+        # Both may have the same labels, and `or` would keep one of them.
+        return (
+            f'sum{by}(label_replace({good}, "part", "good", "", "") '
+            f'or label_replace({bad}, "part", "bad", "", "")) '
+            f"and on() count({good})"
+        )
+
+    return write
+
+
 def slow_and_all(kind: Latency) -> tuple[Part, Part]:
     """Write the requests slower than ``over``, and all of the same series.
 
@@ -178,7 +198,7 @@ def is_filter(expr: str) -> bool:
 
 def slow_bucket(kind: Latency) -> str:
     """Select the bucket whose bound is ``over``."""
-    return _bucket(kind, f'le=~"{_spellings(kind.over)}"')
+    return _bucket(kind, f'le=~"{_spellings(kind.bound)}"')
 
 
 def is_selector(expr: str) -> bool:
@@ -189,6 +209,12 @@ def is_selector(expr: str) -> bool:
 def every_bucket(kind: Latency) -> str:
     """Select the bucket that counts every request."""
     return _bucket(kind, 'le="+Inf"')
+
+
+def bounds(kind: Latency, scrape: timedelta) -> str:
+    """Ask which bounds the histogram's buckets have."""
+    every = _bucket(kind, 'le!=""')
+    return f"group by (le) (last_over_time({every}[{duration(2 * scrape)}]))"
 
 
 def any_bucket(kind: Latency, scrape: timedelta) -> tuple[str, str]:
@@ -291,23 +317,23 @@ def _as_bucket(found: re.Match[str]) -> str:
     return f"{before}{quote}{name}{quote}{after}"
 
 
-def _spellings(bound: timedelta) -> str:
+def _spellings(value: Decimal) -> str:
     """Match a bound in every spelling of the client libraries.
 
     Half a second is ``0.5``, ``0.50``, ``5e-01`` or ``5.0E-1``; a second ``1``,
     ``1.0`` or ``1e+00``.
     """
-    value = Decimal(bound // timedelta(microseconds=1)) / 1_000_000
-    whole, _, part = _plain(value).partition(".")
-    plain = f"{whole}[.]{part}0*" if part else f"{whole}([.]0*)?"
+    whole, _, part = plain(value).partition(".")
+    usual = f"{whole}[.]{part}0*" if part else f"{whole}([.]0*)?"
     _, digits, _ = value.normalize().as_tuple()
     first, *rest = map(str, digits)
     mantissa = f"{first}[.]{''.join(rest)}0*" if rest else f"{first}([.]0*)?"
     power = value.adjusted()
     sign = "-" if power < 0 else "[+]?"
-    return f"{plain}|{mantissa}[eE]{sign}0*{abs(power)}"
+    return f"{usual}|{mantissa}[eE]{sign}0*{abs(power)}"
 
 
-def _plain(value: Decimal) -> str:
+def plain(value: Decimal) -> str:
+    """Write a number without an exponent, and without zeros at its end."""
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

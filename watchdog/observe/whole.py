@@ -60,7 +60,7 @@ def _kin(kind: Ratio) -> str:
 
     What the total asks for too, such as the job, stays as it is.
     """
-    found, whole = _NAME.fullmatch(kind.errors), _NAME.fullmatch(kind.total)
+    found, whole = _NAME.fullmatch(kind.errors), _NAME.fullmatch(kind.must_be_there)
     if found is None or whole is None:
         return ""
     shared = {match.group().strip(" ,\n") for match in _matchers(whole)}
@@ -85,7 +85,7 @@ def replicas_question(
 
     And which targets of the same job are down.
     """
-    total = kind.total if isinstance(kind, Ratio) else promql.every_bucket(kind)
+    total = kind.must_be_there if isinstance(kind, Ratio) else promql.every_bucket(kind)
     now = promql.duration(_SCRAPES * scrape)
     lately = promql.duration(max(_SCRAPES * scrape, min(age, _AN_HOUR)))
     terms = [

@@ -94,10 +94,10 @@ def rule_words(trigger: Trigger) -> str:
     match trigger.kind:
         case Queue():
             return f"growing for {window}, by {number(trigger.min_growth)} at the least"
-        case Latency(over=over):
+        case Latency() as latency:
             bound = value_words(trigger, bound_of(trigger))
             how = "for" if trigger.sustained else "within"
-            return f"above {bound} slower than {written(over)} {how} {window}"
+            return f"above {bound} {latency.words} {how} {window}"
         case _:
             word = "below" if trigger.below is not None else "above"
             how = "for" if trigger.sustained else "within"

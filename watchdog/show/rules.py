@@ -62,6 +62,11 @@ def expression(trigger: Trigger) -> str:
     """Write what is true, in PromQL, while *trigger* is over its bound."""
     block = written(trigger.block)
     match trigger.kind:
+        case Ratio(errors=errors, good=good) if good:
+            over = block if trigger.sustained else written(trigger.window)
+            bad = f"sum(rate({errors.strip()}[{over}]))"
+            fine = f"sum(rate({good.strip()}[{over}]))"
+            return f"{bad}\n  / ({bad} + {fine}) > {_bound(trigger)}"
         case Ratio(errors=errors, total=total):
             over = block if trigger.sustained else written(trigger.window)
             return (
@@ -195,10 +200,14 @@ def _bucket(kind: Latency, matcher: str) -> str:
 
 def _le(kind: Latency) -> str:
     """Match the bound as the client libraries write it: ``0.5``, ``1`` and ``1.0``."""
-    seconds = f"{kind.over.total_seconds():.6f}".rstrip("0").rstrip(".")
-    if "." in seconds:
-        return f'le="{seconds}"'
-    return f'le=~"{seconds}([.]0)?"'
+    bound = f"{kind.bound.normalize():f}"
+    if "." in bound:
+        return f'le="{bound}"'
+    if kind.bound >= 10**6:  # 1e+06, as Go writes it
+        digits = "".join(map(str, kind.bound.normalize().as_tuple().digits))
+        short = f"{digits[0]}[.]{digits[1:]}" if digits[1:] else digits
+        return f'le=~"{bound}([.]0)?|{short}e[+]0?{kind.bound.adjusted()}"'
+    return f'le=~"{bound}([.]0)?"'
 
 
 def _is_label(name: str) -> bool:

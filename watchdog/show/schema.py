@@ -69,6 +69,14 @@ _READERS: Mapping[str, dict[str, Any]] = {
         "not": {"pattern": r"^\s*[a-zA-Z0-9_:]*_(bucket|sum|count)\b"},
         "examples": ["http_request_duration_seconds"],
     },
+    "_over": {
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0},
+            {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([eE]\+?[0-9]{1,2})?$"},
+            {"type": "string", "pattern": _DURATION},
+        ],
+        "examples": ["500ms", 1024],
+    },
     "_query": {"type": "string", "pattern": r"\{\{\s*window\s*\}\}"},
 }
 
@@ -96,10 +104,12 @@ _WORDS: Mapping[str, str] = {
     "value": "Any PromQL expression, each of its series held against a bound.",
     "errors": "A plain selector of a counter of bad events.",
     "total": "A plain selector of a counter of all events.",
+    "good": "A plain selector of a counter of good events, in place of total.",
     "errors_query": "Bad events as an expression with {{ window }}.",
     "total_query": "All events as an expression with {{ window }}.",
     "histogram": "The histogram's name without _bucket, with its labels.",
-    "over": "Slower than this is bad; must be a bucket's bound.",
+    "over": "More than this is bad: a time, or a number; must be a bucket's bound.",
+    "unit": "What the histogram counts in, if its name does not end in it.",
     "quantile": "0.95: more than 5% slower than `over` is too many.",
     "depth": "A plain selector of a gauge: how many are waiting.",
     "enqueued": "A plain selector of a counter: how many came.",
@@ -193,11 +203,23 @@ def schema() -> dict[str, Any]:
         definitions["_Ratio"]["oneOf"] = [
             {
                 "required": ["errors", "total"],
-                "properties": {"errors_query": False, "total_query": False},
+                "properties": {
+                    "errors_query": False,
+                    "total_query": False,
+                    "good": False,
+                },
+            },
+            {
+                "required": ["errors", "good"],
+                "properties": {
+                    "errors_query": False,
+                    "total_query": False,
+                    "total": False,
+                },
             },
             {
                 "required": ["errors_query", "total_query"],
-                "properties": {"errors": False, "total": False},
+                "properties": {"errors": False, "total": False, "good": False},
             },
         ]
     definitions["Trigger"] = rule
