@@ -24,11 +24,13 @@ _MADE_ANEW = (Do.CREATE, Do.CONNECT, Do.KEEP_LOGS)
 class Checked:
     """Plans what is going to be done: no plan while something is in its way.
 
-    Looked at anew, for what was ready a while ago is no reason to begin.
+    Looked at anew, for what was ready a while ago is no reason to begin. *besides*
+    says what lacks that no plan names.
     """
 
     plans: Plans
     eyes: Eyes
+    besides: Callable[[], tuple[Lack, ...]] = tuple
 
     def plan(self, wanted: Wanted) -> Plan:
         """Plan as the executor does.
@@ -38,7 +40,7 @@ class Checked:
             Problem: it cannot be done, or the rollback could not mend what lacks.
         """
         plan, target = self.plans.plan(wanted), wanted.target
-        seen = self.eyes.lacks(target, plan)
+        seen = (*self.eyes.lacks(target, plan), *self.besides())
         lacks = [lack for lack in seen if not (lack.mendable or lack.doubt)]
         if lacks:
             why = "; ".join(lack.words for lack in lacks)

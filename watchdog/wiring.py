@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -358,8 +359,9 @@ def wire(
     clock = RealClock()
     journal = Journal(settings.state)
     try:
-        rules = replace(rules, identity=identity(settings.state))
-        telling = telling_of(settings, journal, clock)
+        making = journal.room.making
+        rules = replace(rules, identity=making(lambda: identity(settings.state)))
+        telling = making(lambda: telling_of(settings, journal, clock))
         secret = button_secret(settings)
         app_secrets = github_secrets(settings)
     except Problem:
@@ -406,7 +408,6 @@ def wire(
         clock=clock,
     )
     metrics = prometheus_of(settings)
-    there = there_of(settings)
     readiness = Readiness(
         eyes=executor.eyes,
         plans=executor.plans,
@@ -415,6 +416,7 @@ def wire(
         rules=rules,
         besides=lambda: (
             *short_of_space((settings.stack.directory, settings.state)),
+            *journal.room.lacks(),
             *(revocations.lacks() if revocations else ()),
         ),
         holds=Holding(
@@ -426,8 +428,12 @@ def wire(
     gating = Gating(memory, releases, rules)
     cycle = Cycle(
         eyes=executor.eyes,
-        parts=lambda: there.parts(lambda version: _tenants(releases, version)),
-        plans=PlannedByOne(Checked(executor.plans, executor.eyes), claiming),
+        parts=partial(
+            there_of(settings).parts, lambda version: _tenants(releases, version)
+        ),
+        plans=PlannedByOne(
+            Checked(executor.plans, executor.eyes, journal.room.lacks), claiming
+        ),
         metrics=metrics,
         arms=Arming(metrics, settings.prometheus.scrape_interval),
         transaction=transaction,
@@ -577,7 +583,9 @@ def run(watch: Watch) -> None:
         with contextlib.suppress(JournalLost):  # the turn meets it too, and leaves
             watch.memory.add(watch.clock.now(), lost if why else FarEndBack("listener"))
 
-    with opened(watch.settings.state) as control:
+    with contextlib.ExitStack() as after:
+        state = watch.settings.state
+        control = watch.journal.room.making(lambda: after.enter_context(opened(state)))
         watch.telling.start()
         watch.schedule.start()
         try:

@@ -309,7 +309,9 @@ def disks(args):
             with ExitStack() as held:
                 folder = Path(tempfile.mkdtemp(prefix="crash-", dir="/var/tmp"))
                 held.callback(shutil.rmtree, folder, ignore_errors=True)
-                disk = Disk(folder / "disk", "tmpfs", size="2M")
+                # A state disk has room to keep some, or no rollback begins.
+                size = "2M" if what.startswith("stack ") else "40M"
+                disk = Disk(folder / "disk", "tmpfs", size=size)
                 held.callback(disk.strike)
                 where = (
                     {"states": disk.place}

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from watchdog.decide.tidings import message_of
@@ -45,6 +46,7 @@ class Sender:
         self._entries = entries
         self._head = head
         self._now = now
+        self._began = 0
         self._stopped = threading.Event()
         self._wakes = [threading.Event() for _ in self._channels]
         self._threads = [
@@ -56,9 +58,11 @@ class Sender:
 
     def start(self) -> None:
         """Begin; a channel that is new begins with what happens from now on."""
+        self._began = self._head()
         for channel in self._channels:
             if self._outbox.told(channel.name) is None:
-                self._outbox.put(channel.name, self._head(), (), self._now())
+                with suppress(OSError):  # its disk is full: it is noted with the first
+                    self._outbox.put(channel.name, self._began, (), self._now())
         for thread in self._threads:
             thread.start()
 
@@ -118,7 +122,9 @@ class Sender:
 
         Tells whether there may be more.
         """
-        told = self._outbox.told(channel) or 0
+        told = self._outbox.told(channel)
+        if told is None:
+            told = self._began
         fresh = self._entries(told)
         if fresh:
             found = [message_of(entry, self._name) for entry in fresh]

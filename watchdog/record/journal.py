@@ -11,8 +11,8 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from watchdog.facts.event import EVERY_EVENT, Entry, Event
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import Claimed, Held, JournalLost
 from watchdog.record import kept, left
+from watchdog.record.room import Room
 from watchdog.roles import Turn
 
 _APPLICATION = 0x444D5357  # "DMSW"
@@ -74,8 +75,6 @@ _SENTINEL = "journal.id"
 _TOLD = "outbox.db"
 _UPTO = "SELECT max(seq) FROM told"
 _COMPARE = "compare with a backup and with the log, which holds every event"
-_RESERVE = "journal.room"
-_ROOM = 4 * 1024 * 1024  # bytes; a rollback of many services writes some hundred KB
 _REACHED = re.compile(r"[0-9]{18}\n")
 
 _CODECS: dict[str, TypeAdapter[Any]] = {
@@ -88,7 +87,8 @@ class Journal:
     """The one writer of a journal, or one of many readers.
 
     Every failed write is JournalLost and final for the process: SQLite cannot say
-    whether a commit that raised is on the disk, only a new start can.
+    whether a commit that raised is on the disk, only opening it anew can. That is done
+    for a disk that is full, as long as there is kept room to give up.
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
@@ -96,10 +96,14 @@ class Journal:
         self._failed = ""
         self._held = -1
         self.folder, self.is_read_only = folder, read_only
+        self.room = Room(folder)
         if not read_only:
             self._hold()
         try:
-            self._db = self._open(read_only=read_only)
+            if read_only:
+                self._db = self._open(read_only=True)
+            else:
+                self._db = self.room.making(lambda: self._open(read_only=False))
         except JournalLost:
             self._let_go()
             raise
@@ -181,13 +185,23 @@ class Journal:
                 raise
             raise _not_opened(path, error) from error
         if not read_only:
-            new = not sentinel.exists()
-            os.close(os.open(sentinel, os.O_WRONLY | os.O_CREAT, 0o600))
-            for file in (path, sentinel):  # those of earlier builds: for all to read
-                file.chmod(0o600)
-            if new:
-                _settle(self.folder)
+            try:
+                self._be_known(path, sentinel)
+            except OSError as error:
+                db.close()
+                raise JournalLost(
+                    f"{sentinel} cannot be kept: {error.strerror}",
+                    "`state` needs a folder that the watchdog's user may write",
+                ) from error
         return db
+
+    def _be_known(self, path: Path, sentinel: Path) -> None:
+        new = not sentinel.exists()
+        os.close(os.open(sentinel, os.O_WRONLY | os.O_CREAT, 0o600))
+        for file in (path, sentinel):  # those of earlier builds: for all to read
+            file.chmod(0o600)
+        if new:
+            _settle(self.folder)
 
     def _must_be_there(self, path: Path, *, read_only: bool) -> None:
         """Refuse to begin anew where there was a journal, and to read where none is."""
@@ -308,49 +322,46 @@ class Journal:
             finally:
                 os.close(handle)
 
-    # -- room --------------------------------------------------------------------
-
-    def _reserve(self) -> None:
-        """Keep room for what a rollback writes, as long as the disk has plenty.
-
-        A disk that fills up in the middle would leave the stack down: no write, no
-        next step.
-        """
-        path = self.folder / _RESERVE
-        with suppress(OSError):
-            disk = os.statvfs(self.folder)
-            if path.exists() or disk.f_bavail * disk.f_frsize < 4 * _ROOM:
-                return
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            try:
-                os.posix_fallocate(handle, 0, _ROOM)
-            finally:
-                os.close(handle)
-
-    def _give_room(self) -> None:
-        """Give the kept room up: this process ends, and the next start has it."""
-        with suppress(OSError):
-            (self.folder / _RESERVE).unlink(missing_ok=True)
-
     # -- writing -----------------------------------------------------------------
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _write(
+        self,
+        do: Callable[[sqlite3.Connection], object],
+        then: tuple[int, str] | None = None,
+    ) -> None:
+        """Commit what *do* writes; *then* is the head that it comes to, if another.
+
+        On a full disk kept room is given up, and it is tried again, on the file as
+        it is opened anew: that shows whether the commit which raised came about.
+        """
         with self._lock:
             if self._failed:
                 raise JournalLost(f"the journal failed before: {self._failed}")
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                yield self._db
-                self._db.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._db.in_transaction:
-                    with suppress(sqlite3.Error):
-                        self._db.execute("ROLLBACK")
-                if str(error).endswith("event.claim"):
-                    raise Claimed(f"{error}: it happened before") from error
+                while True:
+                    try:
+                        self._db.execute("BEGIN IMMEDIATE")
+                        do(self._db)
+                        self._db.execute("COMMIT")
+                    except sqlite3.Error as error:
+                        if self._db.in_transaction:
+                            with suppress(sqlite3.Error):
+                                self._db.execute("ROLLBACK")
+                        if str(error).endswith("event.claim"):
+                            raise Claimed(f"{error}: it happened before") from error
+                        if not self.room.give(error):
+                            raise
+                        self._db.close()
+                        self._db = _to_write(self.folder / _NAME)
+                        found = self._last()
+                        if found == then:
+                            return
+                        if found != self._head:
+                            raise
+                    else:
+                        return
+            except (sqlite3.Error, OSError) as error:
                 self._failed = str(error)
-                self._give_room()
                 raise JournalLost(
                     f"the journal could not be written: {error}",
                     "free the disk or mend the volume; what happened is read again "
@@ -379,22 +390,23 @@ class Journal:
             _CODECS[kind].validate_json(body) for kind, body in written
         ]
         entries: list[Entry] = []
-        with self._writing() as db:
-            seq, previous = self._head
-            for (kind, body), event in zip(written, told, strict=True):
-                seq += 1
-                digest = _link(previous, seq, stamp, kind, body)
-                mine = claim if claim and len(entries) + 1 == len(events) else None
-                db.execute(_APPEND, (seq, stamp, kind, body, mine, previous, digest))
-                previous = digest
-                entries.append(Entry(seq, datetime.fromisoformat(stamp), event))
-        return (seq, previous), entries
+        rows: list[tuple[object, ...]] = []
+        seq, previous = self._head
+        for (kind, body), event in zip(written, told, strict=True):
+            seq += 1
+            digest = _link(previous, seq, stamp, kind, body)
+            mine = claim if claim and len(entries) + 1 == len(events) else None
+            rows.append((seq, stamp, kind, body, mine, previous, digest))
+            previous = digest
+            entries.append(Entry(seq, datetime.fromisoformat(stamp), event))
+        head = (seq, previous)
+        self._write(lambda db: db.executemany(_APPEND, rows), then=head)
+        return head, entries
 
     def put(self, data: bytes) -> str:
         """Keep *data*; return its sha256, by which it is found again."""
         sha = hashlib.sha256(data).hexdigest()
-        with self._writing() as db:
-            db.execute(_PUT, (sha, data))
+        self._write(lambda db: db.execute(_PUT, (sha, data)))
         return sha
 
     def put_record(self, record: Record) -> str:
@@ -407,9 +419,8 @@ class Journal:
         verdicts = json.dumps(dict(turn.verdicts))
         looked = turn.looked.isoformat() if turn.looked else None
         row = (turn.at.isoformat(), _sound(turn.words), verdicts, looked)
-        with self._writing() as db:
-            db.execute(_MARK, row)
-        self._reserve()
+        self._write(lambda db: db.execute(_MARK, row))
+        self.room.reserve()
 
     # -- reading -----------------------------------------------------------------
 
