@@ -1203,3 +1203,31 @@ def test_a_value_brings_each_series_past_its_bound(asked):
     assert block.over == {'up{job="dms",pod="a\\""}': 0.0, "": 0.5}
     assert reading.looks[0].blocks[-2].over == {}
     assert "(last_over_time(up[30s])) < 1.0" in wire.asked[0]["query"]
+
+
+def test_what_promql_warns_of_is_quoted_and_is_no_half_of_an_answer(asked):
+    wire, far_end = asked
+    said = "PromQL warning: vector contains incompatible custom buckets (1:1)"
+    wire.answers(matrix(warnings=[said]))
+    reading = far_end.read(http_5xx(), AT)
+
+    assert isinstance(reading, Blind)
+    assert reading.cause is Cause.NONSENSE
+    assert said in reading.words
+
+
+def test_what_promql_only_remarks_blinds_nothing(asked):
+    wire, far_end = asked
+    said = 'PromQL info: metric might not be a counter, "errors" (1:1)'
+    wire.answers(matrix(warnings=[said]))
+
+    assert isinstance(far_end.read(http_5xx(), AT), Measured)
+
+
+def test_a_store_that_is_missing_beside_what_promql_warns_of_is_a_half(asked):
+    wire, far_end = asked
+    wire.answers(matrix(warnings=["PromQL warning: odd", "store 2 is away"]))
+    reading = far_end.read(http_5xx(), AT)
+
+    assert isinstance(reading, Blind)
+    assert reading.cause is Cause.PARTIAL

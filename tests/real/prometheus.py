@@ -37,14 +37,17 @@ def taken_from(folder):
 
 
 @contextmanager
-def running(folder, lines):
-    """Serve *lines*, samples of any time, until the block ends: its address."""
+def running(folder, lines, *, scrapes=""):
+    """Serve *lines*, samples of any time, until the block ends: its address.
+
+    *scrapes* is its whole configuration.
+    """
     samples, data = folder / "samples.om", folder / "data"
     samples.write_text("".join(lines) + "# EOF\n")
     making = ["promtool", "tsdb", "create-blocks-from", "openmetrics"]
     subprocess.run([*making, samples, data], check=True, capture_output=True)
     config = folder / "prometheus.yml"
-    config.write_text("global: {}\n")
+    config.write_text(scrapes or "global: {}\n")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

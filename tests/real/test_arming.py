@@ -1,5 +1,6 @@
 """Triggers tried live: what is wrong is named, with its cure, before it matters."""
 
+import subprocess
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -42,8 +43,20 @@ def counted(name, labels, *, every=15, until=0.0, rate=20.0):
     ]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def told(name, labels, value):
+    """Scrape what *value* says of each second before END, for an hour."""
+    return [
+        real.line(name, labels, value(ago), LAST - ago) for ago in range(3600, -1, -15)
+    ]
+
+
+def since(ago, rate):
+    """Count at *rate* a second, from *ago* seconds before END on, for five minutes."""
+    return lambda now: rate * max(0, min(ago - now, 300))
+
+
+@pytest.fixture(scope="module", params=real.BINARIES)
+def server(tmp_path_factory, request):
     lines = [
         *counted("errors", {"job": "dms"}, rate=0),
         *counted("gone", {"job": "dms"}, until=1200),
@@ -51,12 +64,22 @@ def server(tmp_path_factory):
         *counted("h_bucket", {"job": "dms", "le": "+Inf"}),
         *counted("in_ms_bucket", {"job": "dms", "le": "500"}),
         *counted("in_ms_bucket", {"job": "dms", "le": "+Inf"}),
+        *told("burst", {"job": "dms"}, since(2400, 60)),
+        *told("depth", {"job": "dms"}, lambda ago: ago // 15 % 4),
+        *counted("job:total:rate5m", {"job": "dms"}),
+        *counted("http_requests_success_total", {"job": "dms"}),
+        *counted("http_requests_total", {"job": "dms", "code": "200"}),
+        *counted("http_requests_total", {"job": "dms", "code": "500"}, rate=0),
+        *counted("twice", {"job": "dms", "instance": "dms:80"}),
+        *counted("twice", {"job": "dms-again", "instance": "dms:80"}),
+        *counted("two", {"job": "dms", "instance": "a:80"}),
+        *counted("two", {"job": "dms", "instance": "b:80"}),
         *counted("slow", {"job": "dms"}, every=60),
         *counted("total", {"job": "dms"}),
         *counted("up", {"job": "dms"}, rate=0),
     ]
     folder = tmp_path_factory.mktemp("arming")
-    with real.running(folder, lines) as url:
+    with real.taken_from(request.param), real.running(folder, lines) as url:
         asked = Prometheus(url, 5 * SECOND, SCRAPE, 5 * SECOND)
         with closing(asked):
             yield asked
@@ -194,3 +217,103 @@ def test_a_release_that_was_over_its_bound_before_it_started_is_told_so(server):
     assert trial.is_proven
     assert [doubt.path for doubt in trial.doubts] == ["baseline"]
     assert "over its bound before the release" in trial.doubts[0].words
+
+
+def test_a_gauge_where_a_counter_belongs_is_known_by_how_often_it_falls(server):
+    trial = tried(server, kind=Ratio("errors", "depth"))
+
+    assert [fault.path for fault in trial.faults] == ["ratio.total"]
+    assert "fell" in trial.faults[0].words
+    assert trial.faults[0].hint.startswith("write a counter")
+
+
+def test_a_counter_that_began_anew_is_no_gauge(server):
+    assert tried(server, kind=Ratio("errors", "total")).is_proven
+
+
+def test_a_rate_that_a_rule_recorded_cannot_be_counted(server):
+    trial = tried(server, kind=Ratio("errors", "job:total:rate5m"))
+
+    assert [fault.path for fault in trial.faults] == ["ratio.total"]
+    assert "recorded by a rule" in trial.faults[0].words
+
+
+@pytest.mark.parametrize(
+    ("total", "words"),
+    [
+        ("http_requests_success_total", "named after good events"),
+        ('http_requests_total{code=~"2.."}', "named after good events"),
+    ],
+)
+def test_a_total_of_good_events_only_is_told_of_good(server, total, words):
+    trial = tried(server, kind=Ratio('http_requests_total{code="500"}', total))
+
+    assert [fault.path for fault in trial.faults] == ["ratio.total"]
+    assert words in trial.faults[0].words
+    assert trial.faults[0].hint.startswith(f"write `good: {total}`")
+
+
+def test_a_total_that_was_less_than_its_errors_at_times_is_told_of_good(server):
+    trial = tried(server, kind=Ratio("burst", "total"))
+
+    assert [fault.path for fault in trial.faults] == ["ratio.total"]
+    assert "more errors than `total`" in trial.faults[0].words
+    assert trial.faults[0].hint.startswith("write `good: total`")
+
+
+def test_the_errors_of_a_good_looking_total_may_be_a_part_of_it(server):
+    whole = "http_requests_success_total"
+    part = 'http_requests_success_total{job="dms"}'
+
+    assert tried(server, kind=Ratio(part, whole), above=0.9).is_proven
+
+
+def test_events_that_are_scraped_twice_are_a_doubt_with_the_cure(server):
+    trial = tried(server, kind=Ratio("errors", "twice"))
+
+    assert trial.is_proven
+    assert trial.doubts == (
+        Fault(
+            "ratio.total",
+            "`twice` has series that differ in `job` only and move together: "
+            "each event counts twice or more",
+            'name one: `{job="…"}`, or scrape the target once',
+        ),
+    )
+    assert tried(server, kind=Ratio("errors", 'twice{job="dms"}')).doubts == ()
+
+
+def test_two_replicas_of_one_job_are_no_copies(server):
+    assert tried(server, kind=Ratio("errors", "two")).doubts == ()
+
+
+@pytest.mark.parametrize("tools", real.BINARIES)
+def test_a_metric_that_an_upgrade_gave_dots_is_named_with_its_end(tools, tmp_path):
+    with real.taken_from(tools):
+        asked = subprocess.run(
+            ["prometheus", "--version"], capture_output=True, text=True, check=True
+        )
+        if "version 2" in asked.stdout + asked.stderr:
+            pytest.skip("names have no dots before Prometheus 3")
+        lines = [
+            *counted("errors", {"job": "dms"}),
+            *counted("http_server_requests", {"job": "dms"}, until=1200),
+            *(
+                one.replace("DOTS{", '{"http.server.requests",')
+                for one in counted("DOTS", {"job": "dms"})
+            ),
+        ]
+        with (
+            real.running(tmp_path, lines) as url,
+            closing(Prometheus(url, 5 * SECOND, SCRAPE, 5 * SECOND)) as server,
+        ):
+            trial = tried(server, kind=Ratio("errors", "http_server_requests"))
+
+    assert trial.faults == (
+        Fault(
+            "ratio.total",
+            "`http_server_requests` ended at 02:40, and `http.server.requests` is "
+            "there",
+            "was it renamed, by an upgrade of Prometheus or of the application?",
+        ),
+    )

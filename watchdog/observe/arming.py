@@ -6,13 +6,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 from watchdog.facts.problem import Fault
 from watchdog.facts.reading import Blind, Cause, Measured, Reading, unforeseen
 from watchdog.facts.trial import Trial, cure
 from watchdog.facts.trigger import (
     UNITS_OF_TIME,
+    Kind,
     Latency,
     Queue,
     Ratio,
@@ -21,15 +22,24 @@ from watchdog.facts.trigger import (
 )
 from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
-from watchdog.observe import promql
+from watchdog.observe import counted, promql
 from watchdog.observe.promql import duration, is_selector, slow_bucket
 
 _LONG_AGO = timedelta(days=3650)
 _MOST_SERIES = 1e9
 _MOST_LISTED = 20
+_BLOCKS_OUTNUMBERED = 2
+_RENAMED = "was it renamed, by an upgrade of Prometheus or of the application?"
+_A_COUNTER = "write a counter, which only grows; `value` is the kind for a gauge"
 _A_BOUND = re.compile(r"[0-9.]+(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 # Blind in a way that waiting or traffic does not mend.
-_NEVER_MENDS = (Cause.REJECTED, Cause.NONSENSE, Cause.NOT_A_NUMBER, Cause.PARTIAL)
+_NEVER_MENDS = (
+    Cause.REJECTED,
+    Cause.NONSENSE,
+    Cause.NOT_A_NUMBER,
+    Cause.PARTIAL,
+    Cause.STALE,
+)
 
 
 class Asks(Protocol):
@@ -39,6 +49,10 @@ class Asks(Protocol):
         self, query: str, at: datetime
     ) -> list[tuple[dict[str, str], float]] | Blind:
         """Ask for one instant."""
+        ...
+
+    def told(self, path: str, **parameters: str) -> Any | Blind:
+        """Ask what the server knows of itself."""
         ...
 
     def read(self, trigger: Trigger, at: datetime) -> Reading:
@@ -110,11 +124,17 @@ def try_out(
         faults += _spacing(prometheus, trigger, main[0], scrape, at)
     reading = prometheus.read(trigger, at)
     verdict = judge(trigger, reading, at - _LONG_AGO)
-    never: tuple[Cause, ...] = _NEVER_MENDS
-    if isinstance(trigger.kind, Value):
-        never = (*never, Cause.STALE)
-    if not faults and isinstance(verdict, Blind) and verdict.cause in never:
-        faults.append(Fault("trigger", verdict.words, cure(verdict.cause)))
+    if not faults:
+        faults += _no_counters(prometheus, trigger, at)
+    if not faults and isinstance(trigger.kind, Ratio):
+        faults += _only_good(prometheus, trigger, trigger.kind, scrape, at)
+    if not faults and isinstance(verdict, Blind) and verdict.cause in _NEVER_MENDS:
+        hint = cure(verdict.cause)
+        if verdict.cause is Cause.STALE and main:
+            hint = _down(prometheus, main[0]) or hint
+        faults.append(Fault("trigger", verdict.words, hint))
+    if not faults:
+        doubts += _copies(prometheus, trigger, at)
     queries = reading.queries if isinstance(reading, Measured) else ()
     return Trial(trigger.name, series, verdict, queries, tuple(faults), tuple(doubts))
 
@@ -172,18 +192,114 @@ def _missing(prometheus: Asks, role: str, selector: str, at: datetime) -> Fault:
     if is_selector(selector):
         lately = _count(prometheus, f"count(last_over_time({selector}[1d]))", at)
     if isinstance(lately, int) and lately:
-        return Fault(
-            role,
-            f"`{selector}` has no series now; {lately} in the last day",
-            "is the target up?",
-        )
+        words = f"`{selector}` has no series now; {lately} in the last day"
+        if here := _alike(prometheus, selector, at):
+            last = prometheus.instant(counted.ended(selector), at)
+            if not isinstance(last, Blind) and last and last[0][1] > 0:
+                words = f"`{selector}` {counted.ended_words(at, last[0][1])}"
+            return Fault(role, f"{words}, and {here} is there", _RENAMED)
+        return Fault(role, words, _down(prometheus, selector) or "is the target up?")
     if role == "ratio.errors":
         return Fault(
             role,
             f"`{selector}` has no series yet",
             "start its counters at 0: one born with its first errors hides them",
         )
-    return Fault(role, f"`{selector}` has no series", cure(Cause.NO_SERIES))
+    words = f"`{selector}` has no series"
+    if is_selector(selector) and (here := _alike(prometheus, selector, at)):
+        return Fault(role, f"{words}, and {here} is there", _RENAMED)
+    hint = _down(prometheus, selector) or cure(Cause.NO_SERIES)
+    return Fault(role, words, hint)
+
+
+def _alike(prometheus: Asks, selector: str, at: datetime) -> str:
+    """Name a metric that is the same but for its dots, if there is one now."""
+    if "_" not in counted.name_of(selector):
+        return ""
+    answer = prometheus.instant(counted.alike(selector), at)
+    if isinstance(answer, Blind) or not answer:
+        return ""
+    return " and ".join(f"`{labels.get('__name__', '')}`" for labels, _ in answer[:3])
+
+
+def _down(prometheus: Asks, selector: str) -> str:
+    """Quote why a target of *selector* is not scraped; empty if all are."""
+    if not is_selector(selector):
+        return ""
+    told = prometheus.told("/api/v1/targets", state="active")
+    return "" if isinstance(told, Blind) else counted.down(told, selector)
+
+
+def _counters(kind: Kind) -> Iterator[tuple[str, str]]:
+    """Name what must be a counter: events are counted by how much it grew."""
+    match kind:
+        case Ratio(errors=errors, total=total, good=good):
+            yield ("ratio.good", good) if good else ("ratio.total", total)
+            yield "ratio.errors", errors
+        case Queue(enqueued=enqueued, drained=drained):
+            yield "queue.enqueued", enqueued
+            yield "queue.drained", drained
+        case _:
+            return
+
+
+def _no_counters(prometheus: Asks, trigger: Trigger, at: datetime) -> Iterator[Fault]:
+    """Say what is a gauge, or a recorded rate: nothing can be counted by it."""
+    for role, selector in _counters(trigger.kind):
+        if counted.is_recorded(selector):
+            words = f"`{selector}` is recorded by a rule: a rate has no events to count"
+            yield Fault(role, words, "write the counter that the rule is made of")
+            continue
+        name = counted.name_of(selector)
+        told = prometheus.told("/api/v1/metadata", metric=name) if name else None
+        if not isinstance(told, Blind) and counted.is_gauge(told, selector):
+            words = f"`{selector}` is a gauge, by who exports it"
+            yield Fault(role, words, _A_COUNTER)
+            continue
+        fell = prometheus.instant(counted.falls(selector), at)
+        if not isinstance(fell, Blind) and fell:
+            words = f"`{selector}` fell {fell[0][1]:.0f} times in the last hour"
+            yield Fault(role, words, _A_COUNTER)
+
+
+def _only_good(
+    prometheus: Asks, trigger: Trigger, kind: Ratio, scrape: timedelta, at: datetime
+) -> Iterator[Fault]:
+    """Say that errors are not among the total, which then counts the good ones only."""
+    if not kind.total:
+        return
+    words = ""
+    width = max(trigger.block, 4 * scrape)
+    answer = prometheus.instant(counted.outnumbered(kind, width), at)
+    if counted.is_named_good(kind):
+        words = f"`{kind.total}` is named after good events"
+    if not isinstance(answer, Blind) and answer and answer[0][1] >= _BLOCKS_OUTNUMBERED:
+        words = (
+            f"there were more errors than `{kind.total}` in {answer[0][1]:.0f} blocks "
+            "of the last hour: they are not among it"
+        )
+    if words:
+        hint = f"write `good: {kind.total}` in place of `total`, or count all events"
+        yield Fault("ratio.total", words, hint)
+
+
+def _copies(prometheus: Asks, trigger: Trigger, at: datetime) -> Iterator[Fault]:
+    """Say that the same events are scraped more than once."""
+    roles = [*_counters(trigger.kind)]
+    if isinstance(trigger.kind, Latency):
+        roles = [("latency.histogram", promql.every_bucket(trigger.kind))]
+    for role, selector in roles:
+        for label, question in counted.copies(selector):
+            answer = prometheus.instant(question, at)
+            if isinstance(answer, Blind) or not answer:
+                continue
+            words = (
+                f"`{selector}` has series that differ in `{label}` only and move "
+                "together: each event counts twice or more"
+            )
+            hint = f'name one: `{{{label}="…"}}`, or scrape the target once'
+            yield Fault(role, words, hint)
+            break
 
 
 def _no_bucket(

@@ -158,6 +158,15 @@ class Prometheus:
         except Exception as error:  # noqa: BLE001 - one answer stops no turn
             return unforeseen(error)
 
+    def told(self, path: str, **parameters: str) -> Any | Blind:
+        """Ask what the server knows of itself: its ``data``, of any shape."""
+        try:
+            return self._server.told(path, parameters)
+        except NotSeen as refusal:
+            return Blind(refusal.cause, refusal.words)
+        except Exception as error:  # noqa: BLE001 - one answer stops no turn
+            return unforeseen(error)
+
     def read(
         self,
         trigger: Trigger,

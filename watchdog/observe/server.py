@@ -9,7 +9,7 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -38,6 +38,8 @@ _SMALL = 128 * 1024
 _WHOLE_ONLY = {"partial_response": "false", "deny_partial_response": "1"}
 NOT_ASKED = "not asked: the turn's time was used up"
 _LEAST = 0.02  # s; with less left no question is begun
+# PromQL's own words about a query are no sign that half of the data is missing.
+_INFO, _OF_THE_QUERY = "PromQL info", "PromQL warning"
 _TIMED_OUT = frozenset({"timeout", "canceled"})
 
 
@@ -152,6 +154,17 @@ class Server:
                 ),
             )
         )
+
+    def told(self, path: str, parameters: Mapping[str, str]) -> Any:
+        """Ask for what Prometheus knows of itself: the ``data`` under *path*."""
+
+        def ask(line: _Line) -> Callable[[], Any]:
+            answer = line.session.get(
+                f"{self.url}{path}", params=parameters, timeout=self._seconds
+            )
+            return lambda: answer.json().get("data")
+
+        return self.asked(ask)
 
     def close(self) -> None:
         """Give back every connection."""
@@ -278,11 +291,21 @@ class Server:
             raise _refusal(where, response, envelope, body)
         if envelope.get("isPartial"):
             raise NotSeen(Cause.PARTIAL, f"{where}, but only in part (isPartial)")
-        if warnings := envelope.get("warnings"):
+        warnings = envelope.get("warnings") or []
+        said = [one for one in warnings if not str(one).startswith(_INFO)]
+        if said and all(str(one).startswith(_OF_THE_QUERY) for one in said):
+            words = (
+                f"{self.shown} warns of the query: {'; '.join(map(str, said))[:300]}"
+            )
+            raise NotSeen(Cause.NONSENSE, words)
+        if said:
             words = f"{where} with warnings: {json.dumps(warnings)[:300]}"
             raise NotSeen(Cause.PARTIAL, words)
         data = envelope.get("data")
         kind = data.get("resultType") if isinstance(data, dict) else None
+        if "/api/v1/query" not in str(response.url):
+            response.json = lambda **_: envelope  # type: ignore[method-assign]
+            return
         ranged = "query_range" in str(response.url)
         meant = ("matrix",) if ranged else ("scalar", "vector")
         if kind not in meant:
