@@ -391,6 +391,7 @@ class Docker:
         self.sick = set()
         self.mistakes = {}
         self.unreadable = None
+        self.is_podman = ""
         self.beside = []
         self.health = {}
         self.ports = {}
@@ -412,6 +413,10 @@ class Docker:
             for id_, box in self.boxes.items()
             if labels.items() <= box["Config"]["Labels"].items()
         ]
+
+    def podman(self):
+        self._reached()
+        return self.is_podman
 
     def container(self, id_or_name):
         self._reached()

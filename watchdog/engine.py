@@ -136,6 +136,13 @@ class Engine:
             )
         )
 
+    def podman(self) -> str:
+        """Give the version of Podman, where it is one; empty for Docker's engine."""
+        said = self._call("ask its version", lambda c: c.version())
+        parts = said.get("Components") or ()
+        found = [one for one in parts if "podman" in str(one.get("Name")).lower()]
+        return str(found[0].get("Version") or "?") if found else ""
+
     def container(self, id_or_name: str) -> dict[str, Any] | None:
         """Inspect one container; None when there is none of that id or name."""
         try:

@@ -69,7 +69,9 @@ from watchdog.observe.holding import (
 from watchdog.observe.lacks import short_of_space
 from watchdog.observe.pin import Pin
 from watchdog.observe.prometheus import Prometheus
+from watchdog.observe.running import Stack
 from watchdog.observe.unseen import found
+from watchdog.observe.work_tree import WorkTree
 from watchdog.openapi import openapi
 from watchdog.readiness import Checked, Readiness
 from watchdog.record.identity import identity
@@ -321,9 +323,12 @@ def held(settings: Settings, releases: ReleaseFolder) -> Held:
     there = there_of(settings)
     try:
         seen = there.running(lambda version: _tenants(releases, version))
+        in_the_way = _in_the_way(settings, there)
         if isinstance(seen, NotKnown):
-            return Held("", f"what proves a pair was not asked: {seen.words}")
+            said = f"what proves a pair was not asked: {seen.words}"
+            return Held("", said, in_the_way)
         health = there.health(seen.containers)
+        about = there.about_the_engine() if isinstance(there, Stack) else ()
     except Problem as problem:
         return Held("", f"what proves a pair was not asked: {problem.words}")
     rules = rules_of(settings)
@@ -338,8 +343,23 @@ def held(settings: Settings, releases: ReleaseFolder) -> Held:
         for answer in question():
             (fine if answer.fine else wrong).append(answer.words)
     faults = tuple(Fault("stack", as_a_lack(words), HINT) for words in wrong if words)
-    said = "; ".join(fine) or "nothing answered"
-    return Held(seen.pair.version, f"what proves {seen.pair.version}: {said}", faults)
+    said = "; ".join([*fine, *(lack.sentence for lack in about)]) or "nothing answered"
+    return Held(
+        seen.pair.version,
+        f"what proves {seen.pair.version}: {said}",
+        (*faults, *in_the_way),
+    )
+
+
+def _in_the_way(settings: Settings, there: Stack | WorkTree) -> tuple[Fault, ...]:
+    """Say what of the stack could not be put back, whatever the release is."""
+    if not isinstance(there, Stack):
+        return ()
+    # Compose puts back what replaying cannot.
+    by_compose = settings.executor == "compose"
+    found = there.foreign() if by_compose else there.obstacles()
+    hint = "see docs/reference/fidelity.md"
+    return tuple(Fault("stack", words, hint) for words in found)
 
 
 def wire(

@@ -28,10 +28,9 @@ def beside(**host):
     return a_container("dms-vpn-1", "vpn", OTHER, **host)
 
 
-def said(*containers, services=("dms",), **files):
-    return obstacles(
-        services, containers, {f"{name}.yaml": text for name, text in files.items()}
-    )
+def said(*containers, services=("dms",), models=None, **files):
+    texts = {f"{name}.yaml": text for name, text in files.items()}
+    return obstacles(services, containers, texts, models)
 
 
 def test_a_plain_stack_has_no_obstacle():
@@ -164,6 +163,142 @@ def test_hooks_are_run_by_compose_only():
     )
 
 
+@pytest.mark.parametrize("hook", ["post_start", "pre_stop", "pre_start"])
+def test_what_compose_reads_is_the_word_on_hooks(hook):
+    """Whatever a file says: another one may have taken it away, or brought it."""
+    text = f"services: {{dms: {{{hook}: [{{command: x}}]}}}}"
+    with_it = {"services": {"dms": {hook: [{"command": ["x"]}]}, "other": {}}}
+
+    assert said(a_container(), compose=text, models=[{"services": {"dms": {}}}]) == ()
+    assert said(a_container(), models=[{"services": {"x": {hook: [1]}}}]) == ()
+    assert said(a_container(), models=[with_it]) == (
+        f"{hook} of service dms: only Compose runs it",
+    )
+
+
+def test_all_that_only_compose_does_is_named_by_service_and_option():
+    model = {
+        "services": {
+            "dms": {
+                "use_api_socket": True,
+                "configs": [{"source": "conf", "target": "/c"}],
+                "secrets": [{"source": "word", "target": "/w"}, {"source": "file"}],
+                "networks": {"back": {"mac_address": "${MAC}"}, "front": None},
+            }
+        },
+        "configs": {"conf": {"content": "x"}},
+        "secrets": {"word": {"environment": "WORD"}, "file": {"file": "/x"}},
+    }
+
+    assert said(a_container(), models=[model]) == (
+        (
+            "config conf of service dms has its content in the files: only Compose "
+            "writes that into a container"
+        ),
+        (
+            "secret word of service dms has its content in the files: only Compose "
+            "writes that into a container"
+        ),
+        (
+            "network back of service dms takes its MAC address from a variable: the "
+            "engine does not show whether it was chosen"
+        ),
+        (
+            "use_api_socket of service dms: only Compose writes the logins that come "
+            "with it into a container"
+        ),
+    )
+
+
+def test_without_compose_what_a_service_extends_is_read_too():
+    hooked = "{post_start: [{command: x}]}"
+    same = f"services: {{base: {hooked}, dms: {{extends: {{service: base}}}}}}"
+    short = f"services: {{base: {hooked}, dms: {{extends: base}}}}"
+    other = "services: {dms: {extends: {file: ./more.yaml, service: mid}}}"
+    more = f"services: {{mid: {{extends: base}}, base: {hooked}}}"
+    round_about = "services: {dms: {extends: b}, b: {extends: dms}}"
+
+    for text in (same, short):
+        assert said(a_container(), compose=text) == (
+            "post_start of service dms in compose.yaml: only Compose runs it",
+        )
+    assert said(a_container(), compose=other, more=more) == (
+        "post_start of service dms in more.yaml: only Compose runs it",
+    )
+    assert said(a_container(), compose=round_about) == ()
+
+
+DEPENDS = "com.docker.compose.depends_on"
+
+
+def a_proxy(needs, **state):
+    it = a_container("dms-web-1", "web", OTHER, labels={DEPENDS: needs})
+    return it | {"State": {"Running": True} | state}
+
+
+def test_a_service_that_compose_restarts_with_ours_would_keep_a_dead_address():
+    proxy = a_proxy("db:service_healthy:false,dms:service_started:true")
+    (words,) = said(a_container(), proxy)
+
+    assert words == (
+        "Compose restarts web whenever it replaces dms (`depends_on` with "
+        "`restart: true`, or `links`), and replaying does not: `executor: compose` "
+        "does, or let it look names up anew and take that away"
+    )
+    for other in ("dms:service_started:false", "db:service_started:true", ""):
+        assert said(a_container(), a_proxy(other)) == ()
+    assert said(a_container(), a_proxy("dms:service_started:true", Running=False)) == ()
+
+
+def test_what_shares_a_namespace_is_said_once():
+    """Compose writes such a dependency there by itself."""
+    joined = a_container(
+        "dms-vpn-1",
+        "vpn",
+        OTHER,
+        labels={DEPENDS: "dms:service_started:true"},
+        NetworkMode=f"container:{DMS}",
+    )
+
+    assert said(a_container(), joined) == (
+        "dms-vpn-1 shares the network namespace of dms-dms-1",
+    )
+
+
+def test_the_files_say_what_compose_restarts_next_not_what_it_wrote_before():
+    """No container is made anew for another `depends_on`."""
+    once = a_proxy("dms:service_started:true")
+    never = a_proxy("dms:service_started:false")
+    restarts = {"services": {"web": {"depends_on": {"dms": {"restart": True}}}}}
+    not_now = {"services": {"web": {"depends_on": {"dms": {"restart": False}}}}}
+
+    assert said(a_container(), once, models=[not_now]) == ()
+    (words,) = said(a_container(), never, models=[restarts])
+    assert words.startswith("Compose restarts web whenever it replaces dms")
+
+
+def test_what_is_replayed_after_what_it_depends_on_needs_no_restart():
+    proxy = a_proxy("dms:service_started:true")
+
+    assert said(a_container(), proxy, services=("dms", "web")) == ()
+    assert said(a_container(), proxy, services=("web", "dms")) == (
+        (
+            "Compose restarts web after it replaced dms (`depends_on` with "
+            "`restart: true`), and it is replayed before: name it after dms in "
+            "stack.services"
+        ),
+    )
+
+
+def test_the_containers_of_compose_v1_are_told():
+    (words,) = said(a_container(labels={"com.docker.compose.version": "1.29.2"}))
+
+    assert words.startswith("dms-dms-1 was made by Compose v1 (1.29.2), whose")
+    for version in ("2.40.3", "v2.1.0", "5.5.0", ""):
+        labels = {"com.docker.compose.version": version}
+        assert said(a_container(labels=labels)) == ()
+
+
 def test_a_use_in_one_file_meets_its_content_in_another():
     assert said(
         a_container(),
@@ -215,3 +350,11 @@ def test_the_mac_addresses_that_were_chosen_are_read_from_the_files():
     }
 
     assert chosen_macs(texts) == {"02:42:ac:11:65:45", "02:42:ac:11:65:46"}
+
+
+def test_where_compose_reads_the_files_the_chosen_mac_addresses_are_its_own():
+    """A file whose name has a variable in it is read by nobody else."""
+    ends = {"back": {"mac_address": "02:42:AC:11:65:47"}, "front": None}
+    read = [{"services": {"dms": {"networks": ends}}}]
+
+    assert chosen_macs({"a": "services: {}"}, read) == {"02:42:ac:11:65:47"}

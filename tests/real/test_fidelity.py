@@ -280,6 +280,9 @@ def _sorted(container):
     host["Mounts"].sort(key=lambda mount: mount["Target"])
     for part in (whole["Config"]["Env"], host["Binds"], host["ExtraHosts"]):
         (part or []).sort()
+    labels = whole["Config"]["Labels"]
+    needs = labels.get("com.docker.compose.depends_on", "")
+    labels["com.docker.compose.depends_on"] = ",".join(sorted(needs.split(",")))
     (host["Ulimits"] or []).sort(key=lambda limit: limit["Name"])
     if whole["Config"]["Hostname"] == whole["Id"][:12]:
         whole["Config"]["Hostname"] = ""

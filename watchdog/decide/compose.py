@@ -26,8 +26,8 @@ class Recreate:
     """Plans for Compose: the version is pinned, and one ``up`` brings all services.
 
     *obstacles* say why Compose could not; *joined* names the services that live in
-    the namespaces or volumes of the given containers, and must come up anew with
-    them; *pinned* gives what the env file says of the
+    the namespaces or volumes of the given containers, or are restarted with them,
+    and must come up anew with them; *pinned* gives what the env file says of the
     variables of a record, or of the settings' one where it has none.
     """
 

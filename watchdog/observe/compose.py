@@ -7,7 +7,7 @@ from typing import Any
 from watchdog.command import Commands
 from watchdog.engine import Engine
 from watchdog.facts.problem import Problem
-from watchdog.observe.obstacles import nameless
+from watchdog.observe.obstacles import nameless, restarted_with
 from watchdog.observe.pin import other_env_file
 from watchdog.observe.running import Stack
 
@@ -43,19 +43,26 @@ class Composed(Stack):
 
     def obstacles(self) -> tuple[str, ...]:
         """Say why Compose could not put a pair of this stack up."""
-        found = list(self._of_compose())
+        found = [*self._of_compose(), *self.foreign()]
         for container in self._all():
             if _label(container, _SERVICE) in self._services:
                 found += [*self._of_one(container), *nameless(container)]
         return tuple(dict.fromkeys(found))
 
     def joined(self, containers: tuple[str, ...]) -> tuple[str, ...]:
-        """Name the services of the project that live in those of *containers*."""
+        """Name the services that must come up with those of *containers*.
+
+        They live in them, or Compose restarts them whenever it replaces one: which
+        it does for those only that it is told to bring up.
+        """
+        whole = self._all()
         found = {
             _label(other, _SERVICE)
-            for other in self._all()
+            for other in whole
             if other["Id"] not in containers and _sources(other) & set(containers)
         }
+        models = self._models_of(whole, filled_in=False)
+        found |= set(restarted_with(self._services, whole, models))
         return tuple(sorted(found - set(self._services)))
 
     def _all(self) -> list[dict[str, Any]]:

@@ -28,6 +28,9 @@ def replica_of(container: Mapping[str, Any], macs: frozenset[str]) -> Replica:
         config = _without(
             config, "Hostname", "Domainname", "ExposedPorts", "MacAddress"
         )
+    # Podman's engine writes the id there too, as the recorded container's.
+    if config.get("Env"):
+        config["Env"] = [v for v in config["Env"] if v != f"HOSTNAME={short}"]
     labels = {
         key: value
         for key, value in (config.get("Labels") or {}).items()
@@ -68,9 +71,10 @@ def _with_volumes(container: Mapping[str, Any]) -> dict[str, Any]:
         m for m in host.get("Mounts") or () if m["Target"] not in nameless
     ]
     host["Mounts"] += [nameless[place] for place in sorted(nameless)]
+    # None is what Compose has, and what the engine shows, of no binds at all.
     host["Binds"] = [
         b for b in host.get("Binds") or () if b.split(":")[1] not in nameless
-    ]
+    ] or None
     return host
 
 

@@ -1,12 +1,13 @@
 """What replaying a record cannot put back: found while there is time, in sentences.
 
 Most shows in the engine. What Compose itself does after the engine's create (writing
-inline configs into the container, hooks) leaves no trace there: for that the
-Compose files are read.
+inline configs into the container, hooks) leaves no trace there: for that Compose's own
+rendering is taken, and without a Compose to ask the files are read.
 """
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,26 @@ _ONEOFF = "com.docker.compose.oneoff"
 _SWARM = ("com.docker.swarm.", "com.docker.stack.")
 _LEFT_OVER = re.compile(r"[0-9a-f]{12}_(.+)")
 _JOINED = {"NetworkMode": "network", "IpcMode": "IPC", "PidMode": "process"}
-_HOOKS = ("post_start", "pre_stop")
+_HOOKS = ("post_start", "pre_stop", "pre_start")
+_DEPENDS = "com.docker.compose.depends_on"
+_COMPOSE = "com.docker.compose.version"
+
+# A stack as Compose reads it: its files merged, as ``config --format json`` gives it.
+Model = Mapping[str, Any]
 
 
 def obstacles(
     services: tuple[str, ...],
     containers: Iterable[Mapping[str, Any]],
     compose_files: Mapping[str, str] | None = None,
+    models: Sequence[Model] | None = None,
 ) -> tuple[str, ...]:
     """Say what keeps *services* from being replayed faithfully; empty when nothing.
 
-    *containers* are all of the project, inspected, in any state; *compose_files*
-    are the texts of the project's Compose files by name.
+    *services* are in the order in which they are replayed. *containers* are all of
+    the project, inspected, in any state. *models* are the stack as Compose itself
+    reads it, with the variables left as they are written; None without a Compose to
+    ask, and then *compose_files* are read: the texts of its files by name.
     """
     project = [c for c in containers if _label(c, _ONEOFF) != "True"]
     ours = [c for c in project if _label(c, _SERVICE) in services]
@@ -51,8 +60,52 @@ def obstacles(
         found += [
             words for other in project if other is not one for words in _on(one, other)
         ]
-    found += list(_in_files(services, compose_files or {}))
+    # Who lives in another's namespaces is restarted with it, and said already.
+    apart = [c for c in project if not any(any(_on(one, c)) for one in ours)]
+    found += _left_behind(services, apart, models)
+    if models is None:
+        found += _in_files(services, compose_files or {})
+    else:
+        for model in models:
+            for service in services:
+                options = _mapping(_mapping(model, "services"), service)
+                found += _by_compose(service, options, _written([model]), "")
     return tuple(dict.fromkeys(found))
+
+
+def restarted_with(
+    services: Iterable[str],
+    containers: Iterable[Mapping[str, Any]],
+    models: Sequence[Model] | None,
+) -> dict[str, tuple[str, ...]]:
+    """Give the services that run and that Compose restarts after one of *services*.
+
+    Each with those whose replacement restarts it. Without *models* it is what Compose
+    wrote on the *containers*, which may be what the files said some time ago.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for one in containers:
+        if _label(one, _ONEOFF) == "True" or not _runs(one):
+            continue
+        service = _label(one, _SERVICE)
+        if models is None:
+            needs = _needs_by_label(one)
+        else:
+            needs = {name for m in models for name in _needs(m, service)}
+        if after := tuple(name for name in services if name in needs):
+            found[service] = after
+    return found
+
+
+def old_compose(container: Mapping[str, Any]) -> Iterator[str]:
+    """Say that *container* was made by a Compose that nobody keeps any more."""
+    version = _label(container, _COMPOSE)
+    if version.startswith("1."):
+        yield (
+            f"{_name(container)} was made by Compose v1 ({version}), whose containers "
+            "today's Compose does not know again: bring the stack up once with "
+            "`docker compose up -d` (v2 or later)"
+        )
 
 
 def _of_one(container: Mapping[str, Any]) -> Iterator[str]:
@@ -61,6 +114,7 @@ def _of_one(container: Mapping[str, Any]) -> Iterator[str]:
         yield f"{name} is removed by the engine when it stops: no way back (AutoRemove)"
     if any(key.startswith(_SWARM) for key in container["Config"].get("Labels") or ()):
         yield f"{name} belongs to Swarm, which would replace whatever we start"
+    yield from old_compose(container)
     yield from nameless(container)
     left = _LEFT_OVER.fullmatch(name)
     if left:
@@ -98,48 +152,133 @@ def _on(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:
         yield f"{_name(other)} takes its volumes from {_name(one)}"
 
 
-def _in_files(services: tuple[str, ...], files: Mapping[str, str]) -> Iterator[str]:
-    models = {name: _model(text) for name, text in files.items()}
-    written = {
+def _left_behind(
+    services: tuple[str, ...],
+    project: Iterable[Mapping[str, Any]],
+    models: Sequence[Model] | None,
+) -> Iterator[str]:
+    """Say which services would go on with the address of a container that is gone."""
+    for name, needs in restarted_with(services, project, models).items():
+        if name not in services:
+            yield (
+                f"Compose restarts {name} whenever it replaces {' or '.join(needs)} "
+                "(`depends_on` with `restart: true`, or `links`), and replaying does "
+                "not: `executor: compose` does, or let it look names up anew and take "
+                "that away"
+            )
+            continue
+        later = [n for n in needs if services.index(n) > services.index(name)]
+        if later:
+            yield (
+                f"Compose restarts {name} after it replaced {' or '.join(later)} "
+                "(`depends_on` with `restart: true`), and it is replayed before: "
+                f"name it after {' and '.join(later)} in stack.services"
+            )
+
+
+def _needs(model: Model, service: str) -> set[str]:
+    """Name those that *service* is restarted with."""
+    needs = _mapping(_mapping(_mapping(model, "services"), service), "depends_on")
+    return {
+        name
+        for name, how in needs.items()
+        if isinstance(how, dict) and how.get("restart") is True
+    }
+
+
+def _needs_by_label(container: Mapping[str, Any]) -> set[str]:
+    parts = [one.split(":") for one in _label(container, _DEPENDS).split(",")]
+    return {part[0] for part in parts if part[2:] == ["true"]}
+
+
+def _runs(container: Mapping[str, Any]) -> bool:
+    state = container.get("State") or {}
+    return bool(state.get("Running", True) or state.get("Restarting"))
+
+
+def _written(models: Iterable[Model]) -> set[tuple[str, str]]:
+    """Name the configs and secrets that Compose itself writes into a container."""
+    return {
         (kind, name)
-        for model in models.values()
+        for model in models
         for kind in ("configs", "secrets")
         for name, source in _mapping(model, kind).items()
         if {"content", "environment"} & set(source or ())
     }
-    for file, model in models.items():
+
+
+def _by_compose(
+    service: str, options: Mapping[str, Any], written: set[tuple[str, str]], where: str
+) -> Iterator[str]:
+    """Say what only Compose does for *service*; *where* it stands, if that is known."""
+    for kind in ("configs", "secrets"):
+        for entry in options.get(kind) or ():
+            name = entry.get("source") if isinstance(entry, dict) else entry
+            if (kind, name) in written:
+                yield (
+                    f"{kind[:-1]} {name} of service {service} has its content"
+                    f"{where or ' in the files'}: only Compose writes that into a "
+                    "container"
+                )
+    for name, end in _mapping(options, "networks").items():
+        if "$" in str((end or {}).get("mac_address", "")):
+            yield (
+                f"network {name} of service {service} takes its MAC address "
+                f"from a variable{where}: the engine does not show whether "
+                "it was chosen"
+            )
+    if options.get("use_api_socket"):
+        yield (
+            f"use_api_socket of service {service}{where}: only Compose writes the "
+            "logins that come with it into a container"
+        )
+    for hook in _HOOKS:
+        if options.get(hook):
+            yield f"{hook} of service {service}{where}: only Compose runs it"
+
+
+def _in_files(services: tuple[str, ...], files: Mapping[str, str]) -> Iterator[str]:
+    models = {name: _model(text) for name, text in files.items()}
+    written = _written(models.values())
+    for file in models:
         for service in services:
-            options = _mapping(_mapping(model, "services"), service)
-            for kind in ("configs", "secrets"):
-                for entry in options.get(kind) or ():
-                    name = entry.get("source") if isinstance(entry, dict) else entry
-                    if (kind, name) in written:
-                        yield (
-                            f"{kind[:-1]} {name} of service {service} has its content "
-                            f"in {file}: only Compose writes that into a container"
-                        )
-            for name, end in _mapping(options, "networks").items():
-                if "$" in str((end or {}).get("mac_address", "")):
-                    yield (
-                        f"network {name} of service {service} takes its MAC address "
-                        f"from a variable in {file}: the engine does not show whether "
-                        "it was chosen"
-                    )
-            for hook in _HOOKS:
-                if options.get(hook):
-                    yield f"{hook} of service {service} in {file}: only Compose runs it"
+            for place, options in _with_bases(models, file, service):
+                yield from _by_compose(service, options, written, f" in {place}")
 
 
-def chosen_macs(files: Mapping[str, str]) -> frozenset[str]:
+def _with_bases(
+    models: Mapping[str, Model], file: str, service: str
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give *service* as *file* has it, and what it extends, each with its file."""
+    seen: set[tuple[str, str]] = set()
+    while (file, service) not in seen and file in models:
+        seen.add((file, service))
+        options = _mapping(_mapping(models[file], "services"), service)
+        yield file, options
+        base = options.get("extends")
+        if isinstance(base, dict):
+            service = str(base.get("service") or service)
+            if base.get("file"):
+                file = os.path.normpath(Path(file).parent / str(base["file"]))
+        else:
+            service = str(base or service)
+
+
+def chosen_macs(
+    files: Mapping[str, str], models: Sequence[Model] | None = None
+) -> frozenset[str]:
     """Give the MAC addresses that *files* choose for a service or a network of it.
 
     The engine shows which was chosen on the first network only; from API 1.52 on,
-    it does not show that either.
+    it does not show that either. Where there are *models*, Compose's own reading of
+    the files with its variables filled in, it is what those say.
     """
+    if models is None:
+        models = [_model(text) for text in files.values()]
     services = [
         options
-        for text in files.values()
-        for options in _mapping(_model(text), "services").values()
+        for model in models
+        for options in _mapping(model, "services").values()
         if isinstance(options, dict)
     ]
     ends = [end for s in services for end in _mapping(s, "networks").values() if end]

@@ -73,6 +73,7 @@ class Referee:
         self._folder = folder
         self._env = env_file
         self._kept: dict[object, Rendering] = {}
+        self._models: dict[bool, dict[str, Any]] = {}
         self._read: tuple[Path, ...] = ()
         self._sight: object = None
 
@@ -82,13 +83,37 @@ class Referee:
         Raises:
             Problem: Compose cannot make anything of it, or is not here.
         """
-        sight = (deployed, self._stats(deployed))
-        if sight != self._sight:
-            self._sight, self._kept = sight, {}
+        self._look(deployed)
         key = tuple(sorted(pins.items()))
         if key not in self._kept:
             self._kept[key] = self._rendered(deployed, pins)
         return self._kept[key]
+
+    def reads(self, deployed: Deployed, *, filled_in: bool) -> Mapping[str, Any]:
+        """Give the stack as Compose reads it: extended, included, overridden, reset.
+
+        Its variables are *filled_in*, or left as they are written; where a file's
+        name is made of one, they are filled in all the same.
+
+        Raises:
+            Problem: Compose cannot make anything of it, or is not here.
+        """
+        self._look(deployed)
+        if filled_in not in self._models:
+            try:
+                options = [] if filled_in else ["--no-interpolate"]
+                self._models[filled_in] = self._model(deployed, options, {})
+            except Problem:
+                if filled_in:
+                    raise
+                self._models[filled_in] = self._model(deployed, [], {})
+        return self._models[filled_in]
+
+    def _look(self, deployed: Deployed) -> None:
+        """Forget what was answered, if what it was about has changed."""
+        sight = (deployed, self._stats(deployed))
+        if sight != self._sight:
+            self._sight, self._kept, self._models = sight, {}, {}
 
     def choosers(
         self, deployed: Deployed, services: Iterable[str], env: EnvFile
@@ -154,8 +179,15 @@ class Referee:
         }
 
     def _readers(self, deployed: Deployed) -> dict[str, list[Path]]:
-        """Give by service the env files that are read into its environment."""
-        model = self._model(deployed, ["--no-interpolate"], {})
+        """Give by service the env files that are read into its environment.
+
+        Nothing where a file's name is made of a variable: what stands in those files is
+        in the rendering, and which ones they are is not said.
+        """
+        try:
+            model = self._model(deployed, ["--no-interpolate"], {})
+        except Problem:
+            return {}  # said by the rendering itself, if it is more than that
         found = {
             name: [Path(_path_of(entry)) for entry in _several(one.get("env_file"))]
             for name, one in _mapping(model, "services").items()

@@ -24,9 +24,17 @@ from watchdog.facts.reference import parse
 from watchdog.observe.agreeing import Agreeing
 from watchdog.observe.lacks import lacks
 from watchdog.observe.made import mount_of, replica_of
-from watchdog.observe.obstacles import chosen_macs, compose_files, obstacles
+from watchdog.observe.obstacles import (
+    Model,
+    chosen_macs,
+    compose_files,
+    obstacles,
+    old_compose,
+)
 from watchdog.observe.pin import Pin, other_env_file
+from watchdog.observe.referee import Deployed as HowDeployed
 from watchdog.observe.referee import Referee
+from watchdog.observe.strangers import stranger
 from watchdog.stack_folder import StackFolder
 
 _PROJECT = "com.docker.compose.project"
@@ -77,6 +85,7 @@ class Stack:
         self._files = files or StackFolder(folder)
         self._env = folder / env_file
         self._pin = Pin(folder, env_file, variable)
+        self._referee = referee
         self._agreeing = Agreeing(
             referee,
             unasked,
@@ -154,7 +163,9 @@ class Stack:
             manifests.append(HeldManifest(tenant, at, version, sha, _sha(signature)))
         image = self._engine.image(str(whole[0]["Image"])) or {}
         labels = whole[0]["Config"]["Labels"]
-        macs = chosen_macs(self._files_of(whole))
+        macs = chosen_macs(
+            self._files_of(whole), self._models_of(whole, filled_in=True)
+        )
         return Record(
             pair=running.pair,
             image_ref=str(whole[0]["Config"]["Image"]),
@@ -202,14 +213,70 @@ class Stack:
 
     def obstacles(self) -> tuple[str, ...]:
         """Say what here cannot be put back by replaying records, each in a sentence."""
+        whole = self._whole_project()
+        files = self._files_of(whole)
+        models = self._models_of(whole, filled_in=False)
+        strange = self._strange(whole)
+        return (*strange, *obstacles(self._services, whole, files, models))
+
+    def foreign(self) -> tuple[str, ...]:
+        """Say what of the services is not today's Compose's, and what to do."""
+        whole = self._whole_project()
+        ours = [c for c in whole if _label(c) in self._services]
+        return (*self._strange(whole), *(w for c in ours for w in old_compose(c)))
+
+    def about_the_engine(self) -> tuple[Lack, ...]:
+        """Say what is to be known of an engine that is not Docker's."""
+        podman = self._engine.podman()
+        if not podman:
+            return ()
+        return (
+            Lack(
+                f"the engine is Podman {podman}, where health checks run by systemd's "
+                "timers only, and little was tried",
+                "see docs/reference/fidelity.md, Podman",
+                doubt=True,
+            ),
+        )
+
+    def _whole_project(self) -> list[dict[str, Any]]:
         listed = self._engine.containers({_PROJECT: self._project})
         found = [
             self._engine.container(str(one["Id"]))
             for one in listed
             if _OURS_ASIDE not in one["Names"][0]
         ]
-        whole = [c for c in found if c is not None]
-        return obstacles(self._services, whole, self._files_of(whole))
+        return [c for c in found if c is not None]
+
+    def _strange(self, whole: list[dict[str, Any]]) -> tuple[str, ...]:
+        """Say of each service without a container what is there in its place."""
+        labels = [c["Config"].get("Labels") or {} for c in whole]
+        has = {one.get(_SERVICE) for one in labels if one.get(_ONEOFF) == "False"}
+        without = [service for service in self._services if service not in has]
+        there = self._engine.containers({}) if without else []
+        found = [stranger(self._project, service, there) for service in without]
+        return tuple(words for words in found if words)
+
+    def _models_of(
+        self, containers: list[dict[str, Any]], *, filled_in: bool
+    ) -> tuple[Model, ...] | None:
+        """Ask Compose how it reads what the services came from; None: nobody can say.
+
+        What it cannot read is said where a target is held against it.
+        """
+        if self._referee is None:
+            return None
+        deployed = dict.fromkeys(
+            HowDeployed.of(c["Config"]["Labels"])
+            for c in containers
+            if _label(c) in self._services
+        )
+        try:
+            return tuple(
+                self._referee.reads(one, filled_in=filled_in) for one in deployed
+            )
+        except Problem:
+            return None
 
     def _files_of(self, containers: list[dict[str, Any]]) -> dict[str, str]:
         """Read the Compose files that the services among *containers* came from."""
@@ -228,6 +295,7 @@ class Stack:
             # Whoever reads another file makes of it whatever stands there.
             *(named or self._made_otherwise(target, plan)),
             *lacks(self._engine, target, plan, self._folder),
+            *self.about_the_engine(),
         )
 
     def _made_otherwise(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
@@ -330,8 +398,10 @@ class Stack:
                 if c.get("State") == "running" or _OURS_ASIDE not in c["Names"][0]
             ]
             if not listed:
+                there = self._engine.containers({})
                 return NotKnown(
-                    f"service {service} of {self._project} has no container"
+                    stranger(self._project, service, there)
+                    or f"service {service} of {self._project} has no container"
                 )
             numbers = [number_of(c.get("Labels")) for c in listed]
             for number in numbers:
@@ -450,6 +520,11 @@ class Stack:
 
 def _service(container: Mapping[str, Any]) -> str:
     return str(container["Config"]["Labels"][_SERVICE])
+
+
+def _label(container: Mapping[str, Any]) -> str:
+    """Name the service of *container*; empty where it is none of Compose's."""
+    return str((container["Config"].get("Labels") or {}).get(_SERVICE, ""))
 
 
 def _version_of(ref: str) -> str:
