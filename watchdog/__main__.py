@@ -20,7 +20,7 @@ from watchdog.facts.rules import Rules
 from watchdog.facts.trial import cure
 from watchdog.facts.trigger import Release
 from watchdog.notation import Said, duration
-from watchdog.observe.history import Past, moment
+from watchdog.observe.history import moment
 from watchdog.pipeline import app as pipeline
 from watchdog.record.journal import Journal
 from watchdog.record.memory import recalled
@@ -38,7 +38,17 @@ from watchdog.show.schema import schema
 from watchdog.show.status import picture, words
 from watchdog.show.trials import as_json as trials_json
 from watchdog.show.trials import words as trials_words
-from watchdog.wiring import check_pin, held, releases_of, rules_of, run, tried, wire
+from watchdog.wiring import (
+    access_of,
+    check_pin,
+    held,
+    past_of,
+    releases_of,
+    rules_of,
+    run,
+    tried,
+    wire,
+)
 
 _REFUSED = 2
 app = typer.Typer(
@@ -97,6 +107,7 @@ def check(
     channels_of(settings)
     button_secret(settings)
     github_secrets(settings)
+    access_of(settings)
     check_pin(settings, str(config))
     if live:
         trials = tried(settings, releases, release)
@@ -159,13 +170,10 @@ def backtest(
     """
     settings = settings_at(config)
     filed, careful = _filed(settings, release), rules_of(settings)
-    past = Past(
-        settings.prometheus.url, settings.prometheus.scrape_interval, settings.poll
-    )
-    with closing(past), bars(len(filed.triggers)) as tell:
+    with closing(past_of(settings)) as past, bars(len(filed.triggers)) as tell:
         now = past.now()
         if isinstance(now, Blind):
-            raise Problem(now.words, cure(now.cause))
+            raise Problem(now.words, cure(now))
         done = past.backtest(
             filed,
             moment(since, now, "--since"),

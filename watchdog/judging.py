@@ -188,8 +188,8 @@ class Judging:
         often = standing.flow("verdict", trigger.name).comes_and_goes
         can = "is measured only now and then" if often else "cannot be measured"
         words = f"{trigger.name} {can} since {since}: {verdict.words}"
-        cause = verdict.cause
-        self.memory.add(at, BlindTooLong(trigger.name, str(cause), words, cure(cause)))
+        cause, hint = str(verdict.cause), cure(verdict)
+        self.memory.add(at, BlindTooLong(trigger.name, cause, words, hint))
 
     def _latch(self, trigger: Trigger, verdict: Breached, at: datetime) -> None:
         standing = self.memory.standing

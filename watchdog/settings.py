@@ -234,6 +234,73 @@ def _some_words(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+# Of a header's name; `_` is let out, since proxies drop such headers in silence.
+_HEADER = r"[A-Za-z0-9!#$%&'*+.^`|~-]{1,100}"
+_OURS = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_SECRET_HEADER = re.compile(
+    r"authorization|cookie|token|secret|passw|api-?key|credential", re.IGNORECASE
+)
+
+
+def _header(value: object) -> str:
+    got = one_line(value)
+    if not re.fullmatch(_HEADER, got):
+        hint = "write it like `X-Scope-OrgID`; in a variable, all in one mapping"
+        raise Said(f"{seen(got)} is not a header's name", hint)
+    if got.lower() in _OURS:
+        raise Said("is a header that is written here already", "take it out")
+    return got
+
+
+def _plain_header(value: object) -> str:
+    got = _header(value)
+    if _SECRET_HEADER.search(got):
+        raise Said(
+            "is a header that holds a secret", "name a file with it in `header_files`"
+        )
+    return got
+
+
+def _header_value(value: object) -> str:
+    """Read what a header says; it may be a secret after all, so it is not shown."""
+    if not isinstance(value, str):
+        raise Said("is not text", "write it in quotes")
+    if not re.fullmatch(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?", value):
+        raise Said("is not one line of ASCII without spaces at its ends")
+    return value
+
+
+def _once(value: dict[str, Any]) -> dict[str, Any]:
+    names = [name.lower() for name in value]
+    for name in value:
+        if names.count(name.lower()) > 1:
+            raise Said(f"{name} is there twice, in other letters", "keep one")
+    return value
+
+
+def _user(value: object) -> str:
+    got = one_line(value)
+    if ":" in got:
+        raise Said(
+            f"{seen(got)} has a colon, where the password begins", "leave it out"
+        )
+    return got
+
+
 HttpUrl = Annotated[str, _url("http", "https")]
 Inside = Annotated[str, BeforeValidator(_inside)]
 Absolute = Annotated[Path, BeforeValidator(_absolute)]
@@ -310,11 +377,31 @@ class Stack(_Part):
 
 
 class Prometheus(_Part):
-    """Where the samples are, and how often they are taken."""
+    """Where the samples are, how often they are taken, and who asks for them.
+
+    What the files hold is never kept here.
+    """
 
     url: HttpUrl = "http://localhost:9090"
     scrape_interval: SomeTime = timedelta(seconds=15)
     timeout: Annotated[SomeTime, _under(timedelta(minutes=1))] = timedelta(seconds=4)
+    headers: Annotated[
+        dict[
+            Annotated[str, BeforeValidator(_plain_header)],
+            Annotated[str, BeforeValidator(_header_value)],
+        ],
+        AfterValidator(_once),
+    ] = Field(default={}, repr=False)
+    header_files: Annotated[
+        dict[Annotated[str, BeforeValidator(_header)], Absolute],
+        AfterValidator(_once),
+    ] = {}
+    bearer_token_file: Absolute | None = None
+    username: Annotated[str, BeforeValidator(_user)] | None = None
+    password_file: Absolute | None = None
+    ca_file: Absolute | None = None
+    cert_file: Absolute | None = None
+    key_file: Absolute | None = None
 
 
 class Engine(_Part):
@@ -698,6 +785,8 @@ def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
             f"{two} is where decisions listen too",
             "give it a port of its own",
         )
+    if are_right(("prometheus",)):
+        yield from _who_asks(it.prometheus)
     if are_right(("engine", "timeout"), ("stop_within",)):
         yield from _longer(
             "engine.timeout", it.engine.timeout, "stop_within", it.stop_within
@@ -737,6 +826,51 @@ def _crossed(filled: Filled[Settings]) -> Iterator[Fault]:
             yield from _longer(
                 "prove_within", it.prove_within, f"{where}.timeout", check.timeout
             )
+
+
+def _who_asks(it: Prometheus) -> Iterator[Fault]:
+    """Find what is missing beside the rest, and what says twice who asks."""
+    for one, two in (("username", "password_file"), ("cert_file", "key_file")):
+        for here, there in ((one, two), (two, one)):
+            if getattr(it, here) and not getattr(it, there):
+                yield Fault(
+                    f"prometheus.{there}",
+                    f"is missing beside prometheus.{here}",
+                    "write both, or neither",
+                )
+    url = urlsplit(it.url)
+    ways = {
+        "url": "a user" if url.username else "",
+        "username": it.username or it.password_file,
+        "bearer_token_file": it.bearer_token_file,
+        **{
+            f"header_files.{name}": name.lower() == "authorization"
+            for name in it.header_files
+        },
+    }
+    first, *more = [name for name, given in ways.items() if given] or [""]
+    for name in more:
+        yield Fault(
+            f"prometheus.{name}",
+            f"says who asks, and so does prometheus.{first}",
+            "keep one: a question has one Authorization",
+        )
+    plain = {name.lower() for name in it.headers}
+    for name in it.header_files:
+        if name.lower() in plain:
+            yield Fault(
+                f"prometheus.header_files.{name}",
+                "is in prometheus.headers too",
+                "keep one",
+            )
+    if url.scheme == "http":
+        for name in ("ca_file", "cert_file"):
+            if getattr(it, name):
+                yield Fault(
+                    f"prometheus.{name}",
+                    "is for https, and prometheus.url is http",
+                    "write `https://` there, or take it out",
+                )
 
 
 def _verifier(stack: Stack) -> Iterator[Fault]:

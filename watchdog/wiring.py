@@ -6,8 +6,9 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -56,9 +57,10 @@ from watchdog.keeping import Keeping
 from watchdog.listening import bound, listen
 from watchdog.notify.deployments import Deployments as Posting
 from watchdog.notify.github import App
+from watchdog.observe.access import Access
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask, ask_stack
-from watchdog.observe.history import Past
+from watchdog.observe.history import PATIENCE, Past
 from watchdog.observe.holding import (
     HINT,
     Holding,
@@ -264,15 +266,51 @@ def prometheus_of(settings: Settings) -> Prometheus:
         settings.prometheus.timeout,
         settings.prometheus.scrape_interval,
         settings.poll,
+        access_of(settings),
     )
+
+
+def past_of(settings: Settings, timeout: timedelta = PATIENCE) -> Past:
+    """Make the one who asks Prometheus about long ago; nothing is asked yet."""
+    far = settings.prometheus
+    access = access_of(settings)
+    return Past(
+        far.url, far.scrape_interval, settings.poll, timeout=timeout, access=access
+    )
+
+
+def access_of(settings: Settings) -> Access:
+    """Make what Prometheus wants to see; its files are read again at each question.
+
+    Raises:
+        Refused: a file cannot be read, or holds something else, as of now.
+    """
+    far = settings.prometheus
+    access = Access(
+        far.headers,
+        far.header_files,
+        far.bearer_token_file,
+        far.username,
+        far.password_file,
+        far.ca_file,
+        cert_file=far.cert_file,
+        key_file=far.key_file,
+    )
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        named = os.environ.get(name)
+        is_first = access.ca_file is None and far.url.startswith("https:")
+        if named and is_first:
+            access = replace(access, ca_file=Path(named), ca_from=name)
+    if faults := list(access.faults()):
+        raise Refused("prometheus", faults)
+    return access
 
 
 def drawing_of(settings: Settings) -> Draws:
     """Give what draws a trigger's metric over a period, out of history."""
 
     def draw(trigger: Trigger, since: datetime, until: datetime) -> Track | str:
-        far = settings.prometheus
-        past = Past(far.url, far.scrape_interval, settings.poll, timeout=far.timeout)
+        past = past_of(settings, settings.prometheus.timeout)
         with contextlib.closing(past):
             now = past.now()
             if isinstance(now, Blind):
@@ -299,7 +337,7 @@ def tried(
     try:
         at = prometheus.now()
         if isinstance(at, Blind):
-            raise Problem(at.words, cure(at.cause))
+            raise Problem(at.words, cure(at))
         if version and releases.for_version(version) is None:
             raise Problem(
                 f"no release file for {version} in {settings.releases}",

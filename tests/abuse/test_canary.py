@@ -102,6 +102,10 @@ def secrets_of(it, to):
         },
         "slack_buttons": {"signing_secret_file": file("slack", canary.signing())},
         "heartbeat": far | {"every": "1s"},
+        "prometheus": {
+            "url": f"http://ops:{canary.text()}@127.0.0.1:9",
+            "header_files": {"X-Api-Key": file("prometheus", canary.text(5))},
+        },
     }
 
 

@@ -37,9 +37,10 @@ def taken_from(folder):
 
 
 @contextmanager
-def running(folder, lines, *, scrapes=""):
+def running(folder, lines, *, web="", opened=urllib.request.urlopen, scrapes=""):
     """Serve *lines*, samples of any time, until the block ends: its address.
 
+    *web* is what its ``--web.config.file`` says, and *opened* opens a URL of it then;
     *scrapes* is its whole configuration.
     """
     samples, data = folder / "samples.om", folder / "data"
@@ -48,10 +49,12 @@ def running(folder, lines, *, scrapes=""):
     subprocess.run([*making, samples, data], check=True, capture_output=True)
     config = folder / "prometheus.yml"
     config.write_text(scrapes or "global: {}\n")
+    doors = folder / "web.yml"
+    doors.write_text(web)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
+    url = f"{'https' if 'tls' in web else 'http'}://127.0.0.1:{port}"
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             [
@@ -60,25 +63,26 @@ def running(folder, lines, *, scrapes=""):
                 f"--storage.tsdb.path={data}",
                 "--storage.tsdb.retention.time=100y",
                 f"--web.listen-address=127.0.0.1:{port}",
+                f"--web.config.file={doors}",
             ],
             stderr=log,
             stdout=log,
         )
         try:
-            _wait(url, process, folder / "log")
+            _wait(url, process, folder / "log", opened)
             yield url
         finally:
             process.terminate()
             process.wait(20)
 
 
-def _wait(url, process, log):
+def _wait(url, process, log, opened):
     last = time.monotonic() + 30
     while time.monotonic() < last:
         assert process.poll() is None, log.read_text()
         try:
             query = f"{url}/api/v1/query?query=time()"
-            with urllib.request.urlopen(query, timeout=2) as answer:
+            with opened(query, timeout=2) as answer:
                 assert json.load(answer)["status"] == "success"
                 return
         except OSError:

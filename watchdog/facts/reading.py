@@ -55,10 +55,14 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """Not measured, and why. Never clear, never breached; both reading and verdict."""
+    """Not measured, and why. Never clear, never breached; both reading and verdict.
+
+    *hint* is its cure, where that is not the one of every such cause.
+    """
 
     cause: Cause
     words: str
+    hint: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

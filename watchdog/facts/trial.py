@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from watchdog.facts.problem import Fault
-from watchdog.facts.reading import Cause
+from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.verdict import Verdict
 
 _CURES = {
@@ -54,6 +54,8 @@ class Held:
     faults: tuple[Fault, ...] = ()
 
 
-def cure(cause: Cause) -> str:
-    """Say what a person can do about *cause*."""
-    return _CURES[cause]
+def cure(seen: Blind | Cause) -> str:
+    """Say what a person can do about what is not *seen*."""
+    if isinstance(seen, Blind):
+        return seen.hint or _CURES[seen.cause]
+    return _CURES[seen]

@@ -8,6 +8,7 @@ next release in 91 to 100 of 100 cases; with these rules in less than 1.
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -198,7 +199,7 @@ def _nothing(trigger: Trigger, why: str) -> str:
 
 def _not_seen(what: str, blind: Blind) -> Blind:
     words = f"over its bound, but {what} is not seen: {blind.words}"
-    return Blind(blind.cause, words)
+    return replace(blind, words=words)
 
 
 def _whole(parts: Mapping[str, float]) -> tuple[int, int]:

@@ -86,7 +86,7 @@ class Arming:
                 over = tuple(_over_before(self.prometheus, trigger, since))
         except Exception as error:  # noqa: BLE001 - the others must be tried
             blind = unforeseen(error)
-            fault = Fault("trigger", blind.words, cure(blind.cause))
+            fault = Fault("trigger", blind.words, cure(blind))
             return Trial(trigger.name, 0, blind, faults=(fault,))
         return replace(trial, doubts=(*trial.doubts, *over))
 
@@ -106,7 +106,7 @@ def try_out(
         # No further back than two scrapes: what ended must not look alive.
         seen = _count(prometheus, promql.count(selector, scrape), at)
         if isinstance(seen, Blind):
-            faults.append(Fault(role, seen.words, cure(seen.cause)))
+            faults.append(Fault(role, seen.words, cure(seen)))
             continue
         series = max(series, seen)
         if seen:
@@ -129,7 +129,7 @@ def try_out(
     if not faults and isinstance(trigger.kind, Ratio):
         faults += _only_good(prometheus, trigger, trigger.kind, scrape, at)
     if not faults and isinstance(verdict, Blind) and verdict.cause in _NEVER_MENDS:
-        hint = cure(verdict.cause)
+        hint = cure(verdict)
         if verdict.cause is Cause.STALE and main:
             hint = _down(prometheus, main[0]) or hint
         faults.append(Fault("trigger", verdict.words, hint))

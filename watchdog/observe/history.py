@@ -19,6 +19,7 @@ from watchdog.facts.trigger import Release, Trigger, Value
 from watchdog.judge.blocks import Parts
 from watchdog.judge.replay import Grid, Replay
 from watchdog.notation import Said, duration, seen
+from watchdog.observe.access import OPEN, Access
 from watchdog.observe.prometheus import Prometheus
 from watchdog.observe.samples import Ask, Samples
 from watchdog.observe.server import NotSeen
@@ -26,7 +27,7 @@ from watchdog.observe.server import NotSeen
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 # A week of minutes: it takes a small server a second, a large one longer.
-_PATIENCE = timedelta(seconds=60)
+PATIENCE = timedelta(seconds=60)
 _MOST_POINTS = 10_000
 # Below this a smaller question is no easier.
 _FEWEST_POINTS = 100
@@ -53,10 +54,11 @@ class Past(Prometheus):
         scrape_interval: timedelta,
         poll: timedelta,
         *,
-        timeout: timedelta = _PATIENCE,
+        timeout: timedelta = PATIENCE,
         most_points: int = _MOST_POINTS,
+        access: Access = OPEN,
     ) -> None:
-        super().__init__(url, timeout, scrape_interval, poll)
+        super().__init__(url, timeout, scrape_interval, poll, access)
         self._most_points = min(_MOST_POINTS, max(1, most_points))
         self._segments: OrderedDict[tuple[str, int, int, int], Samples] = OrderedDict()
 
@@ -187,7 +189,7 @@ class Past(Prometheus):
                 )
                 late = replace(ask, points=ask.points - half)
                 return self._portion(early, label) + self._portion(late, label)
-            return [Blind(refusal.cause, refusal.words)] * ask.points
+            return [refusal.blind] * ask.points
         step, last = ask.step // _MILLISECOND, _millis(ask.end)
         nothing: Parts = {}
         return [

@@ -37,6 +37,7 @@ from watchdog.facts.trigger import (
     Value,
 )
 from watchdog.observe import promql, whole
+from watchdog.observe.access import OPEN, Access
 from watchdog.observe.samples import (
     EPOCH,
     LAST,
@@ -99,7 +100,7 @@ class Prometheus:
     *url* as a browser would have it, with a path prefix if there is one.
     *timeout* bounds one request as a whole: connecting, waiting and reading.
     *scrape_interval* is how far apart the samples are; *poll* the grid on which
-    readings are taken, whole seconds.
+    readings are taken, whole seconds. *access* is what it wants to see.
 
     No method raises because the far end failed; every failure is ``Blind``.
     """
@@ -110,8 +111,9 @@ class Prometheus:
         timeout: timedelta,
         scrape_interval: timedelta,
         poll: timedelta,
+        access: Access = OPEN,
     ) -> None:
-        self._server = Server(url, timeout)
+        self._server = Server(url, timeout, access)
         self._seconds = timeout.total_seconds()
         self._scrape_interval = scrape_interval
         # The client rounds both ends of a range to whole seconds.
@@ -131,7 +133,7 @@ class Prometheus:
         try:
             return self._server.query("time()", None, _moment)
         except NotSeen as refusal:
-            return Blind(refusal.cause, refusal.words)
+            return refusal.blind
         except NoNumber as error:
             words = f"{self._server.shown} answered `time()` with nonsense: {error}"
             return Blind(Cause.NONSENSE, words)
@@ -148,7 +150,7 @@ class Prometheus:
         try:
             return self._server.query(query, at, _series)
         except NotSeen as refusal:
-            return Blind(refusal.cause, refusal.words)
+            return refusal.blind
         except NoNumber as error:
             words = f"{self._server.shown} answered `{query}` with nonsense: {error}"
             return Blind(Cause.NONSENSE, words)
@@ -163,7 +165,7 @@ class Prometheus:
         try:
             return self._server.told(path, parameters)
         except NotSeen as refusal:
-            return Blind(refusal.cause, refusal.words)
+            return refusal.blind
         except Exception as error:  # noqa: BLE001 - one answer stops no turn
             return unforeseen(error)
 
@@ -210,7 +212,7 @@ class Prometheus:
             )
             looks = self._bridged(trigger, looks)
         except NotSeen as refusal:
-            return Blind(refusal.cause, refusal.words)
+            return refusal.blind
         seen = Measured(looks, tuple(dict.fromkeys(ask.query for ask in plan.asks)))
         if trigger.unless:
             seen = replace(seen, outside=self._outside(trigger, at))
@@ -338,7 +340,7 @@ class Prometheus:
         if time.monotonic() >= asked_at + _ASKED_AGAIN:
             answer = self.instant(query, at)
             if isinstance(answer, Blind):
-                return Blind(answer.cause, answer.words)
+                return answer
             counted = {labels.get("part", ""): value for labels, value in answer}
             words = whole.errors_words(kind, counted)
             if len(self._names) >= _MOST_KEPT:
@@ -578,7 +580,7 @@ class Prometheus:
                 ],
             )
         except NotSeen as refusal:
-            return Blind(refusal.cause, refusal.words)
+            return refusal.blind
         except NoNumber as error:
             return Blind(Cause.NONSENSE, self._no_number(error))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -626,7 +628,7 @@ class Prometheus:
         def read() -> frozenset[str]:
             named = self.instant(naming, until)
             if isinstance(named, Blind):
-                raise NotSeen(named.cause, named.words)
+                raise NotSeen(named.cause, named.words, named.hint)
             return frozenset(labels.get(label, "") for labels, _ in named)
 
         were = self._once((naming, until), read, keep=until <= at - scrape)
@@ -651,7 +653,7 @@ class Prometheus:
         try:
             found = read()
         except NotSeen as refusal:
-            blind = Blind(refusal.cause, refusal.words)
+            blind = refusal.blind
             with self._lock:
                 # Only the newest start is asked about, so these are few.
                 if len(self._failed) >= _MOST_KEPT:

@@ -7,6 +7,7 @@ envelope is read before it, and a deadline cuts the socket under it.
 import json
 import math
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,8 +26,10 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from watchdog.facts.reading import Cause
+from watchdog.facts.reading import Blind, Cause
+from watchdog.notation import Said
 from watchdog.observe import promql
+from watchdog.observe.access import OPEN, Access, Shown, refused, unencrypted
 
 # Twelve times the answer of a grouped query over 1,000 tenants (164 KiB). Read, parsed
 # and sorted it takes up to 24 times as much memory: the whole watch then has 154 MiB
@@ -36,6 +39,13 @@ MOST_BYTES = 2 * 1024 * 1024
 _SMALL = 128 * 1024
 # Other backends answer in part unless they are told not to; Prometheus ignores it.
 _WHOLE_ONLY = {"partial_response": "false", "deny_partial_response": "1"}
+_MOVED = (
+    "write in `prometheus.url` the address that answers itself: a redirect is not "
+    "followed, and a page to log in is none"
+)
+_PREFIX = "is the path before /api/v1 in `prometheus.url`, and is it Prometheus there?"
+_ANOTHER = "is it Prometheus that answers at `prometheus.url`, or a page to log in?"
+_FILE = "put the file back; it is read again at the next question"
 NOT_ASKED = "not asked: the turn's time was used up"
 _LEAST = 0.02  # s; with less left no question is begun
 # PromQL's own words about a query are no sign that half of the data is missing.
@@ -43,16 +53,23 @@ _INFO, _OF_THE_QUERY = "PromQL info", "PromQL warning"
 _TIMED_OUT = frozenset({"timeout", "canceled"})
 
 
+_NOTHING = Shown({}, ())
 _Taken = TypeVar("_Taken")
 
 
 class NotSeen(Exception):
     """A blind reading on its way out through the library."""
 
-    def __init__(self, cause: Cause, words: str) -> None:
+    def __init__(self, cause: Cause, words: str, hint: str = "") -> None:
         super().__init__(words)
         self.cause = cause
         self.words = words
+        self.hint = hint
+
+    @property
+    def blind(self) -> Blind:
+        """Give the reading that it is."""
+        return Blind(self.cause, self.words, self.hint)
 
 
 @dataclass(slots=True)
@@ -70,6 +87,8 @@ class _Line:
     last: float = math.inf
     until: float = math.inf
     is_alone: bool = False
+    shown: Shown = _NOTHING
+    stamp: object = None
 
     def show(self, wire: socket.socket | None) -> None:
         """Take the socket of the request under way; it may be too late already."""
@@ -94,12 +113,13 @@ class _Lines(threading.local):
 class Server:
     """One Prometheus server; each thread that asks has a client of its own.
 
-    *url* and *timeout* as for ``Prometheus``; *shown* is the URL without a password.
-    Every failure is ``NotSeen``, with its cause.
+    *url*, *timeout* and *access* as for ``Prometheus``; *shown* is the URL without a
+    password. Every failure is ``NotSeen``, with its cause.
     """
 
-    def __init__(self, url: str, timeout: timedelta) -> None:
+    def __init__(self, url: str, timeout: timedelta, access: Access = OPEN) -> None:
         self.url = url.rstrip("/")
+        self._access = access
         self.shown = _without_password(self.url)
         self._timeout = timeout
         self._lines = _Lines()
@@ -210,11 +230,14 @@ class Server:
         self, line: _Line, ask: Callable[[_Line], Callable[[], _Taken]]
     ) -> Callable[[], _Taken]:
         try:
+            self._admit(line)
             return ask(line)
         except NotSeen as refusal:
             if line.is_late:
                 raise self._late() from refusal
-            raise
+            # What answers may repeat what it was shown; the first refusal would too.
+            words = line.shown.without_secrets(refusal.words)
+            raise NotSeen(refusal.cause, words, refusal.hint) from None
         except requests.Timeout as error:
             raise self._late() from error
         except (
@@ -228,8 +251,29 @@ class Server:
         ) as error:
             if line.is_late:
                 raise self._late() from error
-            words = f"{self.shown} did not answer: {_innermost(error)}"
-            raise NotSeen(Cause.UNREACHABLE, words) from error
+            host = urlsplit(self.url).hostname or ""
+            why, hint = unencrypted(error, self._access, host)
+            words = f"{self.shown} did not answer: {why or _innermost(error)}"
+            raise NotSeen(Cause.UNREACHABLE, words, hint) from error
+
+    def _admit(self, line: _Line) -> None:
+        """Let this question show what the files hold now."""
+        session = line.session
+        try:
+            line.shown = self._access.shown(self.url)
+            stamp = self._access.stamp()
+            if stamp != line.stamp:
+                adapter = _Cuttable(line, self._access.context())
+                session.get_adapter(self.url).close()
+                session.mount(self.url, adapter)
+                line.stamp = stamp
+        except Said as said:
+            raise NotSeen(Cause.UNREACHABLE, said.words, said.hint or _FILE) from None
+        headers = requests.utils.default_headers()
+        # A compressed bomb would pass the bound on bytes.
+        headers["Accept-Encoding"] = "identity"
+        headers.update(line.shown.headers)
+        session.headers = headers  # type: ignore[assignment]
 
     def _late(self) -> NotSeen:
         within = promql.duration(self._timeout)
@@ -241,8 +285,6 @@ class Server:
             session = requests.Session()
             # The sidecar's proxy and .netrc are not for the metrics.
             session.trust_env = False
-            # A compressed bomb would pass the bound on bytes.
-            session.headers["Accept-Encoding"] = "identity"
             session.hooks["response"].append(self._whole_answer)
             # A quarter to connect: then there is time left to hear the answer.
             timeout = (self._seconds / 4, self._seconds)
@@ -255,8 +297,6 @@ class Server:
                 ),
                 session,
             )
-            # After the client, which mounts an adapter of its own at this place.
-            session.mount(self.url, _Cuttable(line))
             with self._lock:
                 self._open.append(line)
             self._lines.line = line
@@ -280,15 +320,16 @@ class Server:
             words = f"{where}, nested too deep to be read"
             raise NotSeen(Cause.NONSENSE, words) from error
         if response.status_code != 200:
-            raise _refusal(where, response, envelope, body)
+            raise self._refusal(where, response, envelope, body)
         if not isinstance(envelope, dict):
             text = _excerpt(body)
             broke_off = body.lstrip()[:1] == b"{"
             if broke_off:
                 raise NotSeen(Cause.PARTIAL, f"{where}, but it broke off: {text}")
-            raise NotSeen(Cause.REJECTED, f"{where}, but not as JSON: {text}")
+            words = f"{where}, but not as JSON: {text}"
+            raise NotSeen(Cause.REJECTED, words, _ANOTHER)
         if envelope.get("status") != "success":
-            raise _refusal(where, response, envelope, body)
+            raise self._refusal(where, response, envelope, body)
         if envelope.get("isPartial"):
             raise NotSeen(Cause.PARTIAL, f"{where}, but only in part (isPartial)")
         warnings = envelope.get("warnings") or []
@@ -313,6 +354,34 @@ class Server:
             raise NotSeen(Cause.REJECTED, words)
         # The client would parse it once more, for as much memory again.
         response.json = lambda **_: envelope  # type: ignore[method-assign]
+
+    def _refusal(
+        self, where: str, response: requests.Response, envelope: Any, body: bytes
+    ) -> NotSeen:
+        """Name an error in Prometheus' own words if it sent any."""
+        kind, text = "", _excerpt(body)
+        is_prometheus = isinstance(envelope, dict) and "error" in envelope
+        if is_prometheus:
+            kind = str(envelope.get("errorType", ""))
+            text = str(envelope["error"])[:300]
+        status = response.status_code
+        if kind in _TIMED_OUT or status in {408, 504}:
+            cause = Cause.TIMEOUT
+        elif status >= 500 or status == 429:
+            cause = Cause.UNREACHABLE
+        else:
+            cause = Cause.REJECTED
+        said = f"{kind}: {text}" if kind else text
+        wants = response.headers.get("WWW-Authenticate", "")
+        hint = refused(self._access, self.url, status, wants, text)
+        if response.is_redirect:
+            said = f"sent elsewhere, to {response.headers['location'][:200]}"
+            hint = _MOVED
+        elif "HTTP request to an HTTPS server" in text:
+            hint = "write `https://` in `prometheus.url`"
+        elif status == 404 and not is_prometheus:
+            hint = _PREFIX
+        return NotSeen(cause, f"{where}: {said}" if said else where, hint)
 
     def _wait_for_room(self) -> None:
         """Take large answers apart one at a time, as long as there is time."""
@@ -354,11 +423,19 @@ class Server:
 class _Cuttable(HTTPAdapter):
     """An adapter that shows the socket of the request under way to its line."""
 
-    def __init__(self, line: _Line) -> None:
+    def __init__(self, line: _Line, context: ssl.SSLContext | None) -> None:
         self._shown_to = line
+        self._context = context
         super().__init__(max_retries=urllib3.Retry(0, redirect=False, read=False))
 
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Leave the checks to our context: its CA alone is trusted."""
+        if self._context is None:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        if self._context is not None:
+            kwargs["ssl_context"] = self._context
         super().init_poolmanager(*args, **kwargs)
         line = self._shown_to
 
@@ -380,27 +457,6 @@ class _Cuttable(HTTPAdapter):
 
         pools = {"http": PlainPool, "https": EncryptedPool}
         self.poolmanager.pool_classes_by_scheme = pools
-
-
-def _refusal(
-    where: str, response: requests.Response, envelope: Any, body: bytes
-) -> NotSeen:
-    """Name an error in Prometheus' own words if it sent any."""
-    kind, text = "", _excerpt(body)
-    if isinstance(envelope, dict) and "error" in envelope:
-        kind = str(envelope.get("errorType", ""))
-        text = str(envelope["error"])[:300]
-    status = response.status_code
-    if kind in _TIMED_OUT or status in {408, 504}:
-        cause = Cause.TIMEOUT
-    elif status >= 500 or status == 429:
-        cause = Cause.UNREACHABLE
-    else:
-        cause = Cause.REJECTED
-    said = f"{kind}: {text}" if kind else text
-    if response.is_redirect:
-        said = f"sent elsewhere, to {response.headers['location'][:200]}"
-    return NotSeen(cause, f"{where}: {said}" if said else where)
 
 
 def _excerpt(body: bytes) -> str:

@@ -84,8 +84,8 @@ def _line(kind: str, fault: Fault) -> str:
 
 def _notes(trial: Trial) -> list[str]:
     match trial.verdict:
-        case Blind(cause=cause) if trial.is_proven:
-            return [f"blind now ({cause}); {cure(cause)}"]
+        case Blind() as blind if trial.is_proven:
+            return [f"blind now ({blind.cause}); {cure(blind)}"]
         case Breached():
             return ["over its bound with what runs now: is the bound right?"]
         case _:
