@@ -282,3 +282,17 @@ def test_a_work_tree_has_one_lock_which_ends_with_its_process(tmp_path):
     assert other.look() != other.look(), "its process lives: never over"
     os.close(one._held)  # as its end does
     assert other.look() is None
+
+
+def test_who_waits_looks_at_what_the_other_one_put_up(it):
+    watchdog(it, B).turn(it.clock.now())
+    it.whose = watchdog(it, A, memory=it.memory).turn
+    it.turn()
+    claimed = {i: b for i, b in it.docker.boxes.items() if "claim" in b["Name"]}
+    it.compose_up("v1.2.0")
+    it.docker.boxes |= claimed
+
+    it.turn()
+
+    assert it.memory.standing.running.pair.version == "v1.2.0"
+    assert it.memory.standing.claimed

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.test_transaction import Meddler, ends, shown
-from tests.worlds import AWB, MINUTE, Fuse, PowerCut, World, a_pair
+from tests.worlds import AWB, MINUTE, REPOSITORY, Fuse, PowerCut, World, a_pair
 from watchdog.decide.policy import forbidden
 from watchdog.facts.event import (
     PairStarted,
@@ -313,3 +313,109 @@ def test_a_target_that_runs_is_left_running_where_nothing_leads_back(world):
 
     assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
     assert it.stands_on("v1.3.0") == []
+
+
+def recreates_and_fails(it, also=()):
+    """Have Compose remove what ran, and fail over a name with the next half made.
+
+    *also* is removed with it.
+    """
+    boxes = it.docker.boxes.values()
+    (ran,) = [box for box in boxes if OP not in box["Config"]["Labels"]]
+    labels = ran["Config"]["Labels"]
+    for id_ in {ran["Id"], *also}:
+        del it.docker.boxes[id_]
+    body = {"Image": f"{REPOSITORY}:v1.2.0", "Labels": labels}
+    body["HostConfig"] = ran["HostConfig"]
+    fuse, it.docker.fuse = it.docker.fuse, Fuse()
+    id_ = it.docker.create(f"{ran['Id'][:12]}_dms-dms-1", body, it.networks)
+    it.docker.fuse = fuse
+    return id_
+
+
+@pytest.mark.parametrize("ours_too", [False, True], ids=["ours stays", "ours went"])
+@pytest.mark.parametrize("call", ["create", "stop"])
+def test_what_compose_left_half_made_keeps_nobody_waiting_twice(world, call, ours_too):
+    it = world()
+    it.docker.fuse = PowerCutAfter(it.docker, call)
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    ours = [i for i, b in it.docker.boxes.items() if OP in b["Config"]["Labels"]]
+    half = recreates_and_fails(it, ours if ours_too else ())
+    began = it.clock.waited
+
+    it.turn()
+
+    assert it.clock.waited - began < 20
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.2.0") == []
+    assert half not in it.docker.boxes
+    assert "_dms-dms-1 half made; it never ran, and is removed" in ends_of(it).proof
+
+
+def test_what_compose_left_half_made_does_not_spoil_the_proof_of_the_way_back(world):
+    it = world()
+    it.docker.sick.add(a_pair("v1.2.0").image)
+    it.docker.fuse = PowerCutAfter(it.docker, "remove")
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    half = recreates_and_fails(it)
+
+    it.turn()
+
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.3.0") == []
+    assert half not in it.docker.boxes
+
+
+def test_what_never_ran_is_left_alone_while_somebody_may_be_at_it(world):
+    it = world()
+    it.docker.fuse = PowerCutAfter(it.docker, "create")
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    half = recreates_and_fails(it)
+    clock, pause = it.clock, it.clock.pause
+
+    def starts_it(seconds):
+        pause(seconds)
+        if clock.waited > 5 and half in it.docker.boxes:
+            it.docker.boxes[half]["Name"] = "/dms-dms-1"
+            it.docker.start(half)
+
+    clock.pause = starts_it
+    it.turn()
+
+    assert half in it.docker.boxes
+    assert list(it.docker.up()) == ["dms-dms-1"]
+    assert it.docker.beside == []
+
+
+def test_what_somebody_started_of_the_target_and_failed_does_not_stay_put_aside(world):
+    it = world()
+    it.docker.sick.add(a_pair("v1.2.0").image)
+    deeds = []
+
+    def changes_compose():
+        if deeds:
+            return
+        deeds.append(True)
+        removes_what_ran(it)
+        removes_ours(it)
+        fuse, it.docker.fuse = it.docker.fuse, Fuse()
+        calls = list(it.docker.calls)
+        it.compose_up("v1.2.0")
+        it.docker.calls, it.docker.fuse = calls, fuse
+
+    it.docker.fuse = Meddler(it.docker, changes_compose)
+    it.turn()
+
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.docker.names() == ["dms-dms-1"]
+
+
+def ends_of(it):
+    (ended,) = it.memory.all(RollbackEnded)
+    return ended

@@ -133,15 +133,7 @@ class Cycle:
         reopened = self._reopened(at)
         if reopened:
             return self.transaction.carry_out(reopened)
-        # The roster first: the release files name people of it.
-        for what, faulty in (
-            (_ROSTER, self.roster.refresh()),
-            (_FILES, self.releases.refresh()),
-        ):
-            if faulty:
-                far_end_lost(self.memory, what, faulty, at)
-            else:
-                far_end_back(self.memory, what, at)
+        self._read_files(at)
         seen = self._observe(at)
         order = self.memory.standing.order
         if order is not None:
@@ -163,12 +155,27 @@ class Cycle:
         judging.note(release, verdicts, at)
         return self._decide(seen, release, verdicts, at)
 
+    def _read_files(self, at: datetime) -> None:
+        """Take in what people changed; the roster first, for release files name it."""
+        for what, faulty in (
+            (_ROSTER, self.roster.refresh()),
+            (_FILES, self.releases.refresh()),
+        ):
+            if faulty:
+                far_end_lost(self.memory, what, faulty, at)
+            else:
+                far_end_back(self.memory, what, at)
+
     def _stands_down(self, claimed: StackClaimed, at: datetime) -> str:
-        """Do nothing, whatever is under way or ordered: the stack is another's."""
+        """Only look, whatever is under way or ordered: the stack is another's."""
         order = self.memory.standing.order
         if order is not None:
             words = OrderRefused(order.given.order, claimed.words, claimed.hint)
             self.memory.add(at, words)
+        if self.memory.standing.rollback is None:
+            # What the other one puts up runs, and is said to.
+            self._read_files(at)
+            self._observe(at)
         return claimed.words
 
     def _ordering(self) -> Ordering:

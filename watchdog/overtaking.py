@@ -1,15 +1,18 @@
 """Somebody deployed while a plan was under way: it ends, and fights nobody."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from watchdog.decide.meanwhile import Meanwhile, Seen, meanwhile
+from watchdog.decide.meanwhile import Meanwhile, Seen, left_over, meanwhile
 from watchdog.decide.standing import Rollback
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
 from watchdog.facts.problem import Foreign, JournalLost, Problem, Unreachable
 from watchdog.roles import Eyes
 from watchdog.stepping import Stepping
 
-_SETTLES = 15.0  # s; Compose makes the next container before it stops the last one
+_SETTLES = timedelta(
+    seconds=15
+)  # Compose makes the next container before it stops the last one
 _BETWEEN_LOOKS = 0.5  # s
 
 
@@ -26,19 +29,53 @@ class Overtaking:
         parts = self.eyes.parts(proving.tenants_of)
         services = proving.rules.services
         found = meanwhile(plan, parts, services, rollback.started.to_pair)
-        if found.seen is Seen.DOWN and any(self._is_there(rollback)):
-            return Meanwhile(Seen.NOTHING)  # put up again, or not listed yet
-        return found
+        if found.seen is not Seen.DOWN:
+            return found
+        # Put up again, or not listed yet; or who wanted it up only failed to.
+        ours = any(self._is_there(rollback)) or self._has_cleared(plan)
+        return Meanwhile(Seen.NOTHING) if ours else found
+
+    def _has_cleared(self, plan: Plan) -> bool:
+        starts = tuple(f"{Do.REMOVE} {swap.subject} to " for swap in plan.swaps)
+        return any(words.startswith(starts) for words in self.stepping.tried)
 
     def settled(self, rollback: Rollback) -> Meanwhile:
         """Look until a deployment that is under way is over, for some seconds."""
         clock = self.stepping.clock
-        deadline = clock.monotonic() + _SETTLES
+        deadline = clock.monotonic() + _SETTLES.total_seconds()
         while True:
-            found = self.look(rollback)
-            if found.seen is not Seen.UNSETTLED or clock.monotonic() >= deadline:
+            found, is_left = self.cleared(rollback)
+            settled = found.seen is not Seen.UNSETTLED or is_left
+            if settled or clock.monotonic() >= deadline:
                 return found
             clock.pause(_BETWEEN_LOOKS)
+
+    def cleared(self, rollback: Rollback) -> tuple[Meanwhile, bool]:
+        """Look, and remove what somebody left half made; tell whether any is left.
+
+        Compose that failed over a name leaves a container that never ran, and would
+        start it at its next `up -d`; nothing is proved beside it. How old it is the
+        engine knows, so that nobody waits for it twice.
+        """
+        found, plan = self.look(rollback), rollback.started.plan
+        left = left_over(plan, found, self.stepping.clock.now() - _SETTLES)
+        if not left:
+            return found, False
+        target = self.stepping.memory.record(plan.to_record)
+        for part, swap in left.items():
+            step = Step(Do.REMOVE, swap.subject, to=part.container)
+            if step.words not in self.stepping.tried:
+                words = f"somebody left {part.name} half made; it never ran"
+                self.stepping.undid(plan, step, f"{words}, and is removed")
+            try:
+                meant = rollback.started.to_pair
+                self.stepping.bring_about(plan, target, step, meant)
+            except (Unreachable, JournalLost):
+                raise
+            except Problem as problem:
+                self.stepping.failed(plan, step, problem)
+        found = self.look(rollback)
+        return found, found.seen is Seen.UNSETTLED
 
     def _is_there(self, rollback: Rollback) -> list[str]:
         """Look for each container of the plan by its id and its label."""

@@ -548,7 +548,7 @@ class Transaction:
 
         It is tried only as long as nobody else was seen at work.
         """
-        started, found = rollback.started, self._overtaking.look(rollback)
+        started, (found, _) = rollback.started, self._overtaking.cleared(rollback)
         theirs = found.seen is Seen.DEPLOYED
         outcome = self._proving.look(started.to_pair)
         if isinstance(outcome, Proven):

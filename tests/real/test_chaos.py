@@ -12,6 +12,16 @@ _CELLS = (
     "versioned: editor in the proof",
     "versioned: up after start, target sick",
     "versioned: prune before start",
+    "versioned: compose changed after stop, target sick",
+    # Whether Compose that failed comes back is known after some seconds only.
+    pytest.param(
+        "versioned: recreate before stop, the watchdog dead",
+        marks=pytest.mark.campaign,
+    ),
+    pytest.param(
+        "versioned: recreate back: before remove, the watchdog dead, target sick",
+        marks=pytest.mark.campaign,
+    ),
     "shared-file: ci again before stop",
 )
 

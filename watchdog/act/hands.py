@@ -9,6 +9,7 @@ from watchdog.act.evidence import last_words
 from watchdog.act.files import put
 from watchdog.act.ground import can_start, room
 from watchdog.decide.alike import number_of
+from watchdog.decide.meanwhile import NEVER_RAN
 from watchdog.decide.plan import remade
 from watchdog.engine import Engine
 from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
@@ -220,6 +221,11 @@ class Hands:
 
     def _container(self, plan: Plan, step: Step) -> dict[str, Any] | None:
         swap = _swap(plan, step)
+        if step.which is None:
+            # Somebody's, that never ran: once it did it is not ours to touch.
+            found = self._engine.container(step.to)
+            never = found is not None and found["State"]["Status"] == NEVER_RAN
+            return found if never else None
         old = step.which is Which.OLD
         if old and (found := self._engine.container(swap.old_id)):
             return found
@@ -232,9 +238,9 @@ class Hands:
             )
         if ours:
             return self._engine.container(str(ours[0]["Id"]))
-        return None if old else self._theirs(swap, step)
+        return None if old else self._theirs(plan, swap, step)
 
-    def _theirs(self, swap: Swap, step: Step) -> dict[str, Any] | None:
+    def _theirs(self, plan: Plan, swap: Swap, step: Step) -> dict[str, Any] | None:
         """Find what somebody's ``up -d`` started of the target in ours' place.
 
         It leads where we go, so that it counts as ours, but to remove it while it
@@ -248,12 +254,15 @@ class Hands:
             if found is None or found["Id"] == swap.old_id:
                 continue
             has, state = found["Config"].get("Labels") or {}, found["State"]
-            aside = _ASIDE in str(found["Name"]) and not state["Running"]
+            name = str(found["Name"])
+            # Put aside by this very way back it is still the one that failed.
+            aside = _ASIDE in name and not name.endswith(f".rb-failed-{plan.op}")
+            aside = aside and not state["Running"]
             if (
                 not aside
                 and _OP not in has
                 and found["Image"] == labels.get(_IMAGE)
-                and state["Status"] != "created"
+                and state["Status"] != NEVER_RAN
                 and swap.number in (0, number_of(has))
                 and not (step.do is Do.REMOVE and state["Running"])
             ):

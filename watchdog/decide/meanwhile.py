@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from watchdog.facts.pair import Pair, Part
 from watchdog.facts.plan import Do, Plan, Swap
 
 _UP = ("running", "restarting", "paused")
-_NEVER_RAN = "created"
+NEVER_RAN = "created"
 
 
 class Seen(StrEnum):
@@ -26,6 +27,7 @@ class Meanwhile:
     """What was seen, in words too; *begun* once one of theirs was ever started.
 
     *places* are theirs by service and number; *beside* when ours run there too.
+    *theirs* are what is no whole pair.
     """
 
     seen: Seen
@@ -34,6 +36,7 @@ class Meanwhile:
     begun: bool = False
     beside: bool = False
     places: tuple[tuple[str, int], ...] = ()
+    theirs: tuple[Part, ...] = ()
 
     def has(self, swap: Swap) -> bool:
         """Tell whether one of theirs is in the place of *swap*."""
@@ -63,11 +66,11 @@ def meanwhile(
         gone = not mine and not [p for p in parts if not p.aside]
         words = "somebody took the stack down: none of its containers is left"
         return Meanwhile(Seen.DOWN, words) if gone else Meanwhile(Seen.NOTHING)
-    begun = any(part.state != _NEVER_RAN for part in theirs)
+    begun = any(part.state != NEVER_RAN for part in theirs)
     names = ", ".join(f"{part.name} ({part.version})" for part in theirs)
     # What was started and ended is a deployment too, whatever it came to.
     serving = [p for p in parts if p.state in _UP]
-    serving += [p for p in theirs if p.state not in (*_UP, _NEVER_RAN)]
+    serving += [p for p in theirs if p.state not in (*_UP, NEVER_RAN)]
     places = tuple(_place(part) for part in theirs)
     ours = [p for p in serving if p.op == plan.op and _place(p) in places]
     whole = [part for part in serving if part not in ours]
@@ -78,7 +81,25 @@ def meanwhile(
         seen = Seen.TARGET if is_it else Seen.DEPLOYED
         return Meanwhile(seen, words, version, begun, beside, places)
     words = f"somebody is deploying: {names}; what runs is no whole pair"
-    return Meanwhile(Seen.UNSETTLED, words, begun=begun)
+    return Meanwhile(Seen.UNSETTLED, words, begun=begun, theirs=tuple(theirs))
+
+
+def left_over(plan: Plan, found: Meanwhile, by: datetime) -> dict[Part, Swap]:
+    """Give what Compose made and never started, all of it before *by*, in our places.
+
+    Whoever is at work starts what was made within seconds; Compose that failed over a
+    name does not come back for it. Its own containers are not ours to judge.
+    """
+    if found.seen is not Seen.UNSETTLED or found.begun:
+        return {}
+    if any(part.made is None or part.made > by for part in found.theirs):
+        return {}
+    return {
+        part: swap
+        for part in found.theirs
+        for swap in plan.swaps
+        if swap.new and swap.service == part.service and swap.number in (0, part.number)
+    }
 
 
 def _place(part: Part) -> tuple[str, int]:

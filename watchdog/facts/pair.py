@@ -153,7 +153,8 @@ class Part:
 
     *aside* when a rollback made it ready or put it aside, and nobody started it.
     *number* is Compose's, which tells the containers of one service apart; *op* is
-    the operation that made it, empty for anybody else's.
+    the operation that made it, empty for anybody else's. *made* is when the engine
+    made it, where that is known.
     """
 
     service: str
@@ -167,6 +168,7 @@ class Part:
     manifests: tuple[Found, ...]
     number: int = 0
     op: str = ""
+    made: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

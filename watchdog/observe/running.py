@@ -200,6 +200,7 @@ class Stack:
                         manifests=tuple(held),
                         number=number_of(found["Config"]["Labels"]),
                         op=str(found["Config"]["Labels"].get(_OP, "")),
+                        made=_instant(found["Created"]),
                     )
                 )
         return tuple(parts)
