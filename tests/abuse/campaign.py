@@ -24,7 +24,8 @@ import httpx
 
 from tests import canary
 from tests.abuse.door import KEYS as APPROVERS
-from tests.abuse.door import NAME, PATH, connect, now, raw, status, told, watching
+from tests.abuse.door import NAME, PATH, ask, connect, now, raw, status, told, watching
+from tests.abuse.floods import KINDS, Flood
 from tests.worlds import ASHA
 from watchdog.delivery import Unauthorized, signature, who_signed
 from watchdog.facts.roster import Key, Scheme
@@ -317,6 +318,21 @@ def try_the_door(it, seed, seconds):
     return tries, what_is_wrong(it, tries, before)
 
 
+def try_the_floods(it):
+    """Answer through each flood of connections, from its own address and another."""
+    count, wrong = Counter(), []
+    for kind in KINDS:
+        with Flood(it.port, kind, ["127.0.0.1", "127.0.0.99"], most=300) as flood:
+            for host in ("127.0.0.1", "127.0.0.99", "127.0.0.98") * 5:
+                code = status(ask(it.port, raw(*it.promise()), host))
+                count[f"through {kind.__name__}: {code}"] += 1
+                if code != 202:
+                    wrong.append(f"an answer through {kind.__name__} got {code}")
+        count[f"connections of {kind.__name__}"] = flood.made
+    it.until_it_turned()
+    return count, wrong
+
+
 def warm_up(it):
     """Let it load what a first request loads."""
     for _ in range(20):
@@ -392,6 +408,10 @@ def main():
                 tries, found = try_the_door(it, seed, third)
             show(f"the door, {name}", tries.count)
             wrong += found
+        with watching(Path(folder) / "flooded") as it:
+            count, found = try_the_floods(it)
+        show("the door, flooded with connections", count)
+        wrong += found
     wrong += canary.given_away()
     for one in wrong:
         print(f"WRONG: {one}")
