@@ -27,7 +27,7 @@ Crashed = Callable[[str, BaseException], None]
 _LONGEST = 200  # of what is said of a request
 _LARGEST_HEADERS, _MOST_HEADERS = 8 * 1024, 64
 # No answer is to be kept: "open" of a minute ago is no answer to a pipeline.
-_ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 # Of what is noted of one listener's crashes: so many in a minute, and of strangers.
 _A_WHILE, _MOST_CRASHES, _MOST_HOSTS = 60.0, 30, 8
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?")
@@ -72,7 +72,7 @@ class Doorway:
                 begun = True
                 headers = list(message.get("headers", ()))
                 names = {name.lower() for name, _ in headers}
-                headers += [(n, value) for n, value in _ALWAYS if n not in names]
+                headers += [(n, value) for n, value in ALWAYS if n not in names]
                 message = {**message, "headers": headers}
             await send(message)
 

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from watchdog.approve.limit import network_of
 from watchdog.doorway import (
+    ALWAYS,
     App,
     Crashed,
     Doorway,
@@ -152,7 +153,7 @@ class Exchange(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         body = _NOT_HTTP.body
-        headers = [(b"connection", b"close"), *_NOT_HTTP.raw_headers]
+        headers = [(b"connection", b"close"), *ALWAYS, *_NOT_HTTP.raw_headers]
         for event in (
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
             h11.Data(data=bytes(body)),

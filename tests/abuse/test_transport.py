@@ -22,9 +22,11 @@ from watchdog.settings import Address
 _SERVER = """
 import json, sys
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from watchdog import listening
+from watchdog.doorway import Doorway
 from watchdog.settings import Address
 
 listening._WHOLE_REQUEST = float(sys.argv[1])
@@ -56,7 +58,9 @@ for _ in range(2):
     routes = [Route("/take", take, methods=["POST"]), Route("/fine", fine)]
     routes += [Route("/big", big), Route("/openapi.json", fine)]
     routes += [Route("/bad", bad, methods=["GET", "POST"])]
-    apps.append((Starlette(routes=routes), listening.bound(Address("127.0.0.1", 0))))
+    door = [Middleware(Doorway, crashed=crashed)]
+    app = Starlette(routes=routes, middleware=door)
+    apps.append((app, listening.bound(Address("127.0.0.1", 0))))
 print(json.dumps([at.getsockname()[1] for _, at in apps]), flush=True)
 def failed(why):
     print(json.dumps({"failed": why}), flush=True)
