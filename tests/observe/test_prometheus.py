@@ -640,7 +640,7 @@ def test_a_histogram_that_is_not_there_is_left_to_the_judge(asked):
     wire, far_end = asked
 
     assert isinstance(far_end.read(http_5xx(kind=KINDS["latency"]), AT), Measured)
-    assert len(wire.asked) == 2
+    assert len(wire.asked) == 3
 
 
 # ------------------------------------------------------------------- queries
@@ -1231,3 +1231,12 @@ def test_a_store_that_is_missing_beside_what_promql_warns_of_is_a_half(asked):
 
     assert isinstance(reading, Blind)
     assert reading.cause is Cause.PARTIAL
+
+
+def test_a_histogram_with_buckets_is_asked_for_no_function_of_native_ones(asked):
+    wire, far_end = asked
+    wire.answers(matrix(*bad_and_all()))
+    far_end.read(http_5xx(kind=KINDS["latency"]), AT)
+
+    assert wire.asked
+    assert not any("histogram_" in one["query"] for one in wire.asked)

@@ -37,11 +37,13 @@ def taken_from(folder):
 
 
 @contextmanager
-def running(folder, lines, *, web="", opened=urllib.request.urlopen, scrapes=""):
+def running(
+    folder, lines, *, web="", opened=urllib.request.urlopen, scrapes="", flags=()
+):
     """Serve *lines*, samples of any time, until the block ends: its address.
 
     *web* is what its ``--web.config.file`` says, and *opened* opens a URL of it then;
-    *scrapes* is its whole configuration.
+    *scrapes* is its whole configuration, *flags* are more of its command line.
     """
     samples, data = folder / "samples.om", folder / "data"
     samples.write_text("".join(lines) + "# EOF\n")
@@ -64,6 +66,7 @@ def running(folder, lines, *, web="", opened=urllib.request.urlopen, scrapes="")
                 "--storage.tsdb.retention.time=100y",
                 f"--web.listen-address=127.0.0.1:{port}",
                 f"--web.config.file={doors}",
+                *flags,
             ],
             stderr=log,
             stdout=log,

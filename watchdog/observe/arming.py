@@ -1,5 +1,6 @@
 """Tries every trigger against the live server: a typo is found now, not at 3 a.m."""
 
+import math
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -30,6 +31,10 @@ _MOST_SERIES = 1e9
 _MOST_LISTED = 20
 _BLOCKS_OUTNUMBERED = 2
 _RENAMED = "was it renamed, by an upgrade of Prometheus or of the application?"
+_NOT_STORED = (
+    "it is exported, and nothing of it is stored: look at the scrape job "
+    "(`convert_classic_histograms_to_nhcb` needs the feature native-histograms)"
+)
 _A_COUNTER = "write a counter, which only grows; `value` is the kind for a gauge"
 _A_BOUND = re.compile(r"[0-9.]+(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 # Blind in a way that waiting or traffic does not mend.
@@ -57,6 +62,10 @@ class Asks(Protocol):
 
     def read(self, trigger: Trigger, at: datetime) -> Reading:
         """Read what the trigger counts."""
+        ...
+
+    def ends(self, selector: str, at: datetime) -> frozenset[float] | Blind:
+        """Ask where the buckets of a native histogram end."""
         ...
 
     def within_a_turn(self) -> AbstractContextManager[None]:
@@ -116,6 +125,11 @@ def try_out(
             faults += rare
             continue
         if isinstance(trigger.kind, Latency):
+            kept = _count(prometheus, promql.native(trigger.kind, scrape), at)
+            if isinstance(kept, int) and kept:
+                series = kept
+                doubts += _interpolated(prometheus, trigger.kind, at)
+                continue
             faults.append(_no_bucket(prometheus, trigger.kind, scrape, at))
             continue
         (faults if must else doubts).append(_missing(prometheus, role, selector, at))
@@ -209,6 +223,10 @@ def _missing(prometheus: Asks, role: str, selector: str, at: datetime) -> Fault:
     if is_selector(selector) and (here := _alike(prometheus, selector, at)):
         return Fault(role, f"{words}, and {here} is there", _RENAMED)
     hint = _down(prometheus, selector) or cure(Cause.NO_SERIES)
+    if role == "latency.histogram":
+        base = counted.name_of(selector).removesuffix("_bucket")
+        if counted.is_of(prometheus.told("/api/v1/metadata", metric=base), base):
+            hint = _NOT_STORED
     return Fault(role, words, hint)
 
 
@@ -300,6 +318,23 @@ def _copies(prometheus: Asks, trigger: Trigger, at: datetime) -> Iterator[Fault]
             hint = f'name one: `{{{label}="…"}}`, or scrape the target once'
             yield Fault(role, words, hint)
             break
+
+
+def _interpolated(prometheus: Asks, kind: Latency, at: datetime) -> Iterator[Fault]:
+    """Say that a native histogram has no bucket that ends at the bound."""
+    selector = kind.histogram.strip()
+    ends = prometheus.ends(selector, at)
+    bound = float(kind.bound)
+    if isinstance(ends, Blind) or any(math.isclose(bound, end) for end in ends):
+        return
+    below = max((end for end in ends if end < bound), default=0.0)
+    above = min((end for end in ends if end > bound), default=math.inf)
+    words = (
+        f"`{selector}` is kept as a native histogram, and no used bucket of it ends at "
+        f"{bound:g}: what is {kind.words} is interpolated between {below:g} and "
+        f"{above:g}"
+    )
+    yield Fault("latency.histogram", words, "let `over` be the end of a bucket")
 
 
 def _no_bucket(

@@ -50,6 +50,11 @@ def is_gauge(metadata: Any, selector: str) -> bool:
     return "gauge" in types and "counter" not in types
 
 
+def is_of(metadata: Any, name: str) -> bool:
+    """Tell whether somebody exports a metric of that name."""
+    return isinstance(metadata, dict) and bool(metadata.get(name))
+
+
 def falls(selector: str) -> str:
     """Ask how often a series fell in the last hour, if that is no start of a target.
 

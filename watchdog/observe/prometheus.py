@@ -127,6 +127,9 @@ class Prometheus:
         self._missed: dict[str, int] = {}
         # What was asked of errors that match nothing: when, and what came of it.
         self._names: dict[str, tuple[float, str]] = {}
+        # What is kept as native histograms, and when that was asked of the others.
+        self._native: set[Latency] = set()
+        self._asked: dict[Latency, float] = {}
 
     def now(self) -> datetime | Blind:
         """Give the server's own time: ages and releases are measured in it."""
@@ -204,12 +207,14 @@ class Prometheus:
         try:
             plan = self._plan(trigger, at)
             answers = [self._points(ask) for ask in plan.asks]
-            if isinstance(trigger.kind, Latency) and not any(answers):
-                self._need_bucket(trigger.kind, plan)
             looks = tuple(
                 look_at(place, answers[place.answer], plan.asks[0].step, plan.blocks)
                 for place in plan.looks
             )
+            if self._became_native(trigger, looks):
+                return self._read(trigger, at, since, before_from, compare=compare)
+            if isinstance(trigger.kind, Latency) and not any(answers):
+                self._need_bucket(trigger.kind, plan)
             looks = self._bridged(trigger, looks)
         except NotSeen as refusal:
             return refusal.blind
@@ -324,6 +329,41 @@ class Prometheus:
             for one, parts in zip(counted, seen, strict=True)
         }
 
+    def _became_native(self, trigger: Trigger, looks: tuple[Look, ...]) -> bool:
+        """Find out whether a histogram without its buckets is a native one now."""
+        kind = trigger.kind
+        if not isinstance(kind, Latency) or kind in self._native:
+            return False
+        if looks[0].blocks[-1].parts:
+            return False
+        asked_at = self._asked.get(kind, -math.inf)
+        if time.monotonic() < asked_at + _ASKED_AGAIN:
+            return False
+        if len(self._asked) >= _MOST_KEPT:
+            self._asked.clear()
+        self._asked[kind] = time.monotonic()
+        query = promql.native(kind, self._scrape_interval)
+        found = self.instant(query, looks[0].at)
+        if isinstance(found, Blind) or not found:
+            return False
+        self._native.add(kind)
+        return True
+
+    def _counted(
+        self, kind: Ratio | Latency | Queue
+    ) -> tuple[dict[str, str], dict[str, promql.Part]]:
+        native = isinstance(kind, Latency) and kind in self._native
+        return _parts(kind, native=native)
+
+    def ends(self, selector: str, at: datetime) -> frozenset[float] | Blind:
+        """Ask where the buckets of a native histogram end, as far as they are used."""
+        try:
+            return self._server.query(selector, at, _ends_of)
+        except NotSeen as refusal:
+            return refusal.blind
+        except Exception as error:  # noqa: BLE001 - one answer stops no turn
+            return unforeseen(error)
+
     def _renamed(self, trigger: Trigger, reading: Reading, at: datetime) -> Reading:
         """Ask why no errors' series is there, where none is while the total grows."""
         kind = trigger.kind
@@ -404,7 +444,7 @@ class Prometheus:
                 tuple(Place(end, answer=n) for n, end in enumerate(ends)),
                 blocks,
             )
-        selectors, ready = _parts(trigger.kind)
+        selectors, ready = self._counted(trigger.kind)
         if isinstance(trigger.kind, Queue):
             blocks += 1
             ready = {"floor": promql.floor(trigger.kind.depth, width)}
@@ -487,7 +527,7 @@ class Prometheus:
                 )
                 for query, gap in zip(queries, gaps, strict=True)
             ]
-        selectors, ready = _parts(kind)
+        selectors, ready = self._counted(kind)
         newest = max(gap.until for gap in gaps)
         query = promql.joined(
             promql.counts(
@@ -539,7 +579,7 @@ class Prometheus:
             if isinstance(kind, RatioQuery):
                 query = promql.finished_counts(kind, width, scrape)
             else:
-                selectors, ready = _parts(kind)
+                selectors, ready = self._counted(kind)
                 query = promql.counts(
                     selectors,
                     width=width,
@@ -604,7 +644,7 @@ class Prometheus:
             width = min(width, end - since - _SCRAPES_OF_A_START * scrape)
         if width < trigger.block:
             return None
-        selectors, ready = _parts(kind)
+        selectors, ready = self._counted(kind)
         query = promql.grouped(
             selectors, label, width=width, scrape=scrape, ready=ready
         )
@@ -704,8 +744,17 @@ class Prometheus:
             raise NotSeen(Cause.NO_SERIES, words)
 
 
+def _ends_of(answer: Any) -> frozenset[float]:
+    return frozenset(
+        float(end)
+        for series in answer
+        for bucket in series["histogram"][1].get("buckets", ())
+        for end in bucket[1:3]
+    )
+
+
 def _parts(
-    kind: Ratio | Latency | Queue,
+    kind: Ratio | Latency | Queue, *, native: bool = False
 ) -> tuple[dict[str, str], dict[str, promql.Part]]:
     """Name what is counted: plain selectors, and parts that write themselves."""
     match kind:
@@ -714,7 +763,7 @@ def _parts(
         case Ratio(errors=errors, total=total):
             return {"bad": errors, "all": total}, {}
         case Latency():
-            slow, every = promql.slow_and_all(kind)
+            slow, every = promql.slow_and_all(kind, native=native)
             return {}, {"bad": slow, "all": every}
         case Queue(enqueued=enqueued, drained=drained):
             return {"in": enqueued, "out": drained}, {}

@@ -167,24 +167,48 @@ def beside(kind: Ratio) -> Part:
     return write
 
 
-def slow_and_all(kind: Latency) -> tuple[Part, Part]:
+def slow_and_all(kind: Latency, *, native: bool = False) -> tuple[Part, Part]:
     """Write the requests slower than ``over``, and all of the same series.
 
     Only series that have the bucket count, in both: one without it would be all
-    bad in the first or all good in the second.
+    bad in the first or all good in the second. With *native* also those that are
+    kept as native histograms, where there are no buckets beside them: a server
+    without such is not asked for functions that it may not have.
     """
     bound = slow_bucket(kind)
     every = every_bucket(kind)
+    most = plain(kind.bound)
 
     def slow(*, over: str, width: str, offset: str, by: str = "") -> str:
         top, fast = f"{every}[{over}]{offset}", f"{bound}[{over}]{offset}"
-        return f"sum{by}(rate({top}) * {width} - ignoring(le) rate({fast}) * {width})"
+        counted = f"rate({top}) * {width} - ignoring(le) rate({fast}) * {width}"
+        if native:
+            grew = f"rate({kind.histogram.strip()}[{over}]{offset})"
+            share = f"(1 - histogram_fraction(-Inf, {most}, {grew}))"
+            # Of no requests the share is not a number.
+            busy = f"(histogram_count({grew}) > 0)"
+            counted = f"{counted} or {share} * {busy} * {width}"
+        return f"sum{by}({counted})"
 
     def both(*, over: str, width: str, offset: str, by: str = "") -> str:
         top, fast = f"{every}[{over}]{offset}", f"{bound}[{over}]{offset}"
-        return f"sum{by}(rate({top}) * {width} and ignoring(le) rate({fast}))"
+        counted = f"rate({top}) * {width} and ignoring(le) rate({fast})"
+        if native:
+            grew = f"rate({kind.histogram.strip()}[{over}]{offset})"
+            alone = (
+                f"histogram_count({grew}) * {width} unless ignoring(le) rate({fast})"
+            )
+            counted = f"({counted}) or ({alone})"
+        return f"sum{by}({counted})"
 
     return slow, both
+
+
+def native(kind: Latency, scrape: timedelta) -> str:
+    """Count the series that are kept as native histograms, as of two scrapes."""
+    back = duration(2 * scrape)
+    selector = kind.histogram.strip()
+    return f"count(histogram_count(last_over_time({selector}[{back}])))"
 
 
 def is_filter(expr: str) -> bool:
