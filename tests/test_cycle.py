@@ -303,6 +303,20 @@ def test_nothing_is_armed_by_a_trial_that_got_no_answer(world):
 # What runs.
 
 
+def test_what_was_started_without_compose_is_said_in_place_of_what_runs(world):
+    it = world()
+    it.turn()
+    it.docker.boxes = {}
+    image = {"Image": "x:v1", "Labels": {}, "HostConfig": {}}
+    it.docker.create("dms-dms-1", image, {})
+
+    assert it.turn().startswith(
+        "service dms of dms has no container of Compose's; dms-dms-1 was started"
+    )
+    it.turn()
+    assert it.memory.standing.unclear.words.startswith("service dms of dms has no")
+
+
 def test_a_glance_that_misses_a_container_forgets_nothing(world):
     it = world()
     it.numbers.values[HTTP_5XX.name] = 9

@@ -207,6 +207,17 @@ def test_what_cannot_be_replayed_is_said_while_it_lasts(world):
     assert gate(it) == ()
 
 
+def test_podmans_engine_is_worth_knowing_and_keeps_nothing_from_being_ready(world):
+    it = world()
+    it.docker.is_podman = "5.8.6"
+
+    (words,) = lacks(it)
+
+    assert words.startswith("the engine is Podman 5.8.6, where health checks run by")
+    assert could(it).ready
+    assert "to know: the engine is Podman" in it.memory.standing.readiness.words
+
+
 def test_a_folder_without_space_is_said(world):
     it = world()
     it.short.append(Lack("less than 32 MiB are free in /stack", "free some"))

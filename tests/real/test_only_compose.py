@@ -5,6 +5,7 @@ no Compose is at hand.
 """
 
 import uuid
+from datetime import timedelta
 
 import pytest
 import yaml
@@ -13,8 +14,10 @@ from tests.real.rig import IMAGE, Rig, build, docker, write
 from watchdog.executors import executor_of, stack_of
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.problem import Problem
+from watchdog.release_folder import ReleaseFolder
 from watchdog.schedule import RealClock
 from watchdog.settings import Engine, Settings, Stack
+from watchdog.wiring import held
 
 pytestmark = pytest.mark.real
 
@@ -180,6 +183,7 @@ def test_by_compose_the_proxy_is_restarted_with_the_service(project):
 def test_a_container_of_docker_run_and_a_task_of_swarm_are_said(project):
     it = project({"app": APP})
     name = f"{it.project}-app-1"
+    none = ReleaseFolder(it.folder / "manifests", timedelta(seconds=15), tuple)
     swarm = [
         f"--label=com.docker.stack.namespace={it.project}",
         f"--label=com.docker.swarm.service.name={it.project}_app",
@@ -193,5 +197,7 @@ def test_a_container_of_docker_run_and_a_task_of_swarm_are_said(project):
             assert name in seen.words
             assert stack_of(it.settings, it.to_look).foreign() == (seen.words,)
             assert it.eyes.obstacles() == (seen.words,)
+            live = held(it.settings, none)
+            assert [fault.words for fault in live.faults] == [seen.words]
         finally:
             docker("rm", "-f", name)
