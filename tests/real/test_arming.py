@@ -188,7 +188,7 @@ def test_settings_that_are_wrong_about_the_scrapes_are_named(server):
     trial = tried(server, kind=Ratio("slow", "slow"), block=300 * SECOND)
 
     assert [fault.path for fault in trial.faults] == ["prometheus.scrape_interval"]
-    assert "write `scrape_interval: 60s`" in trial.faults[0].hint
+    assert "write `scrape_interval: 1m`" in trial.faults[0].hint
 
 
 def test_an_expression_that_the_server_rejects_carries_its_own_words(server):

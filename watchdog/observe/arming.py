@@ -24,7 +24,8 @@ from watchdog.facts.trigger import (
 from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
 from watchdog.observe import counted, promql
-from watchdog.observe.promql import duration, is_selector, slow_bucket
+from watchdog.observe.promql import is_selector, slow_bucket
+from watchdog.observe.rhythm import rhythm
 
 _LONG_AGO = timedelta(days=3650)
 _MOST_SERIES = 1e9
@@ -120,10 +121,11 @@ def try_out(
         series = max(series, seen)
         if seen:
             continue
-        rare = _spacing(prometheus, trigger, selector, scrape, at)
-        if must and rare:
-            faults += rare
-            continue
+        if must:
+            rare = rhythm(prometheus, trigger, [selector], scrape, at).faults
+            if rare:
+                faults += rare
+                continue
         if isinstance(trigger.kind, Latency):
             kept = _count(prometheus, promql.native(trigger.kind, scrape), at)
             if isinstance(kept, int) and kept:
@@ -134,8 +136,10 @@ def try_out(
             continue
         (faults if must else doubts).append(_missing(prometheus, role, selector, at))
     main = [selector for role, selector, must in _selectors(trigger) if must]
-    if not faults and main and is_selector(main[0]):
-        faults += _spacing(prometheus, trigger, main[0], scrape, at)
+    if not faults and main:
+        found = rhythm(prometheus, trigger, main, scrape, at)
+        faults += found.faults
+        doubts += found.doubts
     reading = prometheus.read(trigger, at)
     verdict = judge(trigger, reading, at - _LONG_AGO)
     if not faults:
@@ -365,50 +369,3 @@ def _no_bucket(
                     f"write `unit: {unit}` if it counts in {unit}; there are: {listed}"
                 )
     return Fault(role, words + counted, hint)
-
-
-def _spacing(
-    prometheus: Asks, trigger: Trigger, selector: str, scrape: timedelta, at: datetime
-) -> list[Fault]:
-    """Measure how far apart the samples are; a block needs two of them."""
-    if not is_selector(selector):
-        return []
-    span = max(20 * scrape, 4 * trigger.block)
-    one, two = duration(span), duration(2 * span)
-    older = _count(prometheus, f"count({selector} offset {two})", at)
-    if isinstance(older, Blind) or not older:
-        return []  # too young to tell
-    # The older half only: a sample on the edge of a range would count twice.
-    query = (
-        f"max(count_over_time({selector}[{two}])) - "
-        f"max(count_over_time({selector}[{one}]))"
-    )
-    counted = prometheus.instant(query, at)
-    if isinstance(counted, Blind) or not counted or counted[0][1] < 1:
-        return []
-    if not counted[0][1] < _MOST_SERIES:
-        return []
-    apart = span / counted[0][1]
-    if trigger.block < 1.8 * apart and not isinstance(trigger.kind, Value):
-        return [
-            Fault(
-                "block",
-                f"samples are {apart.total_seconds():.0f}s apart, a block is "
-                f"{duration(trigger.block)}",
-                f"write `block: {duration(4 * _whole(apart))}`, or scrape more often",
-            )
-        ]
-    if not scrape / 1.5 <= apart <= scrape * 1.5:
-        return [
-            Fault(
-                "prometheus.scrape_interval",
-                f"is {duration(scrape)}, but samples are "
-                f"{apart.total_seconds():.0f}s apart",
-                f"write `scrape_interval: {duration(_whole(apart))}` in the settings",
-            )
-        ]
-    return []
-
-
-def _whole(time: timedelta) -> timedelta:
-    return timedelta(seconds=max(1, round(time.total_seconds())))
