@@ -256,21 +256,22 @@ def stuck(world):
 
 @LAYOUTS
 @pytest.mark.parametrize(
-    ("way", "version", "how"),
-    [("forward", "v1.2.0", "proved"), ("back", "v1.3.0", "put-back")],
+    ("way", "version"), [("forward", "v1.2.0"), ("back", "v1.3.0")]
 )
-def test_a_person_lets_what_is_stuck_go_on(stuck, shared, way, version, how):
+@pytest.mark.parametrize("named", [False, True], ids=["by its way", "by its pair"])
+def test_a_person_lets_what_is_stuck_go_on(stuck, shared, way, version, named):
     it = stuck(shared=shared, count=3)
     commands = [way["command"] for way in shown(it)["ways"]]
     assert commands == [
         f"watchdog repair --{one} --by NAME --reason WHY" for one in ("forward", "back")
     ]
-    order(it, "repair", way=way)
+    order(it, "repair", **({"to": version} if named else {"way": way}))
 
     it.turn()
 
     assert it.stands_on(version) == []
     assert it.docker.names() == it.container_names()
+    how = {"forward": "proved", "back": "put-back"}[way]
     assert ends(it) == [(how, "v1.3.0", "v1.2.0")]
     (chosen,) = it.memory.all(WayChosen)
     assert (chosen.way, chosen.by) == (way, ASHA)
@@ -307,6 +308,30 @@ def cut_off(it):
         if it.memory.all(RollbackEnded):
             return
     raise AssertionError("it did not come to an end")
+
+
+def test_a_pair_that_is_no_end_of_what_is_stuck_is_not_put_up_beside_it(world):
+    it = world()
+    it.compose_up("v1.3.1")
+    it.turn()
+    it.docker.refuses["start", ""] = "not now"
+    order(it, "rollback")
+    it.turn()
+    assert it.memory.all(RollbackStuck)
+
+    refused = orders(it).take(
+        "repair", {"by": ASHA, "reason": "x", "to": "v1.3.0"}, it.clock.now()
+    )
+
+    assert refused.status == 409
+    assert refused.body["words"].startswith(
+        "a rollback is stuck between v1.3.1 and v1.2.0, and v1.3.0 is no end of it: "
+    )
+    assert refused.body["hint"] == (
+        "let it end with `repair --forward` or `repair --back`, then roll back to "
+        "v1.3.0"
+    )
+    assert it.memory.all(WayChosen) == []
 
 
 def test_nothing_that_is_not_stuck_is_let_go_on(world):

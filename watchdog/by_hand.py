@@ -337,7 +337,8 @@ def _carried_out_alone(
 
 def _story(taken: dict[str, Any], order: dict[str, Any], began: datetime) -> Story:
     """Begin to tell an order, or an operation that goes on as it was chosen."""
-    good = ("put-back",) if order.get("way") == "back" else ("proved", "rehearsed")
+    way = taken.get("way", order.get("way"))
+    good = ("put-back",) if way == "back" else ("proved", "rehearsed")
     return Story(taken.get("order", ""), began, op=taken.get("op", ""), good=good)
 
 

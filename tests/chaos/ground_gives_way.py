@@ -77,9 +77,9 @@ def _mend(engine, way):
 
 @contextmanager
 def yard_on_small_disk(layout, what):
-    """Have a yard whose *what*, ``state`` or ``stack``, lies on a disk of 4 MB."""
+    """Have a yard whose *what*, ``state`` or ``stack``, lies on a small disk."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-", dir="/var/tmp"))
-    disk = Disk(folder / "disk", "tmpfs", size="4M")
+    disk = Disk(folder / "disk", "tmpfs", size="4M" if what == "stack" else "40M")
     states = {"states": disk.place} if what == "state" else {}
     stack = {"stack": disk.place / "stack"} if what == "stack" else {}
     made = Yard(folder / "yard", layout, **states, **stack)

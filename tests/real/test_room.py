@@ -1,6 +1,9 @@
 """A state disk that fills up: a rollback goes on, and a start carries it on."""
 
+import socket
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing, suppress
 
 import pytest
@@ -9,6 +12,7 @@ from tests.crash import runs
 from tests.crash.disks import Disk
 from tests.crash.ground import BAD, OLD, ONE, Ground
 from tests.crash.judge import after
+from tests.crash.victim import STUCK
 from tests.worlds import AT, started
 from watchdog.facts.event import RollbackRefused, RollbackStarted
 from watchdog.facts.problem import JournalLost
@@ -98,7 +102,11 @@ def ground(tmp_path):
 
 
 BOTH = pytest.mark.parametrize(
-    ("kind", "layout"), [("tmpfs", "versioned"), ("ext4", "shared-file")]
+    ("kind", "layout"),
+    [
+        pytest.param("tmpfs", "versioned", marks=pytest.mark.campaign),
+        ("ext4", "shared-file"),
+    ],
 )
 
 
@@ -148,3 +156,95 @@ def test_no_rollback_begins_where_no_room_can_be_kept(ground):
     assert "journal.room does not hold the 4 MiB that are kept" in refused
     assert here.pinned() == BAD
     assert [seen[1:] for seen in here.seen()] == [(BAD, "running")]
+
+
+@BOTH
+def test_on_a_full_disk_of_the_stack_the_way_back_needs_no_room(tmp_path, kind, layout):
+    disk = Disk(tmp_path / "disk", kind, size="64M")
+    here = Ground(tmp_path / "ground", layout, ONE, stack=disk.place / "stack")
+    held = []
+
+    def rule(number, at, request, kill):
+        """Fill it up, and take the port, as the target starts; the port is freed."""
+        if "/start" not in request or at != "received":
+            return
+        if held:
+            held[0].close()
+            return
+        crammed(disk)
+        held.append(port_taken(here))
+
+    try:
+        here.deploy()
+        case = here.case()
+        code = case.live(rule=rule)
+
+        assert code == 0, case.said()
+        assert after(here, case, ends=("put-back",)) == []
+    finally:
+        for one in held:
+            one.close()
+        here.strike()
+        disk.strike()
+
+
+def port_taken(here):
+    """Be somebody who has the port that the service publishes."""
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    taken.bind(("0.0.0.0", int(here.stage.dms.rpartition(":")[2])))
+    taken.listen()
+    return taken
+
+
+# What is stuck, and mended by the command.
+
+
+@pytest.mark.parametrize(
+    ("words", "version"),
+    [
+        pytest.param(("--back",), BAD, marks=pytest.mark.campaign),
+        (("--to", BAD), BAD),
+        (("--forward",), OLD),
+        pytest.param(("--to", OLD), OLD, marks=pytest.mark.campaign),
+    ],
+)
+def test_what_is_stuck_is_mended_although_the_old_container_was_removed(
+    tmp_path, monkeypatch, words, version
+):
+    here = Ground(tmp_path / "ground", "versioned", ONE)
+    held = []
+
+    def rule(number, at, request, kill):
+        if "/start" in request and at == "received" and not held:
+            held.append(port_taken(here))
+
+    try:
+        here.deploy()
+        case = here.case()
+        (old,) = here.containers
+        code = case.live(rule=rule)
+        assert (code, held != []) == (STUCK, True), case.said()
+        here.api.remove_container(old, force=True)
+        held.pop().close()
+        config = str(here.stage.config / "watchdog.yaml")
+        monkeypatch.setenv("WATCHDOG_CONFIG", config)
+        command = [sys.executable, "-m", "watchdog", "repair", *words]
+
+        done = subprocess.run(
+            [*command, "--by", "asha", "--reason", "the port is free"],
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=120,
+        )
+
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        how = {OLD: "proved", BAD: "put-back"}[version]
+        assert after(here, case, ends=(how,), again=1) == [], done.stdout
+        assert [seen[1:] for seen in here.seen()] == [(version, "running")]
+        assert here.pinned() == version
+    finally:
+        for one in held:
+            one.close()
+        here.strike()

@@ -1,10 +1,12 @@
 """The one door for writing files of the stack: the env file, a shared manifest.
 
 Every write is temp in the same folder, fsync, rename, fsync of the folder: without
-the last, a power cut can bring the old file back after the journal says done.
+the last, a power cut can bring the old file back after the journal says done. Only a
+way back may do with less, where the disk is full and the service would stay down.
 """
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -15,17 +17,24 @@ from watchdog.stack_folder import StackFolder
 _LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 # Made by us or not at all: who can write to the folder may have put a pipe, a link
 # or a folder at any name that can be guessed.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def put(files: StackFolder, path: str, data: bytes) -> None:
+def put(files: StackFolder, path: str, data: bytes, *, anyhow: bool = False) -> None:
     """Replace the file at *path* by *data*, whole or not at all.
 
     It keeps its mode, its owner as far as we may, and what else is written on it.
+    On a full disk it is written *anyhow* into the blocks that it has, if it fits.
     """
     try:
         with files.opened(path) as (folder, name):
-            _put(folder, name, data)
+            try:
+                _put(folder, name, data)
+            except OSError as error:
+                if not anyhow or error.errno not in _FULL:
+                    raise
+                _put_into(folder, name, data)
     except OSError as error:
         raise Problem(
             f"could not write {files.root / path}: {error.strerror}",
@@ -50,6 +59,47 @@ def _put(folder: int, name: str, data: bytes) -> None:
             os.unlink(new, dir_fd=folder)
         raise
     os.fsync(folder)
+
+
+def _put_into(folder: int, name: str, data: bytes) -> None:
+    """Write *data* over what *name* has: no other block is needed."""
+    handle = os.open(name, os.O_WRONLY | _LOOK, dir_fd=folder)
+    try:
+        has = os.fstat(handle)
+        if not stat.S_ISREG(has.st_mode) or len(data) > has.st_blocks * 512:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.pwrite(handle, data, 0)
+        os.ftruncate(handle, len(data))
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def exchange(files: StackFolder, path: str, other: str) -> None:
+    """Let *path* and *other*, in one folder, have each other's name: it needs no room.
+
+    Cut off, *path* is one of the two, and what it was may have no name of its own.
+    """
+    try:
+        with files.opened(path) as (folder, name):
+            kept, beside = f".{name}.rb-new", other.rpartition("/")[2]
+            coming = os.open(beside, _LOOK, dir_fd=folder)
+            try:
+                _alike(folder, name, coming)
+            finally:
+                os.close(coming)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(kept, dir_fd=folder)
+            os.link(name, kept, src_dir_fd=folder, dst_dir_fd=folder)
+            os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+            os.rename(kept, beside, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+    except OSError as error:
+        raise Problem(
+            f"could not put {files.root / other} in the place of {path}: "
+            f"{error.strerror}",
+            "make room, and let the watchdog's user write to the stack's folder",
+        ) from error
 
 
 def _fresh(folder: int, name: str) -> tuple[int, str]:

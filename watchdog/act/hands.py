@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.act.evidence import last_words
-from watchdog.act.files import put
+from watchdog.act.files import exchange, put
 from watchdog.act.ground import can_start, room
 from watchdog.decide.alike import number_of
 from watchdog.decide.meanwhile import NEVER_RAN
@@ -110,7 +110,7 @@ class Hands:
             case Do.CREATE:
                 self._create(plan, target, step)
             case Do.BAR | Do.PIN:
-                self._pin(self._meant(plan, step))
+                self._pin(self._meant(plan, step), back=step in plan.way_back)
             case Do.SWAP_MANIFEST:
                 self._swap_manifest(plan, step)
             case Do.HOLD_ROOM:
@@ -411,11 +411,16 @@ class Hands:
             )
         # This runs only while the file still holds the bytes from before, so a
         # repeated step can't back the new bytes up over the old ones.
+        bak, meant = f"{file.path}.bak", self._blob(step.to)
         if now is None:
             _is_a_folder((self._folder / file.path).parent)
+        elif step.to == file.before and self._files.sha_of(bak) == step.to:
+            # On the way back it is there already: that needs no room.
+            exchange(self._files, file.path, bak)
+            return
         else:
-            put(self._files, f"{file.path}.bak", now)
-        put(self._files, file.path, self._blob(step.to))
+            put(self._files, bak, now)
+        put(self._files, file.path, meant)
 
     def _pinned(self, plan: Plan, step: Step) -> str:
         """Look at the variables; what a bar was for may be over already."""
@@ -458,8 +463,10 @@ class Hands:
             for file in plan.files
         )
 
-    def _pin(self, values: Mapping[str, str]) -> None:
+    def _pin(self, values: Mapping[str, str], *, back: bool) -> None:
         """Have the variables say *values*, in the lines where they stand.
+
+        On the way *back* a full disk is no reason to leave the service down.
 
         A plan of an earlier build had put the line in itself, where there was none;
         its way back takes it out.
@@ -470,7 +477,7 @@ class Hands:
         kept = {name: value for name, value in values.items() if value}
         for name in values.keys() - kept.keys():
             env = env.without(name)
-        put(*place, env.with_values(kept).data)
+        put(*place, env.with_values(kept).data, anyhow=back)
 
 
 def _is_a_folder(path: Path) -> None:

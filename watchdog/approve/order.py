@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from watchdog.approve.answer import Reply
 from watchdog.decide.ledger import find, may_vouch, named
 from watchdog.decide.order import target_of
+from watchdog.decide.repair import way_to
 from watchdog.decide.retention import may_release
 from watchdog.decide.revoked import why_revoked
 from watchdog.decide.standing import Standing
@@ -285,6 +286,8 @@ class Orders:
             return self._let_go_on(order, at)
         standing = self._memory.standing
         known = find(standing, order.to)
+        if standing.rollback and standing.rollback.stuck:
+            return self._let_go_on(order, at)
         missing = self._memory.missing(known.record)
         if missing:
             raise Problem(f"{order.to} cannot be put up any more: {missing}")
@@ -297,21 +300,22 @@ class Orders:
 
         def weigh(standing: Standing) -> tuple[WayChosen]:
             rollback = standing.rollback
+            hint = "`watchdog repair` shows what there is"
             if rollback is None or not rollback.stuck:
-                hint = "`watchdog repair` shows what there is"
                 raise Problem("no rollback is stuck", hint)
             if standing.claimed:
                 raise Problem(standing.claimed.words, standing.claimed.hint)
             started = rollback.started
-            if order.way == "back" and not started.plan.way_back:
+            way = order.way or way_to(rollback, find(standing, order.to).pair)
+            if way == "back" and not started.plan.way_back:
                 raise Problem(f"a {started.what} has no way back", "choose --forward")
-            pair = started.to_pair if order.way == "forward" else started.from_pair
-            words = f"{order.by} lets it go {order.way} to {pair.version}"
+            pair = started.to_pair if way == "forward" else started.from_pair
+            words = f"{order.by} lets it go {way} to {pair.version}"
             words = f"{words}: {order.reason}"
-            return (WayChosen(started.plan.op, order.way, order.by, words),)
+            return (WayChosen(started.plan.op, way, order.by, words),)
 
         (chosen,) = self._memory.add_if(at, weigh)
-        return {"op": chosen.op, "words": chosen.words}
+        return {"op": chosen.op, "way": chosen.way, "words": chosen.words}
 
     def _name(self) -> str:
         return f"ord_{self._secret()}"

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
-from watchdog.decide.standing import KnownPair, Standing
+from watchdog.decide.standing import KnownPair, Rollback, Standing
 from watchdog.facts.pair import Pair, Part, Record, Running
 from watchdog.facts.problem import Problem
 
@@ -99,3 +100,22 @@ def as_found(
         states=tuple(part.state for part in found),
     )
     return replace(record, pair=pair, manifests=manifests), seen
+
+
+def way_to(stuck: Rollback, pair: Pair) -> Literal["forward", "back"]:
+    """Give the way on which *stuck* puts *pair* up whole.
+
+    Raises:
+        Problem: it is neither its target nor what ran before it.
+    """
+    started = stuck.started
+    if pair.key == started.to_pair.key:
+        return "forward"
+    if pair.key == started.from_pair.key and started.plan.way_back:
+        return "back"
+    back = " or `repair --back`" if started.plan.way_back else ""
+    raise Problem(
+        f"a rollback is stuck between {started.from_pair.version} and "
+        f"{started.to_pair.version}, and {pair.version} is no end of it: {stuck.stuck}",
+        f"let it end with `repair --forward`{back}, then roll back to {pair.version}",
+    )
