@@ -79,7 +79,7 @@ def running(
             process.wait(20)
 
 
-def _wait(url, process, log, opened):
+def _wait(url, process, log, opened=urllib.request.urlopen):
     last = time.monotonic() + 30
     while time.monotonic() < last:
         assert process.poll() is None, log.read_text()
