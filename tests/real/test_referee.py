@@ -10,6 +10,7 @@ import pytest
 from tests.real.rig import IMAGE, Rig, build, write
 from watchdog.command import Commands
 from watchdog.facts.env_file import EnvFile
+from watchdog.facts.problem import Problem
 from watchdog.observe.referee import Deployed, Referee
 
 pytestmark = pytest.mark.real
@@ -106,3 +107,41 @@ def test_what_is_rendered_after_a_pin_is_what_compose_makes(rig, tmp_path, elsew
     assert then["app"].environment["DMS_VERSION"] == "v1.2.0"
     env = EnvFile.read((folder / ".env").read_bytes())
     assert referee.choosers(deployed, ("app",), env) == ("DMS_VERSION",)
+
+
+class Counting:
+    """The real programs, and how often one was run."""
+
+    def __init__(self, commands):
+        self._commands = commands
+        self.count = 0
+
+    def look(self, argv, folder):
+        self.count += 1
+        return self._commands.look(argv, folder)
+
+
+def test_it_is_asked_again_only_when_a_file_has_changed(rig, tmp_path):
+    rig.deploy("v1.3.0")
+    deployed = Deployed.of(labels_of(rig, "app"))
+    referee = a_referee(rig.folder, tmp_path / "state")
+    counting = referee._commands = Counting(referee._commands)
+    first = referee.render(deployed, {})
+    referee.render(deployed, {})  # by now it knows which env files the services read
+    asked = counting.count
+    assert referee.render(deployed, {}) == first
+    assert counting.count == asked
+
+    (rig.folder / "more.env").write_text("MORE='c d'\n")
+    referee.render(deployed, {})
+    assert counting.count > asked
+
+    # What it cannot render it says again, without trying each time.
+    (rig.folder / "common.yaml").write_text("services: {base: {imagee: x}}")
+    for _ in range(3):
+        with pytest.raises(Problem, match=r"Compose cannot render the stack: .*imagee"):
+            referee.render(deployed, {})
+    asked = counting.count
+    with pytest.raises(Problem):
+        referee.render(deployed, {})
+    assert counting.count == asked

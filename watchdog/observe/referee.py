@@ -10,6 +10,7 @@ Source: Compose v2, ``docker compose config``; tried with 2.40.3.
 import json
 import re
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ _ENV_FILE = "com.docker.compose.project.environment_file"
 _PROJECT = "com.docker.compose.project"
 _NAME = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _KINDS = ("configs", "secrets")
+_ASK_AGAIN = 60.0  # s: what Compose could not render it may render later
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ class Referee:
         self._command = tuple(command)
         self._folder = folder
         self._env = env_file
-        self._kept: dict[object, Rendering] = {}
+        self._kept: dict[object, Rendering | Problem] = {}
+        self._refused = 0.0
+        self._files: frozenset[Path] | None = None
         self._models: dict[bool, dict[str, Any]] = {}
         self._read: tuple[Path, ...] = ()
         self._sight: object = None
@@ -86,8 +90,15 @@ class Referee:
         self._look(deployed)
         key = tuple(sorted(pins.items()))
         if key not in self._kept:
-            self._kept[key] = self._rendered(deployed, pins)
-        return self._kept[key]
+            try:
+                self._kept[key] = self._rendered(deployed, pins)
+            except Problem as problem:
+                self._refused = time.monotonic()
+                self._kept[key] = problem
+        found = self._kept[key]
+        if isinstance(found, Problem):
+            raise found
+        return found
 
     def reads(self, deployed: Deployed, *, filled_in: bool) -> Mapping[str, Any]:
         """Give the stack as Compose reads it: extended, included, overridden, reset.
@@ -112,8 +123,11 @@ class Referee:
     def _look(self, deployed: Deployed) -> None:
         """Forget what was answered, if what it was about has changed."""
         sight = (deployed, self._stats(deployed))
-        if sight != self._sight:
-            self._sight, self._kept, self._models = sight, {}, {}
+        again = bool(self._refused) and time.monotonic() - self._refused > _ASK_AGAIN
+        if sight != self._sight or again:
+            self._files, self._refused = None, 0.0
+            self._kept, self._models = {}, {}
+            self._sight = (deployed, self._stats(deployed))
 
     def choosers(
         self, deployed: Deployed, services: Iterable[str], env: EnvFile
@@ -279,8 +293,12 @@ class Referee:
 
     def _stats(self, deployed: Deployed) -> tuple[object, ...]:
         """Tell the files that Compose reads apart from what they were before."""
-        found = compose_files(self._folder, deployed.there, ",".join(deployed.files))
-        names = {self._folder / name for name in found}
+        if self._files is None:
+            # Reading them costs more than all else here, and they name each other.
+            named = ",".join(deployed.files)
+            found = compose_files(self._folder, deployed.there, named)
+            self._files = frozenset(self._folder / name for name in found)
+        names = set(self._files)
         names |= set(self._env_files(deployed)) | set(self._read) | {self._env}
         stats: list[object] = []
         for path in sorted(names):

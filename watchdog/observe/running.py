@@ -85,6 +85,8 @@ class Stack:
         self._files = files or StackFolder(folder)
         self._env = folder / env_file
         self._pin = Pin(folder, env_file, variable)
+        # What was deployed when it was last read: a turn reads it first of all.
+        self._seen: list[dict[str, Any]] | NotKnown | None = None
         self._referee = referee
         self._agreeing = Agreeing(
             referee,
@@ -105,7 +107,7 @@ class Stack:
         Raises Unreachable when the engine does not answer; everything else that
         keeps us from seeing one whole pair is a NotKnown with its reason.
         """
-        found = self._deployed()
+        found = self._seen = self._deployed()
         if isinstance(found, NotKnown):
             return found
         images = {str(c["Image"]) for c in found}
@@ -384,7 +386,7 @@ class Stack:
         if not self._agreeing.can_ask:
             return None
         try:
-            found = self._deployed()
+            found = self._seen or self._deployed()
         except Unreachable:
             return None
         return None if isinstance(found, NotKnown) else self._agreeing.astray(found)
