@@ -11,6 +11,7 @@ from watchdog.facts.smoke import SmokeCheck
 from watchdog.roles import Clock, Eyes
 from watchdog.verify.proof import Answer, NotYet, Proven, prove
 
+_LEAST = 1.0  # s: the last look says what is wrong, and not that its time was over
 LASTING = 2.0  # s; an init starts at once, and what it starts dies a moment later
 _BETWEEN_LOOKS = 0.05  # s; a look is a few GETs, and a proof late is a rollback late
 _BETWEEN_SMOKE = 1.0  # s; a smoke check is the stack's own work
@@ -134,7 +135,7 @@ class Proving:
             self.clock.pause(_BETWEEN_LOOKS)
 
     def _time_left(self, until: float) -> timedelta:
-        return timedelta(seconds=max(0.0, until - self.clock.monotonic()))
+        return timedelta(seconds=max(_LEAST, until - self.clock.monotonic()))
 
     def _smoke(self, containers: tuple[str, ...], until: float) -> tuple[Answer, ...]:
         """Ask the smoke checks in their order, up to the first that fails."""
