@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.real.rig import docker
 from tests.real.test_operator import BAD, OLD, Fleet
 from watchdog.demo import DRI
 from watchdog.facts.event import WayChosen
 from watchdog.facts.plan import Do
+from watchdog.facts.problem import EngineRefused
 
 pytestmark = pytest.mark.real
 
@@ -226,19 +226,17 @@ def test_an_env_file_that_names_another_version_is_shown(two):
     )
 
 
-class Removes:
-    """Somebody who removes the new containers once the old one is stopped."""
+class Refuses:
+    """An engine that starts no container, as one whose disk is sick."""
 
     def __init__(self, it):
         self.it = it
         self.is_done, self.evidence_of = it.hands.is_done, it.hands.evidence_of
 
     def do(self, plan, target, step):
+        if step.do is Do.START:
+            raise EngineRefused(f"{step.words}: input/output error")
         self.it.hands.do(plan, target, step)
-        if step.do is Do.STOP:
-            label = f"label=io.flexli.rollback.op={plan.op}"
-            ids = docker("ps", "-aq", "--filter", label).split()
-            docker("rm", "-f", *ids)
 
 
 @pytest.mark.parametrize("layout", ["versioned", "shared-file"])
@@ -250,7 +248,7 @@ def test_what_is_stuck_goes_on_as_a_person_chose(tmp_path, layout, way, version)
         target = it.record()
         it.deploy(BAD)
         plan = it.begin(target)
-        assert it.carry_on(Removes(it)).startswith("stuck: ")
+        assert it.carry_on(Refuses(it)).startswith("stuck: ")
 
         it.memory.add(datetime.now(UTC), WayChosen(plan.op, way, DRI, "it goes on"))
         told = it.carry_on()
