@@ -137,8 +137,16 @@ class Engine:
         )
 
     def podman(self) -> str:
-        """Give the version of Podman, where it is one; empty for Docker's engine."""
-        said = self._call("ask its version", lambda c: c.version())
+        """Give the version of Podman, where it is one; empty for Docker's engine.
+
+        It is only told, so that who is not let ask is told nothing.
+        """
+        try:
+            # Without a version in the path, as the negotiation asks: a proxy lets that
+            # through.
+            said = self._call("ask its version", lambda c: c.version(api_version=False))
+        except EngineRefused:
+            return ""
         parts = said.get("Components") or ()
         found = [one for one in parts if "podman" in str(one.get("Name")).lower()]
         return str(found[0].get("Version") or "?") if found else ""
