@@ -4,7 +4,7 @@ A pin is worth what the next ``docker compose up -d`` makes of it. Where Compose
 hand it renders the stack; else the image lines are read as far as that goes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +104,13 @@ class Agreeing:
     def lacks(
         self,
         containers: Sequence[Mapping[str, Any]],
-        beside: Iterable[str],
+        beside: Mapping[str, bool],
         target: Record,
         pins: Mapping[str, str],
     ) -> tuple[Lack, ...]:
         """Say what ``up -d`` would make otherwise than *target*, were *pins* pinned.
 
-        *containers* are those that run, *beside* names the other services of the
+        *containers* are those that run, *beside* names all services of the
         project that have containers.
         """
         if not containers:
@@ -129,7 +129,7 @@ class Agreeing:
         self,
         containers: Sequence[Mapping[str, Any]],
         made: tuple[Rendering, Rendering],
-        beside: Iterable[str],
+        beside: Mapping[str, bool],
         target: Record,
         deployed: Deployed,
     ) -> Iterator[Lack]:
@@ -159,11 +159,17 @@ class Agreeing:
                 "deploy once more with the files as they are, by the same Compose",
                 doubt=True,
             )
-        there = set(beside)
         for name, by_image in followers(now, then, self._services):
-            if name not in there:
+            if name not in beside:
                 continue
-            if by_image:
+            if by_image and beside[name]:
+                yield Lack(
+                    f"{name} follows the same version, is not enrolled and has ended: "
+                    f"the next `docker compose up -d` runs it as {target.pair.version}",
+                    "know that, or run it by hand only (a profile)",
+                    doubt=True,
+                )
+            elif by_image:
                 yield Lack(
                     f"{name} follows the same version and is not enrolled: a rollback "
                     "would be half of one",

@@ -304,7 +304,12 @@ class Stack:
     def _made_otherwise(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
         """Say what Compose would make otherwise than *target*, once *plan* pinned."""
         listed = self._engine.containers({_PROJECT: self._project, _ONEOFF: "False"})
-        beside = {str((c.get("Labels") or {}).get(_SERVICE, "")) for c in listed}
+        # A service whose containers all ended is a job; the others run, or should.
+        beside: dict[str, bool] = {}
+        for one in listed:
+            service = str((one.get("Labels") or {}).get(_SERVICE, ""))
+            ended = one.get("State") == "exited"
+            beside[service] = beside.get(service, True) and ended
         found = [self._engine.container(swap.old_id) for swap in plan.swaps]
         whole = [c for c in found if c is not None]
         return self._agreeing.lacks(whole, beside, target, plan.pins_after)
