@@ -26,6 +26,10 @@ OLD, BAD, NEXT = "v1.2.0", "v1.3.0", "v1.3.1"
 ALL = (OLD, BAD, NEXT)
 PLAIN = "meesho.${DMS_VERSION}.manifest.json"
 EXECUTORS = pytest.mark.parametrize("executor", ["engine", "compose"])
+# What they share is the pin and the referee, which the one case above all shows.
+MOSTLY = pytest.mark.parametrize(
+    "executor", ["engine", pytest.param("compose", marks=pytest.mark.campaign)]
+)
 
 
 class Layout(Rig):
@@ -182,7 +186,7 @@ def a_whole_story(it, say, env_file=".env"):
     assert it.runs()[1] == NEXT
 
 
-@EXECUTORS
+@MOSTLY
 def test_a_tag_with_something_before_its_variable_is_put_back(lay, executor):
     it = lay(
         executor,
@@ -194,7 +198,7 @@ def test_a_tag_with_something_before_its_variable_is_put_back(lay, executor):
     a_whole_story(it, lambda version: it.says(DMS_VERSION=version.removeprefix("v")))
 
 
-@EXECUTORS
+@MOSTLY
 def test_a_tag_with_something_behind_its_variable_is_put_back(lay, executor):
     it = lay(executor, "REPO:${DMS_VERSION:?}-slim")
     it.release(*(f"{version}-slim" for version in ALL))
@@ -211,7 +215,7 @@ def test_a_tag_and_a_digest_in_two_variables_are_put_back_together(lay, executor
     a_whole_story(it, lambda v: it.says(DMS_VERSION=v, DMS_DIGEST=of[v]))
 
 
-@EXECUTORS
+@MOSTLY
 def test_a_whole_reference_in_one_variable_is_put_back(lay, executor):
     it = lay(executor, "${DMS_IMAGE:?}")
     it.release(*ALL)
@@ -221,7 +225,7 @@ def test_a_whole_reference_in_one_variable_is_put_back(lay, executor):
     )
 
 
-@EXECUTORS
+@MOSTLY
 def test_of_two_env_files_the_one_that_chooses_is_pinned(lay, executor):
     it = lay(executor, "REPO:${DMS_VERSION:?}", env_file="release.env")
     it.release(*ALL)
@@ -244,7 +248,7 @@ def two_deployments(it, write):
     return target
 
 
-@EXECUTORS
+@MOSTLY
 def test_an_env_file_that_compose_does_not_read_is_red(lay, executor):
     it = lay(executor, "REPO:${DMS_VERSION:?}")
     it.release(OLD, BAD)
@@ -256,7 +260,7 @@ def test_an_env_file_that_compose_does_not_read_is_red(lay, executor):
     assert any("Compose reads the version from" in one for one in it.reds(target))
 
 
-@EXECUTORS
+@MOSTLY
 def test_a_version_that_is_written_in_the_compose_file_is_red(lay, executor):
     it = lay(executor, "REPO:v0")
     it.release(OLD, BAD)
@@ -273,7 +277,7 @@ def test_a_version_that_is_written_in_the_compose_file_is_red(lay, executor):
     assert any("compose.yaml, line 1" in one for one in found), found
 
 
-@EXECUTORS
+@MOSTLY
 def test_a_default_that_is_edited_in_the_compose_file_is_red(lay, executor):
     it = lay(executor, "REPO:v0")
     it.release(OLD, BAD)
@@ -290,7 +294,7 @@ def test_a_default_that_is_edited_in_the_compose_file_is_red(lay, executor):
     assert any("DMS_VERSION is not set in .env" in one for one in found), found
 
 
-@EXECUTORS
+@MOSTLY
 def test_an_image_that_is_latest_for_every_release_is_red(lay, executor):
     it = lay(executor, "REPO:latest")
     it.release(OLD, BAD)
