@@ -13,7 +13,7 @@ import yaml
 from watchdog.facts.env_file import EnvFile
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Record
-from watchdog.facts.problem import Problem
+from watchdog.facts.problem import Problem, Unreachable
 from watchdog.facts.rendering import Rendering
 from watchdog.observe.made import replica_of
 from watchdog.observe.obstacles import compose_files
@@ -92,6 +92,8 @@ class Agreeing:
             return ""
         try:
             made = self._referee.render(_deployed(containers), {})
+        except Unreachable:
+            return ""  # not asked; the env file was looked at on its own
         except Problem as problem:
             return problem.words
         found = [
@@ -116,11 +118,13 @@ class Agreeing:
         if not containers:
             return ()
         if self._referee is None:
-            return tuple(self._by_its_lines(containers, target, pins))
+            return tuple(self._by_its_lines(containers, target, pins, self._unasked))
         deployed = _deployed(containers)
         try:
             now = self._referee.render(deployed, {})
             then = self._referee.render(deployed, pins)
+        except Unreachable as silent:
+            return tuple(self._by_its_lines(containers, target, pins, silent.words))
         except Problem as problem:
             return (Lack(problem.words, problem.hint),)
         return tuple(self._of(containers, (now, then), beside, target, deployed))
@@ -234,12 +238,13 @@ class Agreeing:
         containers: Sequence[Mapping[str, Any]],
         target: Record,
         pins: Mapping[str, str],
+        why: str,
     ) -> Iterator[Lack]:
         """Say what can be seen without Compose: the image lines, filled in."""
-        if not self._unasked:
+        if not why:
             return
         yield Lack(
-            f"nobody is here to say what Compose will make of the pin: {self._unasked}",
+            f"nobody is here to say what Compose will make of the pin: {why}",
             "run an image that holds Compose, see docs/how-to/choose-an-executor.md",
             doubt=True,
         )

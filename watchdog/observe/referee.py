@@ -18,7 +18,7 @@ from typing import Any
 
 from watchdog.command import Commands
 from watchdog.facts.env_file import EnvFile
-from watchdog.facts.problem import Problem
+from watchdog.facts.problem import Problem, Unreachable
 from watchdog.facts.rendering import Rendered, Rendering
 from watchdog.observe.obstacles import compose_files
 
@@ -262,7 +262,13 @@ class Referee:
 
     def _ask(self, *words: Sequence[str]) -> str:
         argv = [*self._command, *(word for several in words for word in several)]
-        code, said = self._commands.look(argv, self._folder)
+        try:
+            code, said = self._commands.look(argv, self._folder)
+        except Problem as silent:
+            # That it did not answer says nothing of the stack.
+            raise Unreachable(
+                f"Compose did not answer: {silent.words}", silent.hint
+            ) from silent
         if code:
             raise Problem(
                 f"Compose cannot render the stack: {_first(said)}",

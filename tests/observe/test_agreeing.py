@@ -1,0 +1,78 @@
+"""Whether Compose agrees: what it says counts, and that it is silent is no word."""
+
+import pytest
+
+from tests.worlds import a_record
+from watchdog.facts.problem import Problem
+from watchdog.observe.agreeing import Agreeing
+from watchdog.observe.referee import Referee
+
+FILE = "services:\n  dms:\n    image: {}\n"
+
+
+class Silent:
+    """Programs that do not end."""
+
+    def look(self, argv, folder):
+        raise Problem(f"`{argv[0]}` does not end")
+
+
+class Refuses:
+    """A Compose that ends with an error."""
+
+    def look(self, argv, folder):
+        return 1, "services.dms.imagee: additional property"
+
+
+@pytest.fixture
+def stack(tmp_path):
+    (tmp_path / ".env").write_text("DMS_VERSION=v1.3.0\n")
+
+    def made(image, commands=None, unasked=""):
+        (tmp_path / "compose.yaml").write_text(FILE.format(image))
+        env = tmp_path / ".env"
+        referee = commands and Referee(commands, ("compose",), tmp_path, env)
+        how = {"services": ("dms",), "variable": "DMS_VERSION"}
+        agreeing = Agreeing(referee, unasked, folder=tmp_path, env_file=".env", **how)
+        labels = {
+            "com.docker.compose.project": "dms",
+            "com.docker.compose.project.working_dir": str(tmp_path),
+            "com.docker.compose.project.config_files": str(tmp_path / "compose.yaml"),
+        }
+        ran = [{"Config": {"Labels": labels}}]
+        target = a_record("v1.2.0", services=("dms",))
+        pins = {"DMS_VERSION": "v1.2.0"}
+        return agreeing, ran, agreeing.lacks(ran, {"dms": False}, target, pins)
+
+    return made
+
+
+def ref():
+    return str(a_record("v1.2.0", services=("dms",)).replicas[0].body.get("Image"))
+
+
+@pytest.mark.parametrize("asked", [{"unasked": "not here"}, {"commands": Silent()}])
+def test_without_a_word_of_compose_the_image_lines_are_read(stack, asked):
+    repository = ref().rpartition(":")[0]
+    _, _, fine = stack(f"{repository}:${{DMS_VERSION:?}}", **asked)
+    _, _, written = stack(f"{repository}:v1.3.0", **asked)
+
+    (doubt,) = fine
+    assert doubt.doubt
+    assert doubt.words.startswith("nobody is here to say what Compose will make")
+    assert [lack.doubt for lack in written] == [True, False]
+    assert f"dms would be {repository}:v1.3.0, and ran {ref()}" in written[1].words
+    assert "compose.yaml, line 3" in written[1].hint
+
+
+def test_a_stack_that_compose_cannot_render_is_red(stack):
+    (red,) = stack("x", Refuses())[2]
+
+    assert red.words.startswith("Compose cannot render the stack: services.dms.imagee")
+    assert not red.doubt
+
+
+def test_at_the_end_a_silent_compose_takes_no_proof_back(stack):
+    agreeing, ran, _ = stack("x", Silent())
+
+    assert agreeing.unlike(ran, a_record("v1.2.0", services=("dms",))) == ""
