@@ -28,7 +28,9 @@ class Overtaking:
         proving, plan = self.stepping.proving, rollback.started.plan
         parts = self.eyes.parts(proving.tenants_of)
         services = proving.rules.services
-        found = meanwhile(plan, parts, services, rollback.started.to_pair)
+        started, now = rollback.started, self.stepping.memory.standing.rollback
+        before = started.from_pair if now and now.back else None
+        found = meanwhile(plan, parts, services, started.to_pair, before)
         if found.seen is not Seen.DOWN:
             return found
         # Put up again, or not listed yet; or who wanted it up only failed to.

@@ -53,13 +53,13 @@ class ComposeHands:
         """Look; give the evidence when the step's end is reached, else nothing."""
         match step.do:
             case Do.KEEP_LOGS:
-                kept = [self._evidence(c) for c in self._meant(plan, target, step)]
+                kept = [self._evidence(c) for c in self._meant(plan, step)]
                 return "\n".join(kept) or "there is none"
             case Do.SET_RESTART:
-                seen = {_restart(c) for c in self._meant(plan, target, step)}
+                seen = {_restart(c) for c in self._meant(plan, step)}
                 return f"restarts: {step.to}" if seen <= {step.to} else ""
             case Do.STOP:
-                up = [_name(c) for c in self._meant(plan, target, step) if _is_up(c)]
+                up = [_name(c) for c in self._meant(plan, step) if _is_up(c)]
                 return "" if up else "nothing of it runs"
             case Do.UP:
                 return self._all_up(plan, target, step)
@@ -78,7 +78,7 @@ class ComposeHands:
                         self._engine.set_restart(swap.old_id, whole)
             case Do.STOP:
                 within = plan.swaps[0].stop_within
-                for found in self._meant(plan, target, step):
+                for found in self._meant(plan, step):
                     self._engine.stop(str(found["Id"]), within)
             case Do.UP:
                 self._up(plan, step)
@@ -152,7 +152,7 @@ class ComposeHands:
 
     # -- which containers ----------------------------------------------------------
 
-    def _meant(self, plan: Plan, target: Record, step: Step) -> list[Mapping[str, Any]]:
+    def _meant(self, plan: Plan, step: Step) -> list[Mapping[str, Any]]:
         """Find the containers that *step* is about, those that exist.
 
         New are those of the target's image that did not run before.
@@ -162,7 +162,8 @@ class ComposeHands:
             found = [self._engine.container(id_) for id_ in sorted(ids)]
             return [c for c in found if c is not None]
         project = self._labels(plan)[_PROJECT]
-        image = target.pair.image
+        # Not of what is put up now: the way back stops and keeps the target's too.
+        image = self._recorded(plan.to_record).pair.image
         there = self._of(project, step.subject)
         return [c for c in there if c["Id"] not in ids and c["Image"] == image]
 

@@ -47,12 +47,17 @@ class Meanwhile:
 
 
 def meanwhile(
-    plan: Plan, parts: Sequence[Part], services: tuple[str, ...], target: Pair
+    plan: Plan,
+    parts: Sequence[Part],
+    services: tuple[str, ...],
+    target: Pair,
+    before: Pair | None = None,
 ) -> Meanwhile:
     """Hold the containers of the stack against those that *plan* is about.
 
     Its own are those that ran when it was made, by their ids, and those that carry
-    its operation. What a rollback put aside is nobody's deployment.
+    its operation. What a rollback put aside is nobody's deployment. *before* is the
+    pair that its way back puts up, once that is taken.
     """
     if not plan.swaps:
         return Meanwhile(Seen.NOTHING)  # a work tree has no containers
@@ -61,7 +66,8 @@ def meanwhile(
     theirs = [p for p in parts if p not in mine and not p.aside]
     if any(step.do is Do.UP for step in plan.steps):
         # Compose makes them without a mark of ours.
-        theirs = [p for p in theirs if not _holds(p, target)]
+        put_up = [target, *([before] if before else [])]
+        theirs = [p for p in theirs if not any(_holds(p, pair) for pair in put_up)]
     if not theirs:
         gone = not mine and not [p for p in parts if not p.aside]
         words = "somebody took the stack down: none of its containers is left"
