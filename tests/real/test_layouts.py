@@ -337,6 +337,7 @@ def test_what_the_env_file_came_to_choose_since_is_seen_and_said(lay):
     it = lay("engine", "REPO:${DMS_VERSION:?}@${DMS_DIGEST:?}")
     of = it.release(OLD, BAD)
     two_deployments(it, lambda v: it.says(DMS_VERSION=v, DMS_DIGEST=of[v]))
+    it.eyes.running(lambda _: ("meesho",))  # as every turn does first
     assert it.eyes.astray(BAD) == ()
 
     it.says(DMS_VERSION=BAD, DMS_DIGEST=of[OLD])

@@ -391,7 +391,8 @@ class Stack:
         if not self._agreeing.can_ask:
             return None
         try:
-            found = self._seen or self._deployed()
+            # What this turn has read already is read once.
+            found, self._seen = self._seen or self._deployed(), None
         except Unreachable:
             return None
         return None if isinstance(found, NotKnown) else self._agreeing.astray(found)
