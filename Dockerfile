@@ -1,6 +1,6 @@
 # The rollback watchdog. BuildKit only; no `# syntax=` line, which would be pulled.
 
-# supply/images.env names both by digest, and compose.yaml hands that over.
+# examples/supply/images.env names both by digest, and compose.yaml hands that over.
 ARG PYTHON_IMAGE=python:3.13-slim
 ARG COMPOSE_IMAGE=docker/compose-bin:v2.40.3
 

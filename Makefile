@@ -34,7 +34,7 @@ check: setup ## Lint, types, import contracts, lock files
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	@! grep -n '://' requirements.lock requirements-dev.lock
-	$(BIN)/python supply/pin_images.py --check supply/images.env
+	$(BIN)/python examples/supply/pin_images.py --check examples/supply/images.env
 
 unit: setup ## Tests that need no engine
 	$(BIN)/pytest -q -m "not real" -n 2
@@ -80,15 +80,15 @@ lock: ## Resolve the dependencies again
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock
 
-pin-images: setup ## Ask the registry which digests the images of supply/images.env have now
-	$(BIN)/python supply/pin_images.py supply/images.env
+pin-images: setup ## Ask the registry which digests the images of examples/supply/images.env have now
+	$(BIN)/python examples/supply/pin_images.py examples/supply/images.env
 
 IMAGE :=
 sbom: setup ## Write sbom.cdx.json, a CycloneDX list of what the image holds; IMAGE=name for its Debian packages too
-	$(BIN)/python supply/sbom.py requirements.lock sbom.cdx.json --version $$($(BIN)/python -c 'import watchdog; print(watchdog.__version__)') $(if $(IMAGE),--image $(IMAGE))
+	$(BIN)/python examples/supply/sbom.py requirements.lock sbom.cdx.json --version $$($(BIN)/python -c 'import watchdog; print(watchdog.__version__)') $(if $(IMAGE),--image $(IMAGE))
 
 audit: setup ## Ask whether a locked package has a known vulnerability: 0 none, 1 known, 3 could not be asked
-	@$(BIN)/python supply/audit.py requirements.lock --auditor "$(BIN)/uv tool run -q --from pip-audit==2.10.1 pip-audit"
+	@$(BIN)/python examples/supply/audit.py requirements.lock --auditor "$(BIN)/uv tool run -q --from pip-audit==2.10.1 pip-audit"
 
 fix: setup ## Let ruff mend what it can
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

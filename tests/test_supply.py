@@ -14,13 +14,13 @@ from watchdog import __version__
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 LOCK = CHECKOUT / "requirements.lock"
-IMAGES = CHECKOUT / "supply/images.env"
+IMAGES = CHECKOUT / "examples/supply/images.env"
 REGISTRY = "127.0.0.1:5055"
 
 
 def supply(script, *words):
     """Run one of the scripts; give its exit code and what it said."""
-    argv = [sys.executable, f"supply/{script}.py", *map(str, words)]
+    argv = [sys.executable, f"examples/supply/{script}.py", *map(str, words)]
     done = subprocess.run(
         argv, cwd=CHECKOUT, capture_output=True, text=True, check=False
     )
