@@ -272,23 +272,6 @@ def test_a_disk_that_fills_up_in_the_middle_is_put_back(fleet):
         assert_put_back(it)
 
 
-@LAYOUTS
-def test_a_disk_too_full_for_the_way_back_is_stuck_until_there_is_room(fleet, layout):
-    it = fleet(layout)
-    with on_a_small_disk(it) as ballast:
-        target = it.ready_to_go_back()
-        it.fail(refuse_start=True)
-        it.begin(target)
-        said = it.carry_on(Spoilt(it, "stop dms (old)", lambda: fill(ballast)))
-        assert said.startswith("stuck: ")
-        assert "No space left on device" in said
-
-        ballast.unlink()
-        it.carry_on()
-
-        assert_put_back(it)
-
-
 def test_an_engine_without_room_refuses_before_anything_is_touched(fleet):
     """It copies what the image holds into a new volume, and there the disk ends."""
     it = fleet()
