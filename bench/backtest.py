@@ -18,11 +18,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.real import remote
+from watchdog.config.notation import duration
+from watchdog.config.release_file import load_release
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
-from watchdog.notation import duration
 from watchdog.observe.history import Past
-from watchdog.release_file import load_release
 from watchdog.show.backtest import page, words
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -1,4 +1,4 @@
-"""What is ours, and whether the map in the README is the land."""
+"""What is ours, and whether the map of the house is the land."""
 
 import re
 from importlib.metadata import distribution, packages_distributions
@@ -25,11 +25,10 @@ def test_the_command_is_the_one_of_the_docs():
 
 
 def pictured():
-    """Read the picture of the section "The flow": path to its words."""
-    text = (ROOT / "README.md").read_text()
-    section = text.partition("## The flow")[2].partition("\n## ")[0]
-    picture = re.search(r"```text\n(watchdog/\n.*?)```", section, re.DOTALL)
-    assert picture, "README.md has no picture in the section The flow"
+    """Read the picture in the docs: path to its words."""
+    text = (ROOT / "docs/explanation/the-house.md").read_text()
+    picture = re.search(r"```text\n(watchdog/\n.*?)```", text, re.DOTALL)
+    assert picture, "docs/explanation/the-house.md has no picture"
     found = {}
     folders = []
     for line in picture[1].splitlines():
@@ -49,6 +48,16 @@ def test_the_folder_picture_equals_the_tree():
     tree = {str(path) for path in files} | {f"{path.parent}/" for path in files}
 
     assert set(pictured()) == tree
+
+
+def test_the_root_holds_the_entrance_and_rooms():
+    root = {p.name for p in (ROOT / "watchdog").iterdir() if p.suffix}
+
+    assert root == {"__init__.py", "__main__.py"}
+
+
+def test_the_root_of_the_tests_holds_this_file_alone():
+    assert [p.name for p in (ROOT / "tests").glob("test_*.py")] == [Path(__file__).name]
 
 
 def test_every_line_of_the_picture_says_what_for():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests import canary
 from watchdog.act.hands import Hands
-from watchdog.cycle import Cycle
+from watchdog.config.release_file import Releases
 from watchdog.decide.plan import Replay
 from watchdog.decide.standing import Standing, stand
 from watchdog.decide.tidings import message_of
@@ -32,13 +32,13 @@ from watchdog.facts.rules import Rules
 from watchdog.facts.trial import Trial
 from watchdog.facts.trigger import Action, Release, Trigger, Value
 from watchdog.facts.verdict import Clear
-from watchdog.gating import Gating
 from watchdog.observe.running import Stack
-from watchdog.readiness import Checked, Readiness
+from watchdog.outside.stack_folder import StackFolder
 from watchdog.record.log import fields_of
-from watchdog.release_file import Releases
-from watchdog.stack_folder import StackFolder
-from watchdog.transaction import Transaction
+from watchdog.turn.cycle import Cycle
+from watchdog.turn.gating import Gating
+from watchdog.turn.readiness import Checked, Readiness
+from watchdog.turn.transaction import Transaction
 from watchdog.verify.proof import Answer
 
 AT = datetime(2026, 3, 11, 3, 0, 0, tzinfo=UTC)

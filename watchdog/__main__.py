@@ -10,26 +10,23 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from watchdog import __version__
-from watchdog.by_hand import app as by_hand
-from watchdog.by_key import app as by_key
-from watchdog.channels import button_secret, channels_of, github_secrets, untold_of
+from watchdog.commands.by_hand import app as by_hand
+from watchdog.commands.by_key import app as by_key
+from watchdog.commands.pipeline import app as pipeline
+from watchdog.commands.shell import HERE, AsJson, Config, settings_at
+from watchdog.config.notation import Said, duration
+from watchdog.config.release_file import load_release
+from watchdog.config.roster_file import load_roster
+from watchdog.config.settings import Settings
 from watchdog.decide.standing import Standing
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
 from watchdog.facts.trial import cure
 from watchdog.facts.trigger import Release
-from watchdog.notation import Said, duration
 from watchdog.observe.history import moment
-from watchdog.pipeline import app as pipeline
 from watchdog.record.journal import Journal
 from watchdog.record.memory import recalled
-from watchdog.release_file import load_release
-from watchdog.roles import Turn
-from watchdog.roster_file import load_roster
-from watchdog.schedule import RealClock
-from watchdog.settings import Settings
-from watchdog.shell import HERE, AsJson, Config, settings_at
 from watchdog.show import backtest as shown
 from watchdog.show import explain as explained
 from watchdog.show.progress import bars
@@ -38,7 +35,15 @@ from watchdog.show.schema import schema
 from watchdog.show.status import picture, words
 from watchdog.show.trials import as_json as trials_json
 from watchdog.show.trials import words as trials_words
-from watchdog.wiring import (
+from watchdog.turn.roles import Turn
+from watchdog.wiring.channels import (
+    button_secret,
+    channels_of,
+    github_secrets,
+    untold_of,
+)
+from watchdog.wiring.schedule import RealClock
+from watchdog.wiring.wiring import (
     access_of,
     check_pin,
     held,
@@ -212,7 +217,7 @@ def demo(
 ) -> None:
     """Show the main job on real parts: a bad release, and its proven rollback."""
     # Only the demo drives Docker from outside; the daemon never loads it.
-    from watchdog.demo import show  # noqa: PLC0415
+    from watchdog.commands.demo import show  # noqa: PLC0415
 
     show(folder.resolve())
 

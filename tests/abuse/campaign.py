@@ -27,8 +27,8 @@ from tests.abuse.door import KEYS as APPROVERS
 from tests.abuse.door import NAME, PATH, ask, connect, now, raw, status, told, watching
 from tests.abuse.floods import KINDS, Flood
 from tests.worlds import ASHA
-from watchdog.delivery import Unauthorized, signature, who_signed
 from watchdog.facts.roster import Key, Scheme
+from watchdog.sign.delivery import Unauthorized, signature, who_signed
 
 KEYS = [canary.key(n) for n in range(3)]
 SHARED = canary.shared(9)

@@ -31,9 +31,9 @@ from tests.worlds import (
     breached,
 )
 from watchdog.decide.document import digest_of, document
-from watchdog.delivery import signature
 from watchdog.facts.event import Answered, QuestionAsked
 from watchdog.record.journal import Journal
+from watchdog.sign.delivery import signature
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAME = "wd:door"

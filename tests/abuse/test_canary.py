@@ -22,7 +22,7 @@ from tests.abuse.door import (
 )
 from tests.notify.receiver import receiving
 from tests.worlds import ASHA
-from watchdog.delivery import signature
+from watchdog.sign.delivery import signature
 
 ROOT = Path(__file__).parents[2]
 GIVES_AWAY = """

@@ -11,9 +11,9 @@ import pytest
 from tests.abuse.door import ask, connect, raw, status, told, watching
 from tests.abuse.floods import GET, KINDS, Flood, NotReading, Silent
 from tests.abuse.test_transport import FINE, a_post, serving
-from watchdog import listening
 from watchdog.approve.limit import network_of
-from watchdog.listening import Places
+from watchdog.wiring import listening
+from watchdog.wiring.listening import Places
 
 OWN = "127.0.0.1"
 COUNT = 5

@@ -21,9 +21,9 @@ from pathlib import Path
 import pytest
 
 from tests.decide.test_standing import PLAN
-from tests.seal.keyring import SPACE, Keyring
-from tests.seal.test_dsse import KIND, envelope
-from tests.seal.test_sshsig import KEY, allowed
+from tests.sign.keyring import SPACE, Keyring
+from tests.sign.test_dsse import KIND, envelope
+from tests.sign.test_sshsig import KEY, allowed
 from tests.worlds import (
     AT,
     AWB,
@@ -36,16 +36,16 @@ from tests.worlds import (
     a_release,
 )
 from watchdog.act.hands import Hands
-from watchdog.engine import Engine
 from watchdog.facts.event import RollbackEnded, RollbackRefused, RollbackStarted
 from watchdog.facts.pair import HeldManifest, Pair
 from watchdog.facts.plan import Do, Step
 from watchdog.facts.problem import Foreign, Problem
+from watchdog.outside.engine import Engine
+from watchdog.outside.stack_folder import StackFolder
 from watchdog.record.journal import Journal
-from watchdog.seal.bad import BadSeal
-from watchdog.seal.seals import Seals
-from watchdog.seal.trust import When
-from watchdog.stack_folder import StackFolder
+from watchdog.sign.bad import BadSeal
+from watchdog.sign.seals import Seals
+from watchdog.sign.trust import When
 
 KEPT = "manifests/meesho.v1.2.0.manifest.json"
 DAY = timedelta(days=1)
@@ -322,7 +322,7 @@ def test_i_101_a_folder_on_the_way_may_be_no_link(box):
 def test_i_101_a_file_that_may_not_be_read_is_a_problem_and_not_a_missing_one():
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from watchdog.stack_folder import StackFolder\n"
+        "from watchdog.outside.stack_folder import StackFolder\n"
         "folder = StackFolder(Path(sys.argv[1]))\n"
         f"os.geteuid() or os.setuid({NOBODY})\n"
         "try: print(folder.read('file'))\n"
@@ -562,7 +562,7 @@ def test_i_111_a_full_or_read_only_disk_leaves_the_manifest_whole(
 ):
     code = (
         "import sys; from pathlib import Path; from watchdog.act.files import put\n"
-        "from watchdog.stack_folder import StackFolder\n"
+        "from watchdog.outside.stack_folder import StackFolder\n"
         "place = Path(sys.argv[1]) / 'meesho.manifest.json'\n"
         "try: put(StackFolder(place.parent), place.name, bytes(200_000))\n"
         "except Exception as error: print(type(error).__name__, error)\n"

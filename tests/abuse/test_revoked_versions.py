@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.seal.keyring import Keyring
+from tests.sign.keyring import Keyring
 from tests.worlds import (
     AT,
     AWB,
@@ -33,11 +33,11 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.pair import Revoked
 from watchdog.facts.problem import Problem
-from watchdog.seal.bad import BadSeal
-from watchdog.seal.revocations import NAMESPACE, Revocations
-from watchdog.seal.seals import Seals
-from watchdog.seal.trust import When
-from watchdog.stack_folder import StackFolder
+from watchdog.outside.stack_folder import StackFolder
+from watchdog.sign.bad import BadSeal
+from watchdog.sign.revocations import NAMESPACE, Revocations
+from watchdog.sign.seals import Seals
+from watchdog.sign.trust import When
 
 LIST = "manifests/revoked_versions.json"
 DAY = timedelta(days=1)

@@ -13,10 +13,10 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.abuse.door import ask, connect, status, told
-from watchdog import listening
+from watchdog.config.settings import Address
 from watchdog.facts.problem import Problem
-from watchdog.listening import bound
-from watchdog.settings import Address
+from watchdog.wiring import listening
+from watchdog.wiring.listening import bound
 
 # A small app of three routes behind the real listeners, in a process of its own.
 _SERVER = """
@@ -25,9 +25,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from watchdog import listening
-from watchdog.doorway import Doorway
-from watchdog.settings import Address
+from watchdog.wiring import listening
+from watchdog.wiring.doorway import Doorway
+from watchdog.config.settings import Address
 
 listening._WHOLE_REQUEST = float(sys.argv[1])
 listening._WHOLE_ANSWER = float(sys.argv[1])

@@ -34,6 +34,7 @@ from tests.worlds import (
 from watchdog.approve.github import Deployments
 from watchdog.approve.limit import Limit
 from watchdog.approve.order import Orders
+from watchdog.config.release_file import Releases
 from watchdog.decide.approval import BREAK_GLASS_A_DAY
 from watchdog.decide.gate import digest_of, lasting
 from watchdog.facts.event import (
@@ -50,7 +51,6 @@ from watchdog.facts.event import (
 from watchdog.facts.roster import Approver, Roster
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
-from watchdog.release_file import Releases
 
 MANY = 40
 ROUNDS = 5

@@ -26,9 +26,9 @@ from tests.approve.test_webhook import KEYS
 from tests.notify.hub import by_github
 from tests.worlds import ASHA, AT
 from watchdog.approve.github import PATH as GITHUB
-from watchdog.delivery import signature, who_signed
+from watchdog.approve.openapi import openapi
 from watchdog.facts.roster import Key, Scheme
-from watchdog.openapi import openapi
+from watchdog.sign.delivery import signature, who_signed
 
 PLACED = Room()
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.test_main import Box
+from tests.commands.test_main import Box
 from tests.worlds import ASHA, HEALTHY_THEN_NEXT, a_pair, a_record
 from watchdog.approve.control import knock, opened
 from watchdog.facts.event import HoldPlaced

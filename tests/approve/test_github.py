@@ -12,10 +12,10 @@ from tests.approve.test_webhook import Place
 from tests.notify.hub import PEM, REPOSITORY, SECRET, SHA, Hub, by_github
 from tests.worlds import AT
 from watchdog.approve.github import PATH, Asked, Deployments, _verify
+from watchdog.approve.openapi import openapi
+from watchdog.config.settings import load
 from watchdog.facts.event import DeploymentRequested
-from watchdog.openapi import openapi
-from watchdog.settings import load
-from watchdog.wiring import wire
+from watchdog.wiring.wiring import wire
 
 API = "https://api.github.com"
 

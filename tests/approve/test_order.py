@@ -16,6 +16,7 @@ from tests.worlds import (
     rules,
 )
 from watchdog.approve.order import Orders
+from watchdog.config.release_file import Releases
 from watchdog.decide.policy import newest_good
 from watchdog.facts.event import (
     HoldLifted,
@@ -27,7 +28,6 @@ from watchdog.facts.event import (
     VersionsRevoked,
 )
 from watchdog.facts.pair import Revoked
-from watchdog.release_file import Releases
 
 HELD = "operator hold by asha@flexli.example since 2026-03-11 03:00:00 UTC: a migration"
 

@@ -19,13 +19,13 @@ from tests.notify.receiver import receiving
 from tests.worlds import ASHA, AT, BELA, MINUTE, Files, Notebook
 from watchdog.approve.answer import Door
 from watchdog.approve.slack import ORIGIN, PATH, Buttons, _verify
+from watchdog.config.release_file import Releases
+from watchdog.config.settings import load
 from watchdog.decide.approval import why_it_does_not_count
 from watchdog.facts.event import Answered, QuestionAsked, QuestionClosed
 from watchdog.facts.roster import Approver, Roster
 from watchdog.notify.reply import Replies
-from watchdog.release_file import Releases
-from watchdog.settings import load
-from watchdog.wiring import wire
+from watchdog.wiring.wiring import wire
 
 SECRET = canary.signing().encode()
 TEAM = "T024BE7LD"

@@ -42,9 +42,9 @@ from watchdog.approve.limit import Limit
 from watchdog.approve.resumption import Resumption
 from watchdog.approve.strict import Malformed, read
 from watchdog.approve.webhook import Webhook
+from watchdog.config.release_file import Releases
 from watchdog.decide.gate import digest_of, lasting
 from watchdog.decide.tidings import message_of
-from watchdog.delivery import Signed, Unauthorized, signature, who_signed
 from watchdog.facts.event import (
     Answered,
     AnswerRefused,
@@ -55,7 +55,7 @@ from watchdog.facts.event import (
     RollbackRefused,
 )
 from watchdog.facts.roster import Approver, Key, Roster, Scheme
-from watchdog.release_file import Releases
+from watchdog.sign.delivery import Signed, Unauthorized, signature, who_signed
 
 AUDIENCE = "wd:dms-test"
 CARL = "carl@flexli.example"

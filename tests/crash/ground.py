@@ -16,8 +16,7 @@ import yaml
 from tests.crash.proxy import Cut, Proxy, short_socket
 from tests.crash.zygote import CHECKOUT, Zygote, is_alive
 from watchdog.act.claim import CLAIMS
-from watchdog.demo import IMAGE, Stage
-from watchdog.engine import Engine
+from watchdog.commands.demo import IMAGE, Stage
 from watchdog.facts.event import (
     BreachConfirmed,
     PairProvedGood,
@@ -27,6 +26,7 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.pair import NotKnown
 from watchdog.observe.running import Stack
+from watchdog.outside.engine import Engine
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
 

@@ -6,8 +6,8 @@ from tests.crash.victim import Witnessed
 from watchdog.facts.event import StepDone, StepIntended
 from watchdog.facts.plan import Do
 from watchdog.record.journal import Journal
-from watchdog.stepping import Stepping
-from watchdog.transaction import Transaction
+from watchdog.turn.stepping import Stepping
+from watchdog.turn.transaction import Transaction
 
 
 class _Believing(Stepping):
@@ -95,7 +95,7 @@ def instead(name):
     """Give the substitution that puts mutant *name* into a victim's wiring."""
     place = {
         "put_without_folder": "watchdog.act.hands:put",
-        "Full": "watchdog.wiring:Journal",
-        "Normal": "watchdog.wiring:Journal",
-    }.get(name, "watchdog.wiring:Transaction")
+        "Full": "watchdog.wiring.wiring:Journal",
+        "Normal": "watchdog.wiring.wiring:Journal",
+    }.get(name, "watchdog.wiring.wiring:Transaction")
     return {place: f"tests.crash.mutants:{name}"}

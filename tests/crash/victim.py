@@ -13,10 +13,10 @@ import time
 import traceback
 from pathlib import Path
 
-from watchdog import wiring
+from watchdog.config.settings import load
 from watchdog.facts.problem import JournalLost
 from watchdog.record.journal import Journal
-from watchdog.settings import load
+from watchdog.wiring import wiring
 
 ENDED, ERROR, STUCK, UNFINISHED = 0, 1, 4, 5
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.test_by_key import Desk, a_question, now, served
-from tests.test_pipeline import OPEN, PAUSED, a_watchdog
+from tests.commands.test_by_key import Desk, a_question, now, served
+from tests.commands.test_pipeline import OPEN, PAUSED, a_watchdog
 from tests.worlds import ASHA
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"

@@ -7,8 +7,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from watchdog.config.roster_file import RosterFile
 from watchdog.facts.roster import Scheme
-from watchdog.roster_file import RosterFile
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "keep-the-roster.md"
 BELA, GLASS = "bela@flexli.example", "breakglass@flexli.example"

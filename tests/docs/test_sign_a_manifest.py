@@ -10,10 +10,10 @@ import pytest
 
 from watchdog.facts.pair import HeldManifest, Pair
 from watchdog.facts.problem import Problem
-from watchdog.seal.revocations import Revocations
-from watchdog.seal.seals import Seals
-from watchdog.seal.trust import When
-from watchdog.stack_folder import StackFolder
+from watchdog.outside.stack_folder import StackFolder
+from watchdog.sign.revocations import Revocations
+from watchdog.sign.seals import Seals
+from watchdog.sign.trust import When
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "sign-a-manifest.md"
 KEPT = "manifests/meesho.v1.2.0.manifest.json"

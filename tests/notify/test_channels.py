@@ -13,9 +13,8 @@ from tests import canary
 from tests.decide.test_standing import begun, ended
 from tests.notify.receiver import receiving
 from tests.worlds import AT, asked, breached, proved_good, started
-from watchdog.channels import button_secret, channels_of
+from watchdog.config.settings import load
 from watchdog.decide.tidings import message_of
-from watchdog.delivery import who_signed
 from watchdog.facts.event import (
     Entry,
     HoldPlaced,
@@ -30,7 +29,8 @@ from watchdog.notify.everywhere import Everywhere
 from watchdog.notify.heartbeat import Heartbeat
 from watchdog.notify.slack import Slack, escaped
 from watchdog.notify.webhook import SignedWebhook
-from watchdog.settings import load
+from watchdog.sign.delivery import who_signed
+from watchdog.wiring.channels import button_secret, channels_of
 
 KEY = canary.key(5)
 HOSTILE = "<!channel> <@U1> <https://evil.example|ok> *b* `c` & \x1b[31m\u202e"

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.decide.test_protection import SITE_2, requested
 from tests.notify.hub import APP, INSTALLATION, KEY, PEM, REPOSITORY, SECRET, a_hub
 from tests.worlds import AT, AWB, MINUTE, SECOND, World
-from watchdog.channels import github_secrets
+from watchdog.config.settings import load
 from watchdog.decide.tidings import message_of
 from watchdog.facts.event import (
     DeploymentAnswered,
@@ -35,13 +35,13 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.message import Severity
 from watchdog.facts.problem import Refused
-from watchdog.gating import Gating
 from watchdog.notify.channel import NotTaken
 from watchdog.notify.deployments import Deployments
 from watchdog.notify.github import App, as_markdown
-from watchdog.settings import load
 from watchdog.show import status
 from watchdog.show.metrics import Pulse, Standings, page
+from watchdog.turn.gating import Gating
+from watchdog.wiring.channels import github_secrets
 
 SMALL = generate_private_key(65537, 1024).private_bytes(
     Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()

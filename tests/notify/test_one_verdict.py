@@ -21,12 +21,12 @@ from tests.worlds import (
     readiness,
     started,
 )
+from watchdog.config.release_file import Releases
 from watchdog.decide.gate import gate
 from watchdog.facts.event import HoldLifted, HoldPlaced
-from watchdog.gating import Gating
 from watchdog.notify.deployments import Deployments
 from watchdog.notify.github import App
-from watchdog.release_file import Releases
+from watchdog.turn.gating import Gating
 
 READY = (*CLEAR, readiness("v1.3.0", "v1.2.0"))
 RELEASE = a_release()

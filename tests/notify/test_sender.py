@@ -10,7 +10,6 @@ import pytest
 from tests import canary
 from tests.notify.receiver import receiving
 from tests.worlds import ASHA, AT, HTTP_5XX, a_pair, asked, breached
-from watchdog.delivery import who_signed
 from watchdog.facts.event import (
     Answered,
     HoldPlaced,
@@ -24,6 +23,7 @@ from watchdog.notify.sender import Sender
 from watchdog.notify.webhook import SignedWebhook
 from watchdog.record.journal import Journal
 from watchdog.record.outbox import Outbox
+from watchdog.sign.delivery import who_signed
 
 KEY = canary.key(5)
 S = timedelta(seconds=1)

@@ -7,8 +7,8 @@ import pytest
 from tests.worlds import REPOSITORY, World, a_pair, a_release, sha
 from watchdog.facts.problem import Problem
 from watchdog.observe.unseen import found
-from watchdog.seal.bad import BadSeal
-from watchdog.stack_folder import StackFolder
+from watchdog.outside.stack_folder import StackFolder
+from watchdog.sign.bad import BadSeal
 
 LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
 

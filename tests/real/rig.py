@@ -13,8 +13,6 @@ from tests import canary
 from tests.worlds import breached, rules
 from watchdog.act.hands import Hands
 from watchdog.decide.plan import Replay
-from watchdog.engine import Engine
-from watchdog.executors import smoke_of
 from watchdog.facts.event import (
     RollbackEnded,
     RollbackStarted,
@@ -24,10 +22,12 @@ from watchdog.facts.event import (
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.plan import Wanted
 from watchdog.observe.running import Stack
+from watchdog.outside.engine import Engine
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
-from watchdog.schedule import RealClock
-from watchdog.transaction import Transaction
+from watchdog.turn.transaction import Transaction
+from watchdog.wiring.executors import smoke_of
+from watchdog.wiring.schedule import RealClock
 
 IMAGE = "fidelity-app"
 _SOCKET = "unix:///var/run/docker.sock"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
-from watchdog.executors import executor_of
+from watchdog.config.settings import Compose, Engine, Settings, Stack
 from watchdog.facts.event import (
     PairStarted,
     ReadinessChanged,
@@ -22,10 +22,10 @@ from watchdog.facts.event import (
 from watchdog.facts.plan import Do
 from watchdog.facts.problem import Problem
 from watchdog.observe.compose import Composed
-from watchdog.readiness import Readiness
-from watchdog.schedule import RealClock
-from watchdog.settings import Compose, Engine, Settings, Stack
+from watchdog.turn.readiness import Readiness
 from watchdog.verify.proof import Answer
+from watchdog.wiring.executors import executor_of
+from watchdog.wiring.schedule import RealClock
 
 pytestmark = pytest.mark.real
 

@@ -11,7 +11,7 @@ import pytest
 from tests.real.rig import Rig, docker, write
 from tests.worlds import a_release
 from watchdog.act.keeper import HOLDS, PROJECT, Keeper
-from watchdog.engine import Engine
+from watchdog.config.release_file import Releases
 from watchdog.facts.event import (
     ImageHeld,
     ImageLetGo,
@@ -22,8 +22,8 @@ from watchdog.facts.event import (
     RetentionAsked,
     RetentionReleased,
 )
-from watchdog.keeping import Keeping
-from watchdog.release_file import Releases
+from watchdog.outside.engine import Engine
+from watchdog.turn.keeping import Keeping
 
 pytestmark = pytest.mark.real
 

@@ -11,13 +11,13 @@ import uuid
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
-from watchdog.executors import executor_of
+from watchdog.config.settings import Engine, Settings, Stack
 from watchdog.facts.event import RollbackEnded
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.plan import Wanted
 from watchdog.facts.problem import Problem
-from watchdog.schedule import RealClock
-from watchdog.settings import Engine, Settings, Stack
+from watchdog.wiring.executors import executor_of
+from watchdog.wiring.schedule import RealClock
 
 pytestmark = pytest.mark.real
 

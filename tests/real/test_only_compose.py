@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
-from watchdog.executors import executor_of, stack_of
+from watchdog.config.release_folder import ReleaseFolder
+from watchdog.config.settings import Engine, Settings, Stack
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.problem import Problem
-from watchdog.release_folder import ReleaseFolder
-from watchdog.schedule import RealClock
-from watchdog.settings import Engine, Settings, Stack
-from watchdog.wiring import held
+from watchdog.wiring.executors import executor_of, stack_of
+from watchdog.wiring.schedule import RealClock
+from watchdog.wiring.wiring import held
 
 pytestmark = pytest.mark.real
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
+from tests.commands.test_by_key import Desk, a_question, now, served
 from tests.real.browser import Browser
 from tests.show.test_review import drawn
-from tests.test_by_key import Desk, a_question, now, served
 from tests.worlds import ASHA, MINUTE, Files, a_release, started
-from watchdog.release_file import Releases
+from watchdog.config.release_file import Releases
 from watchdog.show.review import Review
 
 pytestmark = pytest.mark.real

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, write
-from watchdog.command import Commands
 from watchdog.facts.env_file import EnvFile
 from watchdog.facts.problem import Problem
 from watchdog.observe.referee import Deployed, Referee
+from watchdog.outside.command import Commands
 
 pytestmark = pytest.mark.real
 

@@ -18,7 +18,7 @@ from watchdog.facts.event import RollbackRefused, RollbackStarted
 from watchdog.facts.problem import JournalLost
 from watchdog.record.journal import Journal
 from watchdog.record.room import ROOM
-from watchdog.roles import Turn
+from watchdog.turn.roles import Turn
 
 pytestmark = pytest.mark.real
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from tests.real.undo import BAD, OLD, Asked
-from watchdog.executors import smoke_of
 from watchdog.facts.event import RollbackEnded, StepFailed, WentBack
 from watchdog.facts.smoke import Asks, Runs
-from watchdog.schedule import RealClock
+from watchdog.wiring.executors import smoke_of
+from watchdog.wiring.schedule import RealClock
 
 pytestmark = pytest.mark.real
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.crash.ground import BAD, OLD, ONE, Ground
 from tests.real.rig import docker
-from watchdog import wiring
 from watchdog.act.claim import CLAIMS
+from watchdog.config.settings import load
 from watchdog.facts.event import (
     ClaimTaken,
     ImageHeld,
@@ -17,8 +17,8 @@ from watchdog.facts.event import (
     RollbackStarted,
     StackClaimed,
 )
-from watchdog.settings import load
 from watchdog.show.status import picture, words
+from watchdog.wiring import wiring
 
 pytestmark = pytest.mark.real
 

@@ -12,10 +12,10 @@ import pytest
 
 from tests.real.rig import docker
 from tests.real.undo import BAD, OLD, Asked
-from watchdog.demo import IMAGE
-from watchdog.engine import Engine
+from watchdog.commands.demo import IMAGE
 from watchdog.facts.event import StepDone, StepFailed, WentBack
 from watchdog.facts.problem import EngineRefused
+from watchdog.outside.engine import Engine
 
 pytestmark = pytest.mark.real
 

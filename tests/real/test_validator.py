@@ -6,11 +6,11 @@ import uuid
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
-from watchdog.executors import executor_of
+from watchdog.config.settings import Engine, Settings, Stack
 from watchdog.facts.event import StepDone, StepFailed
 from watchdog.facts.plan import Do
-from watchdog.schedule import RealClock
-from watchdog.settings import Engine, Settings, Stack
+from watchdog.wiring.executors import executor_of
+from watchdog.wiring.schedule import RealClock
 
 pytestmark = pytest.mark.real
 

@@ -20,12 +20,12 @@ import pytest
 from tests import canary
 from tests.real import prometheus as real
 from tests.real.certificates import Authority
+from watchdog.config.settings import load
 from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.trial import cure
 from watchdog.observe.access import Access
 from watchdog.observe.prometheus import Prometheus
-from watchdog.settings import load
-from watchdog.wiring import access_of
+from watchdog.wiring.wiring import access_of
 
 pytestmark = [
     pytest.mark.real,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.worlds import SECOND, breached, rules
-from watchdog.executors import executor_of
+from watchdog.config.settings import Git, Settings, Stack
 from watchdog.facts.event import (
     RollbackEnded,
     RollbackStarted,
@@ -24,9 +24,9 @@ from watchdog.facts.plan import Wanted
 from watchdog.observe.health import ask_stack
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
-from watchdog.schedule import RealClock
-from watchdog.settings import Git, Settings, Stack
-from watchdog.transaction import Transaction
+from watchdog.turn.transaction import Transaction
+from watchdog.wiring.executors import executor_of
+from watchdog.wiring.schedule import RealClock
 
 OLD, BAD = "v1.2.0", "v1.3.0"
 # Serves from memory: what was read at the start is what runs, as in any server.

@@ -13,9 +13,9 @@ import yaml
 from tests.real.rig import docker
 from tests.real.test_operator import Fleet
 from watchdog.act.hands import Hands
-from watchdog.demo import IMAGE
-from watchdog.engine import Engine
+from watchdog.commands.demo import IMAGE
 from watchdog.observe.health import ask_stack
+from watchdog.outside.engine import Engine
 
 OLD, BAD = "v1.2.0", "v1.3.0"
 _NOWHERE = "http://127.0.0.1:9"

@@ -33,7 +33,7 @@ from watchdog.facts.event import (
 from watchdog.facts.problem import Claimed, JournalLost
 from watchdog.record.journal import Journal, _link
 from watchdog.record.memory import Memory
-from watchdog.roles import Turn
+from watchdog.turn.roles import Turn
 
 HELLO = WatchStarted("1", "act")
 

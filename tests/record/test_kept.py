@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.commands.test_main import Box
 from tests.decide.test_standing import EVENTS, verdict
 from tests.record.strategies import events
 from tests.record.test_journal import by_hand
-from tests.test_main import Box
 from tests.worlds import (
     AT,
     HEALTHY_THEN_NEXT,
@@ -30,7 +30,7 @@ from watchdog.record import kept
 from watchdog.record.journal import Journal
 from watchdog.record.kept import Kept
 from watchdog.record.memory import Memory, recalled
-from watchdog.roles import Turn
+from watchdog.turn.roles import Turn
 
 HELLO = WatchStarted("1", "act")
 DAY = timedelta(days=1)

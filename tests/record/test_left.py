@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 import yaml
 
+from tests.commands.test_main import Box
 from tests.record.killed import kill_in_mid_commit
-from tests.test_main import Box
 from tests.worlds import AT, HEALTHY_THEN_NEXT
 from watchdog.facts.event import HoldPlaced, WatchStarted
 from watchdog.facts.problem import JournalLost

@@ -28,8 +28,8 @@ from watchdog.facts.event import (
     RollbackRefused,
     RollbackStuck,
 )
-from watchdog.roles import Turn
 from watchdog.show.explain import explain, words
+from watchdog.turn.roles import Turn
 
 DONE = AT + 10 * SECOND  # after every event of a test
 TURN = Turn(DONE, "watching v1.3.0", {AWB.name: "0 of 40 failed"}, looked=DONE)

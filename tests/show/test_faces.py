@@ -28,6 +28,7 @@ from tests.worlds import (
     rules,
     started,
 )
+from watchdog.config.release_file import Releases
 from watchdog.decide.gate import digest_of
 from watchdog.decide.standing import stand
 from watchdog.facts.event import (
@@ -39,13 +40,12 @@ from watchdog.facts.event import (
     RollbackStuck,
 )
 from watchdog.facts.lack import Lack
-from watchdog.release_file import Releases
-from watchdog.roles import Turn
 from watchdog.show.http import Faces
 from watchdog.show.metrics import Pulse
 from watchdog.show.releases import picture as ledger
 from watchdog.show.releases import words as ledger_words
 from watchdog.show.status import picture, words
+from watchdog.turn.roles import Turn
 
 POLL = 5 * SECOND
 CLEAR = (verdict("clear"), verdict("clear", HTTP_5XX.name), readiness())

@@ -26,10 +26,10 @@ from tests.worlds import (
     breached,
     started,
 )
+from watchdog.config.release_file import Releases
 from watchdog.decide.document import digest_of, document
 from watchdog.facts.event import Answered, QuestionAsked, QuestionClosed
 from watchdog.facts.past import Band, Stretch, Track
-from watchdog.release_file import Releases
 from watchdog.show.review import Review
 
 CLI = (

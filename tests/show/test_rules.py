@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.judge.samples import KINDS, awb, down, http_5xx, outbox
+from watchdog.config.release_file import load_release
 from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Release, Value
-from watchdog.release_file import load_release
 from watchdog.show.rules import expression, rules
 
 SCRAPE = timedelta(seconds=15)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from watchdog.config.notation import mapping_in
+from watchdog.config.release_file import _Care, _File, _Latency, _Queue, _Ratio, _Rule
 from watchdog.facts.problem import Refused
-from watchdog.notation import mapping_in
-from watchdog.release_file import _Care, _File, _Latency, _Queue, _Ratio, _Rule
 from watchdog.show.schema import DIALECT, schema
 
 HERE = Path(__file__).parents[1] / "release_file"

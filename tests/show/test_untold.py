@@ -7,16 +7,16 @@ import yaml
 
 from tests.notify.test_sender import HOLD, Post
 from tests.worlds import AT, MINUTE, SECOND, rules
-from watchdog.channels import telling_of, untold_of
+from watchdog.config.settings import load
 from watchdog.decide.standing import Standing
 from watchdog.facts.problem import Problem
 from watchdog.notify.channel import NotTaken
 from watchdog.record.journal import Journal
 from watchdog.record.outbox import Outbox
-from watchdog.schedule import RealClock
-from watchdog.settings import load
 from watchdog.show.metrics import Pulse, Standings, page
 from watchdog.show.status import picture, words
+from watchdog.wiring.channels import telling_of, untold_of
+from watchdog.wiring.schedule import RealClock
 
 
 class Deaf:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.act.keeper import BY, PROJECT, never_started
-from watchdog.engine import Engine
 from watchdog.facts.claim import Claim
 from watchdog.facts.problem import EngineRefused
+from watchdog.outside.engine import Engine
 
 CLAIMS = "io.flexli.watchdog.claims"
 _COMPOSE = "com.docker.compose.project"

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.act.evidence import last_words
-from watchdog.command import Commands
-from watchdog.engine import Engine
 from watchdog.facts.pair import Record, Running
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
-from watchdog.roles import Doer, Eyes
+from watchdog.outside.command import Commands
+from watchdog.outside.engine import Engine
+from watchdog.turn.roles import Doer, Eyes
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from watchdog.engine import Engine
 from watchdog.facts.problem import Problem
+from watchdog.outside.engine import Engine
 
 _MOST = 8 * 1024  # characters of each of the two; the last lines tell
 

@@ -12,7 +12,7 @@ import secrets
 import stat
 
 from watchdog.facts.problem import Problem
-from watchdog.stack_folder import StackFolder
+from watchdog.outside.stack_folder import StackFolder
 
 _LOOK = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 # Made by us or not at all: who can write to the folder may have put a pipe, a link

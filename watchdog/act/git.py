@@ -6,14 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from watchdog.command import Commands
 from watchdog.decide.git import SERVICE
 from watchdog.decide.standing import Rollback
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import Do, Plan, Step, Which
 from watchdog.facts.problem import Foreign, NotProven, Problem, Unreachable
-from watchdog.git import Git
-from watchdog.roles import Clock, Doer
+from watchdog.outside.command import Commands
+from watchdog.outside.git import Git
+from watchdog.turn.roles import Clock, Doer
 
 _BETWEEN_LOOKS = 0.1  # s
 # How often a start that was cut off is waited for: a minute, at the default poll.

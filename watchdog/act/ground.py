@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from watchdog.engine import Engine
 from watchdog.facts.problem import EngineRefused, Problem
+from watchdog.outside.engine import Engine
 
 _FOLDER = "com.docker.compose.project.working_dir"
 

@@ -11,7 +11,6 @@ from watchdog.act.ground import can_start, room
 from watchdog.decide.alike import number_of
 from watchdog.decide.meanwhile import NEVER_RAN
 from watchdog.decide.plan import remade
-from watchdog.engine import Engine
 from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
 from watchdog.facts.problem import (
@@ -22,7 +21,8 @@ from watchdog.facts.problem import (
     Undone,
 )
 from watchdog.facts.reference import parse
-from watchdog.stack_folder import StackEnv, StackFolder
+from watchdog.outside.engine import Engine
+from watchdog.outside.stack_folder import StackEnv, StackFolder
 
 _OP = "io.flexli.rollback.op"
 _SERVICE = "io.flexli.rollback.service"

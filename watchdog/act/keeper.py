@@ -9,10 +9,10 @@ those.
 from collections.abc import Mapping
 from typing import Any
 
-from watchdog.engine import Engine
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import EngineRefused
 from watchdog.facts.reference import parse
+from watchdog.outside.engine import Engine
 
 HOLDS = "io.flexli.watchdog.holds"
 PROJECT = "io.flexli.watchdog.project"

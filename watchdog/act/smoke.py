@@ -4,10 +4,10 @@ They change nothing by contract, but to run one the engine is written to: so the
 here, beside what changes what runs.
 """
 
-from watchdog.engine import Engine
 from watchdog.facts.problem import EngineRefused
 from watchdog.facts.smoke import Runs, said
-from watchdog.roles import Clock
+from watchdog.outside.engine import Engine
+from watchdog.turn.roles import Clock
 from watchdog.verify.proof import Answer
 
 _SERVICE = "com.docker.compose.service"

@@ -11,12 +11,12 @@ from typing import Any
 
 from watchdog.act.evidence import printed
 from watchdog.decide.standing import Rollback
-from watchdog.engine import Engine
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import Do, Plan, Step, Which
 from watchdog.facts.problem import Problem
 from watchdog.facts.smoke import said
-from watchdog.roles import Clock, Doer
+from watchdog.outside.engine import Engine
+from watchdog.turn.roles import Clock, Doer
 
 VALIDATES = "io.flexli.watchdog.validates"
 _PROJECT = "io.flexli.watchdog.project"

@@ -12,11 +12,11 @@ from watchdog.approve.strict import Malformed, Strict, read
 from watchdog.decide.approval import BREAK_GLASS_A_DAY
 from watchdog.decide.question import Question
 from watchdog.decide.standing import Standing
-from watchdog.delivery import Signed, Unauthorized, who_signed
 from watchdog.facts.event import Answered, AnswerRefused, Event, KeyFirstUsed
 from watchdog.facts.problem import Claimed
 from watchdog.facts.roster import Roster
-from watchdog.roles import Filed, Remembers
+from watchdog.sign.delivery import Signed, Unauthorized, who_signed
+from watchdog.turn.roles import Filed, Remembers
 
 _SHORTEST_REASON = 20  # signs, of who breaks the glass
 _DAY = timedelta(days=1)

@@ -11,8 +11,8 @@ import httpx
 
 from watchdog.decide.document import ROLLBACK, Asked, digest_of, read
 from watchdog.decide.gate import digest_of as digest_of_pauses
-from watchdog.delivery import Signs, signature
 from watchdog.facts.problem import Problem
+from watchdog.sign.delivery import Signs, signature
 
 _PATIENCE = 10.0  # s
 _LARGEST = 1024 * 1024

@@ -22,10 +22,10 @@ from watchdog.approve.limit import Limit
 from watchdog.approve.strict import Malformed, Strict, read, strict_json
 from watchdog.approve.webhook import TooLarge, as_response, body_of, headers_of, problem
 from watchdog.decide.standing import Standing
-from watchdog.delivery import Unauthorized
 from watchdog.facts.event import DeploymentRequested, Event
 from watchdog.facts.problem import Claimed
-from watchdog.roles import Remembers
+from watchdog.sign.delivery import Unauthorized
+from watchdog.turn.roles import Remembers
 
 PATH = "/v1/integrations/github"
 

@@ -32,7 +32,7 @@ from watchdog.facts.pair import Record
 from watchdog.facts.problem import Problem
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
-from watchdog.roles import Filed, Remembers
+from watchdog.turn.roles import Filed, Remembers
 
 
 def _readable(text: str) -> str:

@@ -10,11 +10,11 @@ from watchdog.approve.answer import Reply, first_checks, first_use, no, noted
 from watchdog.approve.strict import Strict, read
 from watchdog.decide.gate import digest_of, lasting, resumed
 from watchdog.decide.standing import Standing
-from watchdog.delivery import Signed
 from watchdog.facts.event import Event
 from watchdog.facts.problem import Claimed
 from watchdog.facts.roster import Roster
-from watchdog.roles import Filed, Remembers
+from watchdog.sign.delivery import Signed
+from watchdog.turn.roles import Filed, Remembers
 
 
 class _Data(Strict):

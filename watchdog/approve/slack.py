@@ -24,9 +24,9 @@ from watchdog.approve.limit import Limit
 from watchdog.approve.strict import Malformed, Strict, read
 from watchdog.approve.webhook import TooLarge, as_response, body_of, headers_of, problem
 from watchdog.decide.question import Question
-from watchdog.delivery import Unauthorized
 from watchdog.facts.roster import Roster, by_slack_user
-from watchdog.roles import Remembers
+from watchdog.sign.delivery import Unauthorized
+from watchdog.turn.roles import Remembers
 
 PATH = "/v1/integrations/slack/interactions"
 ORIGIN = "https://hooks.slack.com"

@@ -12,7 +12,7 @@ from watchdog.approve.answer import Door, Reply, no
 from watchdog.approve.limit import Limit
 from watchdog.approve.resumption import Resumption
 from watchdog.decide.question import Question
-from watchdog.roles import Remembers
+from watchdog.turn.roles import Remembers
 
 Weighs = Callable[[str, Mapping[str, list[str]], bytes, datetime], Reply]
 

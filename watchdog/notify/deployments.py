@@ -15,7 +15,7 @@ from watchdog.facts.event import (
 from watchdog.facts.problem import Claimed, JournalLost
 from watchdog.notify.channel import NotTaken
 from watchdog.notify.github import App
-from watchdog.roles import Remembers
+from watchdog.turn.roles import Remembers
 
 _PAUSES = [timedelta(seconds=s) for s in (1, 5, 30, 120, 600)]
 _TROUBLE = 3  # tries that failed until it is said

@@ -9,7 +9,7 @@ from watchdog.decide.tidings import message_of
 from watchdog.facts.event import Entry
 from watchdog.facts.problem import JournalLost
 from watchdog.notify.channel import Channel, NotTaken
-from watchdog.roles import Tells
+from watchdog.turn.roles import Tells
 
 _PAUSES = [timedelta(seconds=s) for s in (1, 5, 30, 120, 600)]
 _GIVE_UP = timedelta(hours=24)

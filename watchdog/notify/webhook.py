@@ -12,9 +12,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from watchdog.delivery import signature
 from watchdog.facts.message import Message
 from watchdog.notify.channel import post
+from watchdog.sign.delivery import signature
 
 
 @dataclass(frozen=True, slots=True)

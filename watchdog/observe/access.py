@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
 
+from watchdog.config.notation import Said, bytes_of
 from watchdog.facts.problem import Fault
-from watchdog.notation import Said, bytes_of
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _VALUE = re.compile(r"[\x20-\x7e]+")

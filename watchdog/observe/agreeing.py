@@ -18,7 +18,7 @@ from watchdog.facts.rendering import Rendering
 from watchdog.observe.made import replica_of
 from watchdog.observe.obstacles import compose_files
 from watchdog.observe.referee import Deployed, Referee
-from watchdog.stack_folder import StackEnv
+from watchdog.outside.stack_folder import StackEnv
 from watchdog.verify.rendering import Difference, differences, followers
 
 _SERVICE = "com.docker.compose.service"

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from watchdog.command import Commands
-from watchdog.engine import Engine
 from watchdog.facts.problem import Problem
 from watchdog.observe.obstacles import jobs, nameless, restarted_with
 from watchdog.observe.pin import other_env_file
 from watchdog.observe.running import Stack
+from watchdog.outside.command import Commands
+from watchdog.outside.engine import Engine
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"

@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from watchdog.config.notation import Said, duration, seen
 from watchdog.facts.past import Backtest, Track
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.trigger import Release, Trigger, Value
 from watchdog.judge.blocks import Parts
 from watchdog.judge.replay import Grid, Replay
-from watchdog.notation import Said, duration, seen
 from watchdog.observe.access import OPEN, Access
 from watchdog.observe.prometheus import Prometheus
 from watchdog.observe.samples import Ask, Samples

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.decide.alike import is_nameless
-from watchdog.engine import Engine
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import Plan, Swap
 from watchdog.observe.replacing import hindrances
-from watchdog.stack_folder import StackFolder
+from watchdog.outside.engine import Engine
+from watchdog.outside.stack_folder import StackFolder
 
 _FOLDER = "com.docker.compose.project.working_dir"
 _LEAST = 32 * 1024 * 1024  # bytes; a rollback writes some KiB: below it, all is at risk

@@ -6,7 +6,7 @@ from pathlib import Path
 from watchdog.facts.lack import Lack
 from watchdog.facts.problem import Problem
 from watchdog.observe.replacing import hindrances
-from watchdog.stack_folder import StackEnv
+from watchdog.outside.stack_folder import StackEnv
 
 
 class Pin:

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from watchdog.command import Commands
 from watchdog.facts.env_file import EnvFile
 from watchdog.facts.problem import Problem, Unreachable
 from watchdog.facts.rendering import Rendered, Rendering
 from watchdog.observe.obstacles import compose_files
+from watchdog.outside.command import Commands
 
 _FOLDER = "com.docker.compose.project.working_dir"
 _FILES = "com.docker.compose.project.config_files"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from watchdog.facts.lack import Lack
-from watchdog.stack_folder import StackFolder
+from watchdog.outside.stack_folder import StackFolder
 
 _FLAGS = 0x80086601  # FS_IOC_GETFLAGS; no file system is asked twice that has none
 _FROZEN = 0x10 | 0x20  # immutable, append only

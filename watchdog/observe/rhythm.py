@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from watchdog.config.notation import Said, duration, written
 from watchdog.facts.problem import Fault
 from watchdog.facts.reading import Blind
 from watchdog.facts.trigger import Trigger, Value
-from watchdog.notation import Said, duration, written
 from watchdog.observe.promql import duration as in_promql
 from watchdog.observe.promql import is_selector
 

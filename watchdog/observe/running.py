@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.decide.alike import number_of
-from watchdog.engine import Engine
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import (
     Found,
@@ -35,7 +34,8 @@ from watchdog.observe.pin import Pin, other_env_file
 from watchdog.observe.referee import Deployed as HowDeployed
 from watchdog.observe.referee import Referee
 from watchdog.observe.strangers import stranger
-from watchdog.stack_folder import StackFolder
+from watchdog.outside.engine import Engine
+from watchdog.outside.stack_folder import StackFolder
 
 _PROJECT = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"

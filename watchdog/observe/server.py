@@ -26,8 +26,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from watchdog.config.notation import Said
 from watchdog.facts.reading import Blind, Cause
-from watchdog.notation import Said
 from watchdog.observe import promql
 from watchdog.observe.access import OPEN, Access, Shown, refused, unencrypted
 

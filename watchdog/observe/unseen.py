@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Callable
 
-from watchdog.engine import Engine
 from watchdog.facts.pair import HeldManifest, Pair, Record
 from watchdog.facts.problem import Problem
 from watchdog.facts.reference import parse
 from watchdog.facts.trigger import Release
-from watchdog.stack_folder import StackFolder
+from watchdog.outside.engine import Engine
+from watchdog.outside.stack_folder import StackFolder
 
 
 def found(

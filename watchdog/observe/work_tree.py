@@ -17,8 +17,8 @@ from watchdog.facts.pair import (
 )
 from watchdog.facts.plan import Plan
 from watchdog.facts.problem import Problem
-from watchdog.git import Git
-from watchdog.stack_folder import StackFolder
+from watchdog.outside.git import Git
+from watchdog.outside.stack_folder import StackFolder
 
 COMMIT = "commit:"
 

@@ -25,7 +25,7 @@ from watchdog.facts.pair import Record
 from watchdog.facts.problem import Claimed, Held, JournalLost
 from watchdog.record import kept, left
 from watchdog.record.room import Room
-from watchdog.roles import Turn
+from watchdog.turn.roles import Turn
 
 _APPLICATION = 0x444D5357  # "DMSW"
 _VERSION = 2

@@ -14,7 +14,7 @@ from watchdog.facts.problem import JournalLost
 from watchdog.record import kept
 from watchdog.record.journal import GENESIS, Journal
 from watchdog.record.kept import Kept
-from watchdog.roles import Turn
+from watchdog.turn.roles import Turn
 
 _Weighed = TypeVar("_Weighed")
 

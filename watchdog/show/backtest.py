@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from watchdog.config.notation import written
 from watchdog.decide.rehearse import rehearse
 from watchdog.facts.past import Backtest, Stretch, Track
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Latency, Queue, Release, Trigger, Value
 from watchdog.facts.verdict import Breached
-from watchdog.notation import written
 from watchdog.show.plot import (
     HATCH,
     STYLE,

@@ -12,8 +12,8 @@ from watchdog.facts.event import BreachConfirmed, Entry
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release, Trigger
 from watchdog.facts.verdict import Clear, Verdict
-from watchdog.roles import Turn
 from watchdog.show.status import stamp, words_of
+from watchdog.turn.roles import Turn
 
 _KINDS = ("breached", "pending", "blind", "clear")
 _NOT_YET = "not judged yet"

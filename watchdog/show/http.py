@@ -17,9 +17,9 @@ from watchdog.facts.message import Backlog
 from watchdog.facts.pair import Record
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
-from watchdog.roles import Filed, Remembers
 from watchdog.show.metrics import Pulse, Standings, page
 from watchdog.show.status import picture
+from watchdog.turn.roles import Filed, Remembers
 
 _NEEDED = ("engine", "prometheus")
 

@@ -16,7 +16,7 @@ from watchdog.decide.gate import Gate
 from watchdog.decide.retention import taken
 from watchdog.decide.standing import Standing
 from watchdog.facts.message import Backlog
-from watchdog.roles import Turn
+from watchdog.turn.roles import Turn
 
 VERDICTS = ("clear", "pending", "breached", "blind")
 

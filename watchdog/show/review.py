@@ -18,10 +18,10 @@ from watchdog.decide.standing import Standing
 from watchdog.facts.event import BreachConfirmed
 from watchdog.facts.past import Track
 from watchdog.facts.trigger import Trigger
-from watchdog.roles import Filed, Remembers
 from watchdog.show import plot
 from watchdog.show.backtest import rule_words
 from watchdog.show.status import stamp
+from watchdog.turn.roles import Filed, Remembers
 
 Draws = Callable[[Trigger, datetime, datetime], Track | str]
 

@@ -9,6 +9,7 @@ import math
 import re
 from typing import assert_never
 
+from watchdog.config.notation import written
 from watchdog.facts.trigger import (
     Latency,
     Queue,
@@ -18,7 +19,6 @@ from watchdog.facts.trigger import (
     Trigger,
     Value,
 )
-from watchdog.notation import written
 
 _PLACEHOLDER = re.compile(r"\{\{\s*window\s*\}\}")
 # What a template may hold and still be certain to parse.

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from watchdog.config.release_file import _BOUNDS, _SELECTOR, _TIMES, _File, _Rule
 from watchdog.facts.reference import REFERENCE
-from watchdog.release_file import _BOUNDS, _SELECTOR, _TIMES, _File, _Rule
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

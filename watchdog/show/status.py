@@ -15,8 +15,8 @@ from watchdog.decide.under_way import under_way
 from watchdog.facts.message import Backlog
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
-from watchdog.roles import Turn
 from watchdog.show import untold as told_late
+from watchdog.turn.roles import Turn
 
 # What a person reads through, and what a poll every few seconds may carry.
 _MOST_PAIRS = 20

@@ -1,0 +1,65 @@
+"""Release files are read again when they change; the last good ones stay in force."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from watchdog.config.release_folder import ReleaseFolder
+from watchdog.facts.problem import Refused
+
+SHIPPED = Path(__file__).resolve().parents[2] / "config/releases"
+SCRAPE = timedelta(seconds=15)
+DRI = ["asha@flexli.example"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("v1.2.0.yaml", "default.yaml"):
+        (tmp_path / name).write_text((SHIPPED / name).read_text())
+    return tmp_path
+
+
+def test_a_file_that_ships_later_is_in_force_at_the_next_turn(folder):
+    files = ReleaseFolder(folder, SCRAPE, lambda: DRI)
+    assert files.for_version("v1.3.0").is_default
+
+    (folder / "v1.3.0.yaml").write_text((SHIPPED / "v1.3.0.yaml").read_text())
+
+    assert files.refresh() is None
+    assert files.for_version("v1.3.0").version == "v1.3.0"
+    assert files.versions == ["v1.2.0", "v1.3.0"]
+
+
+def test_a_wrong_file_changes_nothing_and_is_said_until_it_is_right(folder):
+    files = ReleaseFolder(folder, SCRAPE, lambda: DRI)
+    good = files.for_version("v1.2.0")
+    path = folder / "v1.2.0.yaml"
+    right = path.read_text()
+
+    path.write_text(right.replace("above: 5%", "abvoe: 5%"))
+
+    for _ in range(2):
+        refused = files.refresh()
+        assert "abvoe" in refused.words
+        assert files.for_version("v1.2.0") is good
+
+    path.write_text(right)
+
+    assert files.refresh() is None
+    assert files.for_version("v1.2.0") == good
+
+
+def test_a_folder_that_goes_away_leaves_the_last_files_in_force(folder):
+    files = ReleaseFolder(folder, SCRAPE, lambda: DRI)
+    folder.rename(folder.with_name("elsewhere"))
+
+    assert isinstance(files.refresh(), Refused)
+    assert files.for_version("v1.2.0").version == "v1.2.0"
+
+
+def test_a_wrong_file_at_the_start_is_refused(folder):
+    (folder / "v1.2.0.yaml").write_text("release: v1.2.0\n")
+
+    with pytest.raises(Refused, match="triggers"):
+        ReleaseFolder(folder, SCRAPE, lambda: DRI)

@@ -1,0 +1,421 @@
+"""Operators and pipelines at work in the middle of a rollback, at every instant."""
+
+import os
+import shutil
+
+import pytest
+
+from tests.turn.test_transaction import Meddler, ends, shown
+from tests.worlds import AWB, MINUTE, REPOSITORY, Fuse, PowerCut, World, a_pair
+from watchdog.decide.policy import forbidden
+from watchdog.facts.event import (
+    PairStarted,
+    PromotionPaused,
+    RollbackEnded,
+    RollbackStarted,
+    RollbackStuck,
+)
+
+LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
+THREE = {"dms": 1, "worker": 1, "relay": 1}
+OP = "io.flexli.rollback.op"
+
+
+@pytest.fixture
+def world(folders):
+    def world(*, shared=False, scale=None, dead=False):
+        scale = scale or {"dms": 1}
+        made = World(folders(), shared=shared, services=tuple(scale), scale=scale)
+        made.bake("v1.2.0")
+        made.compose_up("v1.3.0")
+        made.turn()
+        made.turn(MINUTE)
+        made.numbers.values[AWB.name] = 9
+        if dead:
+            made.docker.crashing.add(a_pair("v1.2.0").image)
+        return made
+
+    return world
+
+
+class Once(Fuse):
+    """Has *deed* done to *it* at the *at*-th instant of a rollback, once."""
+
+    def __init__(self, it, at, deed):
+        super().__init__()
+        self.it, self.at, self.deed = it, at, deed
+        self.done_after = None
+
+    def passes(self):
+        if self.it.memory.standing.rollback is None:
+            return
+        super().passes()
+        if self.count == self.at:
+            self.done_after = len(self.it.memory.entries)
+            self.deed(self.it)
+
+    def came_in_time(self):
+        """Tell whether anything was looked at after the deed, before the end."""
+        events = self.it.memory.all()[self.done_after :]
+        return not isinstance(events[0], RollbackEnded | PromotionPaused)
+
+
+# What people do.
+
+
+def removes_ours(it):
+    for id_, box in list(it.docker.boxes.items()):
+        if OP in box["Config"]["Labels"]:
+            del it.docker.boxes[id_]
+
+
+def removes_what_ran(it):
+    for id_, box in list(it.docker.boxes.items()):
+        if OP not in box["Config"]["Labels"]:
+            del it.docker.boxes[id_]
+
+
+def removes_what_is_stopped(it):
+    for id_, box in list(it.docker.boxes.items()):
+        if not box["State"]["Running"]:
+            del it.docker.boxes[id_]
+
+
+def deploys_the_same_again(it):
+    it.compose_up("v1.3.0")
+
+
+def deploys_a_third_version(it):
+    it.compose_up("v1.3.1")
+
+
+def deploys_the_target(it):
+    it.compose_up("v1.2.0")
+
+
+def deploys_with_another_environment(it):
+    """Deploy as a pipeline that sets the version in its environment, not the file."""
+    env = it.pinned()
+    it.compose_up("v1.3.0")
+    (it.folder / ".env").write_text(env)
+
+
+def takes_it_down(it):
+    it.docker.boxes.clear()
+    it.docker.gone |= set(it.networks)
+
+
+def saves_the_old_env(it):
+    (it.folder / ".env").write_text("TZ=UTC\nDMS_VERSION=v1.3.0\n")
+
+
+def pins_a_third(it):
+    (it.folder / ".env").write_text("TZ=UTC\nDMS_VERSION=v1.3.1\n")
+
+
+def moves_the_manifests(it):
+    shutil.move(it.folder / "manifests", it.folder / "manifests.moved")
+
+
+DEEDS = pytest.mark.parametrize(
+    "deed",
+    [
+        removes_ours,
+        removes_what_ran,
+        removes_what_is_stopped,
+        deploys_the_same_again,
+        deploys_a_third_version,
+        deploys_the_target,
+        deploys_with_another_environment,
+        saves_the_old_env,
+        pins_a_third,
+        moves_the_manifests,
+    ],
+)
+
+
+def run_with(it, deed, at):
+    """Roll back with *deed* at the *at*-th instant; give the fuse."""
+    fuse = Once(it, at, deed)
+    it.docker.fuse = it.memory.fuse = it.fuse = fuse
+    for _ in range(8):
+        it.turn(MINUTE)
+        if it.memory.all(RollbackEnded):
+            break
+    it.docker.fuse = it.memory.fuse = it.fuse = Fuse()
+    return fuse
+
+
+def assert_one_whole_pair_serves(it, story):
+    up = [image for image, _ in it.docker.up().values()]
+    assert len(up) == len(it.container_names()), story
+    assert len(set(up)) == 1, story
+    mixed = [one for one in it.pairs_started() if len(set(one)) > 1]
+    assert mixed == [], story
+    (ended,) = it.memory.all(RollbackEnded)
+    version = next(v for v in it.releases if a_pair(v).image == up[0])
+    if ended.how == "proved":
+        assert it.pinned() == "TZ=UTC\nDMS_VERSION=v1.2.0\n", story
+    if ended.how in ("proved", "unpinned"):
+        assert version == "v1.2.0", story
+    if ended.how in ("put-back", "unchanged"):
+        assert version == "v1.3.0", story
+    assert "rolling-back-to" not in it.pinned(), story
+    assert len(it.memory.all(RollbackStarted)) == 1, story
+
+
+def story_of(it, deed, at):
+    return "\n".join(
+        [f"{deed.__name__} at {at}: {ends(it)}", shown(it)]
+        + [str(it.docker.up()), str(it.docker.names()), it.pinned()]
+        + [
+            f"{type(e).__name__} {getattr(e, 'words', '')} {getattr(e, 'step', '')}"
+            for e in it.memory.all()[-25:]
+        ]
+    )
+
+
+@DEEDS
+@LAYOUTS
+@pytest.mark.parametrize("dead", [False, True], ids=["target lives", "target dies"])
+def test_whatever_people_do_at_any_instant_one_whole_pair_serves(
+    world, shared, dead, deed
+):
+    if dead and deed in (deploys_the_target, moves_the_manifests):
+        pytest.skip("no pair is left that could serve")
+    every = int(os.environ.get("OPERATOR_EVERY", "5"))
+    at, beside = 1 + len(deed.__name__) % every, 0
+    while True:
+        it = world(shared=shared, dead=dead)
+        fuse = run_with(it, deed, at)
+        if fuse.done_after is None:
+            break
+        if fuse.came_in_time():
+            assert_one_whole_pair_serves(it, story_of(it, deed, at))
+        beside += bool(it.docker.beside)
+        at += every
+    assert at > 20
+    # Nobody can see what happens in the very instant of a start.
+    assert beside <= 2
+
+
+@LAYOUTS
+def test_what_was_deployed_meanwhile_is_rolled_back_like_any_other(world, shared):
+    it = world(shared=shared)
+    it.docker.fuse = PowerCutAfter(it.docker, "create")
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    it.numbers.values[AWB.name] = 0
+    deploys_the_same_again(it)
+
+    it.turn()
+
+    assert ends(it) == [("overtaken", "v1.3.0", "v1.2.0")]
+    assert it.docker.calls == []
+    assert it.stands_on("v1.3.0") == []
+    it.turn()
+    it.turn(MINUTE)
+    it.numbers.values[AWB.name] = 9
+    it.turn()
+
+    assert ends(it)[1:] == [("proved", "v1.3.0", "v1.2.0")]
+    assert it.memory.all(RollbackStarted)[-1].automatic
+    assert it.stands_on("v1.2.0") == []
+
+
+class PowerCutAfter(Fuse):
+    """Cuts the power once the engine was told *what*."""
+
+    def __init__(self, docker, what):
+        super().__init__()
+        self.docker, self.what = docker, what
+
+    def passes(self):
+        if self.what in {do for do, _ in self.docker.calls}:
+            raise PowerCut
+
+
+@LAYOUTS
+def test_a_stack_that_was_taken_down_is_left_down_and_its_env_names_a_version(
+    world, shared
+):
+    for at in range(1, 60, 7):
+        it = world(shared=shared)
+        fuse = run_with(it, takes_it_down, at)
+        if fuse.done_after is None or not fuse.came_in_time():
+            break
+
+        story = story_of(it, takes_it_down, at)
+        assert it.docker.up() == {}, story
+        (ended,) = it.memory.all(RollbackEnded)
+        assert ended.how == "overtaken", story
+        assert "somebody took the stack down" in ended.proof, story
+        assert "rolling-back-to" not in it.pinned(), story
+
+
+@LAYOUTS
+def test_an_env_file_that_was_set_back_is_said_and_not_called_proved(world, shared):
+    it = world(shared=shared)
+    whole = Once(it, 10_000, saves_the_old_env)
+    it.docker.fuse = it.memory.fuse = whole
+    it.turn()
+
+    other = world(shared=shared)
+    run_with(other, saves_the_old_env, whole.count - 6)
+
+    (ended,) = other.memory.all(RollbackEnded)
+    assert (ended.how, other.pinned()) == ("unpinned", "TZ=UTC\nDMS_VERSION=v1.3.0\n")
+    assert ended.proof.startswith(
+        "the env file does not say v1.2.0 any more: somebody set it back; "
+    )
+    assert "promotion" not in ended.hint
+    assert "write DMS_VERSION=v1.2.0 into the env file" in ended.hint
+    assert any(ended.proof in why for why in other.memory.standing.paused["v1.2.0"])
+
+
+def test_the_way_back_makes_again_what_somebody_removed_before_it_stops_anything(world):
+    it = world()
+    (old,) = it.docker.boxes
+    it.docker.sick.add(a_pair("v1.2.0").image)
+    it.docker.fuse = Meddler(it.docker, lambda: it.docker.boxes.pop(old, None))
+    it.turn()
+
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.3.0") == []
+    done = [do for do, _ in it.docker.calls]
+    assert done.index("create", 1) < done.index("stop", done.index("stop") + 1)
+    it.turn()
+    assert it.memory.all(PairStarted)[-1].by
+    # What was put back can be rolled back by people, as if it had never stopped.
+    assert "result-of-a-rollback" not in forbidden(it.memory.standing, None)
+
+
+def test_a_target_that_runs_is_left_running_where_nothing_leads_back(world):
+    it = world()
+    (old,) = it.docker.boxes
+    it.docker.sick.add(a_pair("v1.2.0").image)
+    it.docker.fuse = Meddler(it.docker, lambda: it.docker.boxes.pop(old, None))
+    it.docker.refuses["create", ".rb-back-"] = "no space left on device"
+
+    it.turn()
+
+    (stuck,) = it.memory.all(RollbackStuck)
+    assert stuck.words.endswith(
+        "no space left on device; the way back is gone, and v1.2.0 is left running, "
+        "not proved"
+    )
+    assert [image for image, _ in it.docker.up().values()] == [a_pair("v1.2.0").image]
+
+    it.docker.refuses.clear()
+    it.docker.fuse = Fuse()
+    it.turn(MINUTE)
+
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.3.0") == []
+
+
+def recreates_and_fails(it, also=()):
+    """Have Compose remove what ran, and fail over a name with the next half made.
+
+    *also* is removed with it.
+    """
+    boxes = it.docker.boxes.values()
+    (ran,) = [box for box in boxes if OP not in box["Config"]["Labels"]]
+    labels = ran["Config"]["Labels"]
+    for id_ in {ran["Id"], *also}:
+        del it.docker.boxes[id_]
+    body = {"Image": f"{REPOSITORY}:v1.2.0", "Labels": labels}
+    body["HostConfig"] = ran["HostConfig"]
+    fuse, it.docker.fuse = it.docker.fuse, Fuse()
+    id_ = it.docker.create(f"{ran['Id'][:12]}_dms-dms-1", body, it.networks)
+    it.docker.fuse = fuse
+    return id_
+
+
+@pytest.mark.parametrize("ours_too", [False, True], ids=["ours stays", "ours went"])
+@pytest.mark.parametrize("call", ["create", "stop"])
+def test_what_compose_left_half_made_keeps_nobody_waiting_twice(world, call, ours_too):
+    it = world()
+    it.docker.fuse = PowerCutAfter(it.docker, call)
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    ours = [i for i, b in it.docker.boxes.items() if OP in b["Config"]["Labels"]]
+    half = recreates_and_fails(it, ours if ours_too else ())
+    began = it.clock.waited
+
+    it.turn()
+
+    assert it.clock.waited - began < 20
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.2.0") == []
+    assert half not in it.docker.boxes
+    assert "_dms-dms-1 half made; it never ran, and is removed" in ends_of(it).proof
+
+
+def test_what_compose_left_half_made_does_not_spoil_the_proof_of_the_way_back(world):
+    it = world()
+    it.docker.sick.add(a_pair("v1.2.0").image)
+    it.docker.fuse = PowerCutAfter(it.docker, "remove")
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    half = recreates_and_fails(it)
+
+    it.turn()
+
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.3.0") == []
+    assert half not in it.docker.boxes
+
+
+def test_what_never_ran_is_left_alone_while_somebody_may_be_at_it(world):
+    it = world()
+    it.docker.fuse = PowerCutAfter(it.docker, "create")
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    half = recreates_and_fails(it)
+    clock, pause = it.clock, it.clock.pause
+
+    def starts_it(seconds):
+        pause(seconds)
+        if clock.waited > 5 and half in it.docker.boxes:
+            it.docker.boxes[half]["Name"] = "/dms-dms-1"
+            it.docker.start(half)
+
+    clock.pause = starts_it
+    it.turn()
+
+    assert half in it.docker.boxes
+    assert list(it.docker.up()) == ["dms-dms-1"]
+    assert it.docker.beside == []
+
+
+def test_what_somebody_started_of_the_target_and_failed_does_not_stay_put_aside(world):
+    it = world()
+    it.docker.sick.add(a_pair("v1.2.0").image)
+    deeds = []
+
+    def changes_compose():
+        if deeds:
+            return
+        deeds.append(True)
+        removes_what_ran(it)
+        removes_ours(it)
+        fuse, it.docker.fuse = it.docker.fuse, Fuse()
+        calls = list(it.docker.calls)
+        it.compose_up("v1.2.0")
+        it.docker.calls, it.docker.fuse = calls, fuse
+
+    it.docker.fuse = Meddler(it.docker, changes_compose)
+    it.turn()
+
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.docker.names() == ["dms-dms-1"]
+
+
+def ends_of(it):
+    (ended,) = it.memory.all(RollbackEnded)
+    return ended

@@ -1,0 +1,360 @@
+"""What is split or stuck, mended as a person chose; nothing is guessed."""
+
+import pytest
+
+from tests.turn.test_ordering import order, orders
+from tests.turn.test_transaction import ends, turn_until_it_ended
+from tests.worlds import ASHA, MINUTE, World, a_pair
+from watchdog.decide.repair import candidates, split
+from watchdog.facts.event import (
+    OrderRefused,
+    PairQuarantined,
+    RollbackEnded,
+    RollbackStarted,
+    RollbackStuck,
+    WayChosen,
+)
+from watchdog.show.repair import picture, words
+
+LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
+
+
+@pytest.fixture
+def world(folders):
+    def world(*, shared=False, count=1):
+        services = ("dms", "worker", "relay")[:count]
+        made = World(folders(), shared=shared, services=services)
+        made.bake("v1.2.0")
+        made.compose_up("v1.3.0")
+        made.turn()
+        return made
+
+    return world
+
+
+def shown(it):
+    eyes = it.eyes()
+    parts = eyes.parts(it.tenants_of)
+    return picture(it.memory.standing, parts, eyes.astray, it.rules)
+
+
+def tell(it):
+    return words(shown(it)).splitlines()
+
+
+def change_the_manifest(it):
+    """Let somebody write other bytes under the running pair."""
+    path = it.folder / it._at("v1.3.0")
+    path.write_text("meesho of nobody")
+    it.turn()
+    return path
+
+
+def mix(it):
+    """Let a deployment be cut off after its first service."""
+    services, it.services = it.services, it.services[:1]
+    kept = {i: b for i, b in it.docker.boxes.items() if "-dms-" not in b["Name"]}
+    for id_ in kept:
+        del it.docker.boxes[id_]
+    it.compose_up("v1.3.1")
+    it.docker.boxes |= kept
+    it.services = services
+    it.turn()
+
+
+# Showing.
+
+
+def test_a_whole_pair_leaves_nothing_to_mend(world):
+    it = world()
+
+    assert tell(it)[0] == "dms-test: what runs is one whole pair; nothing to mend"
+    assert shown(it)["ways"] == []
+
+
+@LAYOUTS
+def test_a_changed_manifest_is_shown_with_the_commands_that_mend_it(world, shared):
+    it = world(shared=shared)
+    path = change_the_manifest(it)
+
+    told = tell(it)
+
+    assert told[0].startswith(
+        "dms-test: not one whole pair: manifests changed under the running v1.3.0: "
+        f"manifests/{path.name} is "
+    )
+    commands = [way["command"] for way in shown(it)["ways"]]
+    assert commands == [
+        f"watchdog repair --to {a_pair(version).short} --by NAME --reason WHY"
+        for version in ("v1.3.0", "v1.2.0")
+    ]
+
+
+def test_different_images_are_shown_service_by_service(world):
+    it = world(count=3)
+    mix(it)
+
+    told = "\n".join(tell(it))
+
+    assert "the services run different images: " in told
+    for name, version in (
+        ("dms-dms-1", "v1.3.1"),
+        ("dms-worker-1", "v1.3.0"),
+        ("dms-relay-1", "v1.3.0"),
+    ):
+        assert f"{name} is running: ghcr.io/flexli/dms:{version} (" in told
+
+
+def test_an_env_file_that_names_another_version_is_shown(world):
+    it = world()
+    (it.folder / ".env").write_text("DMS_VERSION=v1.2.0\n")
+
+    assert tell(it)[1] == (
+        "env       DMS_VERSION is v1.2.0 in .env, what runs is v1.3.0: the next "
+        "`docker compose up -d` would change that (deploy v1.2.0, or write "
+        "`DMS_VERSION=v1.3.0` into .env)"
+    )
+
+
+def test_a_service_without_a_container_is_shown(world):
+    it = world(count=3)
+    it.docker.boxes = {
+        i: b for i, b in it.docker.boxes.items() if "worker" not in b["Name"]
+    }
+
+    assert (
+        tell(it)[0] == "dms-test: not one whole pair: service worker has no container"
+    )
+
+
+def test_no_quarantined_pair_is_proposed(world):
+    it = world()
+    it.memory.add(it.clock.now(), PairQuarantined(a_pair("v1.3.0").key, "it failed"))
+
+    assert [k.pair.version for k in candidates(it.memory.standing)] == ["v1.2.0"]
+
+
+# Mending what is split.
+
+
+@LAYOUTS
+@pytest.mark.parametrize("version", ["v1.2.0", "v1.3.0"])
+def test_a_recorded_pair_is_put_up_whole_where_a_manifest_was_changed(
+    world, shared, version
+):
+    it = world(shared=shared)
+    change_the_manifest(it)
+    order(it, "repair", to=version)
+
+    assert it.turn() == f"repair to {version} proved after 0.0 s"
+
+    assert it.stands_on(version) == []
+    assert it.docker.names() == it.container_names()
+    (ended,) = it.memory.all(RollbackEnded)
+    assert (ended.how, ended.what) == ("proved", "repair")
+    assert it.turn().startswith(f"watching {version}")
+    assert it.memory.standing.unclear is None
+
+
+@LAYOUTS
+def test_a_recorded_pair_is_put_up_whole_where_the_images_differ(world, shared):
+    it = world(shared=shared, count=3)
+    mix(it)
+    order(it, "repair", to="v1.3.0")
+
+    assert it.turn() == "repair to v1.3.0 proved after 0.0 s"
+
+    assert it.docker.up() == {
+        name: (a_pair("v1.3.0").image, it.restart) for name in it.container_names()
+    }
+    assert not split(
+        it.memory.standing, it.eyes().parts(it.tenants_of), it.rules.services
+    )
+
+
+@LAYOUTS
+def test_a_power_cut_at_any_instant_of_a_repair_still_ends_in_that_pair(world, shared):
+    def broken():
+        it = world(shared=shared)
+        change_the_manifest(it)
+        order(it, "repair", to="v1.3.0")
+        return it
+
+    whole = broken()
+    before = whole.fuse.count
+    turn_until_it_ended(whole)
+    for cut in range(1, whole.fuse.count - before + 1):
+        it = broken()
+        turn_until_it_ended(it, cut)
+
+        assert it.stands_on("v1.3.0") == []
+        assert it.docker.names() == it.container_names()
+        assert len(it.memory.all(RollbackStarted)) == 1
+
+
+def test_what_is_whole_is_not_repaired(world):
+    it = world()
+    order(it, "repair", to="v1.2.0")
+
+    words = it.turn()
+
+    assert words == "what runs is one whole pair: there is nothing to mend"
+    assert it.memory.all(OrderRefused)
+    assert it.docker.calls == []
+
+
+def test_a_repair_that_fails_is_stuck_and_never_puts_the_split_back(world):
+    it = world(shared=True)
+    change_the_manifest(it)
+    it.docker.crashing.add(a_pair("v1.2.0").image)
+    order(it, "repair", to="v1.2.0")
+
+    it.turn()
+
+    assert it.memory.all(RollbackStuck)
+    assert it.docker.up() == {}
+    commands = [way["command"] for way in shown(it)["ways"]]
+    assert commands == ["watchdog repair --forward --by NAME --reason WHY"]
+    refused = orders(it).take(
+        "repair", {"by": ASHA, "reason": "x", "way": "back"}, it.clock.now()
+    )
+    assert refused.body["words"] == "a repair has no way back"
+
+    it.docker.crashing.clear()
+    order(it, "repair", way="forward")
+    it.turn()
+    assert it.stands_on("v1.2.0") == []
+
+
+def test_what_a_repair_put_up_is_rolled_back_like_any_deployment(world):
+    it = world(shared=True)
+    change_the_manifest(it)
+    order(it, "repair", to="v1.3.0")
+    it.turn()
+    it.turn(MINUTE)
+    it.numbers.values["AwbRoutingFailures"] = 9
+
+    assert it.turn() == "rollback to v1.2.0 proved after 0.0 s"
+
+
+# Letting go on what is stuck.
+
+
+@pytest.fixture
+def stuck(world):
+    def stuck(**more):
+        it = world(**more)
+        it.docker.refuses["start", ""] = "not now"
+        order(it, "rollback")
+        it.turn()
+        assert it.memory.all(RollbackStuck)
+        it.docker.refuses.clear()
+        return it
+
+    return stuck
+
+
+@LAYOUTS
+@pytest.mark.parametrize(
+    ("way", "version"), [("forward", "v1.2.0"), ("back", "v1.3.0")]
+)
+@pytest.mark.parametrize("named", [False, True], ids=["by its way", "by its pair"])
+def test_a_person_lets_what_is_stuck_go_on(stuck, shared, way, version, named):
+    it = stuck(shared=shared, count=3)
+    commands = [way["command"] for way in shown(it)["ways"]]
+    assert commands == [
+        f"watchdog repair --{one} --by NAME --reason WHY" for one in ("forward", "back")
+    ]
+    order(it, "repair", **({"to": version} if named else {"way": way}))
+
+    it.turn()
+
+    assert it.stands_on(version) == []
+    assert it.docker.names() == it.container_names()
+    how = {"forward": "proved", "back": "put-back"}[way]
+    assert ends(it) == [(how, "v1.3.0", "v1.2.0")]
+    (chosen,) = it.memory.all(WayChosen)
+    assert (chosen.way, chosen.by) == (way, ASHA)
+
+
+@LAYOUTS
+@pytest.mark.parametrize("way", ["forward", "back"])
+def test_a_power_cut_at_any_instant_of_the_chosen_way_ends_in_its_pair(
+    stuck, shared, way
+):
+    whole = stuck(shared=shared)
+    order(whole, "repair", way=way)
+    before = whole.fuse.count
+    while not whole.memory.all(RollbackEnded):
+        whole.turn()
+    for cut in range(1, whole.fuse.count - before + 1):
+        it = stuck(shared=shared)
+        order(it, "repair", way=way)
+        it.fuse.cuts = {it.fuse.count + cut}
+        cut_off(it)
+
+        assert it.stands_on("v1.2.0" if way == "forward" else "v1.3.0") == []
+        assert it.docker.names() == it.container_names()
+
+
+def cut_off(it):
+    for _ in range(6):
+        try:
+            it.turn()
+        except BaseException as cut:
+            if type(cut).__name__ != "PowerCut":
+                raise
+            continue
+        if it.memory.all(RollbackEnded):
+            return
+    raise AssertionError("it did not come to an end")
+
+
+def test_a_pair_that_is_no_end_of_what_is_stuck_is_not_put_up_beside_it(world):
+    it = world()
+    it.compose_up("v1.3.1")
+    it.turn()
+    it.docker.refuses["start", ""] = "not now"
+    order(it, "rollback")
+    it.turn()
+    assert it.memory.all(RollbackStuck)
+
+    refused = orders(it).take(
+        "repair", {"by": ASHA, "reason": "x", "to": "v1.3.0"}, it.clock.now()
+    )
+
+    assert refused.status == 409
+    assert refused.body["words"].startswith(
+        "a rollback is stuck between v1.3.1 and v1.2.0, and v1.3.0 is no end of it: "
+    )
+    assert refused.body["hint"] == (
+        "let it end with `repair --forward` or `repair --back`, then roll back to "
+        "v1.3.0"
+    )
+    assert it.memory.all(WayChosen) == []
+
+
+def test_nothing_that_is_not_stuck_is_let_go_on(world):
+    refused = orders(it := world()).take(
+        "repair", {"by": ASHA, "reason": "x", "way": "forward"}, it.clock.now()
+    )
+
+    assert (refused.status, refused.body["words"]) == (409, "no rollback is stuck")
+
+
+@LAYOUTS
+def test_forward_stops_again_what_the_way_back_had_started(world, shared):
+    it = world(shared=shared)
+    it.docker.crashing.add(a_pair("v1.2.0").image)
+    it.docker.sick.add(a_pair("v1.3.0").image)
+    order(it, "rollback")
+    it.turn()
+    (stuck,) = it.memory.all(RollbackStuck)
+    assert stuck.words.startswith("prove v1.3.0 (old)")
+    it.docker.crashing.clear()
+    order(it, "repair", way="forward")
+
+    it.turn()
+
+    assert it.stands_on("v1.2.0") == []
+    assert it.docker.names() == it.container_names()

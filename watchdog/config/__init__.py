@@ -1,0 +1,1 @@
+"""What people write: settings, release files and the roster; read, or refused."""

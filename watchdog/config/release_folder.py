@@ -1,0 +1,81 @@
+"""The release files as they are in force: read again when the folder changes."""
+
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from pathlib import Path
+
+from watchdog.config.release_file import Releases, load_releases
+from watchdog.facts.problem import Refused
+from watchdog.facts.trigger import Release
+
+Look = frozenset[tuple[str, int, int, int]]
+
+
+class ReleaseFolder:
+    """Every release file of a folder; the last good ones stay in force.
+
+    A release ships with its file, so the folder changes while the watch goes on.
+    A fault in any file leaves all of them as they were: half a set of rules is not
+    what anybody agreed to.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        scrape: timedelta,
+        approvers: Callable[[], Collection[str]],
+    ) -> None:
+        """Read the folder; *approvers* gives the names that may answer now.
+
+        Raises:
+            Refused: a file is wrong; there is nothing to keep in force yet.
+        """
+        self._folder = folder
+        self._scrape = scrape
+        self._approvers = approvers
+        self._seen = self._look()
+        self._releases = self._read()
+        self._refused: Refused | None = None
+
+    def for_version(self, version: str) -> Release | None:
+        """Give the file of *version*, or the default, or None."""
+        return self._releases.for_version(version)
+
+    @property
+    def one_way(self) -> tuple[str, ...]:
+        """The versions whose files say ``rollback_safe: false``."""
+        return self._releases.one_way
+
+    @property
+    def versions(self) -> list[str]:
+        """The versions that have a file of their own."""
+        return sorted(self._releases.by_version)
+
+    @property
+    def count(self) -> int:
+        """How many files are in force, the default among them."""
+        return len(self.versions) + (self._releases.default is not None)
+
+    def refresh(self) -> Refused | None:
+        """Read the files again if the folder changed; say what is wrong with it now."""
+        look = self._look()
+        if look != self._seen:
+            self._seen = look
+            try:
+                self._releases, self._refused = self._read(), None
+            except Refused as refused:
+                self._refused = refused
+        return self._refused
+
+    def _read(self) -> Releases:
+        return load_releases(self._folder, self._scrape, self._approvers())
+
+    def _look(self) -> Look:
+        """Tell cheaply whether anything changed: names, sizes, times and inodes."""
+        try:
+            found = [(path.name, path.stat()) for path in self._folder.iterdir()]
+        except OSError:
+            return frozenset()
+        return frozenset(
+            (name, seen.st_size, seen.st_mtime_ns, seen.st_ino) for name, seen in found
+        )

@@ -1,0 +1,1 @@
+"""The sockets, programs and folders that more than one room uses."""

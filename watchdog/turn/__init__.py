@@ -1,0 +1,1 @@
+"""How one turn walks through the rooms; it thinks, and touches nothing."""

@@ -1,0 +1,92 @@
+"""Holds the images of what must stay restorable, and lets released ones go."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchdog.decide.retention import asked_about, beyond, goes_by_itself, retained
+from watchdog.decide.standing import KnownPair
+from watchdog.facts.event import ImageHeld, ImageLetGo, ImageLost, RetentionReleased
+from watchdog.facts.problem import Foreign, JournalLost, Problem, Unreachable
+from watchdog.facts.rules import Rules
+from watchdog.facts.trigger import Release
+from watchdog.turn.roles import Filed, Keeper, Remembers
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """Looks at every retained pair, and journals what became otherwise.
+
+    It turns on its own beside the watch: pulling an image may take minutes. *ours*
+    raises a Problem unless this watchdog has the stack.
+    """
+
+    keeper: Keeper
+    memory: Remembers
+    releases: Filed
+    rules: Rules
+    ours: Callable[[], None]
+
+    def turn(self, at: datetime) -> None:
+        """Hold what must be held; an engine that is away is for the watch to say."""
+        standing = self.memory.standing
+        running = standing.running
+        if running is None or standing.rollback or self.rules.observe_only:
+            return
+        release = self.releases.for_version(running.pair.version)
+        try:
+            self.ours()
+            kept = retained(standing, release, self.rules)
+            for known in kept:
+                self._hold(known, at)
+            self._release(release, at)
+            standing = self.memory.standing
+            # What was released and is the target by now is wanted again.
+            wanted = {known.pair.key for known in kept}
+            for key in standing.released:
+                if key in standing.images and key not in wanted:
+                    self._let_go(standing.pairs[key], at)
+        except (Foreign, Unreachable):
+            return
+
+    def _hold(self, known: KnownPair, at: datetime) -> None:
+        key, version = known.pair.key, known.pair.version
+        now: ImageHeld | ImageLost
+        missing = self.memory.missing(known.record)
+        try:
+            if missing:
+                now = ImageLost(key, version, missing, f"deploy {version} again")
+            else:
+                words, size = self.keeper.hold(self.memory.record(known.record))
+                now = ImageHeld(key, version, words, known.pair.image, size)
+        except (Unreachable, JournalLost):
+            raise
+        except Problem as problem:
+            now = ImageLost(key, version, problem.words, problem.hint)
+        if now != self.memory.standing.images.get(key):
+            self.memory.add(at, now)
+
+    def _release(self, release: Release | None, at: datetime) -> None:
+        """Release what its DRI agreed to; ask once about what nobody agreed to."""
+        standing, file_of = self.memory.standing, self.releases.for_version
+        for known in beyond(standing, release, self.rules):
+            version = known.pair.version
+            words = goes_by_itself(standing, self.rules, known, file_of(version))
+            if words:
+                self.memory.add(
+                    at, RetentionReleased(known.pair.key, version, "", words)
+                )
+        ask = asked_about(self.memory.standing, release, self.rules, file_of)
+        if ask:
+            self.memory.add(at, ask)
+
+    def _let_go(self, known: KnownPair, at: datetime) -> None:
+        if self.memory.missing(known.record):
+            return
+        try:
+            words = self.keeper.let_go(self.memory.record(known.record))
+        except (Unreachable, JournalLost):
+            raise
+        except Problem:
+            return  # at the next look
+        self.memory.add(at, ImageLetGo(known.pair.key, known.pair.version, words))

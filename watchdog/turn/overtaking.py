@@ -1,0 +1,154 @@
+"""Somebody deployed while a plan was under way: it ends, and fights nobody."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from watchdog.decide.meanwhile import Meanwhile, Seen, left_over, meanwhile
+from watchdog.decide.standing import Rollback
+from watchdog.facts.plan import Do, Plan, Step, Swap, Which
+from watchdog.facts.problem import Foreign, JournalLost, Problem, Unreachable
+from watchdog.turn.roles import Eyes
+from watchdog.turn.stepping import Stepping
+
+_SETTLES = timedelta(
+    seconds=15
+)  # Compose makes the next container before it stops the last one
+_BETWEEN_LOOKS = 0.5  # s
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaking:
+    """Holds what runs against what a plan was made for."""
+
+    eyes: Eyes
+    stepping: Stepping
+
+    def look(self, rollback: Rollback) -> Meanwhile:
+        """Look once whether somebody else's containers are there."""
+        proving, plan = self.stepping.proving, rollback.started.plan
+        parts = self.eyes.parts(proving.tenants_of)
+        services = proving.rules.services
+        started, now = rollback.started, self.stepping.memory.standing.rollback
+        before = started.from_pair if now and now.back else None
+        found = meanwhile(plan, parts, services, started.to_pair, before)
+        if found.seen is not Seen.DOWN:
+            return found
+        # Put up again, or not listed yet; or who wanted it up only failed to.
+        ours = any(self._is_there(rollback)) or self._has_cleared(plan)
+        return Meanwhile(Seen.NOTHING) if ours else found
+
+    def _has_cleared(self, plan: Plan) -> bool:
+        starts = tuple(f"{Do.REMOVE} {swap.subject} to " for swap in plan.swaps)
+        return any(words.startswith(starts) for words in self.stepping.tried)
+
+    def settled(self, rollback: Rollback) -> Meanwhile:
+        """Look until a deployment that is under way is over, for some seconds."""
+        clock = self.stepping.clock
+        deadline = clock.monotonic() + _SETTLES.total_seconds()
+        while True:
+            found, is_left = self.cleared(rollback)
+            settled = found.seen is not Seen.UNSETTLED or is_left
+            if settled or clock.monotonic() >= deadline:
+                return found
+            clock.pause(_BETWEEN_LOOKS)
+
+    def cleared(self, rollback: Rollback) -> tuple[Meanwhile, bool]:
+        """Look, and remove what somebody left half made; tell whether any is left.
+
+        Compose that failed over a name leaves a container that never ran, and would
+        start it at its next `up -d`; nothing is proved beside it. How old it is the
+        engine knows, so that nobody waits for it twice.
+        """
+        found, plan = self.look(rollback), rollback.started.plan
+        left = left_over(plan, found, self.stepping.clock.now() - _SETTLES)
+        if not left:
+            return found, False
+        target = self.stepping.memory.record(plan.to_record)
+        for part, swap in left.items():
+            step = Step(Do.REMOVE, swap.subject, to=part.container)
+            if step.words not in self.stepping.tried:
+                words = f"somebody left {part.name} half made; it never ran"
+                self.stepping.undid(plan, step, f"{words}, and is removed")
+            try:
+                meant = rollback.started.to_pair
+                self.stepping.bring_about(plan, target, step, meant)
+            except (Unreachable, JournalLost):
+                raise
+            except Problem as problem:
+                self.stepping.failed(plan, step, problem)
+        found = self.look(rollback)
+        return found, found.seen is Seen.UNSETTLED
+
+    def _is_there(self, rollback: Rollback) -> list[str]:
+        """Look for each container of the plan by its id and its label."""
+        hands, plan = self.stepping.hands, rollback.started.plan
+        target = self.stepping.memory.record(plan.to_record)
+        found: list[str] = []
+        for swap in plan.swaps:
+            if not swap.new:
+                continue  # Compose's are listed like any
+            for which in Which:
+                gone = Step(Do.REMOVE, swap.subject, which)
+                found.append("" if hands.is_done(plan, target, gone) else swap.subject)
+        return found
+
+    def withdraw(self, rollback: Rollback, found: Meanwhile) -> str:
+        """Clear away what we prepared beside what somebody deployed; say what stays.
+
+        What is theirs is not touched; nor is a version that they pinned.
+        """
+        plan = rollback.started.plan
+        steps = self._aside(plan.swaps, found)
+        steps += [s for s in plan.way_back if self._is_given_back(s)]
+        return self._bring(plan, [*steps, *self._pinned_again(rollback, found)])
+
+    def make_way(self, rollback: Rollback, found: Meanwhile) -> str:
+        """Take ours out of the places where somebody put the very target up."""
+        plan = rollback.started.plan
+        swaps = tuple(swap for swap in plan.swaps if found.has(swap))
+        return self._bring(plan, self._aside(swaps, found))
+
+    def _aside(self, swaps: tuple[Swap, ...], found: Meanwhile) -> list[Step]:
+        stops = [Step(Do.STOP, swap.subject, Which.NEW) for swap in swaps if swap.new]
+        gone = [Step(Do.REMOVE, swap.subject, Which.NEW) for swap in swaps]
+        return [*(stops if found.beside else ()), *gone]
+
+    def _bring(self, plan: Plan, steps: list[Step]) -> str:
+        target = self.stepping.memory.record(plan.to_record)
+        left: list[str] = []
+        for step in steps:
+            try:
+                if not self.stepping.hands.is_done(plan, target, step):
+                    self.stepping.hands.do(plan, target, step)
+            except (Unreachable, JournalLost):
+                raise
+            except Foreign as problem:
+                if step.which is Which.NEW:
+                    self.stepping.failed(plan, step, problem)
+            except Problem as problem:
+                self.stepping.failed(plan, step, problem)
+                left.append(problem.words)
+        return "; ".join(left)
+
+    def _is_given_back(self, step: Step) -> bool:
+        """Tell whether *step* gives what still serves its restart policy back."""
+        quiet = Step(Do.SET_RESTART, step.subject, Which.OLD, to="no")
+        return step.do is Do.SET_RESTART and self.stepping.has_begun((quiet,))
+
+    def _pinned_again(self, rollback: Rollback, found: Meanwhile) -> list[Step]:
+        """Give the version that the env file is to name where it names ours.
+
+        With nothing left it stays where the rollback led; but a bar, which is no
+        version at all, never stays.
+        """
+        plan = rollback.started.plan
+        ours = tuple(s for s in plan.steps if s.do in (Do.BAR, Do.PIN))
+        if not self.stepping.has_begun(ours):
+            return []
+        known = (plan.variable_before, plan.variable_after)
+        to = found.version if found.version in known else plan.variable_before
+        if found.seen is Seen.DOWN:
+            to = plan.variable_after
+            swaps = [Step(Do.SWAP_MANIFEST, f.tenant, to=f.after) for f in plan.files]
+            return [*swaps, Step(Do.PIN, "variable", to=to)]
+        return [Step(Do.PIN, "variable", to=to)]

@@ -1,0 +1,155 @@
+"""What serves, asked until it is proved to be what was meant, or given up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from watchdog.facts.pair import NotKnown, Pair, Running
+from watchdog.facts.problem import NotProven, Undone
+from watchdog.facts.rules import Rules
+from watchdog.facts.smoke import SmokeCheck
+from watchdog.turn.roles import Clock, Eyes
+from watchdog.verify.proof import Answer, NotYet, Proven, prove
+
+_LEAST = 1.0  # s: the last look says what is wrong, and not that its time was over
+LASTING = 2.0  # s; an init starts at once, and what it starts dies a moment later
+_BETWEEN_LOOKS = 0.05  # s; a look is a few GETs, and a proof late is a rollback late
+_BETWEEN_SMOKE = 1.0  # s; a smoke check is the stack's own work
+_MOVED = "what runs changed while it was asked"
+
+
+def _nothing() -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proving:
+    """Asks what serves; every look is a fresh one."""
+
+    eyes: Eyes
+    ask_stack: Callable[[str, timedelta], tuple[Answer, ...]]
+    smoke: Callable[[SmokeCheck, tuple[str, ...]], Answer]
+    tenants_of: Callable[[str], tuple[str, ...]]
+    rules: Rules
+    clock: Clock
+    lasting: float = LASTING
+
+    def prove(
+        self,
+        meant: Pair,
+        *,
+        as_it_was: bool,
+        undone: Callable[[], str] = _nothing,
+    ) -> str:
+        """Wait until what runs is proved to be *meant*, within ``prove_within``.
+
+        Raises:
+            Undone: *undone* says that somebody undid what had been done for it.
+            NotProven: it did not come up as meant.
+        """
+        patience = self.rules.prove_within.total_seconds()
+        began = asked = self.clock.monotonic()
+        proven_since: float | None = None
+        while True:
+            outcome = self.look(meant, as_it_was=as_it_was, until=began + patience)
+            now = self.clock.monotonic()
+            if isinstance(outcome, Proven):
+                proven_since = now if proven_since is None else proven_since
+                if outcome.watched or now - proven_since >= self.lasting:
+                    return outcome.words
+                self.clock.pause(_BETWEEN_SMOKE)
+                continue
+            proven_since = None
+            if not outcome.hopeless and now - asked >= _BETWEEN_SMOKE:
+                asked = now
+                if words := undone():
+                    raise Undone(words)
+            if outcome.hopeless or now - began >= patience:
+                raise NotProven(
+                    f"{meant.version} did not come up as meant within "
+                    f"{patience:g} s: {outcome.words}"
+                )
+            self.clock.pause(_BETWEEN_SMOKE if outcome.unhurried else _BETWEEN_LOOKS)
+
+    def look(
+        self, meant: Pair, *, as_it_was: bool = False, until: float | None = None
+    ) -> Proven | NotYet:
+        """Ask everything once; what runs is looked at again after the last answer.
+
+        What is asked has its own time, and none past *until*.
+        """
+        if until is None:
+            patience = self.rules.prove_within.total_seconds()
+            until = self.clock.monotonic() + patience
+        seen = self.eyes.running(self.tenants_of)
+        health: tuple[str, ...] = ()
+        if isinstance(seen, Running):
+            health = self.eyes.health(seen.containers)
+        outcome = prove(meant, seen, health, ())
+        if isinstance(outcome, NotYet):
+            # Asked before its time, a stack can hold a connection for seconds.
+            return outcome
+        answers = self.ask_stack(meant.version, self._time_left(until))
+        outcome = prove(meant, seen, health, answers)
+        if isinstance(outcome, NotYet) or not isinstance(seen, Running):
+            return outcome
+        smoke = self._smoke(seen.containers, until)
+        outcome = prove(meant, seen, health, answers, smoke, as_it_was=as_it_was)
+        again = self.eyes.running(self.tenants_of)
+        if isinstance(outcome, Proven) and _told(again) != _told(seen):
+            return NotYet(again.words if isinstance(again, NotKnown) else _MOVED)
+        return outcome
+
+    def glance(self, meant: Pair) -> str:
+        """Say why *meant* is not up at this moment; nothing when it is."""
+        outcome = prove(meant, self.eyes.running(self.tenants_of), (), ())
+        return outcome.words if isinstance(outcome, NotYet) else ""
+
+    def awaited(
+        self, look: Callable[[], str], subject: str, *, back: bool, known: bool
+    ) -> str:
+        """Wait until one container of several serves, before the next one goes.
+
+        The way back goes on whatever that comes to: what ran before may be bad, and
+        ran; all of it back is what is proved. *known*: it served before.
+        """
+        patience = self.rules.prove_within.total_seconds()
+        deadline = self.clock.monotonic() + patience
+        since: float | None = None
+        while True:
+            try:
+                seen = look()
+            except NotProven as problem:
+                if back:
+                    return problem.words
+                raise
+            now = self.clock.monotonic()
+            since = (now if since is None else since) if seen else None
+            if since is not None and (known or now - since >= self.lasting):
+                return seen
+            if since is None and now >= deadline:
+                words = f"{subject} did not serve within {patience:g} s"
+                if back:
+                    return words
+                raise NotProven(words)
+            self.clock.pause(_BETWEEN_LOOKS)
+
+    def _time_left(self, until: float) -> timedelta:
+        return timedelta(seconds=max(_LEAST, until - self.clock.monotonic()))
+
+    def _smoke(self, containers: tuple[str, ...], until: float) -> tuple[Answer, ...]:
+        """Ask the smoke checks in their order, up to the first that fails."""
+        answers: list[Answer] = []
+        for check in self.rules.smoke:
+            left = min(check.timeout, self._time_left(until))
+            answers.append(self.smoke(replace(check, timeout=left), containers))
+            if not answers[-1].fine:
+                break
+        return tuple(answers)
+
+
+def _told(seen: Running | NotKnown) -> object:
+    """Give what of *seen* must be the same a moment later."""
+    if isinstance(seen, NotKnown):
+        return seen.words
+    return seen.pair.key, seen.containers, seen.states

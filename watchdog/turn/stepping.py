@@ -1,0 +1,192 @@
+"""One step of a plan after another: looked at, intended, done, and looked at again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from watchdog.decide.standing import Rollback
+from watchdog.facts.event import StepDone, StepFailed, StepIntended, StepUndone
+from watchdog.facts.pair import Pair, Record
+from watchdog.facts.plan import Do, Plan, Step, Which
+from watchdog.facts.problem import (
+    EngineRefused,
+    Foreign,
+    JournalLost,
+    NotProven,
+    Problem,
+)
+from watchdog.turn.proving import Proving
+from watchdog.turn.roles import Clock, Doer, Remembers
+
+# What these came to need not be so for ever.
+_NO_STATE = (Do.CREATE, Do.AWAIT, Do.PROVE, Do.REMOVE)
+# From the first of these on, what served is not what it was.
+_STOPS = (Do.STOP, Do.SWAP_MANIFEST, Do.START, Do.UP, Do.CHECK_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Stepping:
+    """Takes steps, and tells from the world and the journal how far they went."""
+
+    hands: Doer
+    proving: Proving
+    memory: Remembers
+    clock: Clock
+
+    # -- taking them -------------------------------------------------------------
+
+    def bring_about(
+        self,
+        plan: Plan,
+        record: Record,
+        step: Step,
+        meant: Pair,
+        undone: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Look; unless it is so already, note the intent, act, and look again.
+
+        *record* is what containers of the step are made from; *undone* is asked
+        while *meant* is not proved yet.
+        """
+        if step.do is Do.PROVE:
+            back = step.which is Which.OLD
+            evidence = self.proving.prove(meant, as_it_was=back, undone=undone)
+        elif step.do is Do.AWAIT:
+            evidence = self._await(plan, record, step)
+        else:
+            evidence = self.hands.is_done(plan, record, step)
+        if not evidence:
+            attempt = self.tried.get(step.words, 0) + 1
+            self.memory.add(self.clock.now(), StepIntended(plan.op, step, attempt))
+            removes = step.do is Do.REMOVE
+            kept = self._last_words(plan, step) if removes else ""
+            evidence = self._do(plan, record, step)
+            if evidence and removes:
+                evidence = f"{evidence}\n{kept}"
+        if not evidence:
+            raise NotProven(f"`{step.words}` was done, but does not show")
+        if step.do is Do.PROVE or step.words not in self.done:
+            self.memory.add(self.clock.now(), StepDone(plan.op, step, evidence))
+
+    def _do(self, plan: Plan, record: Record, step: Step) -> str:
+        """Act, and look again; a refusal counts unless it came to the same."""
+        try:
+            self.hands.do(plan, record, step)
+        except EngineRefused:
+            # Somebody may have done it, or removed the container, just before.
+            evidence = self.hands.is_done(plan, record, step)
+            if not evidence:
+                raise
+            return evidence
+        return self.hands.is_done(plan, record, step)
+
+    def _await(self, plan: Plan, record: Record, step: Step) -> str:
+        back = step.which is Which.OLD
+        if back and Step(Do.START, step.subject, Which.OLD).words not in self.tried:
+            return "it was not stopped"
+        if back and step.words in self.done:
+            return self.done[step.words]
+        return self.proving.awaited(
+            lambda: self.hands.is_done(plan, record, step),
+            step.subject,
+            back=back,
+            known=step.words in self.done,
+        )
+
+    def failed(self, plan: Plan, step: Step, problem: Problem) -> None:
+        """Note that *step* could not be brought about."""
+        failure = StepFailed(plan.op, step, problem.words, problem.hint)
+        self.memory.add(self.clock.now(), failure)
+
+    def undid(self, plan: Plan, step: Step, words: str) -> None:
+        """Note that somebody undid what *step* had come to."""
+        self.memory.add(self.clock.now(), StepUndone(plan.op, step, words))
+
+    # -- what is known of them ---------------------------------------------------
+
+    @property
+    def _rollback(self) -> Rollback | None:
+        return self.memory.standing.rollback
+
+    @property
+    def done(self) -> dict[str, str]:
+        """By a step's words what it came to, as the journal has it."""
+        return self._rollback.done if self._rollback else {}
+
+    @property
+    def tried(self) -> dict[str, int]:
+        """By a step's words how often it was tried."""
+        return self._rollback.attempts if self._rollback else {}
+
+    def has_begun(self, steps: tuple[Step, ...]) -> bool:
+        """Tell whether any of *steps* was, or may have been, taken."""
+        return any(s.words in self.tried or s.words in self.done for s in steps)
+
+    def has_stopped(self, plan: Plan) -> bool:
+        """Tell whether anything that served was, or may have been, stopped."""
+        return self.has_begun(tuple(s for s in plan.steps if s.do in _STOPS))
+
+    def proof(self, steps: tuple[Step, ...]) -> str:
+        """Give what the proof among *steps* showed when it was done."""
+        found = [self.done.get(s.words, "") for s in steps if s.do is Do.PROVE]
+        return "; ".join(found)
+
+    def left(
+        self, plan: Plan, record: Record, steps: tuple[Step, ...]
+    ) -> list[tuple[int, Step]]:
+        """Give those of *steps* that are to be looked at, each with its place.
+
+        What was proved before a crash stays proved: a pair that falters later is
+        for the next decision, and what would lead back may be removed already. But
+        an engine that restarted or lost its last writes may have undone it, and so
+        may somebody.
+        """
+        proved = self.proof(steps)
+        if proved and self.undone(plan, record, steps):
+            proved = ""
+        return [
+            (place, step)
+            for place, step in enumerate(steps)
+            if step.do is Do.REMOVE or not (proved or self._is_over(step))
+        ]
+
+    def undone(self, plan: Plan, record: Record, steps: tuple[Step, ...]) -> str:
+        """Say which of *steps* about containers is not so any more, or nothing."""
+        serving = Which.OLD if steps == plan.way_back else Which.NEW
+        by_compose = any(step.do is Do.UP for step in steps)
+        for step in steps:
+            if step.which is None or step.do in _NO_STATE:
+                continue
+            if step.do is Do.STOP and step.which is serving:
+                continue  # the way back stops it for the swap, and starts it again
+            if by_compose and (step.do is Do.STOP or step.to == "no"):
+                continue  # what Compose takes for unchanged it starts again
+            try:
+                if not self.hands.is_done(plan, record, step):
+                    return f"`{step.words}` was undone"
+            except Foreign as problem:
+                return problem.words
+        return ""
+
+    def _is_over(self, step: Step) -> bool:
+        """Tell whether the way back has started again what it stopped first."""
+        begun = Step(Do.START, step.subject, Which.OLD).words
+        stops = step.do is Do.STOP and step.which is Which.OLD
+        return stops and begun in self.tried
+
+    def evidence(self, plan: Plan) -> dict[str, str]:
+        """Take down what the target's containers came to, before they go."""
+        made = (Step(Do.START, swap.subject, Which.NEW) for swap in plan.swaps)
+        found = {step.subject: self._last_words(plan, step) for step in made}
+        return {subject: kept for subject, kept in found.items() if kept}
+
+    def _last_words(self, plan: Plan, step: Step) -> str:
+        """Give what a container came to, or why that is not known.
+
+        It is only told: whatever keeps us from it, what is done goes on.
+        """
+        try:
+            return self.hands.evidence_of(plan, step)
+        except JournalLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - nothing here may stop a way back
+            return f"what it came to could not be read: {error}"

@@ -1,0 +1,1 @@
+"""What is made once, at the start, and handed around."""

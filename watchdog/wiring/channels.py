@@ -1,0 +1,318 @@
+"""The channels that the settings name, their secrets read, or all that is wrong."""
+
+import re
+from collections.abc import Collection
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from watchdog.config.notation import Said, bytes_of
+from watchdog.config.roster_file import secret_text, shared_secret
+from watchdog.config.settings import Far, Settings
+from watchdog.config.settings import Heartbeat as Beat
+from watchdog.decide.standing import Standing
+from watchdog.facts.event import Entry
+from watchdog.facts.message import Backlog
+from watchdog.facts.problem import Fault, Problem, Refused
+from watchdog.notify.channel import Channel
+from watchdog.notify.deployments import Deployments
+from watchdog.notify.everywhere import Everywhere
+from watchdog.notify.heartbeat import Heartbeat
+from watchdog.notify.reply import Replies
+from watchdog.notify.sender import MOST, Sender
+from watchdog.notify.slack import Slack
+from watchdog.notify.webhook import SignedWebhook
+from watchdog.record.journal import Journal
+from watchdog.record.outbox import Outbox
+from watchdog.turn.roles import Clock
+
+_LONGEST_KEY, _SHORTEST_RSA = 16 * 1024, 2048
+_SHORTEST_SECRET, _FEWEST_SIGNS = 20, 8
+# Of GitHub's own "Validating webhook deliveries".
+_EXAMPLES = frozenset({b"It's a Secret to Everybody"})
+_SIGNING_SECRET = re.compile(rb"[0-9a-f]{32,64}")
+
+
+@dataclass(slots=True)
+class Telling:
+    """All that leaves the watchdog by itself; nothing in it is waited for.
+
+    *names* are the channels', *deployments* are answered at GitHub, where that is
+    set up.
+    """
+
+    names: tuple[str, ...]
+    outbox: Outbox
+    sender: Sender
+    heartbeat: Heartbeat | None
+    replies: Replies
+    deployments: Deployments | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self.sender.start()
+        self.replies.start()
+        if self.heartbeat:
+            self.heartbeat.start()
+        if self.deployments:
+            self.deployments.start()
+
+    def stop(self) -> None:
+        """Begin nothing further."""
+        self.sender.stop()
+        self.replies.stop()
+        if self.heartbeat:
+            self.heartbeat.stop()
+        if self.deployments:
+            self.deployments.stop()
+
+    def untold(self) -> list[Backlog] | None:
+        """Give what the channels have not taken; None when it cannot be read."""
+        return _backlog(self.outbox, self.names)
+
+    def happened(self, entry: Entry) -> None:
+        """Note that something was journaled."""
+        self.sender.wake()
+        if self.heartbeat:
+            self.heartbeat.happened(entry)
+        if self.deployments:
+            self.deployments.happened(entry)
+
+    def turned(self, standing: Standing) -> None:
+        """Note the end of a turn: it is a sign of life only if it saw everything."""
+        if self.heartbeat:
+            seen = standing.running is not None and standing.unclear is None
+            seen = seen and standing.claimed is None  # who has the stack watches it
+            self.heartbeat.turned(complete=seen and not standing.lost)
+
+
+def telling_of(settings: Settings, journal: Journal, clock: Clock) -> Telling:
+    """Make all that tells; nothing runs yet.
+
+    Raises:
+        Refused: a channel or the heartbeat is wrong.
+        Problem: the outbox is damaged.
+    """
+    channels = channels_of(settings)
+    beat = settings.heartbeat
+    heartbeat = None
+    if beat.url is not None or beat.url_file is not None:
+        try:
+            url = address_of(beat).rstrip("/")
+        except Said as said:
+            fault = Fault("heartbeat", said.words, said.hint)
+            raise Refused("heartbeat", [fault]) from None
+        heartbeat = Heartbeat(url, beat.every, clock.monotonic)
+    try:
+        outbox = Outbox(settings.state)
+    except OSError as error:
+        raise Problem(
+            str(error),
+            f"move {settings.state}/outbox.db aside: what it had not told is lost, "
+            "and the channels go on with what happens from now on",
+        ) from error
+    sender = Sender(
+        channels,
+        outbox,
+        name=settings.name,
+        entries=lambda after: journal.entries(after, MOST),
+        head=lambda: journal.head,
+        now=clock.now,
+    )
+    replies = Replies(settings.name, settings.notify.base_url or "")
+    names = tuple(channel.name for channel in channels)
+    return Telling(names, outbox, sender, heartbeat, replies)
+
+
+def untold_of(settings: Settings) -> list[Backlog] | None:
+    """Give what the settings' channels have not taken; None: it cannot be read."""
+    notify = settings.notify
+    listed: tuple[Far, ...] = (*notify.webhooks, *notify.slack, *notify.apprise)
+    try:
+        with closing(Outbox(settings.state, read_only=True)) as outbox:
+            return _backlog(outbox, [far.name for far in listed])
+    except OSError:
+        return None
+
+
+def _backlog(outbox: Outbox, names: Collection[str]) -> list[Backlog] | None:
+    """Leave out what was for a channel that is not there any more."""
+    try:
+        return [one for one in outbox.backlog() if one.channel in names]
+    except OSError:
+        return None
+
+
+def channels_of(settings: Settings) -> list[Channel]:
+    """Make every channel; nothing is sent.
+
+    Raises:
+        Refused: a secret cannot be read, two channels have one name, a key is no key.
+    """
+    notify = settings.notify
+    base = notify.base_url or ""
+    faults: list[Fault] = []
+    channels: list[Channel] = []
+    names: set[str] = set()
+    for kind, listed in (
+        ("webhooks", notify.webhooks),
+        ("slack", notify.slack),
+        ("apprise", notify.apprise),
+    ):
+        for place, far in enumerate(listed):
+            at = f"notify.{kind}[{place}]"
+            if far.name in names:
+                faults.append(Fault(at, f"there are two channels {far.name}"))
+            names.add(far.name)
+            try:
+                channels.append(_channel(kind, far, settings.name, base))
+            except Said as said:
+                faults.append(Fault(at, said.words, said.hint))
+            except Problem as problem:
+                faults.append(Fault(at, problem.words, problem.hint))
+    if faults:
+        raise Refused("notify", faults)
+    return channels
+
+
+def _channel(kind: str, far: Far, audience: str, base: str) -> Channel:
+    url = address_of(far)
+    if kind == "webhooks":
+        key_file = getattr(far, "key_file", None)
+        if key_file is None:
+            raise Said("has no `key_file`", "openssl genpkey -algorithm ed25519")
+        also_file = getattr(far, "also_key_file", None)
+        also = (signing_key(also_file),) if also_file else ()
+        key = signing_key(key_file)
+        return SignedWebhook(far.name, url, key, audience, base, also)
+    if kind == "slack":
+        return Slack(far.name, url, base, buttons=bool(getattr(far, "buttons", False)))
+    everywhere = Everywhere(far.name, url, base)
+    everywhere.check()
+    return everywhere
+
+
+def address_of(far: Far | Beat) -> str:
+    """Give the URL, out of its file where that is named; never shown.
+
+    Raises:
+        Said: neither or both are given, or the file cannot be read.
+    """
+    if (far.url is None) == (far.url_file is None):
+        raise Said("has neither or both of `url` and `url_file`", "write one")
+    if far.url_file is None:
+        return str(far.url)
+    text = _text_of(far.url_file).strip()
+    if "://" not in text or any(char.isspace() for char in text):
+        raise Said(f"{far.url_file} does not hold one URL")
+    return text
+
+
+def signing_key(path: Path) -> Ed25519PrivateKey | bytes:
+    """Read the key that the watchdog signs with: an Ed25519 PEM, or a shared secret.
+
+    Raises:
+        Said: it is neither, or cannot be read.
+    """
+    text = _text_of(path)
+    if "-----BEGIN" not in text:
+        return shared_secret(path)
+    try:
+        key = load_pem_private_key(text.encode(), None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Said(
+            f"{path} holds no Ed25519 private key",
+            "openssl genpkey -algorithm ed25519; without a passphrase",
+        )
+    return key
+
+
+def button_secret(settings: Settings) -> bytes | None:
+    """Read the signing secret of the Slack app; None where there are no buttons.
+
+    Raises:
+        Refused: it cannot be read, or is none.
+    """
+    path = settings.slack_buttons.signing_secret_file
+    if path is None:
+        return None
+    try:
+        return _signing_secret(path)
+    except Said as said:
+        where = "slack_buttons.signing_secret_file"
+        fault = Fault(where, said.words, said.hint)
+        raise Refused("slack_buttons", [fault]) from None
+
+
+def _signing_secret(path: Path) -> bytes:
+    secret = secret_text(path)
+    if not _SIGNING_SECRET.fullmatch(secret) or len(set(secret)) == 1:
+        raise Said(
+            f"{path} does not hold a Slack app's signing secret",
+            "copy it from Basic Information, App Credentials: 32 of 0-9 a-f",
+        )
+    return secret
+
+
+def github_secrets(settings: Settings) -> tuple[RSAPrivateKey, bytes] | None:
+    """Read the App's private key and its webhook secret; None where there is no App.
+
+    Raises:
+        Refused: one cannot be read, or is none.
+    """
+    it = settings.github
+    if it.private_key_file is None or it.webhook_secret_file is None:
+        return None
+    faults: list[Fault] = []
+    key, secret = None, b""
+    try:
+        key = _rsa_key(it.private_key_file)
+    except Said as said:
+        faults.append(Fault("github.private_key_file", said.words, said.hint))
+    try:
+        secret = _webhook_secret(it.webhook_secret_file)
+    except Said as said:
+        faults.append(Fault("github.webhook_secret_file", said.words, said.hint))
+    if key is None or faults:
+        raise Refused("github", faults)
+    return key, secret
+
+
+def _rsa_key(path: Path) -> RSAPrivateKey:
+    text = secret_text(path, longest=_LONGEST_KEY)
+    try:
+        key = load_pem_private_key(text, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, RSAPrivateKey) or key.key_size < _SHORTEST_RSA:
+        raise Said(
+            f"{path} does not hold an App's private key",
+            "it is the PEM file of the App's settings, under Private keys",
+        )
+    return key
+
+
+def _webhook_secret(path: Path) -> bytes:
+    secret = secret_text(path)
+    if len(secret) < _SHORTEST_SECRET or len(set(secret)) < _FEWEST_SIGNS:
+        raise Said(f"{path} does not hold a long secret", "openssl rand -hex 32")
+    if secret in _EXAMPLES:
+        raise Said(f"{path} holds the secret of an example", "openssl rand -hex 32")
+    return secret
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return bytes_of(path).decode("utf-8")
+    except Said as said:
+        raise Said(f"{path} {said.words}", said.hint) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = str(getattr(error, "strerror", "") or "it is not text").lower()
+        raise Said(f"{path} cannot be read: {reason}") from None
