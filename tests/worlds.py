@@ -13,8 +13,9 @@ from pathlib import Path
 from tests import canary
 from watchdog.act.hands import Hands
 from watchdog.config.release_file import Releases
+from watchdog.decide.fold import stand
 from watchdog.decide.plan import Replay
-from watchdog.decide.standing import Standing, stand
+from watchdog.decide.standing import Standing
 from watchdog.decide.tidings import message_of
 from watchdog.facts.event import (
     BreachConfirmed,

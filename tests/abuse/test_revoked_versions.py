@@ -18,12 +18,12 @@ from tests.worlds import (
     entries,
     started,
 )
+from watchdog.decide.fold import stand
 from watchdog.decide.ledger import may_vouch
 from watchdog.decide.order import target_of
 from watchdog.decide.policy import choose_target, promotion
 from watchdog.decide.ready import answer
 from watchdog.decide.revoked import pauses_of
-from watchdog.decide.standing import stand
 from watchdog.facts.event import (
     OrderGiven,
     RollbackEnded,

@@ -29,8 +29,8 @@ from watchdog.decide.approval import (
     reminders,
     why_it_does_not_count,
 )
+from watchdog.decide.fold import stand
 from watchdog.decide.policy import decide
-from watchdog.decide.standing import stand
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
     Answered,

@@ -19,8 +19,8 @@ from tests.worlds import (
     rules,
     started,
 )
+from watchdog.decide.fold import stand
 from watchdog.decide.policy import choose_target, promotion
-from watchdog.decide.standing import stand
 from watchdog.facts.event import (
     ImageHeld,
     ImageLetGo,

@@ -17,8 +17,8 @@ from tests.worlds import (
     rules,
     started,
 )
+from watchdog.decide.fold import stand
 from watchdog.decide.policy import decide, recovered
-from watchdog.decide.standing import stand
 from watchdog.facts.decision import Ask, Refuse, RollBack
 from watchdog.facts.event import RollbackEnded, RollbackRefused
 from watchdog.facts.verdict import Clear, Pending

@@ -24,9 +24,9 @@ from tests.worlds import (
     rules,
     started,
 )
+from watchdog.decide.fold import stand
 from watchdog.decide.gate import changed, digest_of, gate, images, lasting
 from watchdog.decide.policy import baked
-from watchdog.decide.standing import stand
 from watchdog.facts.event import (
     PairQuarantined,
     PromotionChanged,

@@ -12,8 +12,8 @@ from tests.worlds import (
     proved_good,
     started,
 )
+from watchdog.decide.fold import stand
 from watchdog.decide.ledger import find, may_vouch
-from watchdog.decide.standing import stand
 from watchdog.facts.event import PairProvedGood, PairQuarantined
 from watchdog.facts.problem import Problem
 from watchdog.show.releases import picture, words

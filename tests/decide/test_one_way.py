@@ -17,10 +17,10 @@ from tests.worlds import (
     rules,
     started,
 )
+from watchdog.decide.fold import stand
 from watchdog.decide.one_way import arrival
 from watchdog.decide.order import target_of
 from watchdog.decide.policy import choose_target, decide
-from watchdog.decide.standing import stand
 from watchdog.facts.decision import Ask, Refuse, RollBack
 from watchdog.facts.event import (
     FarEndBack,

@@ -17,8 +17,8 @@ from tests.worlds import (
     rules,
     started,
 )
+from watchdog.decide.fold import stand
 from watchdog.decide.order import target_of
-from watchdog.decide.standing import stand
 from watchdog.facts.event import (
     IncidentClosed,
     OrderGiven,

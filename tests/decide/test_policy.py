@@ -28,8 +28,8 @@ from tests.worlds import (
     rules,
     started,
 )
+from watchdog.decide.fold import stand
 from watchdog.decide.policy import baked, choose_target, decide, promotion, recovered
-from watchdog.decide.standing import stand
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
     Answered,

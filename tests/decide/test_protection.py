@@ -27,9 +27,9 @@ from tests.worlds import (
     started,
 )
 from watchdog.decide.deployment import followed
+from watchdog.decide.fold import stand
 from watchdog.decide.gate import gate
 from watchdog.decide.protection import LONGEST, news, weigh
-from watchdog.decide.standing import stand
 from watchdog.facts.event import (
     DeploymentAnswered,
     DeploymentAnswering,

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.worlds import a_pair, a_release, entries, proved_good, rules, started
+from watchdog.decide.fold import stand
 from watchdog.decide.retention import (
     asked_about,
     beyond,
@@ -15,7 +16,6 @@ from watchdog.decide.retention import (
     taken,
     why_it_stays,
 )
-from watchdog.decide.standing import stand
 from watchdog.facts.event import ImageHeld, PairQuarantined, RetentionReleased
 from watchdog.facts.problem import Problem
 

@@ -20,7 +20,8 @@ from tests.worlds import (
     proved_good,
     started,
 )
-from watchdog.decide.standing import KnownPair, Standing, stand
+from watchdog.decide.fold import stand
+from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.event import (
     Answered,
     FarEndBack,

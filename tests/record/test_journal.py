@@ -22,7 +22,7 @@ from tests.worlds import (
     sha,
     started,
 )
-from watchdog.decide.standing import stand
+from watchdog.decide.fold import stand
 from watchdog.facts.event import (
     BreachConfirmed,
     Entry,

@@ -23,7 +23,8 @@ from tests.worlds import (
     entries,
     started,
 )
-from watchdog.decide.standing import Standing, stand
+from watchdog.decide.fold import stand
+from watchdog.decide.standing import Standing
 from watchdog.facts.event import ClockStepped, TurnCrashed, WatchStarted
 from watchdog.facts.problem import JournalLost
 from watchdog.record import kept

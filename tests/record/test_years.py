@@ -5,7 +5,7 @@ import re
 import pytest
 
 from bench.years import releases, write
-from watchdog.decide.standing import stand
+from watchdog.decide.fold import stand
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
 

@@ -20,7 +20,7 @@ from tests.worlds import (
     rules,
     started,
 )
-from watchdog.decide.standing import stand
+from watchdog.decide.fold import stand
 from watchdog.facts.event import (
     Answered,
     HoldPlaced,

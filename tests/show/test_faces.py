@@ -29,8 +29,8 @@ from tests.worlds import (
     started,
 )
 from watchdog.config.release_file import Releases
+from watchdog.decide.fold import stand
 from watchdog.decide.gate import digest_of
-from watchdog.decide.standing import stand
 from watchdog.facts.event import (
     FarEndLost,
     PairUnclear,

@@ -6,11 +6,18 @@ from pathlib import Path
 import pytest
 
 from watchdog.config.notation import mapping_in
-from watchdog.config.release_file import _Care, _File, _Latency, _Queue, _Ratio, _Rule
+from watchdog.config.release_form import (
+    CareForm,
+    FileForm,
+    LatencyForm,
+    QueueForm,
+    RatioForm,
+    RuleForm,
+)
 from watchdog.facts.problem import Refused
 from watchdog.show.schema import DIALECT, schema
 
-HERE = Path(__file__).parents[1] / "release_file"
+HERE = Path(__file__).parents[1] / "config"
 SHIPPED = sorted((HERE.parents[1] / "config" / "releases").glob("*.yaml"))
 BAD = sorted((HERE / "bad").glob("*.yaml"))
 
@@ -147,12 +154,12 @@ def test_a_file_whose_fault_is_in_its_shape_does_not_fit(file):
 @pytest.mark.parametrize(
     ("model", "part"),
     [
-        (_File, ()),
-        (_Care, ("$defs", "_Care")),
-        (_Ratio, ("$defs", "_Ratio")),
-        (_Latency, ("$defs", "_Latency")),
-        (_Queue, ("$defs", "_Queue")),
-        (_Rule, ("$defs", "Trigger")),
+        (FileForm, ()),
+        (CareForm, ("$defs", "CareForm")),
+        (RatioForm, ("$defs", "RatioForm")),
+        (LatencyForm, ("$defs", "LatencyForm")),
+        (QueueForm, ("$defs", "QueueForm")),
+        (RuleForm, ("$defs", "Trigger")),
     ],
     ids=lambda one: getattr(one, "__name__", ""),
 )
@@ -182,7 +189,7 @@ def test_a_duration_is_written_as_in_prometheus(fine):
 
 
 def test_a_share_is_a_percentage_or_a_part_of_one():
-    rule = schema()["$defs"]["_Care"]["properties"]["confidence"]
+    rule = schema()["$defs"]["CareForm"]["properties"]["confidence"]
 
     assert all(fits(fine, rule, {}) for fine in ("99.9%", 0.999, "0.999"))
     assert not any(fits(wrong, rule, {}) for wrong in (99.9, 1, "-1%", "much", True))

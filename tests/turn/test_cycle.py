@@ -23,8 +23,8 @@ from tests.worlds import (
     entries,
     manifest_of,
 )
+from watchdog.decide.fold import stand
 from watchdog.decide.plan import op_of
-from watchdog.decide.standing import stand
 from watchdog.facts.event import (
     Answered,
     AnswerVoided,

@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from watchdog.decide.fold import stand
 from watchdog.decide.policy import decide
-from watchdog.decide.standing import stand
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
     BreachConfirmed,

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from watchdog.decide.standing import Standing, stand
+from watchdog.decide.fold import stand
+from watchdog.decide.standing import Standing
 from watchdog.facts.event import ClockStepped, Entry, Event, WatchStarted
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import JournalLost

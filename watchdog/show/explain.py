@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from watchdog.decide.fold import stand
 from watchdog.decide.gate import gate
 from watchdog.decide.policy import decide, recovers_until
-from watchdog.decide.standing import Incident, Standing, stand
+from watchdog.decide.standing import Incident, Standing
 from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
 from watchdog.facts.event import BreachConfirmed, Entry
 from watchdog.facts.rules import Rules

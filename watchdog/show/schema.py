@@ -12,7 +12,8 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from watchdog.config.release_file import _BOUNDS, _SELECTOR, _TIMES, _File, _Rule
+from watchdog.config.release_form import SELECTOR, FileForm, RuleForm
+from watchdog.config.trigger_rule import BOUNDS, TIMES
 from watchdog.facts.reference import REFERENCE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,7 +31,7 @@ def _pattern(shape: str) -> str:
     return f"^(?:{unnamed})$"
 
 
-_PLAIN = rf"^\s*{_pattern(_SELECTOR.pattern)[1:-1]}\s*$"
+_PLAIN = rf"^\s*{_pattern(SELECTOR.pattern)[1:-1]}\s*$"
 # Each reader of a value, by its name, as far as a schema can say what it takes.
 _READERS: Mapping[str, dict[str, Any]] = {
     "duration": {
@@ -191,16 +192,16 @@ def _kept_in(function: Any) -> Mapping[str, Any]:
 
 def schema() -> dict[str, Any]:
     """Give the JSON Schema of ``config/releases/*.yaml``, ``default.yaml`` too."""
-    whole = _File.model_json_schema(by_alias=True, schema_generator=_Written)
-    rule = _Rule.model_json_schema(by_alias=True, schema_generator=_Written)
+    whole = FileForm.model_json_schema(by_alias=True, schema_generator=_Written)
+    rule = RuleForm.model_json_schema(by_alias=True, schema_generator=_Written)
     definitions = {**whole.pop("$defs", {}), **rule.pop("$defs", {})}
     for key, value in rule["properties"].items():
         if not value:  # what the model takes whatever it is, nobody judges yet
             rule["properties"][key] = False
     rule["required"] = ["alert", "action"]
-    rule["oneOf"] = [_kind(kind, rule["properties"]) for kind in _TIMES]
-    if "_Ratio" in definitions:
-        definitions["_Ratio"]["oneOf"] = [
+    rule["oneOf"] = [_kind(kind, rule["properties"]) for kind in TIMES]
+    if "RatioForm" in definitions:
+        definitions["RatioForm"]["oneOf"] = [
             {
                 "required": ["errors", "total"],
                 "properties": {
@@ -249,9 +250,9 @@ def schema() -> dict[str, Any]:
 
 def _kind(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     """Say which keys stand beside one kind, and which can not."""
-    times, bounds = _TIMES[kind], _BOUNDS[kind]
-    every_kind = {key for key in _TIMES if key in properties}
-    every_time = {time for some in _TIMES.values() for time in some}
+    times, bounds = TIMES[kind], BOUNDS[kind]
+    every_kind = {key for key in TIMES if key in properties}
+    every_time = {time for some in TIMES.values() for time in some}
     foreign = (every_kind - {kind}) | (every_time - {*times})
     foreign |= {"above", "below"} - {*bounds}
     foreign |= set() if kind == "queue" else {"min_growth"}

@@ -1,0 +1,260 @@
+"""A release file as it is written, and how each of its values is read.
+
+No key is required here: what is missing is found together with all that is wrong.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from watchdog.config.notation import (
+    RETENTION,
+    RETENTION_MEANT,
+    Number,
+    OneLine,
+    Prose,
+    Said,
+    Share,
+    SomeTime,
+    Whole,
+    YesOrNo,
+    duration,
+    number,
+    one_line,
+    prose,
+    seen,
+    written,
+)
+from watchdog.facts.trigger import Action, Dispersion, Missing
+
+_WEEK = timedelta(weeks=1)
+
+# A release is named as its image's tag is; see facts/reference.
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+
+# Source: Prometheus, "Querying basics", instant vector selectors.
+_QUOTED = r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`"""
+_MATCHER = rf"[a-zA-Z_]\w*\s*(?:=~|!~|!=|=)\s*(?:{_QUOTED})"
+_MATCHERS = rf"\{{\s*(?:{_MATCHER}(?:\s*,\s*{_MATCHER})*\s*,?\s*)?\}}"
+SELECTOR = re.compile(
+    rf"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?P<matchers>{_MATCHERS})?", re.ASCII
+)
+_PLAIN_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?", re.ASCII)
+_PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}")
+
+
+def _selector(value: object) -> str:
+    got = prose(value)
+    if not SELECTOR.fullmatch(got):
+        hint = 'write `name{label="v"}`; for more use errors_query and total_query'
+        raise Said(f"{seen(got)} is not a plain selector", hint)
+    return got
+
+
+def _histogram(value: object) -> str:
+    got = _selector(value)
+    found = SELECTOR.fullmatch(got)
+    name, matchers = found.group("name", "matchers") if found else (got, None)
+    if re.search(r"_(bucket|sum|count)$", name):
+        hint = f"write `{name.rpartition('_')[0]}`"
+        raise Said(f"{seen(name)} is a part of a histogram", hint)
+    if "le" in re.findall(r"\w+", re.sub(_QUOTED, "", matchers or "")):
+        raise Said("selects buckets by `le`", "leave `le` out; `over` is the bucket")
+    return got
+
+
+def _over(value: object) -> timedelta | Decimal:
+    """Read a bound: a duration, or a plain number of the histogram's own unit."""
+    if isinstance(value, timedelta | Decimal):
+        return value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number or (isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value)):
+        got = number(value)
+        if got <= 0:
+            raise Said(f"{seen(value)} is no bound", "write more than 0")
+        return Decimal(str(value)).normalize()
+    time = duration(value)
+    if time <= timedelta():
+        raise Said(f"{written(time)} is no time at all", "write more than `0s`")
+    return time
+
+
+def _query(value: object) -> str:
+    got = prose(value)
+    places = {place.strip() for place in _PLACEHOLDER.findall(got)}
+    hint = "write `{{ window }}` where the range goes: `rate(x[{{ window }}])`"
+    if "window" not in places:
+        raise Said("has no `{{ window }}`, so it cannot be counted in blocks", hint)
+    if others := sorted(places - {"window"}):
+        raise Said(f"`{{{{ {others[0]} }}}}` is filled in by nobody", hint)
+    return got
+
+
+def _shaped(pattern: str, what: str) -> BeforeValidator:
+    def shaped(value: object) -> str:
+        got = one_line(value)
+        if not re.fullmatch(pattern, got):
+            raise Said(f"{seen(got)} is not {what}")
+        return got
+
+    return BeforeValidator(shaped)
+
+
+def _between(
+    low: float, high: float, *, low_too: bool, high_too: bool
+) -> AfterValidator:
+    def between(value: float) -> float:
+        above = value >= low if low_too else value > low
+        below = value <= high if high_too else value < high
+        if above and below:
+            return value
+        one = "at least" if low_too else "more than"
+        two = "at most" if high_too else "less than"
+        raise Said(
+            f"{value:g} cannot be meant", f"write {one} {low:,.9g}, {two} {high:,.9g}"
+        )
+
+    return AfterValidator(between)
+
+
+def _at_most_a_week(value: timedelta) -> timedelta:
+    # 10,080 blocks of a minute; Prometheus answers with 11,000 points at most.
+    if value > _WEEK:
+        raise Said(f"{written(value)} is too long to look at", "write `7d` or less")
+    return value
+
+
+Window = Annotated[SomeTime, AfterValidator(_at_most_a_week)]
+Selector = Annotated[str, BeforeValidator(_selector)]
+Query = Annotated[str, BeforeValidator(_query)]
+Version = Annotated[str, _shaped(_TAG, "a version like v1.3.0")]
+Count = Annotated[Whole, _between(1, 1_000_000, low_too=True, high_too=True)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RatioForm(_Part):
+    """Bad events of all events, as selectors or as queries."""
+
+    errors: Selector | None = None
+    total: Selector | None = None
+    good: Selector | None = None
+    errors_query: Query | None = None
+    total_query: Query | None = None
+
+
+class LatencyForm(_Part):
+    """Events past a bound, out of a histogram."""
+
+    histogram: Annotated[str, BeforeValidator(_histogram)]
+    over: Annotated[timedelta | Decimal, BeforeValidator(_over)]
+    unit: Annotated[str, _shaped(r"[a-z][a-z_]{0,30}", "a unit like `ms`")] | None = (
+        None
+    )
+    quantile: Annotated[Share, _between(0, 1, low_too=False, high_too=False)]
+
+
+class QueueForm(_Part):
+    """How many wait, came and went."""
+
+    depth: Selector
+    enqueued: Selector
+    drained: Selector
+
+
+def _dispersion(value: object) -> Dispersion:
+    # YAML reads a 1 as a number.
+    for known in Dispersion:
+        if str(value) == known and not isinstance(value, bool):
+            return known
+    hint = "write `auto` to measure batches, `1` if events never come in any"
+    raise Said(f"{seen(value)} is not one of: auto, 1", hint)
+
+
+class BaselineForm(_Part):
+    """What was before the release, and how much worse a breach must be."""
+
+    window: Annotated[SomeTime, AfterValidator(_at_most_a_week)] | None = None
+    worse_by: (
+        Annotated[Number, _between(1, 1000, low_too=True, high_too=True)] | None
+    ) = None
+    confidence: (
+        Annotated[Share, _between(0.5, 1, low_too=True, high_too=False)] | None
+    ) = None
+    missing: Missing | None = None
+
+
+class CareForm(_Part):
+    """How sure a breach must be: in ``defaults`` for all triggers, or in one."""
+
+    confidence: (
+        Annotated[Share, _between(0.5, 1, low_too=True, high_too=False)] | None
+    ) = None
+    min_samples: Count | None = None
+    min_events: Count | None = None
+    min_blocks_hit: Count | None = None
+    min_growth: (
+        Annotated[Number, _between(0, 1e9, low_too=False, high_too=True)] | None
+    ) = None
+    coverage: Annotated[Share, _between(0, 1, low_too=False, high_too=True)] | None = (
+        None
+    )
+    confirm_polls: (
+        Annotated[Whole, _between(1, 10, low_too=True, high_too=True)] | None
+    ) = None
+    dispersion: Annotated[Dispersion, BeforeValidator(_dispersion)] | None = None
+    baseline: BaselineForm | None = None
+
+
+class RuleForm(CareForm):
+    """One trigger."""
+
+    alert: (
+        Annotated[str, _shaped(r"[A-Za-z][A-Za-z0-9_-]*", "a name like Http5xxRate")]
+        | None
+    ) = None
+    ratio: RatioForm | None = None
+    latency: LatencyForm | None = None
+    queue: QueueForm | None = None
+    value: Prose | None = None
+    above: Number | None = None
+    below: Number | None = None
+    for_: Window | None = Field(default=None, alias="for")
+    window: Window | None = None
+    growing_for: Window | None = None
+    block: SomeTime | None = None
+    action: Action | None = None
+    mode: Literal["act", "observe"] = "act"
+    by: Annotated[str, _shaped(r"[a-zA-Z][a-zA-Z0-9_]*", "a label's name")] | None = (
+        None
+    )
+    unless: Prose | None = None
+    labels: Mapping[OneLine, Prose] | None = None
+    annotations: Mapping[OneLine, Prose] | None = None
+
+
+class FileForm(_Part):
+    """The whole file; its triggers are read one by one."""
+
+    release: Version | None = None
+    image: OneLine | None = None
+    manifests: Mapping[OneLine, OneLine] | None = None
+    rollback_to: Version | None = None
+    rollback_safe: YesOrNo = True
+    deployment: Literal["cloud", "on-prem"] = "cloud"
+    mttr: SomeTime | None = None
+    dri: tuple[OneLine, ...] | None = None
+    secondary: tuple[OneLine, ...] = ()
+    required_approvals: Whole = 1
+    on_no_answer: Literal["hold", "roll-back"] = "hold"
+    approved_by: OneLine | None = None
+    watch_for: SomeTime = timedelta(hours=24)
+    retention: Annotated[str, _shaped(RETENTION, RETENTION_MEANT)] | None = None
+    defaults: CareForm = CareForm()
+    triggers: tuple[Any, ...] | None = None

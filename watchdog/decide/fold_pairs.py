@@ -1,0 +1,182 @@
+"""What the journal adds up to about pairs: started, good or bad, held, let go."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import TypeVar
+
+from watchdog.decide.deployment import followed
+from watchdog.decide.revoked import why_revoked
+from watchdog.decide.standing import KnownPair, Standing
+from watchdog.decide.steady import Flow
+from watchdog.facts.event import (
+    Entry,
+    ImageHeld,
+    ImageLetGo,
+    ImageLost,
+    PairProvedGood,
+    PairRecorded,
+    PairStarted,
+    RetentionAsked,
+    RetentionReleased,
+    VersionsRevoked,
+)
+
+# What is remembered; more decides nothing.
+_MOST_PAIRS, _MOST_GOOD = 200, 20
+_T = TypeVar("_T")
+
+
+def after_keeping(s: Standing, entry: Entry) -> Standing:
+    """Take in what is kept of pairs, and which may go; the last to be asked."""
+    at = entry.at
+    match entry.event:
+        case (ImageHeld(key=key) | ImageLost(key=key)) as image:
+            return replace(s, images=s.images | {key: image})
+        case ImageLetGo(key=gone):
+            rest = {key: image for key, image in s.images.items() if key != gone}
+            return replace(s, images=rest)
+        case PairRecorded(pair=pair, record=record) if pair.key not in s.pairs:
+            # It ran before the first that was seen here, if it ever did.
+            order = min((one.order for one in s.pairs.values()), default=1) - 1
+            earlier = _unless(s.revoked, KnownPair(pair, record, order, at), at)
+            return bounded(replace(s, pairs=s.pairs | {pair.key: earlier}))
+        case RetentionAsked(keys=keys):
+            return replace(s, asked_about=s.asked_about | set(keys))
+        case RetentionReleased(key=key, words=words):
+            return replace(s, released=s.released | {key: words})
+        case VersionsRevoked() as listed:
+            pairs = {key: _unless(listed, k, at) for key, k in s.pairs.items()}
+            return replace(s, revoked=listed, revoked_since=at, pairs=pairs)
+        case _:
+            # The rest it does not count: refusals without an incident, reports.
+            known = followed(s.deployments, entry)
+            return s if known is s.deployments else replace(s, deployments=known)
+
+
+def started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
+    """Let a pair run, begun anew or only seen again."""
+    known = s.pairs.get(event.pair.key)
+    if known is None:
+        known = KnownPair(event.pair, event.record, entry.seq, entry.at)
+        known = _unless(s.revoked, known, entry.at)
+    elif not event.by:
+        known = replace(known, order=entry.seq, record=event.record, taken_down="")
+    known = replace(known, one_way=known.one_way or event.one_way)
+    only_seen_again = s.running and s.running.containers == event.containers
+    if not event.by and not only_seen_again:
+        known = replace(known, unseen_from=event.unseen_from, between=event.between)
+    pair_since, before_since = s.pair_since, s.before_since
+    running = s.running
+    same = running is not None and (
+        running.containers == event.containers or running.pair.key == event.pair.key
+    )
+    if same and running is not None and not running.containers:
+        pair_since = event.since  # named when it was proved; now its start is seen
+    elif not same:
+        pair_since, before_since = event.since, s.pair_since
+    seen = replace(
+        s,
+        running=event,
+        pair_since=pair_since,
+        before_since=before_since,
+        unclear=None,
+        unproven_since=entry.at,
+        pairs=s.pairs | {event.pair.key: known},
+        # Deployed again, it is wanted again.
+        released={k: w for k, w in s.released.items() if k != event.pair.key},
+    )
+    seen = bounded(seen)
+    if s.running is not None and s.running.containers == event.containers:
+        return seen  # only the sight of it was lost: what was latched stays
+    seen = replace(seen, resumed=without(s.resumed, event.pair.version))
+    return replace(
+        seen,
+        verdicts={},
+        breached=frozenset(),
+        armed=False,
+        unproven={},
+        changes=of_any_pair(s.changes),
+    )
+
+
+def of_any_pair(changes: dict[str, Flow]) -> dict[str, Flow]:
+    """Leave out what was said of the pair that ran: another begins anew."""
+    mine = ("verdict/", "unproven/")
+    return {what: flow for what, flow in changes.items() if not what.startswith(mine)}
+
+
+def bounded(s: Standing) -> Standing:
+    """Let the oldest pairs go, and what was said of them; keep those that decide.
+
+    These are the newest ones, the newest good ones, what breached or was vouched for,
+    what is held, and what a rollback is about. The journal has the others.
+    """
+    if len(s.pairs) <= _MOST_PAIRS:
+        return s
+    newest = sorted(s.pairs.values(), key=lambda known: known.order)
+    good = [known for known in newest if known.good and not known.quarantined]
+    acting = [one.started for one in (s.rollback, s.past) if one]
+    keep = {known.pair.key for known in (*newest[-_MOST_PAIRS:], *good[-_MOST_GOOD:])}
+    keep |= {
+        known.pair.key
+        for known in newest
+        if known.quarantined or known.taken_down or known.vouched_by
+    }
+    keep |= {key for key, image in s.images.items() if isinstance(image, ImageHeld)}
+    keep |= {pair.key for one in acting for pair in (one.from_pair, one.to_pair)}
+    keep |= {one for one in (s.put_up and s.put_up.key,) if one}
+    gone = s.pairs.keys() - keep
+    pairs = {key: known for key, known in s.pairs.items() if key in keep}
+    left = {known.pair.version for known in pairs.values()}
+    over = {s.pairs[key].pair.version for key in gone} - left
+    return replace(
+        s,
+        pairs=pairs,
+        images={key: one for key, one in s.images.items() if key not in gone},
+        released={key: one for key, one in s.released.items() if key not in gone},
+        asked_about=s.asked_about - gone,
+        paused={name: why for name, why in s.paused.items() if name not in over},
+        resumed={name: why for name, why in s.resumed.items() if name not in over},
+        gates={name: one for name, one in s.gates.items() if name not in over},
+        automatic={name: n for name, n in s.automatic.items() if name not in over},
+    )
+
+
+def proved_good(known: KnownPair, at: datetime, event: PairProvedGood) -> KnownPair:
+    """Let *known* be good; only a person's word lifts a quarantine."""
+    lifted = bool(event.vouched_by)
+    return replace(
+        known,
+        good=event.words,
+        good_since=at,
+        vouched_by=event.vouched_by,
+        record=event.record or known.record,
+        taken_down="" if lifted else known.taken_down,
+        quarantined="" if lifted else known.quarantined,
+        quarantined_since=None if lifted else known.quarantined_since,
+    )
+
+
+def without(known: dict[str, _T], name: str) -> dict[str, _T]:
+    """Leave *name* out."""
+    return {key: value for key, value in known.items() if key != name}
+
+
+def quarantined(known: KnownPair, words: str, at: datetime) -> KnownPair:
+    """Let *known* be bad, whatever was said for it."""
+    return replace(
+        known,
+        good="",
+        good_since=None,
+        vouched_by="",
+        quarantined=words,
+        quarantined_since=at,
+    )
+
+
+def _unless(
+    listed: VersionsRevoked | None, known: KnownPair, at: datetime
+) -> KnownPair:
+    """Quarantine *known* if the list names it."""
+    words = why_revoked(listed, known.pair)
+    return quarantined(known, words, at) if words else known
