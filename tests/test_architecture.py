@@ -40,12 +40,10 @@ def pictured():
 
 
 def test_the_folder_picture_equals_the_tree():
-    files = [
-        path.relative_to(ROOT)
-        for path in (ROOT / "watchdog").rglob("*.py")
-        if path.name != "__init__.py"
-    ]
-    tree = {str(path) for path in files} | {f"{path.parent}/" for path in files}
+    files = [path.relative_to(ROOT) for path in (ROOT / "watchdog").rglob("*.py")]
+    tree = {f"{path.parent}/" for path in files} | {
+        str(path) for path in files if path.name != "__init__.py"
+    }
 
     assert set(pictured()) == tree
 

@@ -109,8 +109,9 @@ def build() -> str:
     """Name exactly what events mean to this code: its own text."""
     whole = hashlib.sha256()
     for room in _MEANING:
-        for file in sorted((Path(__file__).parents[1] / room).glob("*.py")):
-            whole.update(f"{room}/{file.name}\n".encode())
+        folder = Path(__file__).parents[1] / room
+        for file in sorted(folder.rglob("*.py")):
+            whole.update(f"{room}/{file.relative_to(folder)}\n".encode())
             whole.update(file.read_bytes())
     return whole.hexdigest()
 
