@@ -1,0 +1,108 @@
+"""Which pairs are good, and which stay restorable."""
+
+from dataclasses import dataclass
+
+from watchdog.facts.pair import Pair, Revoked
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeld:
+    """The image of a retained pair is here, and kept from being cleaned away.
+
+    *image* is its id, and *size* what it takes at most, in bytes: images share layers.
+    """
+
+    key: str
+    version: str
+    words: str
+    image: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionAsked:
+    """People are asked, once for each pair, whether what is held beyond may go.
+
+    *size* is what its images take at most, in bytes.
+    """
+
+    keys: tuple[str, ...]
+    size: int
+    words: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLost:
+    """The image of a retained pair is gone, or nothing keeps it."""
+
+    key: str
+    version: str
+    words: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLetGo:
+    """Nothing keeps the image of a released pair any more; it was not deleted."""
+
+    key: str
+    version: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionReleased:
+    """A pair need not stay restorable: a person says so, *by* name, or had agreed."""
+
+    key: str
+    version: str
+    by: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairProvedGood:
+    """A pair is known to be good: it ran its bake time, measured and clear.
+
+    Or a person says so: *vouched_by*, whose word also lifts a quarantine.
+    """
+
+    key: str
+    words: str
+    vouched_by: str = ""
+    record: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PairRecorded:
+    """A pair that never ran here was recorded for a person, as it was found.
+
+    It counts as older than every pair that is known.
+    """
+
+    pair: Pair
+    record: str
+    by: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class PairQuarantined:
+    """A pair breached; it is no target any more."""
+
+    key: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsRevoked:
+    """The signed list of revoked versions was seen at a higher *epoch* than before.
+
+    *sha256* is of its bytes: another list of the same epoch is a forgery.
+    """
+
+    epoch: int
+    sha256: str
+    words: str
+    revoked: tuple[Revoked, ...] = ()
