@@ -16,7 +16,7 @@ from tests import canary
 from tests.abuse.door import KEYS, Watched, ask, now, raw, status, watching
 from tests.decide.test_standing import begun, ended
 from tests.worlds import ASHA, HOUR, asked
-from watchdog.config.settings import load
+from watchdog.config.settings_file import load
 from watchdog.decide.tidings import message_of
 from watchdog.facts.event import Answered, Entry, Reminded
 from watchdog.notify.slack import Slack

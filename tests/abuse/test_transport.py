@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from tests.abuse.door import ask, connect, status, told
-from watchdog.config.settings import Address
+from watchdog.config.sections.listen import Address
 from watchdog.facts.problem import Problem
 from watchdog.wiring import listening
 from watchdog.wiring.listening import bound

@@ -13,7 +13,7 @@ from tests.notify.hub import PEM, REPOSITORY, SECRET, SHA, Hub, by_github
 from tests.worlds import AT
 from watchdog.approve.github import PATH, Asked, Deployments, _verify
 from watchdog.approve.openapi import openapi
-from watchdog.config.settings import load
+from watchdog.config.settings_file import load
 from watchdog.facts.event import DeploymentRequested
 from watchdog.wiring.wiring import wire
 

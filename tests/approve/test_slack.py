@@ -20,7 +20,7 @@ from tests.worlds import ASHA, AT, BELA, MINUTE, Files, Notebook
 from watchdog.approve.answer import Door
 from watchdog.approve.slack import ORIGIN, PATH, Buttons, _verify
 from watchdog.config.release_file import Releases
-from watchdog.config.settings import load
+from watchdog.config.settings_file import load
 from watchdog.decide.approval import why_it_does_not_count
 from watchdog.facts.event import Answered, QuestionAsked, QuestionClosed
 from watchdog.facts.roster import Approver, Roster

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests import canary
-from watchdog.config.settings import load
+from watchdog.config.settings_file import load
 from watchdog.facts.problem import Refused
 from watchdog.wiring.wiring import access_of
 

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from tests import canary
-from watchdog.config.settings import Address, Settings, load
+from watchdog.config.sections.listen import Address
+from watchdog.config.settings import Settings
+from watchdog.config.settings_file import load
 from watchdog.facts.problem import Fault, Refused
 from watchdog.facts.smoke import Asks, Runs
 from watchdog.wiring.wiring import rules_of

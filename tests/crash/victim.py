@@ -13,7 +13,7 @@ import time
 import traceback
 from pathlib import Path
 
-from watchdog.config.settings import load
+from watchdog.config.settings_file import load
 from watchdog.facts.problem import JournalLost
 from watchdog.record.journal import Journal
 from watchdog.wiring import wiring

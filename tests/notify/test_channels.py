@@ -13,7 +13,7 @@ from tests import canary
 from tests.decide.test_standing import begun, ended
 from tests.notify.receiver import receiving
 from tests.worlds import AT, asked, breached, proved_good, started
-from watchdog.config.settings import load
+from watchdog.config.settings_file import load
 from watchdog.decide.tidings import message_of
 from watchdog.facts.event import (
     Entry,

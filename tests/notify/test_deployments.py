@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.decide.test_protection import SITE_2, requested
 from tests.notify.hub import APP, INSTALLATION, KEY, PEM, REPOSITORY, SECRET, a_hub
 from tests.worlds import AT, AWB, MINUTE, SECOND, World
-from watchdog.config.settings import load
+from watchdog.config.settings_file import load
 from watchdog.decide.tidings import message_of
 from watchdog.facts.event import (
     DeploymentAnswered,

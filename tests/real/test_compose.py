@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
-from watchdog.config.settings import Compose, Engine, Settings, Stack
+from watchdog.config.sections.executors import Compose, Engine
+from watchdog.config.sections.stack import Stack
+from watchdog.config.settings import Settings
 from watchdog.facts.event import (
     PairStarted,
     ReadinessChanged,

@@ -11,7 +11,9 @@ import uuid
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
-from watchdog.config.settings import Engine, Settings, Stack
+from watchdog.config.sections.executors import Engine
+from watchdog.config.sections.stack import Stack
+from watchdog.config.settings import Settings
 from watchdog.facts.event import RollbackEnded
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.plan import Wanted

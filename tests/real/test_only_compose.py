@@ -12,7 +12,9 @@ import yaml
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
 from watchdog.config.release_folder import ReleaseFolder
-from watchdog.config.settings import Engine, Settings, Stack
+from watchdog.config.sections.executors import Engine
+from watchdog.config.sections.stack import Stack
+from watchdog.config.settings import Settings
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.problem import Problem
 from watchdog.wiring.executors import executor_of, stack_of

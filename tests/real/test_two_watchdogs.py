@@ -8,7 +8,7 @@ import pytest
 from tests.crash.ground import BAD, OLD, ONE, Ground
 from tests.real.rig import docker
 from watchdog.act.claim import CLAIMS
-from watchdog.config.settings import load
+from watchdog.config.settings_file import load
 from watchdog.facts.event import (
     ClaimTaken,
     ImageHeld,

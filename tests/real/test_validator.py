@@ -6,7 +6,9 @@ import uuid
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
-from watchdog.config.settings import Engine, Settings, Stack
+from watchdog.config.sections.executors import Engine
+from watchdog.config.sections.stack import Stack
+from watchdog.config.settings import Settings
 from watchdog.facts.event import StepDone, StepFailed
 from watchdog.facts.plan import Do
 from watchdog.wiring.executors import executor_of

@@ -20,7 +20,7 @@ import pytest
 from tests import canary
 from tests.real import prometheus as real
 from tests.real.certificates import Authority
-from watchdog.config.settings import load
+from watchdog.config.settings_file import load
 from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.trial import cure
 from watchdog.observe.access import Access

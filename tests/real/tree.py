@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.worlds import SECOND, breached, rules
-from watchdog.config.settings import Git, Settings, Stack
+from watchdog.config.sections.executors import Git
+from watchdog.config.sections.stack import Stack
+from watchdog.config.settings import Settings
 from watchdog.facts.event import (
     RollbackEnded,
     RollbackStarted,

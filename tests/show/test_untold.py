@@ -7,7 +7,7 @@ import yaml
 
 from tests.notify.test_sender import HOLD, Post
 from tests.worlds import AT, MINUTE, SECOND, rules
-from watchdog.config.settings import load
+from watchdog.config.settings_file import load
 from watchdog.decide.standing import Standing
 from watchdog.facts.problem import Problem
 from watchdog.notify.channel import NotTaken

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tests.worlds import AT
-from watchdog.config.settings import load
+from watchdog.config.settings_file import load
 from watchdog.decide.tidings import message_of
 from watchdog.facts.event import Entry, HostRefused, RequestCrashed
 from watchdog.wiring.doorway import Troubles, house

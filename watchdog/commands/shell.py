@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from watchdog.config.settings import Settings, load
+from watchdog.config.settings import Settings
+from watchdog.config.settings_file import load
 
 Config = Annotated[
     Path,

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from watchdog.config.notation import Said, bytes_of
 from watchdog.config.roster_file import secret_text, shared_secret
-from watchdog.config.settings import Far, Settings
-from watchdog.config.settings import Heartbeat as Beat
+from watchdog.config.sections.notify import Far
+from watchdog.config.sections.notify import Heartbeat as Beat
+from watchdog.config.settings import Settings
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import Entry
 from watchdog.facts.message import Backlog

@@ -19,7 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from watchdog.approve.limit import network_of
-from watchdog.config.settings import Address
+from watchdog.config.sections.listen import Address
 from watchdog.facts.problem import Problem
 from watchdog.wiring.doorway import (
     ALWAYS,

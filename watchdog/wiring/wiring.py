@@ -28,7 +28,8 @@ from watchdog.approve.slack import Buttons
 from watchdog.approve.webhook import Webhook
 from watchdog.config.release_folder import ReleaseFolder
 from watchdog.config.roster_file import RosterFile
-from watchdog.config.settings import Settings, Smoke
+from watchdog.config.sections.stack import Smoke
+from watchdog.config.settings import Settings
 from watchdog.decide.git import SERVICE
 from watchdog.decide.revoked import pauses_of
 from watchdog.facts.event import (

@@ -1,0 +1,1 @@
+"""The sections of ``config/watchdog.yaml``, each into frozen values."""
