@@ -43,7 +43,7 @@ from watchdog.wiring.channels import (
     untold_of,
 )
 from watchdog.wiring.schedule import RealClock
-from watchdog.wiring.wiring import (
+from watchdog.wiring.watch import (
     access_of,
     check_pin,
     held,

@@ -21,7 +21,7 @@ from watchdog.decide.tidings import message_of
 from watchdog.facts.event import Answered, Entry, Reminded
 from watchdog.notify.slack import Slack
 from watchdog.notify.webhook import SignedWebhook
-from watchdog.wiring.wiring import wire
+from watchdog.wiring.watch import wire
 
 FAILED = (401, 429)
 

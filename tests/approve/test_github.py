@@ -15,7 +15,7 @@ from watchdog.approve.github import PATH, Asked, Deployments, _verify
 from watchdog.approve.openapi import openapi
 from watchdog.config.settings_file import load
 from watchdog.facts.event import DeploymentRequested
-from watchdog.wiring.wiring import wire
+from watchdog.wiring.watch import wire
 
 API = "https://api.github.com"
 

@@ -25,7 +25,7 @@ from watchdog.decide.approval import why_it_does_not_count
 from watchdog.facts.event import Answered, QuestionAsked, QuestionClosed
 from watchdog.facts.roster import Approver, Roster
 from watchdog.notify.reply import Replies
-from watchdog.wiring.wiring import wire
+from watchdog.wiring.watch import wire
 
 SECRET = canary.signing().encode()
 TEAM = "T024BE7LD"

@@ -95,7 +95,7 @@ def instead(name):
     """Give the substitution that puts mutant *name* into a victim's wiring."""
     place = {
         "put_without_folder": "watchdog.act.hands:put",
-        "Full": "watchdog.wiring.wiring:Journal",
-        "Normal": "watchdog.wiring.wiring:Journal",
-    }.get(name, "watchdog.wiring.wiring:Transaction")
+        "Full": "watchdog.wiring.watch:Journal",
+        "Normal": "watchdog.wiring.watch:Journal",
+    }.get(name, "watchdog.wiring.watch:Transaction")
     return {place: f"tests.crash.mutants:{name}"}

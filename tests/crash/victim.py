@@ -16,7 +16,7 @@ from pathlib import Path
 from watchdog.config.settings_file import load
 from watchdog.facts.problem import JournalLost
 from watchdog.record.journal import Journal
-from watchdog.wiring import wiring
+from watchdog.wiring import watch as wiring
 
 ENDED, ERROR, STUCK, UNFINISHED = 0, 1, 4, 5
 

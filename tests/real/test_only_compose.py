@@ -19,7 +19,7 @@ from watchdog.facts.pair import NotKnown
 from watchdog.facts.problem import Problem
 from watchdog.wiring.executors import executor_of, stack_of
 from watchdog.wiring.schedule import RealClock
-from watchdog.wiring.wiring import held
+from watchdog.wiring.watch import held
 
 pytestmark = pytest.mark.real
 

@@ -18,7 +18,7 @@ from watchdog.facts.event import (
     StackClaimed,
 )
 from watchdog.show.status import picture, words
-from watchdog.wiring import wiring
+from watchdog.wiring.watch import rules_of, wire
 
 pytestmark = pytest.mark.real
 
@@ -47,7 +47,7 @@ def wired(ground, name):
     ground.stage.settings(**case._settings())
     told = []
     config = ground.stage.config / "watchdog.yaml"
-    watch = wiring.wire(load(config, {}), name, told.append)
+    watch = wire(load(config, {}), name, told.append)
     return Wired(watch, told)
 
 
@@ -111,7 +111,7 @@ def _says_so_and_does_nothing(second, said):
     assert docker("ps", "-aq", "--no-trunc") == before
     assert all_of(second, ImageHeld) == all_of(second, OrderRefused) == []
     turn, s = second.memory.last_turn(), second.memory.standing
-    rules, poll = wiring.rules_of(second.settings), second.settings.poll
+    rules, poll = rules_of(second.settings), second.settings.poll
     status = picture(s, None, rules, turn, poll=poll, at=second.clock.now())
     assert status["readiness"]["ready"] is False
     assert status["promotion"]["state"] == "paused"
@@ -157,7 +157,7 @@ def test_a_claim_is_renewed_on_a_real_engine_and_kept_through_a_restart(ground):
     assert ground.seen()[0][1] in (OLD, BAD)
     assert watch.memory.standing.claimed is None
     told = []
-    again = wiring.wire(watch.settings, "again", told.append)
+    again = wire(watch.settings, "again", told.append)
     again.schedule.turn()
     again.journal.close()
     assert not [e for e in told if isinstance(e.event, StackClaimed | ClaimTaken)]

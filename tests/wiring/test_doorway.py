@@ -14,7 +14,7 @@ from watchdog.config.settings_file import load
 from watchdog.decide.tidings import message_of
 from watchdog.facts.event import Entry, HostRefused, RequestCrashed
 from watchdog.wiring.doorway import Troubles, house
-from watchdog.wiring.wiring import wire
+from watchdog.wiring.watch import wire
 
 PROBLEM = "application/problem+json"
 
