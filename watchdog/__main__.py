@@ -42,18 +42,11 @@ from watchdog.wiring.channels import (
     github_secrets,
     untold_of,
 )
+from watchdog.wiring.chosen import releases_of, rules_of
+from watchdog.wiring.looks import check_pin, held, tried
+from watchdog.wiring.measuring import access_of, past_of
 from watchdog.wiring.schedule import RealClock
-from watchdog.wiring.watch import (
-    access_of,
-    check_pin,
-    held,
-    past_of,
-    releases_of,
-    rules_of,
-    run,
-    tried,
-    wire,
-)
+from watchdog.wiring.watch import run, wire
 
 _REFUSED = 2
 app = typer.Typer(

@@ -7,7 +7,7 @@ import pytest
 from tests import canary
 from watchdog.config.settings_file import load
 from watchdog.facts.problem import Refused
-from watchdog.wiring.watch import access_of
+from watchdog.wiring.measuring import access_of
 
 FILES = {"bearer_token_file": "/run/token"}
 BASIC = {"username": "ops", "password_file": "/run/password"}

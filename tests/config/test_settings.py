@@ -16,7 +16,7 @@ from watchdog.config.settings import Settings
 from watchdog.config.settings_file import load
 from watchdog.facts.problem import Fault, Refused
 from watchdog.facts.smoke import Asks, Runs
-from watchdog.wiring.watch import rules_of
+from watchdog.wiring.chosen import rules_of
 
 EXAMPLE = Path(__file__).parent.parent.parent / "config" / "watchdog.yaml"
 SECOND = timedelta(seconds=1)

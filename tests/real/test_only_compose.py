@@ -18,8 +18,8 @@ from watchdog.config.settings import Settings
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.problem import Problem
 from watchdog.wiring.executors import executor_of, stack_of
+from watchdog.wiring.looks import held
 from watchdog.wiring.schedule import RealClock
-from watchdog.wiring.watch import held
 
 pytestmark = pytest.mark.real
 

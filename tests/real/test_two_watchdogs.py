@@ -18,7 +18,8 @@ from watchdog.facts.event import (
     StackClaimed,
 )
 from watchdog.show.status import picture, words
-from watchdog.wiring.watch import rules_of, wire
+from watchdog.wiring.chosen import rules_of
+from watchdog.wiring.watch import wire
 
 pytestmark = pytest.mark.real
 

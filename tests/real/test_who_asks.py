@@ -25,7 +25,7 @@ from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.trial import cure
 from watchdog.observe.access import Access
 from watchdog.observe.prometheus import Prometheus
-from watchdog.wiring.watch import access_of
+from watchdog.wiring.measuring import access_of
 
 pytestmark = [
     pytest.mark.real,

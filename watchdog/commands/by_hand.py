@@ -32,8 +32,10 @@ from watchdog.show import releases as ledger
 from watchdog.show import repair as repairs
 from watchdog.show import retention as stays
 from watchdog.show.story import Story
+from watchdog.wiring.chosen import releases_of, rules_of
+from watchdog.wiring.looks import what_is_there
 from watchdog.wiring.schedule import RealClock
-from watchdog.wiring.watch import Watch, releases_of, rules_of, what_is_there, wire
+from watchdog.wiring.watch import Watch, wire
 
 _SILENCE = 180  # s; longer than any step of a rollback may take by default
 

@@ -1,0 +1,161 @@
+"""One look, for a command: at what runs, at the triggers, at what would be pinned."""
+
+import contextlib
+import os
+from collections.abc import Callable
+
+from watchdog.config.release_folder import ReleaseFolder
+from watchdog.config.settings import Settings
+from watchdog.facts.lack import Lack
+from watchdog.facts.pair import HeldManifest, NotKnown, Pair, Part, Record
+from watchdog.facts.problem import Fault, Problem, Refused
+from watchdog.facts.reading import Blind
+from watchdog.facts.smoke import Asks, SmokeCheck
+from watchdog.facts.trial import Held, Trial, cure
+from watchdog.facts.trigger import Release
+from watchdog.observe.arming import Arming
+from watchdog.observe.health import ask
+from watchdog.observe.holding import HINT, as_a_lack, by_the_engine
+from watchdog.observe.pin import Pin
+from watchdog.observe.running import Stack
+from watchdog.observe.unseen import found
+from watchdog.observe.work_tree import WorkTree
+from watchdog.outside.engine import Engine
+from watchdog.outside.stack_folder import StackFolder
+from watchdog.verify.proof import Answer
+from watchdog.wiring.chosen import questions_of, releases_of, rules_of, tenants_of
+from watchdog.wiring.executors import there_of
+from watchdog.wiring.measuring import prometheus_of
+from watchdog.wiring.schedule import RealClock
+
+
+def check_pin(settings: Settings, file: str) -> None:
+    """See whether the version could be pinned, where the env file is at hand.
+
+    Raises:
+        Refused: *file*, the settings, name a variable that is not in it.
+    """
+    stack = settings.stack
+    if settings.executor == "git" or not os.path.lexists(
+        stack.directory / stack.env_file
+    ):
+        return
+    try:
+        Pin(stack.directory, stack.env_file, stack.version_variable).values()
+    except Problem as problem:
+        fault = Fault("stack.version_variable", problem.words, problem.hint)
+        raise Refused(file, [fault]) from problem
+
+
+def what_is_there(
+    settings: Settings,
+) -> tuple[tuple[Part, ...], Callable[[str], tuple[Lack, ...]]]:
+    """Look at every part of what runs; tell how its env file is not as it should be.
+
+    Raises:
+        Unreachable: the engine does not answer.
+    """
+    releases = releases_of(settings)
+    there = there_of(settings)
+    return there.parts(lambda version: tenants_of(releases, version)), there.astray
+
+
+def tried(
+    settings: Settings, releases: ReleaseFolder, version: str
+) -> list[tuple[str, Trial]]:
+    """Try the triggers of *version* live, or of every file; each with its release.
+
+    Raises:
+        Problem: Prometheus cannot be asked at all, or nothing is known of *version*.
+    """
+    prometheus = prometheus_of(settings)
+    try:
+        at = prometheus.now()
+        if isinstance(at, Blind):
+            raise Problem(at.words, cure(at))
+        if version and releases.for_version(version) is None:
+            raise Problem(
+                f"no release file for {version} in {settings.releases}",
+                f"known: {', '.join(releases.versions) or 'none'}",
+            )
+        names = [version] if version else releases.versions
+        arming = Arming(prometheus, settings.prometheus.scrape_interval)
+        files = [(name, releases.for_version(name)) for name in names]
+        return [
+            (name, arming.try_out(trigger, at))
+            for name, release in files
+            if release is not None
+            for trigger in release.triggers
+        ]
+    finally:
+        prometheus.close()
+
+
+def held(settings: Settings, releases: ReleaseFolder) -> Held:
+    """Ask of what runs now what would prove it, once; nothing that runs inside it."""
+    there = there_of(settings)
+    try:
+        seen = there.running(lambda version: tenants_of(releases, version))
+        in_the_way = _in_the_way(settings, there)
+        if isinstance(seen, NotKnown):
+            said = f"what proves a pair was not asked: {seen.words}"
+            return Held("", said, in_the_way)
+        health = there.health(seen.containers)
+        about = there.about_the_engine() if isinstance(there, Stack) else ()
+    except Problem as problem:
+        return Held("", f"what proves a pair was not asked: {problem.words}")
+    rules = rules_of(settings)
+    is_young = RealClock().now() - seen.since < rules.prove_within
+    wrong = list(by_the_engine(seen, health, is_young=is_young).values())
+
+    def smoke(check: SmokeCheck, _: tuple[str, ...]) -> Answer:
+        return ask(check) if isinstance(check, Asks) else Answer(fine=True, words="")
+
+    fine: list[str] = []
+    for question in questions_of(settings, rules, smoke, seen).values():
+        for answer in question():
+            (fine if answer.fine else wrong).append(answer.words)
+    faults = tuple(Fault("stack", as_a_lack(words), HINT) for words in wrong if words)
+    said = "; ".join([*fine, *(lack.sentence for lack in about)]) or "nothing answered"
+    return Held(
+        seen.pair.version,
+        f"what proves {seen.pair.version}: {said}",
+        (*faults, *in_the_way),
+    )
+
+
+def _in_the_way(settings: Settings, there: Stack | WorkTree) -> tuple[Fault, ...]:
+    """Say what of the stack could not be put back, whatever the release is."""
+    if not isinstance(there, Stack):
+        return ()
+    # Compose puts back what replaying cannot.
+    by_compose = settings.executor == "compose"
+    found = there.foreign() if by_compose else there.obstacles()
+    hint = "see docs/reference/fidelity.md"
+    return tuple(Fault("stack", words, hint) for words in found)
+
+
+def unseen_pair(
+    settings: Settings,
+    release: Release,
+    like: Record,
+    sealed: Callable[[Pair, HeldManifest, bytes, bytes], str],
+) -> tuple[Record, dict[str, bytes]]:
+    """Find the pair of a *release* that never ran here, to be recorded.
+
+    Raises:
+        Problem: this executor cannot put back what was not recorded as it ran.
+    """
+    if settings.executor != "compose":
+        raise Problem(
+            f"{release.version} never ran here, and `executor: {settings.executor}` "
+            "puts back only what was recorded when it ran",
+            f"deploy {release.version} once, and it is recorded; `executor: compose` "
+            "needs no more than its image and its manifests",
+        )
+    engine = Engine(settings.engine.url, settings.engine.timeout)
+    files = StackFolder(settings.stack.directory)
+    with contextlib.closing(engine):
+        return found(
+            engine, files, settings.stack.manifests, release, like, sealed=sealed
+        )
