@@ -908,12 +908,12 @@ def test_a_failed_question_about_the_past_is_not_kept(far):
 
 def test_what_is_kept_of_the_past_is_bounded(asked, monkeypatch):
     _, far_end = asked
-    monkeypatch.setattr("watchdog.observe.prometheus._MOST_KEPT", 3)
+    monkeypatch.setattr("watchdog.observe.once.MOST_KEPT", 3)
 
     for n in range(9):
         far_end.read(http_5xx(), AT, SINCE - n * timedelta(hours=1))
 
-    assert len(far_end._kept) == 3
+    assert len(far_end._background._once._kept) == 3
 
 
 def test_a_queue_before_is_what_came_and_went(asked):

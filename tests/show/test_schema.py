@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from watchdog.config.notation import mapping_in
 from watchdog.config.release_form import (
     CareForm,
     FileForm,
@@ -14,6 +13,7 @@ from watchdog.config.release_form import (
     RatioForm,
     RuleForm,
 )
+from watchdog.config.yaml_file import mapping_in
 from watchdog.facts.problem import Refused
 from watchdog.show.schema import DIALECT, schema
 

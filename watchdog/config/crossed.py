@@ -5,7 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from watchdog.config.notation import Filled, Place, one_of, seen, written
+from watchdog.config.filling import Filled
+from watchdog.config.notation import Place, one_of, seen, written
 from watchdog.config.sections.notify import GitHub
 from watchdog.config.sections.prometheus import Prometheus
 from watchdog.config.sections.stack import Stack

@@ -6,18 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from watchdog.config.notation import (
-    WHOLE_FILE,
-    Filled,
-    fill,
-    in_words,
-    mapping_in,
-    seen,
-    written,
-)
+from watchdog.config.filling import Filled, fill
+from watchdog.config.notation import WHOLE_FILE, in_words, seen, written
 from watchdog.config.release_form import FileForm
 from watchdog.config.release_people import faults_of_people
 from watchdog.config.trigger_rule import trigger_in
+from watchdog.config.yaml_file import mapping_in
 from watchdog.facts.pair import is_named
 from watchdog.facts.problem import Fault, Problem, Refused
 from watchdog.facts.reference import parse

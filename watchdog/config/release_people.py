@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterator
 
-from watchdog.config.notation import Filled, in_words, one_of, seen
+from watchdog.config.filling import Filled
+from watchdog.config.notation import in_words, one_of, seen
 from watchdog.config.release_form import FileForm
 from watchdog.facts.problem import Fault
 from watchdog.facts.trigger import Action

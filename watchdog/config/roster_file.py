@@ -11,15 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from watchdog.config.notation import (
-    Said,
-    YesOrNo,
-    fill,
-    in_words,
-    mapping_in,
-    one_line,
-    seen,
-)
+from watchdog.config.filling import fill
+from watchdog.config.notation import Said, YesOrNo, in_words, one_line, seen
+from watchdog.config.yaml_file import mapping_in
 from watchdog.facts.problem import Fault, Refused
 from watchdog.facts.roster import Approver, Key, Roster, Scheme
 

@@ -15,16 +15,10 @@ from pydantic_settings import EnvSettingsSource
 from pydantic_settings.sources.utils import parse_env_vars
 
 from watchdog.config.crossed import crossed
-from watchdog.config.notation import (
-    Said,
-    bytes_of,
-    fill,
-    mapping_in,
-    one_of,
-    seen,
-    value_in,
-)
+from watchdog.config.filling import fill
+from watchdog.config.notation import Said, one_of, seen
 from watchdog.config.settings import PREFIX, Settings
+from watchdog.config.yaml_file import bytes_of, mapping_in, value_in
 from watchdog.facts.problem import Fault, Refused
 
 SECRETS_DIR = "WATCHDOG_SECRETS_DIR"

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any
 
-from watchdog.config.notation import Filled, Place, fill, in_words, seen
+from watchdog.config.filling import Filled, fill
+from watchdog.config.notation import Place, in_words, seen
 from watchdog.config.release_form import CareForm, LatencyForm, RatioForm, RuleForm
 from watchdog.config.trigger_block import block_of, fault_of_block
 from watchdog.facts.problem import Fault

@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.util.ssl_ import create_urllib3_context
 
-from watchdog.config.notation import Said, bytes_of
+from watchdog.config.notation import Said
+from watchdog.config.yaml_file import bytes_of
 from watchdog.facts.problem import Fault
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")

@@ -20,9 +20,9 @@ from watchdog.facts.trigger import Release, Trigger, Value
 from watchdog.judge.blocks import Parts
 from watchdog.judge.replay import Grid, Replay
 from watchdog.observe.access import OPEN, Access
+from watchdog.observe.envelope import NotSeen
 from watchdog.observe.prometheus import Prometheus
 from watchdog.observe.samples import Ask, Samples
-from watchdog.observe.server import NotSeen
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -173,14 +173,14 @@ class Past(Prometheus):
 
     def _newest(self, trigger: Trigger, at: datetime) -> tuple[Ask, str]:
         """Give the ask and the label of the newest look alone."""
-        plan = self._plan(replace(trigger, confirm_polls=1), at)
+        plan = self._looks.plan(replace(trigger, confirm_polls=1), at)
         place = plan.looks[0]
         return plan.asks[place.answer], place.label
 
     def _portion(self, ask: Ask, label: str) -> list[Parts | Blind]:
         """Ask; what is too much for the server is asked for in halves."""
         try:
-            samples = super()._points(ask)
+            samples = super().samples(ask)
         except NotSeen as refusal:
             if ask.points > _FEWEST_POINTS and _is_too_much(refusal):
                 half = ask.points // 2
@@ -197,10 +197,10 @@ class Past(Prometheus):
             for back in reversed(range(ask.points))
         ]
 
-    def _points(self, ask: Ask) -> Samples:
+    def samples(self, ask: Ask) -> Samples:
         """Answer from segments of the ask's own grid; ask for those not kept."""
         if ask.points == 1:
-            return super()._points(ask)  # about one gap, and seldom twice
+            return super().samples(ask)  # about one gap, and seldom twice
         step, last = ask.step // _MILLISECOND, _millis(ask.end)
         phase, size = last % step, max(_SEGMENT, min(ask.points, _MOST_POINTS))
         newest = (last - phase) // step
@@ -223,7 +223,7 @@ class Past(Prometheus):
             return self._segments[key]
         last = phase + ((number + 1) * size - 1) * (ask.step // _MILLISECOND)
         end = _EPOCH + last * _MILLISECOND
-        samples = super()._points(replace(ask, end=end, points=size))
+        samples = super().samples(replace(ask, end=end, points=size))
         self._segments[key] = samples
         while len(self._segments) > _SEGMENTS_KEPT:
             self._segments.popitem(last=False)

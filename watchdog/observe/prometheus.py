@@ -4,31 +4,24 @@ Source: Prometheus HTTP API, ``GET /api/v1/query_range`` and ``GET /api/v1/query
 """
 
 import math
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 from types import MappingProxyType
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
 from watchdog.facts.reading import (
-    Before,
     Blind,
     Cause,
-    Groups,
     Look,
     Measured,
-    Outside,
     Reading,
     unforeseen,
 )
 from watchdog.facts.trigger import (
-    Action,
     Latency,
     Queue,
     Ratio,
@@ -38,13 +31,15 @@ from watchdog.facts.trigger import (
 )
 from watchdog.observe import promql, whole
 from watchdog.observe.access import OPEN, Access
+from watchdog.observe.background import Background
+from watchdog.observe.envelope import NotSeen
+from watchdog.observe.looks import Looks, Plan
+from watchdog.observe.once import MOST_KEPT, Once
 from watchdog.observe.samples import (
     EPOCH,
-    LAST,
     Ask,
     Gap,
     NoNumber,
-    Place,
     Samples,
     gaps_of,
     in_places,
@@ -52,46 +47,21 @@ from watchdog.observe.samples import (
     look_at,
     millis,
     number_of,
-    summed,
     time_of,
 )
-from watchdog.observe.server import NOT_ASKED, NotSeen, Server
+from watchdog.observe.server import Server
+from watchdog.observe.together import Replicas, Together
 
 _SECOND = timedelta(seconds=1)
 
-# Prometheus refuses more than 11,000 points a series.
-_MOST_POINTS = 10_000
 # Four at once: a fifth only waits behind Prometheus' own limit, and costs memory.
 _MOST_AT_ONCE = 4
-
-# A start, and the deploy that led to it, takes two scrapes on either side: neither
-# belongs to what ran before.
-_SCRAPES_OF_A_START = 2
-_MINUTE = timedelta(minutes=1)
-# Fewer blocks than this are made shorter than a minute.
-_FEW_BLOCKS = 10
-# The time before a start does not change. Triggers times starts, and then some.
-_MOST_KEPT = 256
-# A question about the past that failed is asked again after so many timeouts:
-# each costs a turn the time of one.
-_REST = 5
-# Whether errors that match nothing were renamed is asked once in so many seconds.
+# Whether a histogram without buckets is a native one is asked once in so many seconds.
 _ASKED_AGAIN = 30.0
-# Once there is something to act on, others get so long to answer, in seconds.
-_GRACE = 1.0
 _NOT_NOW = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
 
 
-_Kept = TypeVar("_Kept")
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is asked for one trigger: looks, newest first, of *blocks* each."""
-
-    asks: tuple[Ask, ...]
-    looks: tuple[Place, ...]
-    blocks: int
+_Taken = TypeVar("_Taken")
 
 
 class Prometheus:
@@ -114,51 +84,52 @@ class Prometheus:
         access: Access = OPEN,
     ) -> None:
         self._server = Server(url, timeout, access)
-        self._seconds = timeout.total_seconds()
         self._scrape_interval = scrape_interval
         # The client rounds both ends of a range to whole seconds.
         self._poll = max(_SECOND, -(-poll // _SECOND) * _SECOND)
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[object, ...], Any] = OrderedDict()
-        self._failed: dict[tuple[object, ...], tuple[float, Blind]] = {}
         self._pool = ThreadPoolExecutor(_MOST_AT_ONCE, "prometheus")
         # Full turns must not come later than every third poll.
-        self._budget = max(2 * self._poll.total_seconds(), self._seconds)
-        self._missed: dict[str, int] = {}
-        # What was asked of errors that match nothing: when, and what came of it.
-        self._names: dict[str, tuple[float, str]] = {}
-        # What is kept as native histograms, and when that was asked of the others.
-        self._native: set[Latency] = set()
+        self._budget = max(2 * self._poll.total_seconds(), timeout.total_seconds())
+        self._looks = Looks(scrape_interval, self._poll)
+        self._background = Background(
+            self,
+            self._looks,
+            Once(timeout.total_seconds()),
+            scrape_interval,
+            self._poll,
+        )
+        self._together = Together(self._pool, self._budget, self._server.shown)
+        self._names = whole.Names(scrape_interval)
+        # When it was asked of a histogram without buckets whether it is a native one.
         self._asked: dict[Latency, float] = {}
 
     def now(self) -> datetime | Blind:
         """Give the server's own time: ages and releases are measured in it."""
-        try:
-            return self._server.query("time()", None, _moment)
-        except NotSeen as refusal:
-            return refusal.blind
-        except NoNumber as error:
-            words = f"{self._server.shown} answered `time()` with nonsense: {error}"
-            return Blind(Cause.NONSENSE, words)
-        except (LookupError, TypeError, ValueError, OverflowError):
-            words = f"{self._server.shown} answered `time()` with something else"
-            return Blind(Cause.REJECTED, words)
-        except Exception as error:  # noqa: BLE001 - one answer stops no turn
-            return unforeseen(error)
+        return self._at("time()", None, _moment)
 
     def instant(
         self, query: str, at: datetime
     ) -> list[tuple[dict[str, str], float]] | Blind:
         """Ask for one instant: each series' labels and value; empty without any."""
+        return self._at(query, at, _series)
+
+    def ends(self, selector: str, at: datetime) -> frozenset[float] | Blind:
+        """Ask where the buckets of a native histogram end, as far as they are used."""
+        return self._at(selector, at, _ends_of)
+
+    def _at(
+        self, query: str, at: datetime | None, take: Callable[[Any], _Taken]
+    ) -> _Taken | Blind:
+        shown = self._server.shown
         try:
-            return self._server.query(query, at, _series)
+            return self._server.query(query, at, take)
         except NotSeen as refusal:
             return refusal.blind
         except NoNumber as error:
-            words = f"{self._server.shown} answered `{query}` with nonsense: {error}"
+            words = f"{shown} answered `{query}` with nonsense: {error}"
             return Blind(Cause.NONSENSE, words)
-        except (LookupError, TypeError, ValueError):
-            words = f"{self._server.shown} answered `{query}` with something else"
+        except (LookupError, TypeError, ValueError, OverflowError):
+            words = f"{shown} answered `{query}` with something else"
             return Blind(Cause.REJECTED, words)
         except Exception as error:  # noqa: BLE001 - one answer stops no turn
             return unforeseen(error)
@@ -205,8 +176,8 @@ class Prometheus:
         compare: bool,
     ) -> Reading:
         try:
-            plan = self._plan(trigger, at)
-            answers = [self._points(ask) for ask in plan.asks]
+            plan = self._looks.plan(trigger, at)
+            answers = [self.samples(ask) for ask in plan.asks]
             looks = tuple(
                 look_at(place, answers[place.answer], plan.asks[0].step, plan.blocks)
                 for place in plan.looks
@@ -220,12 +191,12 @@ class Prometheus:
             return refusal.blind
         seen = Measured(looks, tuple(dict.fromkeys(ask.query for ask in plan.asks)))
         if trigger.unless:
-            seen = replace(seen, outside=self._outside(trigger, at))
-        before = self._time_before(trigger, since, before_from)
+            seen = replace(seen, outside=self._background.outside(trigger, at))
+        before = self._background.time_before(trigger, since, before_from)
         if compare and before and not _is_not_now(seen.outside):
-            seen = replace(seen, before=self._before(trigger, at, *before))
+            seen = replace(seen, before=self._background.before(trigger, at, *before))
         if trigger.by and not (_is_not_now(seen.outside) or _is_not_now(seen.before)):
-            groups = self._groups(trigger, looks[0].at, at, since, before)
+            groups = self._background.groups(trigger, looks[0].at, at, since, before)
             seen = replace(seen, groups=groups)
         return seen
 
@@ -243,247 +214,64 @@ class Prometheus:
         """Read every trigger, by name, a few at once, within the turn's own time.
 
         *since*, *before_from* and *compare* as for ``read``. Once a reading is
-        *enough* to act on, the rest is waited for a second at most. Who is not
-        asked for lack of time is blind, and is asked early in the next turn.
+        *enough* to act on, the rest is waited for a second at most. *replicas* are
+        the running containers by service.
         """
-        last = time.monotonic() + self._budget
-        waiting: dict[Future[Reading], Trigger] = {}
-        for trigger in self._in_turn(triggers):
-            ask = partial(self._read_until, last, trigger, at, since, before_from)
-            waiting[self._pool.submit(ask, compare=compare)] = trigger
-        # Last, and one question for all: what it tells keeps nobody from acting.
-        several = any(count > 1 for count in replicas.values())
-        age = at - since if since else timedelta()
-        ask_all = partial(self._measured_on, last, triggers, at, age, replicas)
-        counting = self._pool.submit(ask_all) if several else None
-        found: dict[str, Reading] = {}
-        while waiting and (left := last - time.monotonic()) > 0:
-            done, _ = wait(waiting, left, FIRST_COMPLETED)
-            for future in done:
-                trigger = waiting.pop(future)
-                found[trigger.name] = reading = future.result()
-                if enough(trigger, reading):
-                    last = min(last, time.monotonic() + _GRACE)
-        for future, trigger in waiting.items():
-            words = NOT_ASKED
-            if not future.cancel():
-                words = f"{self._server.shown} gave no answer in the turn's time"
-            found[trigger.name] = Blind(Cause.TIMEOUT, words)
-        for trigger in triggers:
-            seen = found[trigger.name]
-            was_asked = not isinstance(seen, Blind) or seen.words != NOT_ASKED
-            missed = self._missed.get(trigger.name, 0)
-            self._missed[trigger.name] = 0 if was_asked else missed + 1
-        if counting is not None:
-            found |= self._with_replicas(counting, last, found)
-        return {trigger.name: found[trigger.name] for trigger in triggers}
 
-    def _with_replicas(
-        self,
-        counting: Future[dict[str, tuple[int, int] | None] | Blind],
-        last: float,
-        found: Mapping[str, Reading],
-    ) -> dict[str, Reading]:
-        """Say in each reading on how many containers it was measured, if not on all."""
-        done, _ = wait([counting], max(0.0, last - time.monotonic()))
-        if not done:
-            counting.cancel()
-            return {}
-        seen = counting.result()
-        if isinstance(seen, Blind):
-            return {}
-        return {
-            name: replace(reading, measured_on=seen[name])
-            for name, reading in found.items()
-            if isinstance(reading, Measured) and name in seen
-        }
+        def ask(trigger: Trigger, last: float) -> Reading:
+            with self._server.until(last):
+                seen = self.read(trigger, at, since, before_from, compare=compare)
+                if not compare:
+                    return seen  # it ran before, under the names that it has
+                try:
+                    return self._names.held_against(
+                        trigger, seen, lambda query: self.instant(query, at)
+                    )
+                except Exception as error:  # noqa: BLE001 - the others must be read
+                    return unforeseen(error)
 
-    def _measured_on(
-        self,
-        last: float,
-        triggers: Sequence[Trigger],
-        at: datetime,
-        age: timedelta,
-        replicas: Mapping[str, int],
-    ) -> dict[str, tuple[int, int] | None] | Blind:
-        counted = [one for one in triggers if isinstance(one.kind, Ratio | Latency)]
-        if not counted:
-            return {}
-        query = promql.joined(
-            whole.replicas_question(number, one.kind, self._scrape_interval, age)
-            for number, one in enumerate(counted)
-            if isinstance(one.kind, Ratio | Latency)
-        )
-        with self._server.until(last):
-            answer = self.instant(query, at)
-        if isinstance(answer, Blind):
-            return answer
-        seen: list[dict[str, set[str]]] = [{} for _ in counted]
-        for labels, _ in answer:
-            parts = seen[int(labels.get("look", "0"))]
-            parts.setdefault(labels.get("part", ""), set()).add(
-                labels.get("instance", "")
-            )
-        return {
-            one.name: whole.measured_on(parts, replicas)
-            for one, parts in zip(counted, seen, strict=True)
-        }
+        def count(last: float) -> Replicas | Blind:
+            age = at - since if since else timedelta()
+            with self._server.until(last):
+                return whole.measured(
+                    triggers,
+                    lambda query: self.instant(query, at),
+                    self._scrape_interval,
+                    age,
+                    replicas,
+                )
+
+        several = any(number > 1 for number in replicas.values())
+        return self._together.read(triggers, ask, enough, count if several else None)
 
     def _became_native(self, trigger: Trigger, looks: tuple[Look, ...]) -> bool:
         """Find out whether a histogram without its buckets is a native one now."""
         kind = trigger.kind
-        if not isinstance(kind, Latency) or kind in self._native:
+        if not isinstance(kind, Latency) or kind in self._looks.native:
             return False
         if looks[0].blocks[-1].parts:
             return False
         asked_at = self._asked.get(kind, -math.inf)
         if time.monotonic() < asked_at + _ASKED_AGAIN:
             return False
-        if len(self._asked) >= _MOST_KEPT:
+        if len(self._asked) >= MOST_KEPT:
             self._asked.clear()
         self._asked[kind] = time.monotonic()
         query = promql.native(kind, self._scrape_interval)
         found = self.instant(query, looks[0].at)
         if isinstance(found, Blind) or not found:
             return False
-        self._native.add(kind)
+        self._looks.native.add(kind)
         return True
-
-    def _counted(
-        self, kind: Ratio | Latency | Queue
-    ) -> tuple[dict[str, str], dict[str, promql.Part]]:
-        native = isinstance(kind, Latency) and kind in self._native
-        return _parts(kind, native=native)
-
-    def ends(self, selector: str, at: datetime) -> frozenset[float] | Blind:
-        """Ask where the buckets of a native histogram end, as far as they are used."""
-        try:
-            return self._server.query(selector, at, _ends_of)
-        except NotSeen as refusal:
-            return refusal.blind
-        except Exception as error:  # noqa: BLE001 - one answer stops no turn
-            return unforeseen(error)
-
-    def _renamed(self, trigger: Trigger, reading: Reading, at: datetime) -> Reading:
-        """Ask why no errors' series is there, where none is while the total grows."""
-        kind = trigger.kind
-        if not isinstance(kind, Ratio) or not isinstance(reading, Measured):
-            return reading
-        blocks = [block.parts for look in reading.looks for block in look.blocks]
-        grows = sum(parts.get("all", 0.0) for parts in blocks) >= 1
-        if not grows or any("bad" in parts for parts in blocks):
-            return reading
-        query = whole.errors_question(kind, self._scrape_interval)
-        if not query:
-            return reading
-        asked_at, words = self._names.get(query, (-math.inf, ""))
-        if time.monotonic() >= asked_at + _ASKED_AGAIN:
-            answer = self.instant(query, at)
-            if isinstance(answer, Blind):
-                return answer
-            counted = {labels.get("part", ""): value for labels, value in answer}
-            words = whole.errors_words(kind, counted)
-            if len(self._names) >= _MOST_KEPT:
-                self._names.clear()
-            self._names[query] = (time.monotonic(), words)
-        return replace(reading, renamed=words)
 
     def within_a_turn(self) -> AbstractContextManager[None]:
         """Let what this thread asks meanwhile take no longer than a turn may."""
         return self._server.until(time.monotonic() + self._budget)
 
-    def _in_turn(self, triggers: Sequence[Trigger]) -> list[Trigger]:
-        """Order who is asked: one that waited, who may roll back, then the others.
-
-        Among each, who was missed more often comes first, so that none starves.
-        """
-
-        def missed(trigger: Trigger) -> int:
-            return -self._missed.get(trigger.name, 0)
-
-        urgent = [one for one in triggers if one.action is Action.ROLLBACK]
-        others = sorted((one for one in triggers if one not in urgent), key=missed)
-        waited = others[:1] if others and missed(others[0]) else []
-        return [*waited, *sorted(urgent, key=missed), *others[len(waited) :]]
-
-    def _read_until(
-        self,
-        last: float,
-        trigger: Trigger,
-        at: datetime,
-        since: datetime | None,
-        before_from: datetime | None,
-        *,
-        compare: bool,
-    ) -> Reading:
-        with self._server.until(last):
-            reading = self.read(trigger, at, since, before_from, compare=compare)
-            if not compare:
-                return reading  # it ran before, under the names that it has
-            try:
-                return self._renamed(trigger, reading, at)
-            except Exception as error:  # noqa: BLE001 - the others must be read
-                return unforeseen(error)
-
     def close(self) -> None:
         """Give back every connection and thread; asks under way are dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._server.close()
-
-    def _plan(self, trigger: Trigger, at: datetime) -> _Plan:
-        """Lay the trigger's looks on the poll's grid and write their queries."""
-        width, scrape = trigger.block, self._scrape_interval
-        blocks = max(1, -(-trigger.window // width))
-        if isinstance(trigger.kind, Value):
-            return self._value_plan(trigger, trigger.kind.expr, at)
-        ends = self._ends(trigger, at, self._poll)
-        if isinstance(trigger.kind, RatioQuery):
-            query = promql.finished_counts(trigger.kind, width, scrape)
-            return _Plan(
-                tuple(Ask(query, end, width, blocks) for end in ends),
-                tuple(Place(end, answer=n) for n, end in enumerate(ends)),
-                blocks,
-            )
-        selectors, ready = self._counted(trigger.kind)
-        if isinstance(trigger.kind, Queue):
-            blocks += 1
-            ready = {"floor": promql.floor(trigger.kind.depth, width)}
-        offsets = [ends[0] - end for end in ends]
-        counting = promql.counts(
-            selectors, width=width, scrape=scrape, offsets=offsets, ready=ready
-        )
-        places = tuple(
-            Place(end, label=str(number), moved=offset)
-            for number, (end, offset) in enumerate(zip(ends, offsets, strict=True))
-        )
-        return _Plan((Ask(counting, ends[0], width, blocks),), places, blocks)
-
-    def _ends(
-        self, trigger: Trigger, at: datetime, grid: timedelta
-    ) -> tuple[datetime, ...]:
-        """Give the ends of the looks, newest first, each on the grid."""
-        newest = _floor(at - self._scrape_interval, grid)
-        return tuple(newest - n * grid for n in range(max(1, trigger.confirm_polls)))
-
-    def _value_plan(self, trigger: Trigger, expr: str, at: datetime) -> _Plan:
-        """Ask for every point of the poll's grid, once for all looks.
-
-        The grid is absolute, so the points of one poll are those of the next and
-        of every restart. A window of more points than Prometheus answers is
-        sampled at the smallest multiple of the poll that fits, looks included.
-        """
-        more = max(1, trigger.confirm_polls) - 1
-        fitting = -(-trigger.window // (self._poll * (_MOST_POINTS - more - 1)))
-        step = self._poll * max(1, fitting)
-        points = -(-trigger.window // step) + 1
-        ends = self._ends(trigger, at, step)
-        highest, scrape = trigger.below is None, self._scrape_interval
-        bound = trigger.above if highest else trigger.below
-        terms = [promql.worst(expr, highest=highest, scrape=scrape)]
-        if bound is not None:
-            terms.append(promql.past(expr, bound, highest=highest, scrape=scrape))
-        ask = Ask(promql.joined(terms), ends[0], step, points + more)
-        return _Plan((ask,), tuple(map(Place, ends)), points)
 
     def _bridged(self, trigger: Trigger, looks: tuple[Look, ...]) -> tuple[Look, ...]:
         """Ask what the counters grew by in the gaps of the looks, if there are any.
@@ -522,12 +310,12 @@ class Prometheus:
                 promql.finished_counts(kind, gap.blocks * width, scrape) for gap in gaps
             ]
             return [
-                self._points(Ask(query, gap.until, width, 1)).get(
+                self.samples(Ask(query, gap.until, width, 1)).get(
                     ("0", millis(gap.until)), {}
                 )
                 for query, gap in zip(queries, gaps, strict=True)
             ]
-        selectors, ready = self._counted(kind)
+        selectors, ready = self._looks.counted(kind)
         newest = max(gap.until for gap in gaps)
         query = promql.joined(
             promql.counts(
@@ -540,201 +328,42 @@ class Prometheus:
             )
             for number, gap in enumerate(gaps)
         )
-        answer = self._points(Ask(query, newest, width, 1))
+        answer = self.samples(Ask(query, newest, width, 1))
         places = ((str(number), millis(newest)) for number in range(len(gaps)))
         return [answer.get(place, {}) for place in places]
 
-    def _time_before(
-        self,
-        trigger: Trigger,
-        since: datetime | None,
-        before_from: datetime | None,
-    ) -> tuple[datetime, datetime] | None:
-        """Give from when until when the baseline is; the same for every turn."""
-        if since is None:
-            return None
-        start = _SCRAPES_OF_A_START * self._scrape_interval
-        until = _floor(since - start, _SECOND)
-        begin = until - trigger.baseline.window
-        if before_from is not None:
-            begin = max(begin, _floor(before_from + start, _SECOND))
-        return min(begin, until), until
+    def samples(self, ask: Ask) -> Samples:
+        """Ask, and sort the samples: (look, milliseconds) to the parts there.
 
-    def _before(
-        self, trigger: Trigger, at: datetime, begin: datetime, until: datetime
-    ) -> Before | Blind:
-        """Read the time before the running pair, once."""
-        kind, scrape = trigger.kind, self._scrape_interval
-        least = max(_SECOND, -(-scrape // _SECOND) * _SECOND)
-        span = until - begin
-        if isinstance(kind, Value):
-            width, span = least, min(span, LAST)
-            highest = trigger.below is None
-            query = promql.worst(kind.expr, highest=highest, scrape=scrape)
-        else:
-            width = max(_MINUTE, 2 * least)
-            if span < _FEW_BLOCKS * width:
-                shorter = span // _FEW_BLOCKS // _SECOND * _SECOND
-                width = max(2 * least, shorter)
-            if isinstance(kind, RatioQuery):
-                query = promql.finished_counts(kind, width, scrape)
-            else:
-                selectors, ready = self._counted(kind)
-                query = promql.counts(
-                    selectors,
-                    width=width,
-                    scrape=scrape,
-                    offsets=[timedelta()],
-                    ready=ready,
-                )
-        points = min(span // width, _MOST_POINTS)
-        if points < 1:
-            return Before(until, until)
-        ask = Ask(query, until, width, points)
-        return self._once(
-            (query, begin, until),
-            lambda: summed(trigger, ask, self._points(ask)),
-            keep=until <= at - scrape,
-        )
-
-    def _outside(self, trigger: Trigger, at: datetime) -> Outside | Blind:
-        """Ask whether the outside cause held at any moment of the window.
-
-        Also earlier than now: what it did is in the window for as long. It holds
-        where a comparison lets a sample through, or any other value is not 0.
+        Raises:
+            NotSeen: it was not answered, or not as samples.
         """
-        is_filter = promql.is_filter(trigger.unless)
-        step = max(self._poll, -(-self._scrape_interval // _SECOND) * _SECOND)
-        step *= max(1, -(-trigger.window // (step * (_MOST_POINTS - 2))))
-        points = -(-trigger.window // step) + 2
-        ask = Ask(f"\n{trigger.unless}\n", _floor(at, self._poll), step, points)
-        try:
-            held = self._range(
-                ask,
-                lambda series: [
-                    time_of(moment)
-                    for one in series
-                    for moment, text in one["values"]
-                    # What is no number is not known to be harmless.
-                    if is_filter or number_of(text) != 0
-                ],
-            )
-        except NotSeen as refusal:
-            return refusal.blind
-        except NoNumber as error:
-            return Blind(Cause.NONSENSE, self._no_number(error))
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            return Blind(Cause.REJECTED, self._other_shape(error))
-        return Outside(EPOCH + max(held) * _SECOND if held else None)
+        return self.stretch(ask, in_places)
 
-    def _groups(
-        self,
-        trigger: Trigger,
-        end: datetime,
-        at: datetime,
-        since: datetime | None,
-        before: tuple[datetime, datetime] | None,
-    ) -> Groups | Blind | None:
-        """Count by the trigger's label, in one request for all of its values."""
-        kind, scrape, label = trigger.kind, self._scrape_interval, trigger.by
-        if not isinstance(kind, Ratio | Latency):
-            return None
-        width = trigger.window
-        if since is not None:
-            width = min(width, end - since - _SCRAPES_OF_A_START * scrape)
-        if width < trigger.block:
-            return None
-        selectors, ready = self._counted(kind)
-        query = promql.grouped(
-            selectors, label, width=width, scrape=scrape, ready=ready
-        )
-        answer = self.instant(query, end)
-        if isinstance(answer, Blind):
-            return answer
-        counted: dict[str, dict[str, float]] = {"bad": {}, "all": {}}
-        for labels, value in answer:
-            if math.isfinite(value):
-                counted[labels["part"]][labels.get(label, "")] = value
-        bad = counted["bad"]
-        counts = {name: (bad.get(name, 0.0), n) for name, n in counted["all"].items()}
-        if before is None or before[0] >= before[1]:
-            return Groups(counts)
-        selector = (
-            kind.must_be_there if isinstance(kind, Ratio) else promql.every_bucket(kind)
-        )
-        begin, until = before
-        naming = promql.groups_of(selector, label, until - begin)
+    def stretch(self, ask: Ask, take: Callable[[Any], _Taken]) -> _Taken:
+        """Ask for a stretch, and *take* its series apart.
 
-        def read() -> frozenset[str]:
-            named = self.instant(naming, until)
-            if isinstance(named, Blind):
-                raise NotSeen(named.cause, named.words, named.hint)
-            return frozenset(labels.get(label, "") for labels, _ in named)
-
-        were = self._once((naming, until), read, keep=until <= at - scrape)
-        return Groups(counts, frozenset() if isinstance(were, Blind) else were)
-
-    def _once(
-        self, key: tuple[object, ...], read: Callable[[], _Kept], *, keep: bool
-    ) -> _Kept | Blind:
-        """Read what does not change any more, and keep it; a failure is not kept.
-
-        It is only not asked again at once: a question that times out would make
-        every turn late.
+        Raises:
+            NotSeen: it was not answered, or *take* finds another shape.
         """
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                kept: _Kept = self._kept[key]
-                return kept
-            failed_at, failure = self._failed.get(key, (0.0, None))
-        if failure and time.monotonic() < failed_at + _REST * self._seconds:
-            return failure
-        try:
-            found = read()
-        except NotSeen as refusal:
-            blind = refusal.blind
-            with self._lock:
-                # Only the newest start is asked about, so these are few.
-                if len(self._failed) >= _MOST_KEPT:
-                    self._failed.clear()
-                self._failed[key] = (time.monotonic(), blind)
-            return blind
-        with self._lock:
-            self._failed.pop(key, None)
-            if keep:
-                self._kept[key] = found
-                while len(self._kept) > _MOST_KEPT:
-                    self._kept.popitem(last=False)
-        return found
-
-    def _points(self, ask: Ask) -> Samples:
-        """Ask, and sort the samples: (look, milliseconds) to the parts there."""
-        try:
-            return self._range(ask, in_places)
-        except NoNumber as error:
-            raise NotSeen(Cause.NONSENSE, self._no_number(error)) from error
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise NotSeen(Cause.REJECTED, self._other_shape(error)) from error
-
-    def _range(self, ask: Ask, take: Callable[[Any], _Kept]) -> _Kept:
         reach = (ask.points - 1) * ask.step
         # The client rounds the start: begin earlier, on the grid and on a second.
         while reach % _SECOND:
             reach += ask.step
-        return self._server.range(ask.query, ask.end - reach, ask.end, ask.step, take)
+        begin, shown = ask.end - reach, self._server.shown
+        try:
+            return self._server.range(ask.query, begin, ask.end, ask.step, take)
+        except NoNumber as error:
+            words = f"{shown} answered with nonsense: {error}"
+            raise NotSeen(Cause.NONSENSE, words) from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            words = f"{shown} answered in a shape that nobody asked for: {error}"
+            raise NotSeen(Cause.REJECTED, words) from error
 
-    def _no_number(self, error: Exception) -> str:
-        return f"{self._server.shown} answered with nonsense: {error}"
-
-    def _other_shape(self, error: Exception) -> str:
-        shown = self._server.shown
-        return f"{shown} answered in a shape that nobody asked for: {error}"
-
-    def _need_bucket(self, kind: Latency, plan: _Plan) -> None:
+    def _need_bucket(self, kind: Latency, plan: Plan) -> None:
         """Tell a bound that is no bucket from a histogram that is not there."""
         query, name = promql.any_bucket(kind, self._scrape_interval)
-        if self._points(replace(plan.asks[0], query=query)):
+        if self.samples(replace(plan.asks[0], query=query)):
             bound = promql.plain(kind.bound)
             words = (
                 f'{name} has no bucket le="{bound}": `over` must be a bucket\'s bound'
@@ -753,24 +382,6 @@ def _ends_of(answer: Any) -> frozenset[float]:
     )
 
 
-def _parts(
-    kind: Ratio | Latency | Queue, *, native: bool = False
-) -> tuple[dict[str, str], dict[str, promql.Part]]:
-    """Name what is counted: plain selectors, and parts that write themselves."""
-    match kind:
-        case Ratio(errors=errors, good=good) as beside if good:
-            return {"bad": errors}, {"all": promql.beside(beside)}
-        case Ratio(errors=errors, total=total):
-            return {"bad": errors, "all": total}, {}
-        case Latency():
-            slow, every = promql.slow_and_all(kind, native=native)
-            return {}, {"bad": slow, "all": every}
-        case Queue(enqueued=enqueued, drained=drained):
-            return {"in": enqueued, "out": drained}, {}
-        case _ as unreachable:  # pragma: no cover
-            assert_never(unreachable)
-
-
 def _moment(answer: Any) -> datetime:
     _, seconds = list(answer)
     return EPOCH + timedelta(seconds=time_of(number_of(seconds)))
@@ -786,7 +397,3 @@ def _series(answer: Any) -> list[tuple[dict[str, str], float]]:
 def _is_not_now(seen: object) -> bool:
     """Tell whether the server did not answer in time: asking more is no use."""
     return isinstance(seen, Blind) and seen.cause in _NOT_NOW
-
-
-def _floor(at: datetime, grid: timedelta) -> datetime:
-    return EPOCH + (at - EPOCH) // grid * grid

@@ -1,10 +1,15 @@
 """Is all of it measured? Errors that were renamed, replicas that nobody scrapes."""
 
+import math
 import re
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import TypeAlias
 
-from watchdog.facts.trigger import Latency, Ratio
+from watchdog.facts.reading import Blind, Measured, Reading
+from watchdog.facts.trigger import Latency, Ratio, Trigger
 from watchdog.observe import promql
 
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`"""
@@ -19,6 +24,47 @@ _NAME = re.compile(
 _SCRAPES = 2.5
 _LATELY = timedelta(days=1)
 _AN_HOUR = timedelta(hours=1)
+# Whether errors that match nothing were renamed is asked once in so many seconds.
+_ASKED_AGAIN = 30.0
+_MOST_TOLD = 256
+
+# Asks for one instant.
+Ask: TypeAlias = Callable[[str], list[tuple[dict[str, str], float]] | Blind]
+
+
+class Names:
+    """Whether errors that match nothing were renamed; asked now and then.
+
+    *scrape* is how far apart the samples are.
+    """
+
+    def __init__(self, scrape: timedelta) -> None:
+        self._scrape = scrape
+        self._told: dict[str, tuple[float, str]] = {}
+
+    def held_against(self, trigger: Trigger, reading: Reading, ask: Ask) -> Reading:
+        """Say in *reading* why no errors' series is there while the total grows."""
+        kind = trigger.kind
+        if not isinstance(kind, Ratio) or not isinstance(reading, Measured):
+            return reading
+        blocks = [block.parts for look in reading.looks for block in look.blocks]
+        grows = sum(parts.get("all", 0.0) for parts in blocks) >= 1
+        if not grows or any("bad" in parts for parts in blocks):
+            return reading
+        query = errors_question(kind, self._scrape)
+        if not query:
+            return reading
+        asked_at, words = self._told.get(query, (-math.inf, ""))
+        if time.monotonic() >= asked_at + _ASKED_AGAIN:
+            answer = ask(query)
+            if isinstance(answer, Blind):
+                return answer
+            counted = {labels.get("part", ""): value for labels, value in answer}
+            words = errors_words(kind, counted)
+            if len(self._told) >= _MOST_TOLD:
+                self._told.clear()
+            self._told[query] = (time.monotonic(), words)
+        return replace(reading, renamed=words)
 
 
 def errors_question(kind: Ratio, scrape: timedelta) -> str:
@@ -78,7 +124,39 @@ def _matchers(found: re.Match[str]) -> list[re.Match[str]]:
     return list(_MATCHER.finditer(found.group("list") or ""))
 
 
-def replicas_question(
+def measured(
+    triggers: Sequence[Trigger],
+    ask: Ask,
+    scrape: timedelta,
+    age: timedelta,
+    replicas: Mapping[str, int],
+) -> dict[str, tuple[int, int] | None] | Blind:
+    """Tell of each trigger that counts on how many containers it is measured.
+
+    *age* is how long the pair runs; *replicas* as for ``measured_on``.
+    """
+    counted = [(t, t.kind) for t in triggers if isinstance(t.kind, Ratio | Latency)]
+    if not counted:
+        return {}
+    answer = ask(
+        promql.joined(
+            _replicas_question(number, kind, scrape, age)
+            for number, (_, kind) in enumerate(counted)
+        )
+    )
+    if isinstance(answer, Blind):
+        return answer
+    seen: list[dict[str, set[str]]] = [{} for _ in counted]
+    for labels, _ in answer:
+        parts = seen[int(labels.get("look", "0"))]
+        parts.setdefault(labels.get("part", ""), set()).add(labels.get("instance", ""))
+    return {
+        trigger.name: measured_on(parts, replicas)
+        for (trigger, _), parts in zip(counted, seen, strict=True)
+    }
+
+
+def _replicas_question(
     number: int, kind: Ratio | Latency, scrape: timedelta, age: timedelta
 ) -> str:
     """Ask by which instances the total is measured now, and lately of this pair.

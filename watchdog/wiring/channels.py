@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from watchdog.config.notation import Said, bytes_of
+from watchdog.config.notation import Said
 from watchdog.config.roster_file import secret_text, shared_secret
 from watchdog.config.sections.notify import Far
 from watchdog.config.sections.notify import Heartbeat as Beat
 from watchdog.config.settings import Settings
+from watchdog.config.yaml_file import bytes_of
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import Entry
 from watchdog.facts.message import Backlog

@@ -13,12 +13,7 @@ from pydantic import (
     ConfigDict,
 )
 
-from watchdog.config.notation import (
-    Said,
-    one_line,
-    seen,
-    written,
-)
+from watchdog.config.notation import Said, one_line, seen, written
 
 
 def a_url(*schemes: str) -> BeforeValidator:

@@ -1,0 +1,194 @@
+"""What is read beside the looks: the time before, the outside cause, the groups."""
+
+import math
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+from watchdog.facts.reading import Before, Blind, Groups, Outside
+from watchdog.facts.trigger import Latency, Ratio, RatioQuery, Trigger, Value
+from watchdog.observe import promql
+from watchdog.observe.envelope import NotSeen
+from watchdog.observe.looks import MOST_POINTS, Looks, floored
+from watchdog.observe.once import Once
+from watchdog.observe.samples import (
+    EPOCH,
+    LAST,
+    Ask,
+    Samples,
+    number_of,
+    summed,
+    time_of,
+)
+
+_SECOND = timedelta(seconds=1)
+_MINUTE = timedelta(minutes=1)
+# A start, and the deploy that led to it, takes two scrapes on either side: neither
+# belongs to what ran before.
+_SCRAPES_OF_A_START = 2
+# Fewer blocks than this are made shorter than a minute.
+_FEW_BLOCKS = 10
+
+_Taken = TypeVar("_Taken")
+
+
+class Asked(Protocol):
+    """Who is asked: one Prometheus server."""
+
+    def instant(
+        self, query: str, at: datetime
+    ) -> list[tuple[dict[str, str], float]] | Blind:
+        """Ask for one instant."""
+        ...
+
+    def samples(self, ask: Ask) -> Samples:
+        """Ask for a stretch of samples; NotSeen where it fails."""
+        ...
+
+    def stretch(self, ask: Ask, take: Callable[[Any], _Taken]) -> _Taken:
+        """Ask for a stretch, and take it apart; NotSeen where it fails."""
+        ...
+
+
+class Background:
+    """Reads it of *server*, for triggers whose samples are *scrape* apart."""
+
+    def __init__(
+        self,
+        server: Asked,
+        looks: Looks,
+        once: Once,
+        scrape: timedelta,
+        poll: timedelta,
+    ) -> None:
+        self._server = server
+        self._looks = looks
+        self._once = once
+        self._scrape = scrape
+        self._poll = poll
+
+    def time_before(
+        self,
+        trigger: Trigger,
+        since: datetime | None,
+        before_from: datetime | None,
+    ) -> tuple[datetime, datetime] | None:
+        """Give from when until when the baseline is; the same for every turn."""
+        if since is None:
+            return None
+        start = _SCRAPES_OF_A_START * self._scrape
+        until = floored(since - start, _SECOND)
+        begin = until - trigger.baseline.window
+        if before_from is not None:
+            begin = max(begin, floored(before_from + start, _SECOND))
+        return min(begin, until), until
+
+    def before(
+        self, trigger: Trigger, at: datetime, begin: datetime, until: datetime
+    ) -> Before | Blind:
+        """Read the time before the running pair, once."""
+        kind, scrape = trigger.kind, self._scrape
+        least = max(_SECOND, -(-scrape // _SECOND) * _SECOND)
+        span = until - begin
+        if isinstance(kind, Value):
+            width, span = least, min(span, LAST)
+            highest = trigger.below is None
+            query = promql.worst(kind.expr, highest=highest, scrape=scrape)
+        else:
+            width = max(_MINUTE, 2 * least)
+            if span < _FEW_BLOCKS * width:
+                shorter = span // _FEW_BLOCKS // _SECOND * _SECOND
+                width = max(2 * least, shorter)
+            if isinstance(kind, RatioQuery):
+                query = promql.finished_counts(kind, width, scrape)
+            else:
+                selectors, ready = self._looks.counted(kind)
+                query = promql.counts(
+                    selectors,
+                    width=width,
+                    scrape=scrape,
+                    offsets=[timedelta()],
+                    ready=ready,
+                )
+        points = min(span // width, MOST_POINTS)
+        if points < 1:
+            return Before(until, until)
+        ask = Ask(query, until, width, points)
+        return self._once.read(
+            (query, begin, until),
+            lambda: summed(trigger, ask, self._server.samples(ask)),
+            keep=until <= at - scrape,
+        )
+
+    def outside(self, trigger: Trigger, at: datetime) -> Outside | Blind:
+        """Ask whether the outside cause held at any moment of the window.
+
+        Also earlier than now: what it did is in the window for as long. It holds
+        where a comparison lets a sample through, or any other value is not 0.
+        """
+        is_filter = promql.is_filter(trigger.unless)
+        step = max(self._poll, -(-self._scrape // _SECOND) * _SECOND)
+        step *= max(1, -(-trigger.window // (step * (MOST_POINTS - 2))))
+        points = -(-trigger.window // step) + 2
+        ask = Ask(f"\n{trigger.unless}\n", floored(at, self._poll), step, points)
+        try:
+            held = self._server.stretch(
+                ask,
+                lambda series: [
+                    time_of(moment)
+                    for one in series
+                    for moment, text in one["values"]
+                    # What is no number is not known to be harmless.
+                    if is_filter or number_of(text) != 0
+                ],
+            )
+        except NotSeen as refusal:
+            return refusal.blind
+        return Outside(EPOCH + max(held) * _SECOND if held else None)
+
+    def groups(
+        self,
+        trigger: Trigger,
+        end: datetime,
+        at: datetime,
+        since: datetime | None,
+        before: tuple[datetime, datetime] | None,
+    ) -> Groups | Blind | None:
+        """Count by the trigger's label, in one request for all of its values."""
+        kind, scrape, label = trigger.kind, self._scrape, trigger.by
+        if not isinstance(kind, Ratio | Latency):
+            return None
+        width = trigger.window
+        if since is not None:
+            width = min(width, end - since - _SCRAPES_OF_A_START * scrape)
+        if width < trigger.block:
+            return None
+        selectors, ready = self._looks.counted(kind)
+        query = promql.grouped(
+            selectors, label, width=width, scrape=scrape, ready=ready
+        )
+        answer = self._server.instant(query, end)
+        if isinstance(answer, Blind):
+            return answer
+        counted: dict[str, dict[str, float]] = {"bad": {}, "all": {}}
+        for labels, value in answer:
+            if math.isfinite(value):
+                counted[labels["part"]][labels.get(label, "")] = value
+        bad = counted["bad"]
+        counts = {name: (bad.get(name, 0.0), n) for name, n in counted["all"].items()}
+        if before is None or before[0] >= before[1]:
+            return Groups(counts)
+        selector = (
+            kind.must_be_there if isinstance(kind, Ratio) else promql.every_bucket(kind)
+        )
+        begin, until = before
+        naming = promql.groups_of(selector, label, until - begin)
+
+        def read() -> frozenset[str]:
+            named = self._server.instant(naming, until)
+            if isinstance(named, Blind):
+                raise NotSeen(named.cause, named.words, named.hint)
+            return frozenset(labels.get(label, "") for labels, _ in named)
+
+        were = self._once.read((naming, until), read, keep=until <= at - scrape)
+        return Groups(counts, frozenset() if isinstance(were, Blind) else were)

@@ -1,0 +1,100 @@
+"""One thread's client of Prometheus, and the socket that its deadline may cut."""
+
+import math
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+import urllib3
+from prometheus_api_client import PrometheusConnect
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from watchdog.observe.access import Shown
+
+_NOTHING = Shown({}, ())
+
+
+@dataclass(slots=True)
+class Line:
+    """One thread's client, and the socket that its deadline may cut.
+
+    *last* is until when this thread may ask, by the monotonic clock, and *until* when
+    its question under way must be over; *is_alone* while it takes a large answer apart.
+    """
+
+    client: PrometheusConnect
+    session: requests.Session
+    wire: socket.socket | None = None
+    is_late: bool = False
+    last: float = math.inf
+    until: float = math.inf
+    is_alone: bool = False
+    shown: Shown = _NOTHING
+    stamp: object = None
+
+    def show(self, wire: socket.socket | None) -> None:
+        """Take the socket of the request under way; it may be too late already."""
+        self.wire = wire
+        if self.is_late:
+            raise TimeoutError
+
+    def cut(self) -> None:
+        """End whatever the request waits for."""
+        self.is_late = True
+        if self.wire is not None:
+            with suppress(OSError):  # the far end, or our own reader, was first
+                # Of the plain socket: the encrypted one would say goodbye first.
+                socket.socket.shutdown(self.wire, socket.SHUT_RDWR)
+
+
+@dataclass  # without slots: those would be one for all threads
+class Lines(threading.local):
+    """Each thread's own line, once it has asked."""
+
+    line: Line | None = field(default=None)
+
+
+class Cuttable(HTTPAdapter):
+    """An adapter that shows the socket of the request under way to its line."""
+
+    def __init__(self, line: Line, context: ssl.SSLContext | None) -> None:
+        self._shown_to = line
+        self._context = context
+        super().__init__(max_retries=urllib3.Retry(0, redirect=False, read=False))
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Leave the checks to our context: its CA alone is trusted."""
+        if self._context is None:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make connections that show their sockets."""
+        if self._context is not None:
+            kwargs["ssl_context"] = self._context
+        super().init_poolmanager(*args, **kwargs)
+        line = self._shown_to
+
+        class Plain(HTTPConnection):
+            def getresponse(self) -> Any:
+                line.show(self.sock)
+                return super().getresponse()
+
+        class Encrypted(HTTPSConnection):
+            def getresponse(self) -> Any:
+                line.show(self.sock)
+                return super().getresponse()
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class EncryptedPool(HTTPSConnectionPool):
+            ConnectionCls = Encrypted
+
+        pools = {"http": PlainPool, "https": EncryptedPool}
+        self.poolmanager.pool_classes_by_scheme = pools
