@@ -7,9 +7,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from watchdog.approve.answer import Reply, no
+from watchdog.approve.delivered import as_response
 from watchdog.approve.limit import Limit, network_of
-from watchdog.approve.webhook import as_response
+from watchdog.approve.reply import Reply, no
 
 BAD = no(401, "unauthorized", "words")
 GOOD = Reply(202, {"state": "approved"})

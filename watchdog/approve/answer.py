@@ -1,21 +1,21 @@
 """A signed answer, weighed against the question it was given to; nothing executes."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal
 
 from pydantic import Field
 
+from watchdog.approve.listed import Listed
+from watchdog.approve.reply import Reply, no
 from watchdog.approve.strict import Malformed, Strict, read
 from watchdog.decide.approval import BREAK_GLASS_A_DAY
 from watchdog.decide.question import Question
 from watchdog.decide.standing import Standing
-from watchdog.facts.event import Answered, AnswerRefused, Event, KeyFirstUsed
-from watchdog.facts.problem import Claimed
+from watchdog.facts.event import Answered, Event
 from watchdog.facts.roster import Roster
-from watchdog.sign.delivery import Signed, Unauthorized, who_signed
+from watchdog.sign.delivery import Signed
 from watchdog.turn.roles import Filed, Remembers
 
 _SHORTEST_REASON = 20  # signs, of who breaks the glass
@@ -42,18 +42,6 @@ class Decision(Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What the caller is told: an HTTP status and a JSON body.
-
-    *retry_after*: seconds that the caller should wait; 0 where that means nothing.
-    """
-
-    status: int
-    body: Mapping[str, Any]
-    retry_after: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Given:
     """A decision whose signature was good, however it came in."""
 
@@ -70,103 +58,11 @@ class Given:
     eta: datetime | None = None
 
 
-class Says(Protocol):
-    """What was signed: it names whoever is to have signed it."""
-
-    approver: str
-
-
-Said = TypeVar("Said", bound=Says)
-
-
-def first_checks(
-    headers: Mapping[str, list[str]],
-    body: bytes,
-    at: datetime,
-    *,
-    roster: Roster,
-    meant: tuple[str, str],
-    parse: Callable[[bytes], tuple[Said, tuple[str, str]]],
-    refused: Callable[[Signed, Reply], Reply],
-) -> tuple[Signed, Said] | Reply:
-    """Make the checks that come first of whatever is signed, in their order.
-
-    Nothing is parsed before its signature is verified. *parse* gives what was said
-    and whom it is for: the audience, and what it is about, which must be *meant*.
-    *refused* notes what a listed person was refused.
-    """
-    try:
-        signed = who_signed(headers, body, roster.keys_at(at), at)
-    except Unauthorized:
-        return no(401, "unauthorized", "no valid signature of a listed approver")
-    try:
-        said, to = parse(body)
-    except Malformed as wrong:
-        return no(422 if wrong.code == "schema" else 400, wrong.code, wrong.words)
-    if to != meant:
-        words = "what was signed is for elsewhere"
-        return refused(signed, no(403, "wrong_audience_or_path", words))
-    if said.approver != signed.who:
-        words = f"this key is {signed.who}'s"
-        return refused(signed, no(403, "approver_key_mismatch", words))
-    return signed, said
-
-
-# Refusals that say something of who signed, or of what they were shown.
-_TELLING = (403, 410)
-
-
-def first_use(
-    standing: Standing, roster: Roster, who: str, key: str
-) -> tuple[Event, ...]:
-    """Say that *key* is used for the first time, or is another one by now."""
-    fingerprint = roster.fingerprint(who, key)
-    if standing.keys_used.get(key) in ("", fingerprint):
-        return ()
-    other = (
-        "another key than before has this name: " if key in standing.keys_used else ""
-    )
-    shown = f" ({fingerprint})" if fingerprint else ""
-    words = f"{other}first use of key {key}{shown} of {who}"
-    return (KeyFirstUsed(who, key, fingerprint, words),)
-
-
-def noted(
-    memory: Remembers,
-    roster: Roster,
-    reply: Reply,
-    at: datetime,
-    *,
-    about: str,
-    who: str,
-    key: str,
-) -> Reply:
-    """Journal that *who* was refused, and give the refusal on.
-
-    Once for each person, key, reason, and question or release that is known (*about*,
-    else empty): no one who is listed can fill the journal with it.
-    """
-    code = str(reply.body.get("code", ""))
-    if reply.status not in _TELLING and code != "action_mismatch":
-        return reply
-    what = about or "nothing that is known here"
-    words = f"{who}, about {what}: {reply.body['title']}"
-    event = AnswerRefused(about, who, key, code, words)
-    with suppress(Claimed):
-        memory.add_if(
-            at,
-            lambda standing: (*first_use(standing, roster, who, key), event),
-            claim=f"refused/{about}/{who}/{key}/{code}",
-        )
-    return reply
-
-
 class Door:
     """Takes signed answers and journals them; the next turn weighs them.
 
     Nothing that a caller could use is told before their signature is verified. Every
-    way in ends in ``take``: there is one
-    decision about who may say what.
+    way in ends in ``take``: there is one decision about who may say what.
     """
 
     def __init__(
@@ -180,23 +76,20 @@ class Door:
         self._memory = memory
         self._audience = audience
         self._roster = roster
+        self._listed = Listed(memory, roster)
         self._releases = releases
 
     def answer(
         self, question: str, headers: Mapping[str, list[str]], body: bytes, at: datetime
     ) -> Reply:
         """Weigh one delivery. The same one again is answered like the first."""
-        meant = (self._audience, question)
-        checked = first_checks(
+        checked = self._listed.checked(
             headers,
             body,
             at,
-            roster=self._roster(),
-            meant=meant,
+            meant=(self._audience, question),
             parse=_decision,
-            refused=lambda signed, reply: self.refused(
-                reply, question, signed.who, signed.key, at
-            ),
+            about=self._known(question),
         )
         if isinstance(checked, Reply):
             return checked
@@ -207,10 +100,7 @@ class Door:
         self, reply: Reply, question: str, who: str, key: str, at: datetime
     ) -> Reply:
         """Note that what *who* answered was refused, and give the refusal on."""
-        about = question if question in self._memory.standing.questions else ""
-        return noted(
-            self._memory, self._roster(), reply, at, about=about, who=who, key=key
-        )
+        return self._listed.refused(reply, who, key, at, about=self._known(question))
 
     def take(self, question: str, given: Given, at: datetime) -> Reply:
         """Weigh a decision whose sender is known, and journal it: both in one."""
@@ -233,17 +123,16 @@ class Door:
             if asked is None:
                 return no(404, "unknown", f"no question {question}")
             known = _again(asked, given) or self._weigh(standing, asked, given, at)
-            first = first_use(standing, self._roster(), given.who, given.key)
-            return known or (*first, answered)
+            return known or (answered,)
 
-        try:
-            found = self._memory.add_if(at, weigh, claim=f"answer/{given.message}")
-        except Claimed:
-            return no(409, "idempotency_key_reuse", "this webhook-id was used before")
-        if isinstance(found, Reply):
-            return self.refused(found, question, given.who, given.key, at)
+        untaken = self._listed.taken(given, at, weigh, about=self._known(question))
+        if untaken is not None:
+            return untaken
         fresh = self._memory.standing.questions[question]
         return _recorded(fresh, answered, replayed=False)
+
+    def _known(self, question: str) -> str:
+        return question if question in self._memory.standing.questions else ""
 
     def _weigh(
         self, standing: Standing, asked: Question, given: Given, at: datetime
@@ -393,10 +282,3 @@ def _recorded(asked: Question, answered: Answered, *, replayed: bool) -> Reply:
     if replayed:
         return Reply(200, body | {"replayed": True})
     return Reply(202, body)
-
-
-def no(status: int, code: str, words: str) -> Reply:
-    """Refuse, as a problem document."""
-    return Reply(
-        status, {"type": "about:blank", "status": status, "code": code, "title": words}
-    )

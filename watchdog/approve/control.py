@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from watchdog.approve.answer import Reply
 from watchdog.approve.order import Orders
+from watchdog.approve.reply import Reply
 from watchdog.facts.problem import Problem
 
 _NAME = "control.sock"

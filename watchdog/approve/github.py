@@ -17,10 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from watchdog.approve.answer import Reply, no
+from watchdog.approve.delivered import JSON, Delivered, as_response, weighed
 from watchdog.approve.limit import Limit
+from watchdog.approve.listed import unread
+from watchdog.approve.reply import Reply, no
 from watchdog.approve.strict import Malformed, Strict, read, strict_json
-from watchdog.approve.webhook import TooLarge, as_response, body_of, headers_of, problem
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import DeploymentRequested, Event
 from watchdog.facts.problem import Claimed
@@ -102,22 +103,12 @@ class Deployments:
         return [Route(PATH, self._came, methods=["POST"])]
 
     async def _came(self, request: Request) -> Response:
-        kind = request.headers.get("content-type", "").partition(";")[0]
-        if kind != "application/json":
-            return problem(415, "content_type", "meant application/json")
-        if "content-encoding" in request.headers:
-            return problem(415, "content_encoding", "meant none")
-        try:
-            body = await body_of(request, _LARGEST)
-        except TooLarge as large:
-            return problem(413, "too_large", str(large))
-        headers = headers_of(request)
-        reply = await self._limit.weighed(
-            request,
-            lambda: self._limit.in_thread(
-                lambda: self.take(headers, body, self._now())
-            ),
-        )
+        async def looked_at(came: Delivered) -> Reply:
+            return await self._limit.in_thread(
+                lambda: self.take(came.headers, came.body, self._now())
+            )
+
+        reply = await weighed(request, self._limit, looked_at, kind=JSON, most=_LARGEST)
         if reply.status == 202:
             self._wake()
         return as_response(reply)
@@ -147,7 +138,7 @@ class Deployments:
                 return Reply(200, {"ignored": f"only requested {_EVENT}s are answered"})
             asked = read(Asked, body, deepest=_DEEPEST)
         except Malformed as wrong:
-            return no(422 if wrong.code == "schema" else 400, wrong.code, wrong.words)
+            return unread(wrong)
         except ValueError as wrong:
             return no(400, "malformed", str(wrong))
         found = self._callback.fullmatch(asked.deployment_callback_url)

@@ -13,7 +13,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.requests import Request
 
-from watchdog.approve.answer import Reply, no
+from watchdog.approve.reply import Reply, no
 
 # Between two looks at those who wait: a flood costs ten looks a second, however large
 # it is. So many may wait, and so many of one address, so that nobody waits long.

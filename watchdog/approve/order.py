@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from watchdog.approve.answer import Reply
+from watchdog.approve.reply import Reply
 from watchdog.decide.ledger import find, may_vouch, named
 from watchdog.decide.order import target_of
 from watchdog.decide.repair import way_to

@@ -6,14 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from watchdog.approve.answer import Reply, first_checks, first_use, no, noted
+from watchdog.approve.listed import Listed
+from watchdog.approve.reply import Reply, no
 from watchdog.approve.strict import Strict, read
 from watchdog.decide.gate import digest_of, lasting, resumed
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import Event
-from watchdog.facts.problem import Claimed
 from watchdog.facts.roster import Roster
-from watchdog.sign.delivery import Signed
 from watchdog.turn.roles import Filed, Remembers
 
 
@@ -45,33 +44,33 @@ class Resumption:
         roster: Callable[[], Roster],
         releases: Filed,
     ) -> None:
-        self._memory = memory
         self._audience = audience
-        self._roster = roster
+        self._listed = Listed(memory, roster)
         self._releases = releases
 
     def resume(
         self, version: str, headers: Mapping[str, list[str]], body: bytes, at: datetime
     ) -> Reply:
         """Weigh one delivery; the checks are those of an answer, in their order."""
-        meant = (self._audience, version)
-        checked = first_checks(
+        release = self._releases.for_version(version)
+        about = version if release and not release.is_default else ""
+        checked = self._listed.checked(
             headers,
             body,
             at,
-            roster=self._roster(),
-            meant=meant,
+            meant=(self._audience, version),
             parse=_resume,
-            refused=lambda signed, reply: self._refused(reply, version, signed, at),
+            about=about,
         )
         if isinstance(checked, Reply):
             return checked
         signed, data = checked
-        release = self._releases.for_version(version)
         if release is None or signed.who not in release.eligible:
             words = f"{signed.who} is not a DRI of this release"
             refusal = no(403, "not_a_release_dri", words)
-            return self._refused(refusal, version, signed, at)
+            return self._listed.refused(
+                refusal, signed.who, signed.key, at, about=about
+            )
 
         def weigh(standing: Standing) -> tuple[Event, ...] | Reply:
             pauses = lasting(standing, version, release)
@@ -81,32 +80,13 @@ class Resumption:
             if digest_of(pauses) != data.pauses_digest:
                 words = "it is paused for something else by now"
                 return no(409, "action_mismatch", words)
-            first = first_use(standing, self._roster(), signed.who, signed.key)
             events = resumed(standing, version, release, signed.who, data.reason)
-            return *first, *events
+            return tuple(events)
 
-        try:
-            found = self._memory.add_if(at, weigh, claim=f"answer/{signed.message}")
-        except Claimed:
-            return no(409, "idempotency_key_reuse", "this webhook-id was used before")
-        if isinstance(found, Reply):
-            return self._refused(found, version, signed, at)
+        untaken = self._listed.taken(signed, at, weigh, about=about)
+        if untaken is not None:
+            return untaken
         return Reply(202, {"release": version, "state": "resumed", "by": signed.who})
-
-    def _refused(
-        self, reply: Reply, version: str, signed: Signed, at: datetime
-    ) -> Reply:
-        release = self._releases.for_version(version)
-        about = version if release and not release.is_default else ""
-        return noted(
-            self._memory,
-            self._roster(),
-            reply,
-            at,
-            about=about,
-            who=signed.who,
-            key=signed.key,
-        )
 
 
 def _resume(body: bytes) -> tuple[_Data, tuple[str, str]]:

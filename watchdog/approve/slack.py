@@ -19,10 +19,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from watchdog.approve.answer import Door, Given, Reply, no
+from watchdog.approve.answer import Door, Given
+from watchdog.approve.delivered import Delivered, as_response, weighed
 from watchdog.approve.limit import Limit
+from watchdog.approve.listed import unread
+from watchdog.approve.reply import Reply, no
 from watchdog.approve.strict import Malformed, Strict, read
-from watchdog.approve.webhook import TooLarge, as_response, body_of, headers_of, problem
 from watchdog.decide.question import Question
 from watchdog.facts.roster import Roster, by_slack_user
 from watchdog.sign.delivery import Unauthorized
@@ -126,21 +128,13 @@ class Buttons:
         return [Route(PATH, self._clicked, methods=["POST"])]
 
     async def _clicked(self, request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0] != _FORM:
-            return problem(415, "content_type", f"meant {_FORM}")
-        if "content-encoding" in request.headers:
-            return problem(415, "content_encoding", "meant none")
-        try:
-            body = await body_of(request, _LARGEST)
-        except TooLarge as large:
-            return problem(413, "too_large", str(large))
-        reply = await self._limit.weighed(
-            request, lambda: self._taken(headers_of(request), body)
+        reply = await weighed(
+            request, self._limit, self._taken, kind=_FORM, most=_LARGEST
         )
         return Response() if reply.status == 200 else as_response(reply)
 
-    async def _taken(self, headers: Mapping[str, list[str]], body: bytes) -> Reply:
-        taken = asyncio.to_thread(self.click, headers, body, self._now())
+    async def _taken(self, came: Delivered) -> Reply:
+        taken = asyncio.to_thread(self.click, came.headers, came.body, self._now())
         reply = Reply(200, {})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._patience):
@@ -158,7 +152,7 @@ class Buttons:
         try:
             click = _read(body)
         except Malformed as wrong:
-            return no(422 if wrong.code == "schema" else 400, wrong.code, wrong.words)
+            return unread(wrong)
         if not self._reply_to.fullmatch(click.response_url):
             return no(422, "response_url", "response_url is not one of Slack's")
         question = click.actions[0].value.partition(":")[0]

@@ -8,8 +8,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from watchdog.approve.answer import Door, Reply, no
+from watchdog.approve.answer import Door
+from watchdog.approve.delivered import JSON, Delivered, as_response, problem, weighed
 from watchdog.approve.limit import Limit
+from watchdog.approve.reply import Reply
 from watchdog.approve.resumption import Resumption
 from watchdog.decide.question import Question
 from watchdog.turn.roles import Remembers
@@ -55,21 +57,14 @@ class Webhook:
         return await self._take(request, "release", self._resumption.resume)
 
     async def _take(self, request: Request, about: str, weigh: Weighs) -> Response:
-        if request.headers.get("content-type") != "application/json":
-            return problem(415, "content_type", "meant application/json")
-        if "content-encoding" in request.headers:
-            return problem(415, "content_encoding", "meant none")
-        try:
-            body = await body_of(request, _LARGEST)
-        except TooLarge as large:
-            return problem(413, "too_large", str(large))
-        what, headers = request.path_params[about], headers_of(request)
-        reply = await self._limit.weighed(
-            request,
-            lambda: self._limit.in_thread(
-                lambda: weigh(what, headers, body, self._now())
-            ),
-        )
+        what = request.path_params[about]
+
+        async def looked_at(came: Delivered) -> Reply:
+            return await self._limit.in_thread(
+                lambda: weigh(what, came.headers, came.body, self._now())
+            )
+
+        reply = await weighed(request, self._limit, looked_at, kind=JSON, most=_LARGEST)
         if reply.status == 202:
             self._wake()
         return as_response(reply)
@@ -114,47 +109,3 @@ class Webhook:
                 for answer in question.counted
             ],
         }
-
-
-class TooLarge(Exception):
-    """More came than a request may have."""
-
-
-async def body_of(request: Request, most: int) -> bytes:
-    """Read the body as it came.
-
-    Raises:
-        TooLarge: it has more than *most* bytes; what follows is not read.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most:
-            raise TooLarge(f"over {most} bytes")
-    return bytes(body)
-
-
-def headers_of(request: Request) -> dict[str, list[str]]:
-    """Give every header by its lower-case name, with all its values."""
-    headers: dict[str, list[str]] = {}
-    for key, value in request.headers.items():
-        headers.setdefault(key, []).append(value)
-    return headers
-
-
-def as_response(reply: Reply) -> Response:
-    """Send *reply*; one that refuses is a problem document."""
-    kind = "application/json" if reply.status < 400 else "application/problem+json"
-    # Hung up on, who fails leaves the place to others behind the same address.
-    wait = {"retry-after": str(reply.retry_after), "connection": "close"}
-    return JSONResponse(
-        dict(reply.body),
-        reply.status,
-        headers=wait if reply.retry_after else None,
-        media_type=kind,
-    )
-
-
-def problem(status: int, code: str, words: str) -> Response:
-    """Refuse, as a problem document."""
-    return as_response(no(status, code, words))

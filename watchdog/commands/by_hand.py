@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from watchdog import __version__
-from watchdog.approve.answer import Reply
 from watchdog.approve.control import knock
+from watchdog.approve.reply import Reply
 from watchdog.commands.by_key import (
     HOME,
     Agent,
