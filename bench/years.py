@@ -45,7 +45,8 @@ from watchdog.facts.event import (
     WatchStarted,
 )
 from watchdog.facts.pair import Pair
-from watchdog.record.journal import GENESIS, Journal, _link, _text
+from watchdog.record.chain import GENESIS, link, text_of
+from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -104,8 +105,8 @@ def write(folder: Path, count: int) -> None:
     for seq, event in enumerate(itertools.islice(a_life(), count), 1):
         at = BEGAN + timedelta(seconds=150 * seq)
         stamp, kind = at.isoformat(timespec="microseconds"), type(event).__name__
-        body = _text(event)
-        digest = _link(previous, seq, stamp, kind, body)
+        body = text_of(event)
+        digest = link(previous, seq, stamp, kind, body)
         rows.append((seq, stamp, kind, body, None, previous, digest))
         previous = digest
         if len(rows) == 10_000 or seq == count:

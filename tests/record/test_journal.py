@@ -31,7 +31,8 @@ from watchdog.facts.event import (
     WatchStarted,
 )
 from watchdog.facts.problem import Claimed, JournalLost
-from watchdog.record.journal import Journal, _link
+from watchdog.record.chain import link
+from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
 from watchdog.turn.roles import Turn
 
@@ -421,7 +422,7 @@ def test_a_journal_of_the_version_before_is_brought_on_by_its_writer(opened, pla
 def test_an_event_of_a_kind_that_is_not_known_is_refused(opened, place):
     opened()
     stamp, kind, body = "2026-03-11T03:00:00+00:00", "PigsFlew", "{}"
-    digest = _link("0" * 64, 1, stamp, kind, body)
+    digest = link("0" * 64, 1, stamp, kind, body)
     by_hand(
         place,
         (

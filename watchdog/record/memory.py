@@ -13,7 +13,8 @@ from watchdog.facts.event import ClockStepped, Entry, Event, WatchStarted
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import JournalLost
 from watchdog.record import kept
-from watchdog.record.journal import GENESIS, Journal
+from watchdog.record.chain import GENESIS
+from watchdog.record.journal import Journal
 from watchdog.record.kept import Kept
 from watchdog.turn.roles import Turn
 
