@@ -94,7 +94,7 @@ class Normal(_Weaker):
 def instead(name):
     """Give the substitution that puts mutant *name* into a victim's wiring."""
     place = {
-        "put_without_folder": "watchdog.act.hands:put",
+        "put_without_folder": "watchdog.act.stack_files:put",
         "Full": "watchdog.wiring.watch:Journal",
         "Normal": "watchdog.wiring.watch:Journal",
     }.get(name, "watchdog.wiring.watch:Transaction")

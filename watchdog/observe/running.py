@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,25 @@ from watchdog.facts.pair import (
 )
 from watchdog.facts.plan import Deployed, Plan
 from watchdog.facts.problem import Problem, Unreachable
-from watchdog.facts.reference import parse
 from watchdog.observe.agreeing import Agreeing
+from watchdog.observe.labelled import (
+    ENV_FILE,
+    FILES,
+    FOLDER,
+    ONEOFF,
+    OURS_ASIDE,
+    PROJECT,
+    SERVICE,
+    Labelled,
+    began,
+    instant,
+    label_of,
+    service_of,
+    version_of,
+)
 from watchdog.observe.lacks import lacks
 from watchdog.observe.made import mount_of, replica_of
+from watchdog.observe.mounted import Mounted
 from watchdog.observe.obstacles import (
     Model,
     chosen_macs,
@@ -37,18 +52,8 @@ from watchdog.observe.strangers import stranger
 from watchdog.outside.engine import Engine
 from watchdog.outside.stack_folder import StackFolder
 
-_PROJECT = "com.docker.compose.project"
-_SERVICE = "com.docker.compose.service"
-_ONEOFF = "com.docker.compose.oneoff"
-_FOLDER = "com.docker.compose.project.working_dir"
-_FILES = "com.docker.compose.project.config_files"
-_ENV_FILE = "com.docker.compose.project.environment_file"
 _COMPOSE = "com.docker.compose.version"
 _OP = "io.flexli.rollback.op"
-# Made ready, put aside or failed: not what serves, unless somebody started it.
-_OURS_ASIDE = ".rb-"
-_NEVER = "0001-01-01"
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Stack:
@@ -97,7 +102,8 @@ class Stack:
             variable=variable,
         )
         self._manifests = manifests
-        self._inside = inside
+        self._labelled = Labelled(engine, project=project, services=services)
+        self._mounted = Mounted(self._files, project=project, inside=inside)
 
     def running(
         self, tenants_of: Callable[[str], tuple[str, ...]]
@@ -107,7 +113,7 @@ class Stack:
         Raises Unreachable when the engine does not answer; everything else that
         keeps us from seeing one whole pair is a NotKnown with its reason.
         """
-        found = self._seen = self._deployed()
+        found = self._seen = self._labelled.deployed()
         if isinstance(found, NotKnown):
             return found
         images = {str(c["Image"]) for c in found}
@@ -118,26 +124,26 @@ class Stack:
                 f"images ({', '.join(sorted(refs))})",
                 split=True,
             )
-        version = _version_of(min(refs))
+        version = version_of(min(refs))
         manifests: list[tuple[str, str]] = []
         late: list[tuple[str, str]] = []
         for tenant in tenants_of(version):
             try:
-                apart = self._apart(found, tenant)
-                _, data = self._held(found, tenant)
+                apart = self._mounted.apart(found, tenant)
+                _, data = self._mounted.held(found, tenant)
             except Problem as problem:
                 return NotKnown(problem.words)
             if apart:
                 return apart
             manifests.append((tenant, _sha(data)))
-            late += [(str(c["Id"]), self._late(c, tenant)) for c in found]
+            late += [(str(c["Id"]), self._mounted.late(c, tenant)) for c in found]
         return Running(
             pair=Pair(version, images.pop(), tuple(sorted(manifests))),
             containers=tuple(str(c["Id"]) for c in found),
-            since=max(_began(c) for c in found),
+            since=max(began(c) for c in found),
             states=tuple(str(c["State"]["Status"]) for c in found),
             rolled_back_by=str(found[0]["Config"]["Labels"].get(_OP, "")),
-            services=tuple(_service(c) for c in found),
+            services=tuple(service_of(c) for c in found),
             late=tuple((id_, words) for id_, words in late if words),
         )
 
@@ -156,7 +162,7 @@ class Stack:
         blobs: dict[str, bytes] = {}
         manifests: list[HeldManifest] = []
         for tenant, sha in running.pair.manifests:
-            at, data = self._held(whole, tenant)
+            at, data = self._mounted.held(whole, tenant)
             if _sha(data) != sha:
                 raise Problem(f"the manifest of {tenant} changed while it was read")
             version = f"{self._manifests}/{kept[tenant]}" if tenant in kept else at
@@ -182,12 +188,12 @@ class Stack:
         """Look at every container of the services, whatever state it is in."""
         parts: list[Part] = []
         for service in self._services:
-            for listed in self._listed(service):
+            for listed in self._labelled.listed(service):
                 found = self._engine.container(str(listed["Id"]))
                 if found is None:
                     continue
                 ref, name = str(found["Config"]["Image"]), str(found["Name"])
-                version = _version_of(ref)
+                version = version_of(ref)
                 held = [self._found(found, tenant) for tenant in tenants_of(version)]
                 parts.append(
                     Part(
@@ -198,25 +204,25 @@ class Stack:
                         image_ref=ref,
                         image=str(found["Image"]),
                         state=str(found["State"]["Status"]),
-                        aside=_OURS_ASIDE in name and not found["State"]["Running"],
+                        aside=OURS_ASIDE in name and not found["State"]["Running"],
                         manifests=tuple(held),
                         number=number_of(found["Config"]["Labels"]),
                         op=str(found["Config"]["Labels"].get(_OP, "")),
-                        made=_instant(found["Created"]),
+                        made=instant(found["Created"]),
                     )
                 )
         return tuple(parts)
 
     def _found(self, container: dict[str, Any], tenant: str) -> Found:
         try:
-            path, data = self._held([container], tenant)
+            path, data = self._mounted.held([container], tenant)
         except Problem as problem:
             return Found(tenant, problem.words, "")
-        return Found(tenant, path, _sha(data), self._late(container, tenant))
+        return Found(tenant, path, _sha(data), self._mounted.late(container, tenant))
 
     def obstacles(self) -> tuple[str, ...]:
         """Say what here cannot be put back by replaying records, each in a sentence."""
-        whole = self._whole_project()
+        whole = self._labelled.whole()
         files = self._files_of(whole)
         models = self._models_of(whole, filled_in=False)
         strange = self._strange(whole)
@@ -224,8 +230,8 @@ class Stack:
 
     def foreign(self) -> tuple[str, ...]:
         """Say what of the services is not today's Compose's, and what to do."""
-        whole = self._whole_project()
-        ours = [c for c in whole if _label(c) in self._services]
+        whole = self._labelled.whole()
+        ours = [c for c in whole if label_of(c) in self._services]
         return (*self._strange(whole), *(w for c in ours for w in old_compose(c)))
 
     def about_the_engine(self) -> tuple[Lack, ...]:
@@ -242,19 +248,10 @@ class Stack:
             ),
         )
 
-    def _whole_project(self) -> list[dict[str, Any]]:
-        listed = self._engine.containers({_PROJECT: self._project})
-        found = [
-            self._engine.container(str(one["Id"]))
-            for one in listed
-            if _OURS_ASIDE not in one["Names"][0]
-        ]
-        return [c for c in found if c is not None]
-
     def _strange(self, whole: list[dict[str, Any]]) -> tuple[str, ...]:
         """Say of each service without a container what is there in its place."""
         labels = [c["Config"].get("Labels") or {} for c in whole]
-        has = {one.get(_SERVICE) for one in labels if one.get(_ONEOFF) == "False"}
+        has = {one.get(SERVICE) for one in labels if one.get(ONEOFF) == "False"}
         without = [service for service in self._services if service not in has]
         there = self._engine.containers({}) if without else []
         found = [stranger(self._project, service, there) for service in without]
@@ -272,7 +269,7 @@ class Stack:
         deployed = dict.fromkeys(
             HowDeployed.of(c["Config"]["Labels"])
             for c in containers
-            if _label(c) in self._services
+            if label_of(c) in self._services
         )
         try:
             return tuple(
@@ -285,9 +282,9 @@ class Stack:
         """Read the Compose files that the services among *containers* came from."""
         files: dict[str, str] = {}
         for labels in (c["Config"].get("Labels") or {} for c in containers):
-            if labels.get(_SERVICE) in self._services:
-                there = str(labels.get(_FOLDER, "/"))
-                files |= compose_files(self._folder, there, labels.get(_FILES, ""))
+            if labels.get(SERVICE) in self._services:
+                there = str(labels.get(FOLDER, "/"))
+                files |= compose_files(self._folder, there, labels.get(FILES, ""))
         return files
 
     def lacks(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
@@ -303,11 +300,11 @@ class Stack:
 
     def _made_otherwise(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
         """Say what Compose would make otherwise than *target*, once *plan* pinned."""
-        listed = self._engine.containers({_PROJECT: self._project, _ONEOFF: "False"})
+        listed = self._engine.containers({PROJECT: self._project, ONEOFF: "False"})
         # A service whose containers all ended is a job; the others run, or should.
         beside: dict[str, bool] = {}
         for one in listed:
-            service = str((one.get("Labels") or {}).get(_SERVICE, ""))
+            service = str((one.get("Labels") or {}).get(SERVICE, ""))
             ended = one.get("State") == "exited"
             beside[service] = beside.get(service, True) and ended
         found = [self._engine.container(swap.old_id) for swap in plan.swaps]
@@ -319,8 +316,8 @@ class Stack:
         for swap in plan.swaps:
             found = self._engine.container(swap.old_id)
             labels = found["Config"]["Labels"] if found else {}
-            there = Path(labels.get(_FOLDER, "/"))
-            given = [there / one for one in labels.get(_ENV_FILE, "").split(",") if one]
+            there = Path(labels.get(FOLDER, "/"))
+            given = [there / one for one in labels.get(ENV_FILE, "").split(",") if one]
             ours = there / self._env.relative_to(self._folder)
             if ours not in (given or [there / ".env"]):
                 yield other_env_file(given or [there / ".env"], ours)
@@ -356,7 +353,7 @@ class Stack:
                 number=number_of(config["Labels"]),
                 name=str(found["Name"]).lstrip("/"),
             )
-            service = str(config["Labels"][_SERVICE])
+            service = str(config["Labels"][SERVICE])
             result[service] = (*result.get(service, ()), one)
         return result
 
@@ -381,7 +378,7 @@ class Stack:
     def agrees(self, plan: Plan, target: Record) -> str:
         """Say what Compose would make otherwise of *target*, which *plan* put up."""
         del plan
-        found = self._deployed()
+        found = self._labelled.deployed()
         if isinstance(found, NotKnown):
             return ""  # what runs is looked at on its own
         return self._agreeing.unlike(found, target)
@@ -392,176 +389,10 @@ class Stack:
             return None
         try:
             # What this turn has read already is read once.
-            found, self._seen = self._seen or self._deployed(), None
+            found, self._seen = self._seen or self._labelled.deployed(), None
         except Unreachable:
             return None
         return None if isinstance(found, NotKnown) else self._agreeing.astray(found)
-
-    def _deployed(self) -> list[dict[str, Any]] | NotKnown:
-        found: list[dict[str, Any]] = []
-        for service in self._services:
-            listed = [
-                c
-                for c in self._listed(service)
-                # Compose starts what it finds by labels, under any name.
-                if c.get("State") == "running" or _OURS_ASIDE not in c["Names"][0]
-            ]
-            if not listed:
-                there = self._engine.containers({})
-                return NotKnown(
-                    stranger(self._project, service, there)
-                    or f"service {service} of {self._project} has no container"
-                )
-            numbers = [number_of(c.get("Labels")) for c in listed]
-            for number in numbers:
-                # Compose makes the next one beside the one that it replaces.
-                if numbers.count(number) > 1:
-                    return NotKnown(
-                        f"service {service} of {self._project} has "
-                        f"{numbers.count(number)} containers of number {number}; a "
-                        "deployment may be under way"
-                    )
-            for one in listed:
-                inspected = self._engine.container(one["Id"])
-                if inspected is None:
-                    return NotKnown(f"a container of {service} went away while reading")
-                found.append(inspected)
-            if len({c["Image"] for c in found if _service(c) == service}) > 1:
-                return NotKnown(
-                    f"the containers of service {service} run different images; "
-                    "a deployment may be under way"
-                )
-        return found
-
-    def _listed(self, service: str) -> list[dict[str, Any]]:
-        """List the containers of *service* in the order of their numbers."""
-        labels = {_PROJECT: self._project, _SERVICE: service, _ONEOFF: "False"}
-        return sorted(
-            self._engine.containers(labels),
-            key=lambda c: (number_of(c.get("Labels")), str(c["Names"])),
-        )
-
-    def _apart(self, containers: list[dict[str, Any]], tenant: str) -> NotKnown | None:
-        """Say that not all of *containers* hold the same manifest; nothing if they do.
-
-        A service may hold none, but then none of its containers does.
-        """
-        held: dict[str, set[str]] = {}
-        for container in containers:
-            place = self._place(container, tenant)
-            seen = _sha(self._bytes(place, tenant)) if place else ""
-            held.setdefault(_service(container), set()).add(seen)
-        for service, several in held.items():
-            if len(several) > 1:
-                return NotKnown(
-                    f"the containers of service {service} hold different manifests of "
-                    f"{tenant}; a deployment may be under way"
-                )
-        found = set().union(*held.values()) - {""}
-        if len(found) > 1:
-            return NotKnown(
-                f"split: the services of {self._project} hold {len(found)} different "
-                f"manifests of {tenant} "
-                f"({', '.join(sorted(sha[:12] for sha in found))})",
-                split=True,
-            )
-        return None
-
-    def _held(self, containers: list[dict[str, Any]], tenant: str) -> tuple[str, bytes]:
-        """Read the tenant's manifest: its path in the stack's folder, its bytes."""
-        for container in containers:
-            place = self._place(container, tenant)
-            if place:
-                return place, self._bytes(place, tenant)
-        inside = self._inside.format(tenant=tenant)
-        raise Problem(
-            f"nothing is mounted at {inside}, where {tenant}'s manifest belongs"
-        )
-
-    def _bytes(self, place: str, tenant: str) -> bytes:
-        data = self._files.read(place)
-        if data is None:
-            raise Problem(f"the manifest of {tenant}, {place}, is missing")
-        return data
-
-    def _late(self, container: Mapping[str, Any], tenant: str) -> str:
-        """Say that the tenant's file changed after *container* had started.
-
-        A container holds on to the file that was there when it started, and shows no
-        trace of what took its place: a rename, a rewrite or a mere `chmod` all move
-        the file's change time, which nobody can set.
-        """
-        state = container["State"]
-        place = self._place(container, tenant)
-        seen = self._files.look(place) if place and state["Running"] else None
-        if seen is None or seen.changed <= _nanoseconds(str(state["StartedAt"])):
-            return ""
-        changed = datetime.fromtimestamp(seen.changed / 1e9, UTC)
-        return (
-            f"{place} changed at {changed:%Y-%m-%d %H:%M:%S} UTC, after "
-            f"{str(container['Name']).lstrip('/')} had started "
-            f"({_instant(state['StartedAt']):%Y-%m-%d %H:%M:%S} UTC): what that "
-            "started with is not known; `docker compose up -d --force-recreate` starts "
-            "it with what is there now"
-        )
-
-    def _place(self, container: Mapping[str, Any], tenant: str) -> str:
-        """Say where in the stack's folder *container* has the tenant's manifest.
-
-        Nothing where none is mounted.
-        """
-        inside = self._inside.format(tenant=tenant)
-        mounts = [
-            m
-            for m in container.get("Mounts") or ()
-            if inside == m["Destination"] or inside.startswith(f"{m['Destination']}/")
-        ]
-        if not mounts:
-            return ""
-        mount = max(mounts, key=lambda m: len(m["Destination"]))
-        rest = inside.removeprefix(mount["Destination"]).lstrip("/")
-        there = Path(mount["Source"]) / rest if rest else Path(mount["Source"])
-        root = Path(container["Config"]["Labels"].get(_FOLDER, "/"))
-        if not there.is_relative_to(root):
-            raise Problem(f"the manifest of {tenant} is at {there}, outside {root}")
-        return str(there.relative_to(root))
-
-
-def _service(container: Mapping[str, Any]) -> str:
-    return str(container["Config"]["Labels"][_SERVICE])
-
-
-def _label(container: Mapping[str, Any]) -> str:
-    """Name the service of *container*; empty where it is none of Compose's."""
-    return str((container["Config"].get("Labels") or {}).get(_SERVICE, ""))
-
-
-def _version_of(ref: str) -> str:
-    """Give the version that an image's name says; the name itself if it is none."""
-    named = parse(ref)
-    return named.version if named else ref
-
-
-def _began(container: Mapping[str, Any]) -> datetime:
-    """Tell when *container* first ran.
-
-    After Docker restarted it, its last start is not its first: what it did before
-    is its doing too, so its creation counts.
-    """
-    state = container["State"]
-    if container.get("RestartCount") or str(state["StartedAt"]).startswith(_NEVER):
-        return _instant(container["Created"])
-    return _instant(state["StartedAt"])
-
-
-def _nanoseconds(text: str) -> int:
-    """Give the engine's time in ns since 1970, as a file has its own; to the µs."""
-    return (_instant(text) - _EPOCH) // timedelta(microseconds=1) * 1000
-
-
-def _instant(text: str) -> datetime:
-    # Docker gives nanoseconds, which fromisoformat cuts only since 3.11.
-    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _sha(data: bytes) -> str:

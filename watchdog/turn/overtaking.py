@@ -7,6 +7,7 @@ from watchdog.decide.meanwhile import Meanwhile, Seen, left_over, meanwhile
 from watchdog.decide.standing import Rollback
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
 from watchdog.facts.problem import Foreign, JournalLost, Problem, Unreachable
+from watchdog.turn.ending import Ending
 from watchdog.turn.roles import Eyes
 from watchdog.turn.stepping import Stepping
 
@@ -22,6 +23,34 @@ class Overtaking:
 
     eyes: Eyes
     stepping: Stepping
+    ending: Ending
+
+    def overtaken(self, rollback: Rollback, *, failed: bool = False) -> str:
+        """End it if somebody deployed meanwhile; nothing when it may go on.
+
+        Beside a deployment that is no whole pair nothing is started either. What we
+        stopped we owe: where nothing at all is left, it is put up as long as it can.
+        """
+        found = self.settled(rollback)
+        if found.seen is Seen.TARGET:
+            self.make_way(rollback, found)
+        if found.seen in (Seen.NOTHING, Seen.TARGET):
+            return ""
+        plan = rollback.started.plan
+        if found.seen is Seen.UNSETTLED:
+            if not found.begun:
+                return ""  # made, and never started: left over
+            self.ending.stuck(plan, plan.steps[0], Foreign(found.words), bare=True)
+            return f"stuck: {found.words}"
+        if found.seen is Seen.DOWN and self.stepping.has_stopped(plan) and not failed:
+            return ""
+        return self.give_way(rollback, found)
+
+    def give_way(self, rollback: Rollback, found: Meanwhile, proof: str = "") -> str:
+        """End it as overtaken, what was prepared cleared away."""
+        left = self.withdraw(rollback, found)
+        words = "; ".join(part for part in (found.words, proof, left) if part)
+        return self.ending.ended("overtaken", words)
 
     def look(self, rollback: Rollback) -> Meanwhile:
         """Look once whether somebody else's containers are there."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from watchdog.decide.standing import Rollback
 from watchdog.facts.event import StepDone, StepFailed, StepIntended, StepUndone
@@ -13,14 +14,27 @@ from watchdog.facts.problem import (
     JournalLost,
     NotProven,
     Problem,
+    Undone,
+    Unreachable,
 )
 from watchdog.turn.proving import Proving
 from watchdog.turn.roles import Clock, Doer, Remembers
 
+PASSES = 3  # what somebody undoes is done again, so often at the most
 # What these came to need not be so for ever.
 _NO_STATE = (Do.CREATE, Do.AWAIT, Do.PROVE, Do.REMOVE)
 # From the first of these on, what served is not what it was.
 _STOPS = (Do.STOP, Do.SWAP_MANIFEST, Do.START, Do.UP, Do.CHECK_OUT)
+
+
+class Came(StrEnum):
+    """What a walk through the steps came to."""
+
+    DONE = "done"
+    UNCHANGED = "unchanged"
+    BACK = "back"  # the way back is journaled, and is to be taken
+    SAID = "said"  # it ended or is stuck, and that is journaled
+    AGAIN = "again"  # somebody undid a part: once more from the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,19 @@ class Stepping:
         """Note that somebody undid what *step* had come to."""
         self.memory.add(self.clock.now(), StepUndone(plan.op, step, words))
 
+    def name_again(self, plan: Plan, target: Record, steps: tuple[Step, ...]) -> None:
+        """Give the names that were refused: what had them may be gone now."""
+        for step in steps:
+            if step.do is not Do.RENAME or step.words in self.done:
+                continue
+            try:
+                if not self.hands.is_done(plan, target, step):
+                    self.hands.do(plan, target, step)
+            except (Unreachable, JournalLost):
+                raise
+            except Problem:
+                continue  # it was told when it failed first
+
     # -- what is known of them ---------------------------------------------------
 
     @property
@@ -116,6 +143,19 @@ class Stepping:
     def tried(self) -> dict[str, int]:
         """By a step's words how often it was tried."""
         return self._rollback.attempts if self._rollback else {}
+
+    def is_only_told(self, plan: Plan, step: Step, problem: Problem) -> bool:
+        """Tell whether to go on although *step* failed.
+
+        Nothing is found by names, what is left over is stopped, and a version that
+        somebody pinned while nothing served is theirs.
+        """
+        if step.do is Do.REMOVE:
+            return not isinstance(problem, Undone)
+        if step.do is Do.RENAME:
+            return isinstance(problem, EngineRefused | NotProven)
+        theirs = step.do in (Do.BAR, Do.PIN) and isinstance(problem, Foreign)
+        return theirs and self.has_stopped(plan)
 
     def has_begun(self, steps: tuple[Step, ...]) -> bool:
         """Tell whether any of *steps* was, or may have been, taken."""

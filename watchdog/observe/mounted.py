@@ -1,0 +1,120 @@
+"""The tenant's manifest as the containers of a stack have it mounted."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from watchdog.facts.pair import NotKnown
+from watchdog.facts.problem import Problem
+from watchdog.observe.labelled import FOLDER, instant, service_of
+from watchdog.outside.stack_folder import StackFolder
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Mounted:
+    """Finds the manifests of a project's containers in its folder, and reads them.
+
+    *inside* is the manifest's path in the container, with ``{tenant}``.
+    """
+
+    def __init__(self, files: StackFolder, *, project: str, inside: str) -> None:
+        self._files = files
+        self._project = project
+        self._inside = inside
+
+    def apart(self, containers: list[dict[str, Any]], tenant: str) -> NotKnown | None:
+        """Say that not all of *containers* hold the same manifest; nothing if they do.
+
+        A service may hold none, but then none of its containers does.
+        """
+        held: dict[str, set[str]] = {}
+        for container in containers:
+            place = self._place(container, tenant)
+            seen = _sha(self._bytes(place, tenant)) if place else ""
+            held.setdefault(service_of(container), set()).add(seen)
+        for service, several in held.items():
+            if len(several) > 1:
+                return NotKnown(
+                    f"the containers of service {service} hold different manifests of "
+                    f"{tenant}; a deployment may be under way"
+                )
+        found = set().union(*held.values()) - {""}
+        if len(found) > 1:
+            return NotKnown(
+                f"split: the services of {self._project} hold {len(found)} different "
+                f"manifests of {tenant} "
+                f"({', '.join(sorted(sha[:12] for sha in found))})",
+                split=True,
+            )
+        return None
+
+    def held(self, containers: list[dict[str, Any]], tenant: str) -> tuple[str, bytes]:
+        """Read the tenant's manifest: its path in the stack's folder, its bytes."""
+        for container in containers:
+            place = self._place(container, tenant)
+            if place:
+                return place, self._bytes(place, tenant)
+        inside = self._inside.format(tenant=tenant)
+        raise Problem(
+            f"nothing is mounted at {inside}, where {tenant}'s manifest belongs"
+        )
+
+    def late(self, container: Mapping[str, Any], tenant: str) -> str:
+        """Say that the tenant's file changed after *container* had started.
+
+        A container holds on to the file that was there when it started, and shows no
+        trace of what took its place: a rename, a rewrite or a mere `chmod` all move
+        the file's change time, which nobody can set.
+        """
+        state = container["State"]
+        place = self._place(container, tenant)
+        seen = self._files.look(place) if place and state["Running"] else None
+        if seen is None or seen.changed <= _nanoseconds(str(state["StartedAt"])):
+            return ""
+        changed = datetime.fromtimestamp(seen.changed / 1e9, UTC)
+        return (
+            f"{place} changed at {changed:%Y-%m-%d %H:%M:%S} UTC, after "
+            f"{str(container['Name']).lstrip('/')} had started "
+            f"({instant(state['StartedAt']):%Y-%m-%d %H:%M:%S} UTC): what that "
+            "started with is not known; `docker compose up -d --force-recreate` starts "
+            "it with what is there now"
+        )
+
+    def _bytes(self, place: str, tenant: str) -> bytes:
+        data = self._files.read(place)
+        if data is None:
+            raise Problem(f"the manifest of {tenant}, {place}, is missing")
+        return data
+
+    def _place(self, container: Mapping[str, Any], tenant: str) -> str:
+        """Say where in the stack's folder *container* has the tenant's manifest.
+
+        Nothing where none is mounted.
+        """
+        inside = self._inside.format(tenant=tenant)
+        mounts = [
+            m
+            for m in container.get("Mounts") or ()
+            if inside == m["Destination"] or inside.startswith(f"{m['Destination']}/")
+        ]
+        if not mounts:
+            return ""
+        mount = max(mounts, key=lambda m: len(m["Destination"]))
+        rest = inside.removeprefix(mount["Destination"]).lstrip("/")
+        there = Path(mount["Source"]) / rest if rest else Path(mount["Source"])
+        root = Path(container["Config"]["Labels"].get(FOLDER, "/"))
+        if not there.is_relative_to(root):
+            raise Problem(f"the manifest of {tenant} is at {there}, outside {root}")
+        return str(there.relative_to(root))
+
+
+def _nanoseconds(text: str) -> int:
+    """Give the engine's time in ns since 1970, as a file has its own; to the µs."""
+    return (instant(text) - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,162 @@
+"""How a rollback ends, and is said: proved, put back, unchanged, or stuck."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from watchdog.facts.event import (
+    Event,
+    PromotionPaused,
+    RollbackEnded,
+    RollbackMended,
+    RollbackStuck,
+)
+from watchdog.facts.pair import Record
+from watchdog.facts.plan import Do, Plan, Step
+from watchdog.facts.problem import Problem
+from watchdog.facts.rules import Rules
+from watchdog.turn.roles import Clock, Remembers
+from watchdog.turn.stepping import Stepping
+
+_BY_HAND = "docs/how-to/when-a-rollback-failed.md"
+REPAIR = "docs/how-to/repair-a-split-pair.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Journals what a rollback came to, once.
+
+    *agrees* says what else does not go with a pair that was put up, or nothing.
+    """
+
+    stepping: Stepping
+    rules: Rules
+    agrees: Callable[[Plan, Record], str]
+
+    @property
+    def _memory(self) -> Remembers:
+        return self.stepping.memory
+
+    @property
+    def _clock(self) -> Clock:
+        return self.stepping.clock
+
+    def arrived(self, plan: Plan, target: Record, proof: str) -> str:
+        """End it: as proved, if the env file and all else goes with it at this moment.
+
+        What somebody set back is theirs: it is said, and not fought.
+        """
+        unlike = self._unlike(plan, target) or self.agrees(plan, target)
+        if unlike:
+            return self.ended("unpinned", f"{unlike}; what runs is proved: {proof}")
+        return self.ended("proved", proof)
+
+    def _unlike(self, plan: Plan, target: Record) -> str:
+        for step in plan.steps:
+            if step.do is not Do.PIN:
+                continue
+            try:
+                if not self.stepping.hands.is_done(plan, target, step):
+                    return (
+                        f"the env file does not say {step.to} any more: somebody set "
+                        "it back"
+                    )
+            except Problem as problem:
+                return problem.words
+        return ""
+
+    def stuck(
+        self,
+        plan: Plan,
+        step: Step,
+        problem: Problem,
+        *,
+        again: bool = False,
+        bare: bool = False,
+    ) -> None:
+        """Note that it is stuck at *step*, and what a person does about it."""
+        hint = problem.hint or f"see {REPAIR}"
+        if again:
+            hint = (
+                "mend that, and the way back goes on by itself within a minute; or "
+                f"put one whole pair up: {REPAIR}"
+            )
+        words = problem.words if bare else f"{step.words}: {problem.words}"
+        self._memory.add(self._clock.now(), RollbackStuck(plan.op, words, hint, again))
+
+    def forgotten(self) -> str:
+        """Say what the engine forgot of a rollback that had ended, or nothing.
+
+        After a power cut it may come back without its last writes. A container that
+        was removed has an id that nobody can give again: it being there is proof.
+        """
+        s = self._memory.standing
+        past, running = s.past, s.running
+        how = s.last_rollback.how if s.last_rollback else ""
+        if (
+            past is None
+            or running is None
+            or how not in ("proved", "unpinned", "put-back")
+        ):
+            return ""
+        plan = past.started.plan
+        ours = {swap.old_id for swap in plan.swaps} & set(running.containers)
+        if not (ours or running.by == plan.op):
+            return ""  # somebody deployed since
+        target = self._memory.record(plan.to_record)
+        for step in plan.steps if how != "put-back" else plan.way_back:
+            was_done = step.do is Do.REMOVE and step.words in past.done
+            if was_done and not self.stepping.hands.is_done(plan, target, step):
+                return (
+                    f"the engine forgot `{step.words}`, which was done: "
+                    "it came back without its last writes"
+                )
+        return ""
+
+    def ended(self, how: str, proof: str) -> str:
+        """Note *how* it ended, and what leads on from there."""
+        rollback = self._memory.standing.rollback
+        if rollback is None:
+            return "nothing is under way"
+        started = rollback.started
+        now = self._clock.now()
+        took = (now - rollback.started_at) / timedelta(seconds=1)
+        if rollback.reopened:
+            self._memory.add(now, RollbackMended(started.plan.op, how, proof))
+            return f"rollback to {started.to_pair.version} {how} again"
+        before, to = started.from_pair.version, started.to_pair.version
+        if rollback.undone:
+            proof = f"{proof}; meanwhile: {'; '.join(rollback.undone)}"
+        hint = {
+            "unchanged": f"{before} runs as before: mend what is named and roll back "
+            f"by hand, or deploy a good version; see {_BY_HAND}",
+            "put-back": f"{before} serves again: find out why {to} did not come up, or "
+            f"deploy a good version; see {_BY_HAND}",
+            "unpinned": f"write {self.rules.variable}={to} into the env file: the next "
+            f"`docker compose up -d` would bring another version up; see {_BY_HAND}",
+        }
+        paused: list[Event] = []
+        if how == "unpinned":
+            paused.append(PromotionPaused(to, proof))
+        self._memory.add(
+            now,
+            *paused,
+            RollbackEnded(
+                op=started.plan.op,
+                incident=started.incident,
+                how=how,
+                started=rollback.started_at,
+                previous=started.from_pair.version,
+                target=started.to_pair.version,
+                root_cause=started.cause,
+                owner=self.rules.on_call,
+                proof=proof,
+                waited=started.waited,
+                order=started.order,
+                what=started.what,
+                hint=hint.get(how, ""),
+            ),
+            claim=f"ended/{started.plan.op}",
+        )
+        what = started.what
+        return f"{what} to {started.to_pair.version} {how} after {took:.1f} s"
