@@ -45,7 +45,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT))
 
 from tests.real.rig import Rig, docker  # noqa: E402 # a script's own folder comes first
-from watchdog.commands.demo import IMAGE  # noqa: E402
+from watchdog.commands.stage import IMAGE  # noqa: E402
 from watchdog.facts.event import StepDone, StepIntended  # noqa: E402
 from watchdog.facts.plan import Do  # noqa: E402
 from watchdog.observe.health import ask_stack  # noqa: E402

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import yaml
 
-from watchdog.commands.demo import Stage
+from watchdog.commands.stage import Stage
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 TICK = os.sysconf("SC_CLK_TCK")

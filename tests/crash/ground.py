@@ -16,7 +16,7 @@ import yaml
 from tests.crash.proxy import Cut, Proxy, short_socket
 from tests.crash.zygote import CHECKOUT, Zygote, is_alive
 from watchdog.act.claim import CLAIMS
-from watchdog.commands.demo import IMAGE, Stage
+from watchdog.commands.stage import IMAGE, Stage
 from watchdog.facts.event import (
     BreachConfirmed,
     PairProvedGood,

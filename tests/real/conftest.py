@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import canary
-from watchdog.commands.demo import Stage
+from watchdog.commands.stage import Stage
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.notify.hub import APP, PEM, REPOSITORY, SECRET, a_hub, by_github
-from watchdog.commands.demo import Stage
+from watchdog.commands.stage import Stage
 
 pytestmark = pytest.mark.real
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.real.test_operator import BAD, OLD, Fleet
-from watchdog.commands.demo import DRI
+from watchdog.commands.stage import DRI
 from watchdog.facts.event import WayChosen
 from watchdog.facts.plan import Do
 from watchdog.facts.problem import EngineRefused

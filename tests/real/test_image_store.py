@@ -8,7 +8,7 @@ import pytest
 
 from tests.real.rig import docker
 from tests.real.test_operator import BAD, OLD, Fleet
-from watchdog.commands.demo import IMAGE
+from watchdog.commands.stage import IMAGE
 from watchdog.facts.event import RollbackEnded, StepFailed
 
 pytestmark = pytest.mark.real

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from watchdog.commands.demo import DRI, Stage
+from watchdog.commands.stage import DRI, Stage
 
 pytestmark = pytest.mark.real
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.real.rig import Rig, docker
-from watchdog.commands.demo import IMAGE
+from watchdog.commands.stage import IMAGE
 
 pytestmark = pytest.mark.real
 

@@ -17,7 +17,7 @@ import yaml
 from tests.crash.proxy import Proxy, short_socket
 from tests.real.rig import docker
 from tests.real.undo import BAD, OLD, Asked
-from watchdog.commands.demo import IMAGE
+from watchdog.commands.stage import IMAGE
 from watchdog.facts.problem import Unreachable
 from watchdog.facts.smoke import Runs
 

@@ -24,7 +24,7 @@ from tests.real.undo import (
     on_a_small_disk,
     taken,
 )
-from watchdog.commands.demo import IMAGE
+from watchdog.commands.stage import IMAGE
 from watchdog.facts.event import RollbackEnded, RollbackStuck, WentBack
 from watchdog.show.status import picture, words
 

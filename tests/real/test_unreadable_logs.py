@@ -12,7 +12,7 @@ import pytest
 
 from tests.real.rig import docker
 from tests.real.undo import BAD, OLD, Asked
-from watchdog.commands.demo import IMAGE
+from watchdog.commands.stage import IMAGE
 from watchdog.facts.event import StepDone, StepFailed, WentBack
 from watchdog.facts.problem import EngineRefused
 from watchdog.outside.engine import Engine

@@ -13,7 +13,7 @@ import yaml
 from tests.real.rig import docker
 from tests.real.test_operator import Fleet
 from watchdog.act.hands import Hands
-from watchdog.commands.demo import IMAGE
+from watchdog.commands.stage import IMAGE
 from watchdog.observe.health import ask_stack
 from watchdog.outside.engine import Engine
 
