@@ -210,7 +210,7 @@ def demo(
 ) -> None:
     """Show the main job on real parts: a bad release, and its proven rollback."""
     # Only the demo drives Docker from outside; the daemon never loads it.
-    from watchdog.commands.stage import show  # noqa: PLC0415
+    from watchdog.commands.demo import show  # noqa: PLC0415
 
     show(folder.resolve())
 
