@@ -1,68 +1,56 @@
-"""The commands: one small function each."""
+"""The commands, gathered: a command loads its own room, and no other."""
 
-import json
-from contextlib import closing
-from datetime import datetime, timedelta
-from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, Protocol
+from importlib import import_module
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
-from watchdog import __version__
-from watchdog.commands.by_hand import app as by_hand
-from watchdog.commands.by_key import app as by_key
-from watchdog.commands.pipeline import app as pipeline
-from watchdog.commands.shell import HERE, AsJson, Config, settings_at
-from watchdog.config.notation import Said, duration
-from watchdog.config.release_file import load_release
-from watchdog.config.roster_file import load_roster
-from watchdog.config.settings import Settings
-from watchdog.decide.standing import Standing
 from watchdog.facts.problem import Problem
-from watchdog.facts.reading import Blind
-from watchdog.facts.rules import Rules
-from watchdog.facts.trial import cure
-from watchdog.facts.trigger import Release
-from watchdog.observe.history import moment
-from watchdog.record.journal import Journal
-from watchdog.record.memory import recalled
-from watchdog.show import backtest as shown
-from watchdog.show import explain as explained
-from watchdog.show.progress import bars
-from watchdog.show.rules import rules
-from watchdog.show.schema import schema
-from watchdog.show.status import picture, words
-from watchdog.show.trials import as_json as trials_json
-from watchdog.show.trials import words as trials_words
-from watchdog.turn.roles import Turn
-from watchdog.wiring.channels import (
-    button_secret,
-    channels_of,
-    github_secrets,
-    untold_of,
-)
-from watchdog.wiring.chosen import releases_of, rules_of
-from watchdog.wiring.looks import check_pin, held, tried
-from watchdog.wiring.measuring import access_of, past_of
-from watchdog.wiring.schedule import RealClock
-from watchdog.wiring.watch import run, wire
 
 _REFUSED = 2
+# The imports of all rooms take longer than what most commands do.
+ROOMS: Final = {
+    "watching": ("run", "demo"),
+    "looking": ("status", "explain"),
+    "ledger": ("releases", "retention"),
+    "by_hand": ("hold", "resume", "rollback", "drill", "repair"),
+    "by_key": ("approve", "deny", "forward-fix", "keys"),
+    "pipeline": ("promotion",),
+    "checking": ("check", "backtest", "export-rules", "schema"),
+}
+"""Which room of ``commands`` has which commands."""
+
+
+class _Rooms(TyperGroup):
+    """A group whose commands are in rooms; one is entered when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        here = super().list_commands(ctx)
+        return [*here, *(name for names in ROOMS.values() for name in names)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        for room, names in ROOMS.items():
+            if cmd_name in names:
+                entered = import_module(f"watchdog.commands.{room}")
+                return get_group(entered.app).get_command(ctx, cmd_name)
+        return None
+
+
 app = typer.Typer(
     name="watchdog",
+    cls=_Rooms,
     help="Put the last known-good pair back when a release is confirmed bad.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(by_hand)
-app.add_typer(pipeline)
-app.add_typer(by_key)
-Which = Annotated[
-    str, typer.Argument(help="A version with a release file, or the file's path.")
-]
-Out = Annotated[Path, typer.Option(help="Where to write; default: standard output.")]
+
+
+@app.callback()
+def _gathered() -> None:
+    """Put the last known-good pair back when a release is confirmed bad."""
 
 
 def main() -> None:
@@ -72,215 +60,6 @@ def main() -> None:
     except Problem as problem:
         typer.echo(problem, err=True)
         raise SystemExit(_REFUSED) from problem
-
-
-@app.command("run")
-def run_command(config: Config = HERE) -> None:
-    """Watch, until told to stop."""
-    run(wire(settings_at(config), __version__))
-
-
-@app.command()
-def check(
-    config: Config = HERE,
-    *,
-    live: Annotated[
-        bool, typer.Option("--live", help="Try every trigger on Prometheus, now.")
-    ] = False,
-    release: Annotated[
-        str, typer.Option(help="Whose triggers; default: every release file's.")
-    ] = "",
-    queries: Annotated[
-        bool, typer.Option("--queries", help="Show what is asked, with --live.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Name every fault of the settings and the release files, at once.
-
-    With --live, ends with 1 when a trigger cannot be relied on, or when what proves
-    a pair does not hold for what runs now.
-    """
-    settings = settings_at(config)
-    releases = releases_of(settings)
-    channels_of(settings)
-    button_secret(settings)
-    github_secrets(settings)
-    access_of(settings)
-    check_pin(settings, str(config))
-    if live:
-        trials = tried(settings, releases, release)
-        holds = held(settings, releases)
-        typer.echo(
-            trials_json(trials, holds)
-            if as_json
-            else trials_words(trials, holds, queries=queries)
-        )
-        proven = all(t.is_proven for _, t in trials) and not holds.faults
-        raise typer.Exit(0 if proven else 1)
-    count = releases.count
-    typer.echo(f"{config} and {count} release files of {settings.releases}: no fault")
-
-
-@app.command()
-def status(config: Config = HERE, *, as_json: AsJson = False) -> None:
-    """Say what runs, whether it is watched, and what could be done now.
-
-    Reads the journal, so it answers whether the daemon runs or not.
-    """
-    look = partial(picture, untold=untold_of(settings_at(config)))
-    whole = _looked(look, config)
-    typer.echo(json.dumps(whole, indent=2) if as_json else words(whole))
-    raise typer.Exit(0 if whole["watching"] else 1)
-
-
-@app.command("explain")
-def explain_command(config: Config = HERE, *, as_json: AsJson = False) -> None:
-    """Say why it is not rolling back, what it waits for, and what would have to be.
-
-    Reads the journal and changes nothing, whether the daemon runs or not.
-    """
-    whole = _looked(explained.explain, config)
-    typer.echo(json.dumps(whole, indent=2) if as_json else explained.words(whole))
-    raise typer.Exit(0 if whole["watching"] else 1)
-
-
-@app.command()
-def backtest(
-    release: Which,
-    config: Config = HERE,
-    *,
-    since: Annotated[str, typer.Option(help="`30d` ago, or a time.")] = "30d",
-    until: Annotated[str, typer.Option(help="`1d` ago, or a time.")] = "now",
-    step: Annotated[
-        str, typer.Option(help="How far apart: block, poll or a duration.")
-    ] = "block",
-    started: Annotated[
-        str, typer.Option(help="When the release started; default: long before.")
-    ] = "",
-    as_json: AsJson = False,
-    page: Annotated[
-        Path | None, typer.Option("--html", help="Write a page with plots here.")
-    ] = None,
-) -> None:
-    """Say what a release's triggers would have done in the past.
-
-    Ends with 1 when nothing at all was measured.
-    """
-    settings = settings_at(config)
-    filed, careful = _filed(settings, release), rules_of(settings)
-    with closing(past_of(settings)) as past, bars(len(filed.triggers)) as tell:
-        now = past.now()
-        if isinstance(now, Blind):
-            raise Problem(now.words, cure(now))
-        done = past.backtest(
-            filed,
-            moment(since, now, "--since"),
-            moment(until, now, "--until"),
-            step=_apart(step, settings),
-            started=moment(started, now, "--started") if started else None,
-            settle=careful.settle,
-            progress=tell,
-        )
-    if page:
-        _write(page, shown.page(done, careful))
-    if as_json:
-        typer.echo(json.dumps(shown.picture(done, careful), indent=2))
-    else:
-        typer.echo(shown.words(done, careful))
-    raise typer.Exit(0 if any(track.measured for track in done.tracks) else 1)
-
-
-@app.command("export-rules")
-def export_rules(
-    release: Which, config: Config = HERE, *, out: Out = Path("-")
-) -> None:
-    """Write a release's triggers as Prometheus alerting rules, for dashboards."""
-    _write(out, rules(_filed(settings_at(config), release)))
-
-
-@app.command("schema")
-def schema_command(*, out: Out = Path("-")) -> None:
-    """Write the JSON Schema of a release file, for editors."""
-    _write(out, json.dumps(schema(), indent=2) + "\n")
-
-
-@app.command()
-def demo(
-    folder: Annotated[Path, typer.Option(help="The demo's checkout.")] = Path(),
-) -> None:
-    """Show the main job on real parts: a bad release, and its proven rollback."""
-    # Only the demo drives Docker from outside; the daemon never loads it.
-    from watchdog.commands.demo import show  # noqa: PLC0415
-
-    show(folder.resolve())
-
-
-class _Looks(Protocol):
-    """Puts where we stand into one plain value."""
-
-    def __call__(
-        self,
-        s: Standing,
-        release: Release | None,
-        rules: Rules,
-        turn: Turn | None,
-        *,
-        poll: timedelta,
-        at: datetime,
-    ) -> dict[str, Any]: ...
-
-
-def _looked(look: _Looks, config: Path) -> dict[str, Any]:
-    settings = settings_at(config)
-    with closing(Journal(settings.state, read_only=True)) as journal:
-        standing = recalled(journal)
-        turn = journal.last_turn()
-    running = standing.running.pair.version if standing.running else ""
-    return look(
-        standing,
-        releases_of(settings).for_version(running),
-        rules_of(settings),
-        turn,
-        poll=settings.poll,
-        at=RealClock().now(),
-    )
-
-
-def _filed(settings: Settings, release: str) -> Release:
-    """Load one release file: of a version in the settings' folder, or by its path."""
-    path = settings.releases / f"{release}.yaml"
-    if release.endswith((".yaml", ".yml")):
-        path = Path(release)
-    elif not path.is_file():
-        known = sorted(file.stem for file in settings.releases.glob("[!.]*.yaml"))
-        raise Problem(
-            f"no release file for {release} in {settings.releases}",
-            f"known: {', '.join(known) or 'none'}",
-        )
-    names = load_roster(settings.approvers).names
-    return load_release(path, settings.prometheus.scrape_interval, names)
-
-
-def _apart(step: str, settings: Settings) -> timedelta | None:
-    if step == "block":
-        return None
-    try:
-        apart = settings.poll if step == "poll" else duration(step)
-    except Said as said:
-        raise Problem(f"--step: {said.words}", said.hint) from None
-    if not apart:
-        raise Problem("--step: 0s is no step", "write `poll`, `block` or `1m`")
-    return apart
-
-
-def _write(out: Path, text: str) -> None:
-    if out == Path("-"):
-        typer.echo(text, nl=False)
-        return
-    try:
-        out.write_text(text, "utf-8")
-    except OSError as error:
-        raise Problem(f"cannot write {out}: {error.strerror}") from error
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 
 from tests.commands.test_main import Box
 from tests.worlds import ASHA, HEALTHY_THEN_NEXT, a_pair, a_record
-from watchdog.approve.control import knock, opened
+from watchdog.approve.control_socket import knock, opened
 from watchdog.facts.event import HoldPlaced
 from watchdog.facts.problem import Problem
 from watchdog.record.journal import Journal

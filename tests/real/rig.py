@@ -26,8 +26,8 @@ from watchdog.outside.engine import Engine
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
 from watchdog.turn.transaction import Transaction
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import smoke_of
-from watchdog.wiring.schedule import RealClock
 
 IMAGE = "fidelity-app"
 _SOCKET = "unix:///var/run/docker.sock"

@@ -26,8 +26,8 @@ from watchdog.facts.problem import Problem
 from watchdog.observe.compose import Composed
 from watchdog.turn.readiness import Readiness
 from watchdog.verify.proof import Answer
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import executor_of
-from watchdog.wiring.schedule import RealClock
 
 pytestmark = pytest.mark.real
 

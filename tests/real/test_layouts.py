@@ -18,8 +18,8 @@ from watchdog.facts.event import RollbackEnded
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.plan import Wanted
 from watchdog.facts.problem import Problem
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import executor_of
-from watchdog.wiring.schedule import RealClock
 
 pytestmark = pytest.mark.real
 

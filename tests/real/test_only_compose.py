@@ -17,9 +17,9 @@ from watchdog.config.sections.stack import Stack
 from watchdog.config.settings import Settings
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.problem import Problem
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import executor_of, stack_of
 from watchdog.wiring.looks import held
-from watchdog.wiring.schedule import RealClock
 
 pytestmark = pytest.mark.real
 

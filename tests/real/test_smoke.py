@@ -7,8 +7,8 @@ import pytest
 from tests.real.undo import BAD, OLD, Asked
 from watchdog.facts.event import RollbackEnded, StepFailed, WentBack
 from watchdog.facts.smoke import Asks, Runs
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import smoke_of
-from watchdog.wiring.schedule import RealClock
 
 pytestmark = pytest.mark.real
 

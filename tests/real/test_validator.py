@@ -11,8 +11,8 @@ from watchdog.config.sections.stack import Stack
 from watchdog.config.settings import Settings
 from watchdog.facts.event import StepDone, StepFailed
 from watchdog.facts.plan import Do
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import executor_of
-from watchdog.wiring.schedule import RealClock
 
 pytestmark = pytest.mark.real
 

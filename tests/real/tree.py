@@ -27,8 +27,8 @@ from watchdog.observe.health import ask_stack
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
 from watchdog.turn.transaction import Transaction
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import executor_of
-from watchdog.wiring.schedule import RealClock
 
 OLD, BAD = "v1.2.0", "v1.3.0"
 # Serves from memory: what was read at the start is what runs, as in any server.

@@ -15,8 +15,9 @@ from watchdog.record.journal import Journal
 from watchdog.record.outbox import Outbox
 from watchdog.show.metrics import Pulse, Standings, page
 from watchdog.show.status import picture, words
-from watchdog.wiring.channels import telling_of, untold_of
-from watchdog.wiring.schedule import RealClock
+from watchdog.wiring.channels import telling_of
+from watchdog.wiring.chosen import untold_of
+from watchdog.wiring.clock import RealClock
 
 
 class Deaf:

@@ -9,7 +9,8 @@ from tests.worlds import AT, SECOND, Notebook, StillClock
 from watchdog.facts.event import ClockStepped, TurnCrashed, TurnsLate, TurnsOnTime
 from watchdog.facts.problem import EngineRefused, JournalLost
 from watchdog.turn.roles import Turn
-from watchdog.wiring.schedule import Pace, RealClock, Schedule, Steady
+from watchdog.wiring.clock import RealClock
+from watchdog.wiring.schedule import Pace, Schedule, Steady
 
 POLL = 5 * SECOND
 HOUR = timedelta(hours=1)

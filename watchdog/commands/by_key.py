@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from watchdog.approve.far import Far, Fetched, Paused
+from watchdog.commands.shell import HOME, Agent, As, KeyFile, Url, Yes
 from watchdog.config.notation import Said, duration
 from watchdog.decide.document import plain
 from watchdog.facts.problem import Problem
@@ -25,28 +26,15 @@ from watchdog.sign.signing_key import (
     made,
     public_of,
 )
-from watchdog.wiring.schedule import RealClock
+from watchdog.wiring.clock import RealClock
 
 app = typer.Typer()
 _keys = typer.Typer(no_args_is_help=True)
 app.add_typer(_keys, name="keys", help="Make a key to answer with, or show its line.")
 
 Which = Annotated[str, typer.Argument(help="The question; default: the open one.")]
-As = Annotated[str, typer.Option("--as", help="Your name, as the roster has it.")]
-KeyFile = Annotated[
-    Path | None, typer.Option("--key", help="The file with your private key.")
-]
-Agent = Annotated[
-    str, typer.Option(help="Or a key of your ssh-agent: its comment or fingerprint.")
-]
-Url = Annotated[
-    str,
-    typer.Option(envvar="WATCHDOG_URL", help="Where the watchdog takes decisions."),
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to sign.")]
 Why = Annotated[str, typer.Option(help="Why, in one sentence, for the record.")]
 Name = Annotated[str, typer.Option(help="Whose it is, as the roster is to have it.")]
-HOME = "http://127.0.0.1:8470"
 
 
 @_keys.command("new")

@@ -14,7 +14,22 @@ Config = Annotated[
     typer.Option("--config", "-c", envvar="WATCHDOG_CONFIG", help="The settings file."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
+By = Annotated[str, typer.Option(help="Who says so: your name, for the record.")]
+Reason = Annotated[str, typer.Option(help="Why, in one sentence, for the record.")]
+As = Annotated[str, typer.Option("--as", help="Your name, as the roster has it.")]
+KeyFile = Annotated[
+    Path | None, typer.Option("--key", help="The file with your private key.")
+]
+Agent = Annotated[
+    str, typer.Option(help="Or a key of your ssh-agent: its comment or fingerprint.")
+]
+Url = Annotated[
+    str,
+    typer.Option(envvar="WATCHDOG_URL", help="Where the watchdog takes decisions."),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to sign.")]
 HERE = Path("config/watchdog.yaml")
+HOME = "http://127.0.0.1:8470"
 
 
 def settings_at(path: Path) -> Settings:

@@ -1,5 +1,6 @@
 """An event as a line of JSON, and the hash that chains it to the one before."""
 
+import functools
 import hashlib
 import json
 from typing import Any
@@ -11,14 +12,19 @@ from watchdog.facts.event import EVERY_EVENT, Event
 GENESIS = "0" * 64
 """What stands where the first event names the hash of the one before."""
 
-CODECS: dict[str, TypeAdapter[Any]] = {
-    kind.__name__: TypeAdapter(kind) for kind in EVERY_EVENT
-}
+KINDS = {kind.__name__: kind for kind in EVERY_EVENT}
+"""Every kind of event that this build knows, by its name in the journal."""
+
+
+@functools.cache
+def codec(kind: str) -> TypeAdapter[Any]:
+    """Give what reads and writes a *kind* of event: made once it is needed."""
+    return TypeAdapter(KINDS[kind])
 
 
 def text_of(event: Event) -> str:
     """Write *event* as JSON; numbers that are not finite keep their names."""
-    plain = CODECS[type(event).__name__].dump_python(event, mode="json")
+    plain = codec(type(event).__name__).dump_python(event, mode="json")
     return storable(json.dumps(plain, separators=(",", ":"), ensure_ascii=False))
 
 

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from watchdog.facts.event import Entry, Event
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import Claimed, JournalLost
-from watchdog.record.chain import CODECS, GENESIS, link, storable, text_of
+from watchdog.record.chain import GENESIS, KINDS, codec, link, storable, text_of
 from watchdog.record.opening import NAME, damaged, not_opened, opened, to_write
 from watchdog.record.room import Room
 from watchdog.record.state_folder import StateFolder
@@ -189,7 +189,7 @@ class Journal:
         stamp = at.astimezone(UTC).isoformat(timespec="microseconds")
         written = [(type(event).__name__, text_of(event)) for event in events]
         # What is told is what was written, as the next start will read it.
-        told: list[Event] = [CODECS[kind].validate_json(body) for kind, body in written]
+        told: list[Event] = [codec(kind).validate_json(body) for kind, body in written]
         entries: list[Entry] = []
         rows: list[tuple[object, ...]] = []
         seq, previous = self._head
@@ -245,12 +245,12 @@ class Journal:
                 this version does not know.
         """
         for seq, stamp, kind, body, _ in self._links(after, digest):
-            if kind not in CODECS:
+            if kind not in KINDS:
                 raise JournalLost(
                     f"event {seq} is a {kind}, which this version does not know",
                     "a newer watchdog wrote it: run that one",
                 )
-            event: Event = CODECS[kind].validate_json(body)
+            event: Event = codec(kind).validate_json(body)
             yield Entry(seq, datetime.fromisoformat(stamp), event)
 
     def verified(self, after: int, digest: str, most: int) -> tuple[int, str]:

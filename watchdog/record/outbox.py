@@ -8,7 +8,7 @@ decision depends on is in it.
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -148,6 +148,13 @@ class Outbox:
                     one, waiting=count, error=error or one.error, since=since
                 )
         return sorted(found.values(), key=lambda one: one.channel)
+
+    def untold(self, names: Collection[str]) -> list[Backlog] | None:
+        """Give the backlog of the channels that there still are; None: unreadable."""
+        try:
+            return [one for one in self.backlog() if one.channel in names]
+        except OSError:
+            return None
 
     def _row(self, query: str, channel: str) -> tuple[Any, ...] | None:
         with self._using() as db:

@@ -1,8 +1,6 @@
 """The channels that the settings name, their secrets read, or all that is wrong."""
 
 import re
-from collections.abc import Collection
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +73,7 @@ class Telling:
 
     def untold(self) -> list[Backlog] | None:
         """Give what the channels have not taken; None when it cannot be read."""
-        return _backlog(self.outbox, self.names)
+        return self.outbox.untold(self.names)
 
     def happened(self, entry: Entry) -> None:
         """Note that something was journaled."""
@@ -129,25 +127,6 @@ def telling_of(settings: Settings, journal: Journal, clock: Clock) -> Telling:
     replies = Replies(settings.name, settings.notify.base_url or "")
     names = tuple(channel.name for channel in channels)
     return Telling(names, outbox, sender, heartbeat, replies)
-
-
-def untold_of(settings: Settings) -> list[Backlog] | None:
-    """Give what the settings' channels have not taken; None: it cannot be read."""
-    notify = settings.notify
-    listed: tuple[Far, ...] = (*notify.webhooks, *notify.slack, *notify.apprise)
-    try:
-        with closing(Outbox(settings.state, read_only=True)) as outbox:
-            return _backlog(outbox, [far.name for far in listed])
-    except OSError:
-        return None
-
-
-def _backlog(outbox: Outbox, names: Collection[str]) -> list[Backlog] | None:
-    """Leave out what was for a channel that is not there any more."""
-    try:
-        return [one for one in outbox.backlog() if one.channel in names]
-    except OSError:
-        return None
 
 
 def channels_of(settings: Settings) -> list[Channel]:

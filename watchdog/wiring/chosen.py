@@ -1,26 +1,18 @@
-"""What the settings choose, as the rooms know it: rules, seals, questions, releases."""
+"""What the settings choose, as the rooms know it; light, for every command."""
 
-from collections.abc import Callable
+from contextlib import closing
 from urllib.parse import urlsplit
 
 from watchdog.config.release_folder import ReleaseFolder
 from watchdog.config.roster_file import RosterFile
+from watchdog.config.sections.notify import Far
 from watchdog.config.sections.stack import Smoke
 from watchdog.config.settings import Settings
 from watchdog.decide.git import SERVICE
-from watchdog.decide.revoked import pauses_of
-from watchdog.facts.event import VersionsRevoked
-from watchdog.facts.pair import Running
+from watchdog.facts.message import Backlog
 from watchdog.facts.rules import Protected, Rules
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
-from watchdog.observe.health import ask_stack
-from watchdog.observe.holding import Question
-from watchdog.outside.stack_folder import StackFolder
-from watchdog.record.memory import Memory
-from watchdog.sign.revocations import Revocations
-from watchdog.sign.seals import Seals
-from watchdog.verify.proof import Answer
-from watchdog.wiring.schedule import RealClock
+from watchdog.record.outbox import Outbox
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -53,73 +45,12 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
-def questions_of(
-    settings: Settings,
-    rules: Rules,
-    smoke: Callable[[SmokeCheck, tuple[str, ...]], Answer],
-    seen: Running,
-) -> dict[str, Question]:
-    """Give what may be asked of *seen* at any time: all but what runs inside it."""
-    stack = settings.stack
-
-    def of_the_stack() -> tuple[Answer, ...]:
-        return ask_stack(stack.health, stack.version or "", seen.pair.version)
-
-    def of(check: SmokeCheck) -> Question:
-        return lambda: (smoke(check, seen.containers),)
-
-    return {"the stack": of_the_stack} | {
-        f"smoke check {place}": of(check)
-        for place, check in enumerate(rules.smoke, 1)
-        if isinstance(check, Asks)
-    }
-
-
 def _check(given: Smoke, services: tuple[str, ...]) -> SmokeCheck:
     contains = given.contains or ""
     if given.http is not None:
         return Asks(given.http, given.expect or 200, contains, given.timeout)
     service = given.service or services[0]
     return Runs(given.exec or (), service, contains, given.timeout)
-
-
-def seals_of(settings: Settings) -> Seals:
-    """Take from the settings whose signatures on a manifest count."""
-    stack = settings.stack
-    return Seals(
-        folder=StackFolder(stack.directory),
-        form=stack.signatures,
-        namespace=stack.signature_namespace,
-        allowed=stack.allowed_signers,
-        revoked=stack.revoked_signers or "",
-        argv=stack.verifier,
-        timeout=stack.verifier_timeout,
-        tenant_key=stack.manifest_tenant_key or "",
-        version_key=stack.manifest_version_key or "",
-    )
-
-
-def revocations_of(
-    settings: Settings, seals: Seals, memory: Memory, clock: RealClock
-) -> Revocations | None:
-    """Take from the settings which list of revoked versions counts; None for none."""
-    path = settings.stack.revoked_versions
-    if path is None:
-        return None
-
-    def note(listed: VersionsRevoked) -> None:
-        memory.add_if(
-            clock.now(), lambda now: (listed, *pauses_of(now.revoked, listed))
-        )
-
-    return Revocations(
-        seals.folder,
-        path,
-        trust=seals.trust,
-        now=clock.now,
-        last=lambda: (memory.standing.revoked, memory.standing.revoked_since),
-        note=note,
-    )
 
 
 def releases_of(settings: Settings, roster: RosterFile | None = None) -> ReleaseFolder:
@@ -130,6 +61,17 @@ def releases_of(settings: Settings, roster: RosterFile | None = None) -> Release
         settings.prometheus.scrape_interval,
         lambda: people.roster.names,
     )
+
+
+def untold_of(settings: Settings) -> list[Backlog] | None:
+    """Give what the settings' channels have not taken; None: it cannot be read."""
+    notify = settings.notify
+    listed: tuple[Far, ...] = (*notify.webhooks, *notify.slack, *notify.apprise)
+    try:
+        with closing(Outbox(settings.state, read_only=True)) as outbox:
+            return outbox.untold([far.name for far in listed])
+    except OSError:
+        return None
 
 
 def hosts_of(settings: Settings) -> tuple[str, ...]:

@@ -21,8 +21,9 @@ from watchdog.record.memory import Memory
 from watchdog.show.metrics import Pulse
 from watchdog.turn.gating import Gating
 from watchdog.wiring.chosen import hosts_of
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.doorway import Troubles, house
-from watchdog.wiring.schedule import RealClock, Schedule
+from watchdog.wiring.schedule import Schedule
 
 
 def door_of(

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from watchdog.config.release_folder import ReleaseFolder
 from watchdog.config.settings import Settings
 from watchdog.facts.lack import Lack
-from watchdog.facts.pair import HeldManifest, NotKnown, Pair, Part, Record
+from watchdog.facts.pair import HeldManifest, NotKnown, Pair, Part, Record, Running
 from watchdog.facts.problem import Fault, Problem, Refused
 from watchdog.facts.reading import Blind
+from watchdog.facts.rules import Rules
 from watchdog.facts.smoke import Asks, SmokeCheck
 from watchdog.facts.trial import Held, Trial, cure
 from watchdog.facts.trigger import Release
 from watchdog.observe.arming import Arming
-from watchdog.observe.health import ask
-from watchdog.observe.holding import HINT, as_a_lack, by_the_engine
+from watchdog.observe.health import ask, ask_stack
+from watchdog.observe.holding import HINT, Question, as_a_lack, by_the_engine
 from watchdog.observe.pin import Pin
 from watchdog.observe.running import Stack
 from watchdog.observe.unseen import found
@@ -23,10 +24,32 @@ from watchdog.observe.work_tree import WorkTree
 from watchdog.outside.engine import Engine
 from watchdog.outside.stack_folder import StackFolder
 from watchdog.verify.proof import Answer
-from watchdog.wiring.chosen import questions_of, releases_of, rules_of, tenants_of
+from watchdog.wiring.chosen import releases_of, rules_of, tenants_of
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import there_of
 from watchdog.wiring.measuring import prometheus_of
-from watchdog.wiring.schedule import RealClock
+
+
+def questions_of(
+    settings: Settings,
+    rules: Rules,
+    smoke: Callable[[SmokeCheck, tuple[str, ...]], Answer],
+    seen: Running,
+) -> dict[str, Question]:
+    """Give what may be asked of *seen* at any time: all but what runs inside it."""
+    stack = settings.stack
+
+    def of_the_stack() -> tuple[Answer, ...]:
+        return ask_stack(stack.health, stack.version or "", seen.pair.version)
+
+    def of(check: SmokeCheck) -> Question:
+        return lambda: (smoke(check, seen.containers),)
+
+    return {"the stack": of_the_stack} | {
+        f"smoke check {place}": of(check)
+        for place, check in enumerate(rules.smoke, 1)
+        if isinstance(check, Asks)
+    }
 
 
 def check_pin(settings: Settings, file: str) -> None:

@@ -1,8 +1,7 @@
-"""When the watch turns; the only file that knows APScheduler or reads the clock."""
+"""When the watch turns; the only file that knows APScheduler."""
 
 import logging
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -48,22 +47,6 @@ class Keeps(Remembers, Protocol):
     def mark(self, turn: Turn) -> None:
         """Note that a turn is complete."""
         ...
-
-
-class RealClock:
-    """The machine's clocks."""
-
-    def now(self) -> datetime:
-        """Give the wall clock's UTC."""
-        return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Give seconds that never go back."""
-        return time.monotonic()
-
-    def pause(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
 
 
 @dataclass(slots=True)

@@ -12,7 +12,8 @@ from functools import partial
 from starlette.applications import Starlette
 
 from watchdog.approve.answer import Door
-from watchdog.approve.control import Control, opened
+from watchdog.approve.control import Control
+from watchdog.approve.control_socket import opened
 from watchdog.approve.order import Orders
 from watchdog.approve.resumption import Resumption
 from watchdog.approve.slack import Buttons
@@ -42,14 +43,8 @@ from watchdog.turn.keeping import Keeping
 from watchdog.turn.readiness import Checked, Readiness
 from watchdog.turn.transaction import Transaction
 from watchdog.wiring.channels import Telling, button_secret, github_secrets, telling_of
-from watchdog.wiring.chosen import (
-    questions_of,
-    releases_of,
-    revocations_of,
-    rules_of,
-    seals_of,
-    tenants_of,
-)
+from watchdog.wiring.chosen import releases_of, rules_of, tenants_of
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.doors import (
     at_github,
     described,
@@ -60,9 +55,10 @@ from watchdog.wiring.doors import (
 )
 from watchdog.wiring.executors import claims_of, executor_of, keeper_of, there_of
 from watchdog.wiring.listening import bound, listen
-from watchdog.wiring.looks import unseen_pair
+from watchdog.wiring.looks import questions_of, unseen_pair
 from watchdog.wiring.measuring import drawing_of, prometheus_of
-from watchdog.wiring.schedule import RealClock, Schedule
+from watchdog.wiring.schedule import Schedule
+from watchdog.wiring.sealing import revocations_of, seals_of
 
 # sysexits: the disk or the journal failed; the supervisor starts us again and we
 # read what really is there.

@@ -1,0 +1,174 @@
+"""The commands for what people write: is it right, what would it have done."""
+
+import json
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from watchdog.commands.shell import HERE, AsJson, Config, settings_at
+from watchdog.config.notation import Said, duration
+from watchdog.config.release_file import load_release
+from watchdog.config.roster_file import load_roster
+from watchdog.config.settings import Settings
+from watchdog.facts.problem import Problem
+from watchdog.facts.reading import Blind
+from watchdog.facts.trial import cure
+from watchdog.facts.trigger import Release
+from watchdog.observe.history import moment
+from watchdog.show import backtest as shown
+from watchdog.show.progress import bars
+from watchdog.show.rules import rules
+from watchdog.show.schema import schema
+from watchdog.show.trials import as_json as trials_json
+from watchdog.show.trials import words as trials_words
+from watchdog.wiring.channels import button_secret, channels_of, github_secrets
+from watchdog.wiring.chosen import releases_of, rules_of
+from watchdog.wiring.looks import check_pin, held, tried
+from watchdog.wiring.measuring import access_of, past_of
+
+app = typer.Typer()
+Which = Annotated[
+    str, typer.Argument(help="A version with a release file, or the file's path.")
+]
+Out = Annotated[Path, typer.Option(help="Where to write; default: standard output.")]
+
+
+@app.command()
+def check(
+    config: Config = HERE,
+    *,
+    live: Annotated[
+        bool, typer.Option("--live", help="Try every trigger on Prometheus, now.")
+    ] = False,
+    release: Annotated[
+        str, typer.Option(help="Whose triggers; default: every release file's.")
+    ] = "",
+    queries: Annotated[
+        bool, typer.Option("--queries", help="Show what is asked, with --live.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Name every fault of the settings and the release files, at once.
+
+    With --live, ends with 1 when a trigger cannot be relied on, or when what proves
+    a pair does not hold for what runs now.
+    """
+    settings = settings_at(config)
+    releases = releases_of(settings)
+    channels_of(settings)
+    button_secret(settings)
+    github_secrets(settings)
+    access_of(settings)
+    check_pin(settings, str(config))
+    if live:
+        trials = tried(settings, releases, release)
+        holds = held(settings, releases)
+        typer.echo(
+            trials_json(trials, holds)
+            if as_json
+            else trials_words(trials, holds, queries=queries)
+        )
+        proven = all(t.is_proven for _, t in trials) and not holds.faults
+        raise typer.Exit(0 if proven else 1)
+    count = releases.count
+    typer.echo(f"{config} and {count} release files of {settings.releases}: no fault")
+
+
+@app.command()
+def backtest(
+    release: Which,
+    config: Config = HERE,
+    *,
+    since: Annotated[str, typer.Option(help="`30d` ago, or a time.")] = "30d",
+    until: Annotated[str, typer.Option(help="`1d` ago, or a time.")] = "now",
+    step: Annotated[
+        str, typer.Option(help="How far apart: block, poll or a duration.")
+    ] = "block",
+    started: Annotated[
+        str, typer.Option(help="When the release started; default: long before.")
+    ] = "",
+    as_json: AsJson = False,
+    page: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with plots here.")
+    ] = None,
+) -> None:
+    """Say what a release's triggers would have done in the past.
+
+    Ends with 1 when nothing at all was measured.
+    """
+    settings = settings_at(config)
+    filed, careful = _filed(settings, release), rules_of(settings)
+    with closing(past_of(settings)) as past, bars(len(filed.triggers)) as tell:
+        now = past.now()
+        if isinstance(now, Blind):
+            raise Problem(now.words, cure(now))
+        done = past.backtest(
+            filed,
+            moment(since, now, "--since"),
+            moment(until, now, "--until"),
+            step=_apart(step, settings),
+            started=moment(started, now, "--started") if started else None,
+            settle=careful.settle,
+            progress=tell,
+        )
+    if page:
+        _write(page, shown.page(done, careful))
+    if as_json:
+        typer.echo(json.dumps(shown.picture(done, careful), indent=2))
+    else:
+        typer.echo(shown.words(done, careful))
+    raise typer.Exit(0 if any(track.measured for track in done.tracks) else 1)
+
+
+@app.command("export-rules")
+def export_rules(
+    release: Which, config: Config = HERE, *, out: Out = Path("-")
+) -> None:
+    """Write a release's triggers as Prometheus alerting rules, for dashboards."""
+    _write(out, rules(_filed(settings_at(config), release)))
+
+
+@app.command("schema")
+def schema_command(*, out: Out = Path("-")) -> None:
+    """Write the JSON Schema of a release file, for editors."""
+    _write(out, json.dumps(schema(), indent=2) + "\n")
+
+
+def _filed(settings: Settings, release: str) -> Release:
+    """Load one release file: of a version in the settings' folder, or by its path."""
+    path = settings.releases / f"{release}.yaml"
+    if release.endswith((".yaml", ".yml")):
+        path = Path(release)
+    elif not path.is_file():
+        known = sorted(file.stem for file in settings.releases.glob("[!.]*.yaml"))
+        raise Problem(
+            f"no release file for {release} in {settings.releases}",
+            f"known: {', '.join(known) or 'none'}",
+        )
+    names = load_roster(settings.approvers).names
+    return load_release(path, settings.prometheus.scrape_interval, names)
+
+
+def _apart(step: str, settings: Settings) -> timedelta | None:
+    if step == "block":
+        return None
+    try:
+        apart = settings.poll if step == "poll" else duration(step)
+    except Said as said:
+        raise Problem(f"--step: {said.words}", said.hint) from None
+    if not apart:
+        raise Problem("--step: 0s is no step", "write `poll`, `block` or `1m`")
+    return apart
+
+
+def _write(out: Path, text: str) -> None:
+    if out == Path("-"):
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, "utf-8")
+    except OSError as error:
+        raise Problem(f"cannot write {out}: {error.strerror}") from error

@@ -1,0 +1,120 @@
+"""The commands that list what ran here and what stays restorable, or say so."""
+
+import json
+from contextlib import closing
+from typing import Annotated, Any
+
+import typer
+
+from watchdog.commands.shell import HERE, AsJson, By, Config, Reason, settings_at
+from watchdog.config.settings import Settings
+from watchdog.record.journal import Journal
+from watchdog.record.memory import Memory, recalled
+from watchdog.show import releases as ledger
+from watchdog.show import retention as stays
+from watchdog.wiring.chosen import releases_of, rules_of
+
+app = typer.Typer()
+_releases = typer.Typer()
+app.add_typer(
+    _releases,
+    name="releases",
+    help="List every pair that ran here; or vouch for one.",
+    invoke_without_command=True,
+)
+_retention = typer.Typer()
+app.add_typer(
+    _retention,
+    name="retention",
+    help="List what stays restorable; or release what may go.",
+    invoke_without_command=True,
+)
+
+
+@_releases.callback()
+def releases_command(
+    context: typer.Context, config: Config = HERE, *, as_json: AsJson = False
+) -> None:
+    """List every pair that ran here, and what is known of it; the newest first."""
+    context.obj = config
+    if context.invoked_subcommand:
+        return
+    settings = settings_at(config)
+    with closing(Journal(settings.state, read_only=True)) as journal:
+        standing = recalled(journal)
+    running = standing.running.pair.version if standing.running else ""
+    release = releases_of(settings).for_version(running)
+    listed = ledger.picture(standing, release)
+    typer.echo(json.dumps(listed, indent=2) if as_json else ledger.words(listed))
+
+
+@_releases.command()
+def vouch(
+    context: typer.Context,
+    which: Annotated[
+        str, typer.Argument(help="A version, or the start of a pair's id.")
+    ],
+    by: By,
+    reason: Reason = "",
+    *,
+    even_though_quarantined: Annotated[
+        bool, typer.Option("--even-though-quarantined", help="It breached; --reason.")
+    ] = False,
+) -> None:
+    """Say that a pair is known to be good, so that it may be a target."""
+    order: dict[str, Any] = {"which": which, "by": by, "reason": reason}
+    order |= {"even_though_quarantined": even_though_quarantined}
+    typer.echo(_ordered(settings_at(context.obj), "vouch", order)["words"])
+
+
+@_retention.callback()
+def retention_command(
+    context: typer.Context, config: Config = HERE, *, as_json: AsJson = False
+) -> None:
+    """List what stays restorable, what each still has, and what may go.
+
+    Ends with 1 when something of a retained pair is missing.
+    """
+    context.obj = config
+    if context.invoked_subcommand:
+        return
+    settings = settings_at(config)
+    with closing(Journal(settings.state, read_only=True)) as journal:
+        memory = Memory(journal, lambda _: None)
+        standing = memory.standing
+        running = standing.running.pair.version if standing.running else ""
+        releases = releases_of(settings)
+        listed = stays.picture(
+            standing,
+            releases.for_version(running),
+            rules_of(settings),
+            lambda known: memory.missing(known.record),
+            releases.for_version,
+        )
+    if as_json:
+        typer.echo(json.dumps(listed, indent=2))
+    else:
+        typer.echo(stays.words(listed, red=lambda text: typer.style(text, fg="red")))
+    raise typer.Exit(0 if stays.is_whole(listed) else 1)
+
+
+@_retention.command("release")
+def retention_release(
+    context: typer.Context,
+    which: Annotated[
+        str, typer.Argument(help="A version, or the start of a pair's id.")
+    ],
+    by: By,
+    reason: Reason,
+) -> None:
+    """Say that a pair need not stay restorable; nothing is deleted."""
+    order = {"which": which, "by": by, "reason": reason}
+    said = _ordered(settings_at(context.obj), "retention-release", order)
+    typer.echo(said["words"])
+
+
+def _ordered(settings: Settings, kind: str, order: dict[str, Any]) -> dict[str, Any]:
+    # Who only lists need not load what an order may need.
+    from watchdog.commands.ordering import ordered  # noqa: PLC0415
+
+    return ordered(settings, kind, order)

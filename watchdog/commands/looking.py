@@ -1,0 +1,78 @@
+"""The commands that read the journal and change nothing, daemon or no daemon."""
+
+import json
+from contextlib import closing
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import typer
+
+from watchdog.commands.shell import HERE, AsJson, Config, settings_at
+from watchdog.decide.standing import Standing
+from watchdog.facts.rules import Rules
+from watchdog.facts.trigger import Release
+from watchdog.record.journal import Journal
+from watchdog.record.memory import recalled
+from watchdog.show import explain as explained
+from watchdog.show.status import picture, words
+from watchdog.turn.roles import Turn
+from watchdog.wiring.chosen import releases_of, rules_of, untold_of
+from watchdog.wiring.clock import RealClock
+
+app = typer.Typer()
+
+
+@app.command()
+def status(config: Config = HERE, *, as_json: AsJson = False) -> None:
+    """Say what runs, whether it is watched, and what could be done now.
+
+    Reads the journal, so it answers whether the daemon runs or not.
+    """
+    look = partial(picture, untold=untold_of(settings_at(config)))
+    whole = _looked(look, config)
+    typer.echo(json.dumps(whole, indent=2) if as_json else words(whole))
+    raise typer.Exit(0 if whole["watching"] else 1)
+
+
+@app.command("explain")
+def explain_command(config: Config = HERE, *, as_json: AsJson = False) -> None:
+    """Say why it is not rolling back, what it waits for, and what would have to be.
+
+    Reads the journal and changes nothing, whether the daemon runs or not.
+    """
+    whole = _looked(explained.explain, config)
+    typer.echo(json.dumps(whole, indent=2) if as_json else explained.words(whole))
+    raise typer.Exit(0 if whole["watching"] else 1)
+
+
+class _Looks(Protocol):
+    """Puts where we stand into one plain value."""
+
+    def __call__(
+        self,
+        s: Standing,
+        release: Release | None,
+        rules: Rules,
+        turn: Turn | None,
+        *,
+        poll: timedelta,
+        at: datetime,
+    ) -> dict[str, Any]: ...
+
+
+def _looked(look: _Looks, config: Path) -> dict[str, Any]:
+    settings = settings_at(config)
+    with closing(Journal(settings.state, read_only=True)) as journal:
+        standing = recalled(journal)
+        turn = journal.last_turn()
+    running = standing.running.pair.version if standing.running else ""
+    return look(
+        standing,
+        releases_of(settings).for_version(running),
+        rules_of(settings),
+        turn,
+        poll=settings.poll,
+        at=RealClock().now(),
+    )
