@@ -15,6 +15,7 @@ ROOMS: Final = {
     "watching": ("run", "demo"),
     "looking": ("status", "explain"),
     "ledger": ("releases", "retention"),
+    "audit": ("audit",),
     "by_hand": ("hold", "resume", "rollback", "drill", "repair"),
     "by_key": ("approve", "deny", "forward-fix", "keys"),
     "pipeline": ("promotion",),

@@ -37,6 +37,13 @@ class Log(Section):
     format: Literal["auto", "json", "pretty"] = "auto"
 
 
+class Audit(Section):
+    """Who signs checkpoints of the journal; None: a key drawn in the state folder."""
+
+    key_file: Absolute | None = None
+    also_key_file: Absolute | None = None
+
+
 class Settings(BaseSettings):
     """All of ``config/watchdog.yaml``, every default filled in; see ``load``.
 
@@ -82,6 +89,7 @@ class Settings(BaseSettings):
     slack_buttons: SlackButtons = SlackButtons()
     github: GitHub = GitHub()
     heartbeat: Heartbeat = Heartbeat()
+    audit: Audit = Audit()
     log: Log = Log()
 
     @field_validator("settle", mode="before")

@@ -6,6 +6,7 @@ Source: Standard Webhooks 1.0.
 import base64
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,8 +23,9 @@ class SignedWebhook:
     """Posts every message to one URL, signed with the watchdog's own key.
 
     *audience* is the watchdog's name, *base* where people reach its pages, empty
-    when they do not. *also* are keys that sign beside it while one is changed. The
-    id is the same over all attempts, the time is each one's.
+    when they do not. *also* are keys that sign beside it while one is changed.
+    *checkpoint* gives the newest one of the journal, for whoever keeps it. The id is
+    the same over all attempts, the time is each one's.
     """
 
     name: str
@@ -32,6 +34,7 @@ class SignedWebhook:
     audience: str
     base: str = ""
     also: tuple[Ed25519PrivateKey | bytes, ...] = field(default=(), repr=False)
+    checkpoint: Callable[[], str] = lambda: ""
 
     def send(self, message: Message, at: datetime) -> None:
         """Post *message*; raises NotTaken."""
@@ -50,6 +53,8 @@ class SignedWebhook:
             "facts": dict(message.facts),
             "to": list(message.to),
         }
+        if note := self.checkpoint():
+            data["checkpoint"] = note
         if message.question:
             data["approval_id"] = message.question
             if self.base:

@@ -253,6 +253,15 @@ class Journal:
             event: Event = codec(kind).validate_json(body)
             yield Entry(seq, datetime.fromisoformat(stamp), event)
 
+    def rows(self, after: int = 0) -> Iterator[tuple[int, str, str, str, str, str]]:
+        """Give all that lies in the journal after the event *after*, unchecked.
+
+        Each: its number, time, kind, body, the hash before and its own.
+        """
+        while found := self._rows(after):
+            yield from found
+            after = found[-1][0]
+
     def verified(self, after: int, digest: str, most: int) -> tuple[int, str]:
         """Check *most* links after the event *after* of hash *digest*; say how far.
 

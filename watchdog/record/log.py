@@ -18,6 +18,7 @@ from watchdog.facts.event import (
     AnswerVoided,
     BlindTooLong,
     BreachConfirmed,
+    CheckpointSigned,
     ClaimTaken,
     ClockStepped,
     DeploymentAnswered,
@@ -91,6 +92,7 @@ from watchdog.facts.plan import Plan, Step
 # Level: error, a person looks now; warning, today; info, when asking.
 NAMES: dict[type[Event], tuple[str, str]] = {
     WatchStarted: ("info", "schedule.watch_started"),
+    CheckpointSigned: ("info", "record.checkpoint_signed"),
     PairStarted: ("info", "observe.pair_started"),
     PairUnclear: ("warning", "observe.pair_unclear"),
     PairUnreplayable: ("error", "observe.pair_unreplayable"),

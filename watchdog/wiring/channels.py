@@ -1,6 +1,7 @@
 """The channels that the settings name, their secrets read, or all that is wrong."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,14 +92,21 @@ class Telling:
             self.heartbeat.turned(complete=seen and not standing.lost)
 
 
-def telling_of(settings: Settings, journal: Journal, clock: Clock) -> Telling:
+def telling_of(
+    settings: Settings,
+    journal: Journal,
+    clock: Clock,
+    checkpoint: Callable[[], str] = lambda: "",
+) -> Telling:
     """Make all that tells; nothing runs yet.
+
+    *checkpoint* gives the newest one of the journal, which goes along.
 
     Raises:
         Refused: a channel or the heartbeat is wrong.
         Problem: the outbox is damaged.
     """
-    channels = channels_of(settings)
+    channels = channels_of(settings, checkpoint)
     beat = settings.heartbeat
     heartbeat = None
     if beat.url is not None or beat.url_file is not None:
@@ -107,7 +115,7 @@ def telling_of(settings: Settings, journal: Journal, clock: Clock) -> Telling:
         except Said as said:
             fault = Fault("heartbeat", said.words, said.hint)
             raise Refused("heartbeat", [fault]) from None
-        heartbeat = Heartbeat(url, beat.every, clock.monotonic)
+        heartbeat = Heartbeat(url, beat.every, clock.monotonic, checkpoint)
     try:
         outbox = Outbox(settings.state)
     except OSError as error:
@@ -129,8 +137,10 @@ def telling_of(settings: Settings, journal: Journal, clock: Clock) -> Telling:
     return Telling(names, outbox, sender, heartbeat, replies)
 
 
-def channels_of(settings: Settings) -> list[Channel]:
-    """Make every channel; nothing is sent.
+def channels_of(
+    settings: Settings, checkpoint: Callable[[], str] = lambda: ""
+) -> list[Channel]:
+    """Make every channel; nothing is sent. *checkpoint* as in ``telling_of``.
 
     Raises:
         Refused: a secret cannot be read, two channels have one name, a key is no key.
@@ -151,7 +161,7 @@ def channels_of(settings: Settings) -> list[Channel]:
                 faults.append(Fault(at, f"there are two channels {far.name}"))
             names.add(far.name)
             try:
-                channels.append(_channel(kind, far, settings.name, base))
+                channels.append(_channel(kind, far, settings.name, base, checkpoint))
             except Said as said:
                 faults.append(Fault(at, said.words, said.hint))
             except Problem as problem:
@@ -161,7 +171,9 @@ def channels_of(settings: Settings) -> list[Channel]:
     return channels
 
 
-def _channel(kind: str, far: Far, audience: str, base: str) -> Channel:
+def _channel(
+    kind: str, far: Far, audience: str, base: str, checkpoint: Callable[[], str]
+) -> Channel:
     url = address_of(far)
     if kind == "webhooks":
         key_file = getattr(far, "key_file", None)
@@ -170,7 +182,7 @@ def _channel(kind: str, far: Far, audience: str, base: str) -> Channel:
         also_file = getattr(far, "also_key_file", None)
         also = (signing_key(also_file),) if also_file else ()
         key = signing_key(key_file)
-        return SignedWebhook(far.name, url, key, audience, base, also)
+        return SignedWebhook(far.name, url, key, audience, base, also, checkpoint)
     if kind == "slack":
         return Slack(far.name, url, base, buttons=bool(getattr(far, "buttons", False)))
     everywhere = Everywhere(far.name, url, base)

@@ -29,6 +29,7 @@ from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
 from watchdog.observe.holding import Holding
 from watchdog.observe.lacks import short_of_space
+from watchdog.record.checkpoint import Checkpoints, Signer
 from watchdog.record.identity import identity
 from watchdog.record.journal import Journal
 from watchdog.record.log import to_stdout
@@ -42,6 +43,7 @@ from watchdog.turn.gating import Gating
 from watchdog.turn.keeping import Keeping
 from watchdog.turn.readiness import Checked, Readiness
 from watchdog.turn.transaction import Transaction
+from watchdog.wiring.auditing import signer_at
 from watchdog.wiring.channels import Telling, button_secret, github_secrets, telling_of
 from watchdog.wiring.chosen import releases_of, rules_of, tenants_of
 from watchdog.wiring.clock import RealClock
@@ -101,7 +103,9 @@ def wire(
     try:
         making = journal.room.making
         rules = replace(rules, identity=making(lambda: identity(settings.state)))
-        telling = making(lambda: telling_of(settings, journal, clock))
+        signer, telling = making(
+            lambda: _telling_of(settings, journal, clock, rules.identity)
+        )
         secret = button_secret(settings)
         app_secrets = github_secrets(settings)
     except Problem:
@@ -192,7 +196,7 @@ def wire(
         clock,
         settings.poll,
         lost=_leave,
-        turned=lambda: telling.turned(memory.standing),
+        turned=_turned_of(Checkpoints(memory, journal, signer), telling, memory, clock),
     )
     keeping = _keeping_of(settings, claiming, memory, releases, rules)
     _beside(schedule, settings, claiming, keeping)
@@ -276,6 +280,26 @@ def wire(
         clock=clock,
         telling=telling,
     )
+
+
+def _telling_of(
+    settings: Settings, journal: Journal, clock: RealClock, identity: str
+) -> tuple[Signer, Telling]:
+    """Make who signs checkpoints, and who sends the newest one along."""
+    signer = signer_at(settings, identity)
+    return signer, telling_of(settings, journal, clock, lambda: signer.newest)
+
+
+def _turned_of(
+    checkpoints: Checkpoints, telling: Telling, memory: Memory, clock: RealClock
+) -> Callable[[], None]:
+    """Make what is done at the end of each turn; a checkpoint first, as it is told."""
+
+    def turned() -> None:
+        checkpoints.turned(clock.now())
+        telling.turned(memory.standing)
+
+    return turned
 
 
 def _claiming_of(

@@ -64,6 +64,7 @@ from watchdog.facts.event.promoted import DeploymentWeighed as DeploymentWeighed
 from watchdog.facts.event.promoted import PromotionChanged as PromotionChanged
 from watchdog.facts.event.promoted import PromotionPaused as PromotionPaused
 from watchdog.facts.event.promoted import PromotionResumed as PromotionResumed
+from watchdog.facts.event.watched import CheckpointSigned as CheckpointSigned
 from watchdog.facts.event.watched import ClaimTaken as ClaimTaken
 from watchdog.facts.event.watched import ClockStepped as ClockStepped
 from watchdog.facts.event.watched import FarEndBack as FarEndBack
@@ -80,6 +81,7 @@ from watchdog.facts.event.watched import WatchStarted as WatchStarted
 
 Event: TypeAlias = (
     WatchStarted
+    | CheckpointSigned
     | PairStarted
     | PairUnclear
     | PairUnreplayable

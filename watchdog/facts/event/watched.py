@@ -12,6 +12,14 @@ class WatchStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckpointSigned:
+    """What the first *count* events come to was signed: *note* is a signed note."""
+
+    count: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class StackClaimed:
     """Another watchdog, *by*, claims this stack: nothing is done here any more."""
 
