@@ -3,7 +3,6 @@
 Source: Docker Engine API 1.41 and later, the highest that the engine speaks.
 """
 
-import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -15,17 +14,16 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
 
 from watchdog.facts.problem import EngineRefused, Unreachable, WriteRefused
+from watchdog.outside.output import printed, read_until
 
 T = TypeVar("T")
 _GATEWAY = (502, 503, 504)
-_STREAMS = (0, 1, 2)  # what a frame may come from
 _IN_ONE_CREATE = (1, 44)  # from here on all networks go into the create call
 _MAC_OF_NETWORK = (1, 52)  # from here on a container has none of its own
 _POOLS = 2  # connections that are kept open while nothing is asked
 _MOST_OUTPUT = 64 * 1024  # bytes of what a command printed; more is not read
 _MOST_LOGS = 1024 * 1024  # bytes; of more than that these are the first, not the last
 _LOGS_WITHIN = 5.0  # s; what a container printed is no reason to wait
-_FRAME = struct.Struct(">BxxxL")  # which stream, how many bytes
 
 
 class _Client(APIClient):  # type: ignore[misc] # the SDK has no types
@@ -206,7 +204,7 @@ class Engine:
             )
             try:
                 client._raise_for_status(response)
-                return _printed(_until(response.raw, last, _MOST_LOGS))
+                return printed(read_until(response.raw, last, _MOST_LOGS))
             finally:
                 response.close()
 
@@ -243,7 +241,7 @@ class Engine:
             last = time.monotonic() + within.total_seconds()
             try:
                 # Its time may be over; whether it ended is asked next.
-                return _printed(_until(response.raw, last, _MOST_OUTPUT))
+                return printed(read_until(response.raw, last, _MOST_OUTPUT))
             finally:
                 response.close()
 
@@ -376,42 +374,3 @@ class Engine:
                 f"the engine refused to {what}: {missing.explanation or missing}",
                 "it was there when the plan was made; somebody removed it",
             ) from missing
-
-
-def _until(stream: Any, last: float, most: int) -> bytes:
-    """Read what comes of *stream* until its end, *last*, or *most* bytes."""
-    raw = bytearray()
-    wire = _wire_of(stream)
-    try:
-        while len(raw) < most and (left := last - time.monotonic()) > 0:
-            if wire is not None:
-                wire.settimeout(left)  # its own begins again at every byte
-            part = stream.read1(most)
-            if not part:
-                break
-            raw += part
-    except urllib3.exceptions.HTTPError:
-        pass  # it fell silent, or was cut off
-    return bytes(raw)
-
-
-def _wire_of(stream: Any) -> Any:
-    """Give the socket under an answer; None where it has another form."""
-    buffered = getattr(getattr(stream, "_fp", None), "fp", None)
-    return getattr(getattr(buffered, "raw", None), "_sock", None)
-
-
-def _printed(raw: bytes) -> str:
-    """Take the text out of the engine's frames; the last may be cut.
-
-    A container with a terminal has none: what is no frame is text.
-    """
-    parts: list[bytes] = []
-    while len(raw) >= _FRAME.size:
-        stream, length = _FRAME.unpack_from(raw)
-        if stream not in _STREAMS or any(raw[1:4]):
-            parts.append(raw)
-            break
-        parts.append(raw[_FRAME.size : _FRAME.size + length])
-        raw = raw[_FRAME.size + length :]
-    return b"".join(parts).decode(errors="replace")
