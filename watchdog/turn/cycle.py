@@ -5,15 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from watchdog.decide.approval import (
-    deadline_of,
-    reminders,
-    why_it_does_not_count,
-)
-from watchdog.decide.document import digest_of, document
-from watchdog.decide.late import unless_late
-from watchdog.decide.one_way import arrival
-from watchdog.decide.policy import baked, decide, differ, recovered
+from watchdog.decide.policy import baked, decide, recovered
 from watchdog.decide.standing import Rollback, Standing
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
@@ -21,27 +13,23 @@ from watchdog.facts.event import (
     IncidentClosed,
     OrderRefused,
     PairProvedGood,
-    PairStarted,
-    PairUnclear,
-    PromotionPaused,
-    QuestionAsked,
     QuestionClosed,
     RecoveryMissed,
     RecoverySeen,
-    ReleaseUnfiled,
-    RollbackRefused,
     RollbackReopened,
     RollbackStarted,
     StackClaimed,
 )
-from watchdog.facts.pair import NotKnown, Part, Running
+from watchdog.facts.pair import Part, Running
 from watchdog.facts.plan import Wanted
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 from watchdog.facts.verdict import Clear, Verdict, kind_of
+from watchdog.turn.asking import Asking
 from watchdog.turn.gating import Gating
 from watchdog.turn.judging import Judging, far_end_back, far_end_lost
+from watchdog.turn.observing import Observing
 from watchdog.turn.ordering import Ordering
 from watchdog.turn.readiness import Readiness
 from watchdog.turn.roles import (
@@ -119,7 +107,7 @@ class Cycle:
         except Unreachable as problem:
             far_end_lost(self.memory, "engine", problem, at)
             return f"cannot see what runs: {problem.words}"
-        self._observe(at)
+        self._observing().observe(at)
         return ""
 
     def _turn(self, at: datetime, found: _Found) -> str:
@@ -134,7 +122,7 @@ class Cycle:
         if reopened:
             return self.transaction.carry_out(reopened)
         self._read_files(at)
-        seen = self._observe(at)
+        seen = self._observing().observe(at)
         order = self.memory.standing.order
         if order is not None:
             return self._ordering().follow(order, seen, at)
@@ -175,8 +163,20 @@ class Cycle:
         if self.memory.standing.rollback is None:
             # What the other one puts up runs, and is said to.
             self._read_files(at)
-            self._observe(at)
+            self._observing().observe(at)
         return claimed.words
+
+    def _observing(self) -> Observing:
+        return Observing(
+            self.eyes,
+            self.transaction.tenants_of,
+            self.memory,
+            self.releases,
+            self.rules,
+        )
+
+    def _asking(self) -> Asking:
+        return Asking(self.memory, self.roster, self.rules, self.secret)
 
     def _ordering(self) -> Ordering:
         return Ordering(
@@ -199,115 +199,6 @@ class Cycle:
             self.memory.add(at, RollbackReopened(past.started.plan.op, words))
         return self.memory.standing.rollback
 
-    # -- observe -------------------------------------------------------------------
-
-    def _observe(self, at: datetime) -> Running | str:
-        try:
-            seen = self.eyes.running(self.transaction.tenants_of)
-            far_end_back(self.memory, "engine", at)
-        except Unreachable as problem:
-            far_end_lost(self.memory, "engine", problem, at)
-            return f"cannot see what runs: {problem.words}"
-        standing = self.memory.standing
-        before = standing.running
-        if isinstance(seen, Running) and before is not None:
-            same = before.containers == seen.containers
-            if same and differ(before.pair, seen.pair):
-                seen = NotKnown(
-                    f"split: the manifests under the running {before.pair.version} "
-                    f"were changed; it started with {before.pair.words}, "
-                    f"now it is {seen.pair.words}",
-                    split=True,
-                )
-        if isinstance(seen, Running):
-            seen = unless_late(standing, seen)
-        if isinstance(seen, NotKnown):
-            return self._unclear(seen, at)
-        known = before and (before.containers, before.pair.key)
-        other = known != (seen.containers, seen.pair.key)
-        if other or standing.unclear or self._became_one_way(seen):
-            try:
-                self._arrived(seen, at)
-            except JournalLost:
-                raise
-            except Unreachable as problem:
-                far_end_lost(self.memory, "engine", problem, at)
-                return f"cannot see what runs: {problem.words}"
-            except Problem as problem:
-                return self._unclear(NotKnown(problem.words), at)
-        return seen
-
-    def _became_one_way(self, seen: Running) -> bool:
-        """Tell whether its file says so since it runs: that must not be forgotten."""
-        release = self.releases.for_version(seen.pair.version)
-        known = self.memory.standing.running_pair
-        if release is None or known is None:
-            return False
-        return not release.rollback_safe and not known.one_way
-
-    def _unclear(self, seen: NotKnown, at: datetime) -> str:
-        """Say once that what runs is not one whole pair that can be read."""
-        standing = self.memory.standing
-        before, flow = standing.unclear, standing.flow("unclear")
-        other = before is not None and before.words != seen.words
-        if before is None or (other and flow.may_be_better(at)):
-            self.memory.add(at, PairUnclear(seen.words, seen.split))
-        return seen.words
-
-    def _arrived(self, seen: Running, at: datetime) -> None:
-        """Another start: record how it was made, and close what it overtakes."""
-        standing = self.memory.standing
-        before = standing.running
-        release = self.releases.for_version(seen.pair.version)
-        kept = release.manifests if release else {}
-        record, blobs = self.eyes.record(seen, kept)
-        name = self.memory.keep(record, blobs)
-        since = seen.since
-        if before is not None and before.containers == seen.containers:
-            since = before.since  # only its sight had been lost
-        version = seen.pair.version
-        by = standing.put_up_by(seen)
-        last = self.memory.last_turn()
-        came = arrival(
-            standing,
-            seen,
-            self.releases.one_way,
-            looked=last.at if last else None,
-            poll=self.rules.poll,
-            at=at,
-        )
-        started = PairStarted(
-            seen.pair,
-            name,
-            seen.containers,
-            since,
-            by,
-            one_way=release is not None and not release.rollback_safe,
-            unseen_from=None if by else came.unseen_from,
-            between=() if by else came.between,
-        )
-        events: list[Event] = [started]
-        back = before is not None and before.pair.key == seen.pair.key
-        moved = before is not None and before.containers != seen.containers
-        if (release is None or release.is_default) and (moved or not back):
-            words = f"{version} runs without a release file of its own"
-            events += [ReleaseUnfiled(version, words), PromotionPaused(version, words)]
-        known = standing.pairs.get(seen.pair.key)
-        if known and known.quarantined and moved and not by:
-            why = known.quarantined
-            words = f"{version} is quarantined and was deployed again: {why}"
-            events.append(PromotionPaused(version, words))
-        incident, question = standing.incident, standing.question
-        if incident and moved and not by:
-            words = f"{version} was deployed meanwhile"
-            if question and not question.closed:
-                asked = question.asked.question
-                events.append(QuestionClosed(asked, "superseded", words))
-            events.append(IncidentClosed(incident.id, words))
-        self.memory.add(at, *events)
-
-    # -- decide ----------------------------------------------------------------------
-
     def _decide(
         self,
         seen: Running,
@@ -328,15 +219,16 @@ class Cycle:
                 at, kind(incident.id, words), IncidentClosed(incident.id, words)
             )
             return words
-        self._look_after_the_question(release, at)
+        asking = self._asking()
+        asking.look_after(release, at)
         decision = decide(self.memory.standing, release, self.rules, at, verdicts)
         match decision:
             case Hold(words=words):
                 return _watching(seen, verdicts) if incident is None else words
             case Ask():
-                return self._ask(seen, release, decision, at)
+                return asking.ask(seen, release, decision, at)
             case Refuse(incident=name, words=words):
-                return self._refuse(name, words, at)
+                return asking.refuse(name, words, at)
             case RollBack():
                 return self._roll_back(seen, verdicts, decision, at)
 
@@ -352,73 +244,6 @@ class Cycle:
             return
         name = self.memory.keep(record, blobs)
         self.memory.add(at, PairProvedGood(seen.pair.key, words, record=name))
-
-    def _look_after_the_question(self, release: Release, at: datetime) -> None:
-        """Take out the answers that count no more, and remind who has not answered."""
-        question = self.memory.standing.question
-        if question is None or question.closed:
-            return
-        void = why_it_does_not_count(question, release, self.roster.roster, at)
-        found: list[Event] = list(void)
-        found += reminders(question, release, self.rules.on_call, at)
-        if found:
-            self.memory.add(at, *found)
-
-    def _ask(self, seen: Running, release: Release, ask: Ask, at: datetime) -> str:
-        able = [n for n in release.eligible if self.roster.roster.can_answer(n, at)]
-        if len(able) < release.required_approvals:
-            return self._refuse(
-                ask.incident,
-                f"{release.required_approvals} of {', '.join(release.eligible)} must "
-                f"agree, and only {len(able)} have a key that counts: nobody can be "
-                "asked",
-                at,
-            )
-        question = f"apr_{self.secret()}"
-        incident = self.memory.standing.incident
-        onsets = [b.onset for b in incident.charged if b.onset] if incident else []
-        expires = deadline_of(min(onsets, default=None), release, at)
-        text = document(
-            self.rules.name,
-            question,
-            ask.incident,
-            ask.words,
-            (seen.pair, ask.to),
-            at=at,
-            expires=expires,
-            needed=release.required_approvals,
-        )
-        words = (
-            f"{', '.join(release.dri)}: roll {seen.pair.version} back to "
-            f"{ask.to.version}? {ask.words}"
-        )
-        events: list[Event] = []
-        if ask.again:
-            events.append(QuestionClosed(ask.again, "superseded", ask.words))
-        asked = QuestionAsked(
-            question,
-            ask.incident,
-            text,
-            digest_of(text),
-            release.dri,
-            expires,
-            words,
-            needed=release.required_approvals,
-            instead_of=ask.again,
-        )
-        self.memory.add(at, *events, asked)
-        return words
-
-    def _refuse(self, incident: str, words: str, at: datetime) -> str:
-        question = self.memory.standing.question
-        events: list[Event] = [RollbackRefused(incident, words)]
-        if question and not question.closed:
-            how = "denied" if question.denied_by else "closed"
-            if at >= question.deadline and not question.denied_by:
-                how = "expired"
-            events.append(QuestionClosed(question.asked.question, how, words))
-        self.memory.add(at, *events)
-        return words
 
     def _roll_back(
         self,
@@ -455,7 +280,7 @@ class Cycle:
             far_end_lost(self.memory, "engine", problem, at)
             return f"cannot plan the rollback yet: {problem.words}"
         except Problem as problem:
-            return self._refuse(decision.incident, problem.words, at)
+            return self._asking().refuse(decision.incident, problem.words, at)
         events: list[Event] = []
         question = standing.question
         waited = 0.0

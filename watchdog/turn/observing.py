@@ -1,0 +1,140 @@
+"""What runs now, taken in: another pair, the same one, or nothing that is clear."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from watchdog.decide.late import unless_late
+from watchdog.decide.one_way import arrival
+from watchdog.decide.policy import differ
+from watchdog.facts.event import (
+    Event,
+    IncidentClosed,
+    PairStarted,
+    PairUnclear,
+    PromotionPaused,
+    QuestionClosed,
+    ReleaseUnfiled,
+)
+from watchdog.facts.pair import NotKnown, Running
+from watchdog.facts.problem import JournalLost, Problem, Unreachable
+from watchdog.facts.rules import Rules
+from watchdog.turn.judging import far_end_back, far_end_lost
+from watchdog.turn.roles import Eyes, Filed, Remembers
+
+
+@dataclass(frozen=True, slots=True)
+class Observing:
+    """Looks at what runs, and has the journal know of it."""
+
+    eyes: Eyes
+    tenants_of: Callable[[str], tuple[str, ...]]
+    memory: Remembers
+    releases: Filed
+    rules: Rules
+
+    def observe(self, at: datetime) -> Running | str:
+        """Give what runs, taken in where it is new; or say why it cannot be seen."""
+        try:
+            seen = self.eyes.running(self.tenants_of)
+            far_end_back(self.memory, "engine", at)
+        except Unreachable as problem:
+            far_end_lost(self.memory, "engine", problem, at)
+            return f"cannot see what runs: {problem.words}"
+        standing = self.memory.standing
+        before = standing.running
+        if isinstance(seen, Running) and before is not None:
+            same = before.containers == seen.containers
+            if same and differ(before.pair, seen.pair):
+                seen = NotKnown(
+                    f"split: the manifests under the running {before.pair.version} "
+                    f"were changed; it started with {before.pair.words}, "
+                    f"now it is {seen.pair.words}",
+                    split=True,
+                )
+        if isinstance(seen, Running):
+            seen = unless_late(standing, seen)
+        if isinstance(seen, NotKnown):
+            return self._unclear(seen, at)
+        known = before and (before.containers, before.pair.key)
+        other = known != (seen.containers, seen.pair.key)
+        if other or standing.unclear or self._became_one_way(seen):
+            try:
+                self._arrived(seen, at)
+            except JournalLost:
+                raise
+            except Unreachable as problem:
+                far_end_lost(self.memory, "engine", problem, at)
+                return f"cannot see what runs: {problem.words}"
+            except Problem as problem:
+                return self._unclear(NotKnown(problem.words), at)
+        return seen
+
+    def _became_one_way(self, seen: Running) -> bool:
+        """Tell whether its file says so since it runs: that must not be forgotten."""
+        release = self.releases.for_version(seen.pair.version)
+        known = self.memory.standing.running_pair
+        if release is None or known is None:
+            return False
+        return not release.rollback_safe and not known.one_way
+
+    def _unclear(self, seen: NotKnown, at: datetime) -> str:
+        """Say once that what runs is not one whole pair that can be read."""
+        standing = self.memory.standing
+        before, flow = standing.unclear, standing.flow("unclear")
+        other = before is not None and before.words != seen.words
+        if before is None or (other and flow.may_be_better(at)):
+            self.memory.add(at, PairUnclear(seen.words, seen.split))
+        return seen.words
+
+    def _arrived(self, seen: Running, at: datetime) -> None:
+        """Another start: record how it was made, and close what it overtakes."""
+        standing = self.memory.standing
+        before = standing.running
+        release = self.releases.for_version(seen.pair.version)
+        kept = release.manifests if release else {}
+        record, blobs = self.eyes.record(seen, kept)
+        name = self.memory.keep(record, blobs)
+        since = seen.since
+        if before is not None and before.containers == seen.containers:
+            since = before.since  # only its sight had been lost
+        version = seen.pair.version
+        by = standing.put_up_by(seen)
+        last = self.memory.last_turn()
+        came = arrival(
+            standing,
+            seen,
+            self.releases.one_way,
+            looked=last.at if last else None,
+            poll=self.rules.poll,
+            at=at,
+        )
+        started = PairStarted(
+            seen.pair,
+            name,
+            seen.containers,
+            since,
+            by,
+            one_way=release is not None and not release.rollback_safe,
+            unseen_from=None if by else came.unseen_from,
+            between=() if by else came.between,
+        )
+        events: list[Event] = [started]
+        back = before is not None and before.pair.key == seen.pair.key
+        moved = before is not None and before.containers != seen.containers
+        if (release is None or release.is_default) and (moved or not back):
+            words = f"{version} runs without a release file of its own"
+            events += [ReleaseUnfiled(version, words), PromotionPaused(version, words)]
+        known = standing.pairs.get(seen.pair.key)
+        if known and known.quarantined and moved and not by:
+            why = known.quarantined
+            words = f"{version} is quarantined and was deployed again: {why}"
+            events.append(PromotionPaused(version, words))
+        incident, question = standing.incident, standing.question
+        if incident and moved and not by:
+            words = f"{version} was deployed meanwhile"
+            if question and not question.closed:
+                asked = question.asked.question
+                events.append(QuestionClosed(asked, "superseded", words))
+            events.append(IncidentClosed(incident.id, words))
+        self.memory.add(at, *events)
