@@ -13,7 +13,7 @@ _REFUSED = 2
 # The imports of all rooms take longer than what most commands do.
 ROOMS: Final = {
     "watching": ("run", "demo"),
-    "looking": ("status", "explain"),
+    "looking": ("status", "explain", "history"),
     "ledger": ("releases", "retention"),
     "audit": ("audit",),
     "by_hand": ("hold", "resume", "rollback", "drill", "repair"),

@@ -221,6 +221,18 @@ def test_status_is_not_so_when_nobody_watches(box):
     assert "NOT WATCHING: it never turned; is `watchdog run` up?" in done.output
 
 
+def test_history_tells_what_happened_for_people_and_for_programs(box):
+    box.journal(*HEALTHY_THEN_NEXT)
+
+    told = box.says("history", "--most", "1")
+    listed = json.loads(box.says("history", "--json", "--of", "release").output)
+
+    assert told.exit_code == 0
+    assert "release  v1.3.0 · deployed" in told.output.splitlines()[0]
+    assert told.output.splitlines()[-1].startswith("and 1 before")
+    assert [one["release"] for one in listed] == ["v1.3.0", "v1.2.0"]
+
+
 def test_explain_reads_the_journal_and_leaves_it_as_it_was(box):
     box.journal(*HEALTHY_THEN_NEXT, verdict("clear"), verdict("clear", HTTP_5XX.name))
     done = box.says("explain")

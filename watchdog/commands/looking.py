@@ -5,7 +5,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import typer
 
@@ -16,6 +16,8 @@ from watchdog.facts.trigger import Release
 from watchdog.record.journal import Journal
 from watchdog.record.memory import recalled
 from watchdog.show import explain as explained
+from watchdog.show import history as happened
+from watchdog.show.history import history
 from watchdog.show.status import picture, words
 from watchdog.turn.roles import Turn
 from watchdog.wiring.chosen import releases_of, rules_of, untold_of
@@ -45,6 +47,31 @@ def explain_command(config: Config = HERE, *, as_json: AsJson = False) -> None:
     whole = _looked(explained.explain, config)
     typer.echo(json.dumps(whole, indent=2) if as_json else explained.words(whole))
     raise typer.Exit(0 if whole["watching"] else 1)
+
+
+@app.command("history")
+def history_command(
+    config: Config = HERE,
+    *,
+    most: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
+    of: Annotated[
+        str, typer.Option(help="Only release, rollback, drill, question, hold, …")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Tell what happened here, who did it and why; the newest first.
+
+    Reads the whole journal and changes nothing, whether the daemon runs or not.
+    """
+    with closing(Journal(settings_at(config).state, read_only=True)) as journal:
+        told = [one for one in history(journal.stream()) if of in ("", one.what)]
+    shown = told[:most]
+    if as_json:
+        typer.echo(json.dumps(happened.picture(shown), indent=2))
+        return
+    typer.echo(happened.words(shown))
+    if len(told) > most:
+        typer.echo(f"and {len(told) - most} before; --most {len(told)} shows them all")
 
 
 class _Looks(Protocol):
