@@ -25,6 +25,7 @@ from watchdog.facts.event import (
     QuestionAsked,
     ReadinessChanged,
 )
+from watchdog.facts.job import Jobs
 from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
 from watchdog.facts.problem import Claimed, EngineRefused, Unreachable
 from watchdog.facts.reading import Blind, Block, Look, Measured
@@ -372,7 +373,8 @@ class Docker:
 
     It refuses what Docker refuses (a name twice, removing what runs), is fine with
     what Docker is fine with (stopping what is stopped), and notes for each start
-    which image met which manifests. *health* is a health check's word by image.
+    which image met which manifests. *health* is a health check's word by image. *jobs*
+    are services that end as soon as they start, each with its code; *ran* notes them.
     """
 
     def __init__(self, folder, clock, fuse=None):
@@ -390,6 +392,8 @@ class Docker:
         self.crashing = set()
         self.lives = {}
         self.sick = set()
+        self.jobs = {}
+        self.ran = []
         self.mistakes = {}
         self.unreadable = None
         self.is_podman = ""
@@ -531,11 +535,15 @@ class Docker:
                 _met(files.look(str(Path(mount["Source"]).relative_to(self.folder))))
                 for mount in box["Mounts"]
             }
-            dies = box["Image"] in self.crashing
+            service = box["Config"]["Labels"].get(_SERVICE)
+            if service in self.jobs:
+                self.ran.append((service, box["Image"]))
+            dies = box["Image"] in self.crashing or service in self.jobs
             box["State"] |= {
                 "Running": not dies,
                 "Status": "exited" if dies else "running",
                 "StartedAt": self.clock.now().isoformat(),
+                "ExitCode": self.jobs.get(service, 0),
             }
             self._notes_who_runs_beside()
             if box["Image"] in self.health:
@@ -681,6 +689,7 @@ class World:
         services=("dms",),
         scale=None,
         fuse=None,
+        jobs=(),
         **chosen,
     ):
         self.folder = folder
@@ -690,6 +699,7 @@ class World:
         self.fuse = fuse or Fuse()
         self.clock = StillClock()
         self.docker = Docker(folder, self.clock, self.fuse)
+        self.docker.jobs = dict.fromkeys(jobs, 0)
         self.memory = Notebook(self.fuse)
         self.numbers = Numbers(self.clock)
         self.trials = Trials()
@@ -748,10 +758,13 @@ class World:
                     "com.docker.compose.oneoff": "False",
                     "com.docker.compose.project.working_dir": str(self.folder),
                 }
-                | labels,
+                | labels
+                | self._awaits(service),
                 "HostConfig": {
                     "NetworkMode": "dms_default",
-                    "RestartPolicy": {"Name": self.restart},
+                    "RestartPolicy": {
+                        "Name": "no" if service in self.docker.jobs else self.restart
+                    },
                     "Binds": [f"{self.folder / at}:/manifests/meesho.manifest.json:ro"],
                 },
             }
@@ -761,6 +774,14 @@ class World:
             self.docker.start(id_)
         self.docker.fuse = fuse
         self.docker.calls.clear()
+
+    def _awaits(self, service):
+        """Write what Compose writes on who awaits the jobs."""
+        if service in self.docker.jobs or not self.docker.jobs:
+            return {}
+        ended = "service_completed_successfully:false"
+        waits = ",".join(f"{job}:{ended}" for job in self.docker.jobs)
+        return {"com.docker.compose.depends_on": waits}
 
     def _kept(self, version):
         return f"manifests/meesho.{version}.manifest.json"
@@ -804,10 +825,27 @@ class World:
             manifests="manifests",
             inside="/manifests/{tenant}.manifest.json",
             files=Folder(self.folder, self.docker.met),
+            jobs=self.said_of_jobs(),
         )
 
     def plans(self, eyes):
-        return Replay(eyes.deployed, eyes.pinned, self.services, self.rules.stop_within)
+        return Replay(
+            eyes.deployed,
+            eyes.pinned,
+            self.services,
+            self.rules.stop_within,
+            self.said_of_jobs().again,
+        )
+
+    def said_of_jobs(self):
+        """Give what the release files say of jobs."""
+
+        def said(version):
+            release = self.filed().for_version(version)
+            return release.jobs if release else {}
+
+        files = self.releases.values()
+        return Jobs(lambda: {job for one in files for job in one.jobs}, said)
 
     def readiness(self, eyes):
         """Start a watchdog's look at the way back anew."""

@@ -359,6 +359,15 @@ def test_the_deadline_follows_the_deployment_unless_it_is_written(read, keys, mt
     assert read(a_file(**keys)).mttr == mttr
 
 
+def test_a_release_says_of_a_job_whether_it_may_be_run_again(read):
+    told = {"migrate": "again", "seed": "once"}
+
+    assert read(a_file(jobs=told)).jobs == told
+    assert read(a_file()).jobs == {}
+    with pytest.raises(Refused, match='"maybe" is not one of: once, again'):
+        read(a_file(jobs={"migrate": "maybe"}))
+
+
 def test_a_release_may_say_when_it_need_not_stay_restorable(read):
     assert read(a_file()).retention == ""
     assert read(a_file(retention="after 5")).retention == "after 5"

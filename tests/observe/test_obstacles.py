@@ -358,17 +358,3 @@ def test_where_compose_reads_the_files_the_chosen_mac_addresses_are_its_own():
     read = [{"services": {"dms": {"networks": ends}}}]
 
     assert chosen_macs({"a": "services: {}"}, read) == {"02:42:ac:11:65:47"}
-
-
-def test_a_job_that_others_await_is_no_service_to_be_put_back():
-    job = a_container("dms-migrate-1", "migrate", OTHER)
-    waits = {
-        "com.docker.compose.depends_on": "db:service_started:false,"
-        "migrate:service_completed_successfully:false"
-    }
-    app = a_container(labels=waits)
-
-    (words,) = said(job, app, services=("migrate", "dms"))
-
-    assert words.startswith("service migrate is a job that others await to have ended")
-    assert said(job, app) == ()

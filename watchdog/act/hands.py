@@ -1,6 +1,6 @@
 """One step of a plan on the engine and the stack's folder: looked at, then done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +130,9 @@ class Hands:
                 and step.do in (Do.STOP, Do.RENAME)
                 and step in plan.way_back
             )
+            # A job that is over leads nowhere back: what is gone of it stays so.
+            job = step.which is Which.OLD and _swap(plan, step).job
+            gone_is_done = gone_is_done or (job and step.do is Do.RENAME)
             if gone_is_done or self._is_past(plan, step):
                 return "there is none"
             if step.do is Do.CREATE:
@@ -154,6 +157,9 @@ class Hands:
                 return f"{id_} is {seen}" if seen == step.to else ""
             case Do.START:
                 up = state["Running"] or state.get("Restarting")
+                if _swap(plan, step).job:
+                    # Whatever it came to: it is never run twice.
+                    up = state["Status"] != NEVER_RAN
                 return f"{id_} is {state['Status']}" if up else ""
             case _:
                 return ""
@@ -168,6 +174,8 @@ class Hands:
             raise NotProven(
                 f"{step.subject} runs image {seen[:19]}, meant {target.pair.code}"
             )
+        if _swap(plan, step).job:
+            return _ended_well(step.subject, state)
         if state["Status"] in ("exited", "dead"):
             raise NotProven(f"{step.subject} is {state['Status']}, meant running")
         health = (state.get("Health") or {}).get("Status", "")
@@ -215,7 +223,7 @@ class Hands:
             never = found is not None and found["State"]["Status"] == NEVER_RAN
             return found if never else None
         old = step.which is Which.OLD
-        if old and (found := self._engine.container(swap.old_id)):
+        if old and swap.old_id and (found := self._engine.container(swap.old_id)):
             return found
         mine = {_OP: plan.op, _SERVICE: swap.service, _REPLACES: swap.old_id}
         ours = self._engine.containers(mine | {_ROLE: "previous" if old else "target"})
@@ -268,6 +276,15 @@ class Hands:
             return False
         new = Step(Do.START, step.subject, Which.NEW)
         return self._container(plan, new) is not None
+
+
+def _ended_well(job: str, state: Mapping[str, Any]) -> str:
+    """Give the evidence that a job ended with 0; nothing while it has not ended."""
+    if state["Status"] not in ("exited", "dead"):
+        return ""
+    if code := int(state.get("ExitCode") or 0):
+        raise NotProven(f"job {job} ended with {code}, meant 0")
+    return f"job {job} ended with 0"
 
 
 def _gone(step: Step) -> Undone:

@@ -37,6 +37,12 @@ class Releases:
         """The versions whose files say ``rollback_safe: false``."""
         return tuple(v for v, one in self.by_version.items() if not one.rollback_safe)
 
+    @property
+    def jobs(self) -> frozenset[str]:
+        """The services that any of the files calls a job."""
+        files = [*self.by_version.values(), *([self.default] if self.default else ())]
+        return frozenset(service for one in files for service in one.jobs)
+
     def for_version(self, version: str) -> Release | None:
         """Find the file for what runs: its own, its release's, or the default.
 
@@ -155,6 +161,7 @@ def load_release(
         required_approvals=file.required_approvals,
         on_no_answer=file.on_no_answer,
         retention=file.retention or "",
+        jobs=dict(file.jobs or {}),
     )
 
 

@@ -47,6 +47,11 @@ class ReleaseFolder:
         return self._releases.one_way
 
     @property
+    def jobs(self) -> frozenset[str]:
+        """The services that any of the files calls a job."""
+        return self._releases.jobs
+
+    @property
     def versions(self) -> list[str]:
         """The versions that have a file of their own."""
         return sorted(self._releases.by_version)

@@ -256,5 +256,6 @@ class FileForm(_Part):
     approved_by: OneLine | None = None
     watch_for: SomeTime = timedelta(hours=24)
     retention: Annotated[str, _shaped(RETENTION, RETENTION_MEANT)] | None = None
+    jobs: dict[OneLine, Literal["once", "again"]] | None = None
     defaults: CareForm = CareForm()
     triggers: tuple[Any, ...] | None = None

@@ -1,8 +1,8 @@
 """A rollback spelled out for Compose: it makes the containers, we make it whole."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from watchdog.decide.plan import bar, files_of, kind_of, op_of
@@ -28,13 +28,15 @@ class Recreate:
     *obstacles* say why Compose could not; *joined* names the services that live in
     the namespaces or volumes of the given containers, or are restarted with them,
     and must come up anew with them; *pinned* gives what the env file says of the
-    variables of a record, or of the settings' one where it has none.
+    variables of a record, or of the settings' one where it has none; *again* names the
+    jobs that a rollback to a version may run again.
     """
 
     obstacles: Callable[[], tuple[str, ...]]
     joined: Callable[[tuple[str, ...]], tuple[str, ...]]
     pinned: Callable[[Mapping[str, str]], Mapping[str, str]]
     stop_within: timedelta
+    again: Callable[[str], Collection[str]] = lambda _: ()
 
     def plan(self, wanted: Wanted) -> Plan:
         """Spell it out for what runs now; the target needs no recorded containers.
@@ -50,6 +52,18 @@ class Recreate:
                 "see docs/how-to/choose-an-executor.md",
             )
         running, target, seen = wanted.running, wanted.target, wanted.seen
+        again = self.again(target.pair.version)
+        if again:
+            raise Problem(
+                f"the release file of {target.pair.version} says that "
+                f"{' and '.join(again)} may be run again, and `executor: compose` "
+                "leaves jobs as they are",
+                "write `once` there, or take `executor: engine`",
+            )
+        # An earlier build recorded jobs among the others.
+        jobs = {job.service for job in seen.jobs}
+        serving = tuple(r for r in running.replicas if r.service not in jobs)
+        running = replace(running, replicas=serving)
         if len(running.replicas) != len(seen.containers):
             raise Problem("other containers run than were recorded; see at the next")
         swaps = self._swaps(running, seen)

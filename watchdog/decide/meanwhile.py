@@ -57,10 +57,15 @@ def meanwhile(
 
     Its own are those that ran when it was made, by their ids, and those that carry
     its operation. What a rollback put aside is nobody's deployment. *before* is the
-    pair that its way back puts up, once that is taken.
+    pair that its way back puts up, once that is taken. Jobs serve nobody, and whoever
+    runs one is no deployment.
     """
     if not plan.swaps:
         return Meanwhile(Seen.NOTHING)  # a work tree has no containers
+    jobs = {service for part in parts for service in part.jobs}
+    jobs |= {swap.service for swap in plan.swaps if swap.job}
+    parts = [part for part in parts if part.service not in jobs]
+    services = tuple(service for service in services if service not in jobs)
     olds = {swap.old_id for swap in plan.swaps}
     mine = [p for p in parts if p.op == plan.op or p.container in olds]
     theirs = [p for p in parts if p not in mine and not p.aside]

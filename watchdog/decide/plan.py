@@ -1,7 +1,7 @@
 """A decision spelled out as ordered steps, with the way back beside it."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import groupby
@@ -35,26 +35,34 @@ class Replay:
     *deployed* tells by service what a plan must know of the containers that run, in
     the order of their numbers, or raises a Problem when they cannot be put back
     faithfully; *pinned* gives what the env file says of the variables of a record,
-    or of the settings' one where it has none.
+    or of the settings' one where it has none. *again* names the jobs that a rollback to
+    a version runs again; all others are left as they are.
     """
 
     deployed: Callable[[tuple[str, ...]], Mapping[str, tuple[Deployed, ...]]]
     pinned: Callable[[Mapping[str, str]], Mapping[str, str]]
     services: tuple[str, ...]
     stop_within: timedelta
+    again: Callable[[str], Collection[str]] = lambda _: ()
 
     def plan(self, wanted: Wanted) -> Plan:
         """Spell it out for what runs now; see ``spell``."""
+        jobs = [job.service for job in wanted.seen.jobs]
+        again = again_of(wanted.target, jobs, self.again(wanted.target.pair.version))
+        over = [j for j in wanted.seen.jobs if j.container and j.service in again]
+        olds = (*wanted.seen.containers, *(job.container for job in over))
         return spell(
             incident=wanted.incident,
             running=wanted.running,
             running_sha=wanted.running_sha,
             target=wanted.target,
             target_sha=wanted.target_sha,
-            deployed=self.deployed(wanted.seen.containers),
+            deployed=self.deployed(olds),
             services=self.services,
             stop_within=self.stop_within,
             pinned=self.pinned(wanted.target.pins),
+            jobs=jobs,
+            again=again,
         )
 
 
@@ -69,6 +77,8 @@ def spell(
     services: tuple[str, ...],
     stop_within: timedelta,
     pinned: Mapping[str, str],
+    jobs: Collection[str] = (),
+    again: Collection[str] = (),
 ) -> Plan:
     """Spell the rollback from *running* to *target* out.
 
@@ -79,39 +89,53 @@ def spell(
     Several containers of one service are changed one after another, each only once
     the one before it serves; with a shared manifest they are all down at once.
     *services* gives the order; *pinned* is what the env file says now, by variable.
+    *jobs* of the services are run to their ends and no part of the pair: those of
+    *again* are run once more before anything of it starts, as Compose does; the way
+    back never runs one.
 
     Raises:
         Problem: the target was recorded with other services than run now.
     """
-    had = {replica.service for replica in target.replicas}
+    # An earlier build recorded jobs among the others.
+    had = {replica.service for replica in target.replicas} - set(jobs)
+    serving = tuple(service for service in services if service not in jobs)
     if not had:
         raise Problem(
             f"it is not recorded how the containers of {target.pair.version} were made",
             "`executor: compose` can put it up; replaying needs a pair that ran here",
         )
-    if not had == set(services) == set(deployed):
+    if not had == set(serving) == set(deployed) - set(jobs):
+        now = {*serving, *deployed} - set(jobs)
         raise Problem(
             f"{target.pair.version} ran with the services {', '.join(sorted(had))}, "
-            f"now it is {', '.join(sorted({*services, *deployed}))}",
+            f"now it is {', '.join(sorted(now))}",
             "roll back by hand; pairs that start from now on are recorded with all",
         )
-    op = op_of(incident, *(old.id for service in services for old in deployed[service]))
+    op = op_of(incident, *(old.id for service in serving for old in deployed[service]))
     files = files_of(running, target)
     whole = (target, target_sha)
     swaps = tuple(
         _swap(op, replica, whole, old, stop_within, several=len(deployed[service]) > 1)
-        for service in services
+        for service in serving
         for old, replica in _matched(service, deployed[service], target)
+    )
+    ran = tuple(
+        _job(op, service, whole, deployed.get(service, ()), stop_within)
+        for service in services
+        if service in again
     )
     after, pins = target.pair.version, pins_of(target, pinned)
     prepare = [
         Step(Do.HOLD_ROOM, "folder"),
         Step(Do.HOLD_IMAGE, target.image_ref, to=target.pair.image),
         *(Step(Do.HOLD_MANIFEST, m.tenant, to=m.sha256) for m in target.manifests),
-        *(Step(Do.CREATE, s.subject, Which.NEW, to=f"{s.name}.rb-{op}") for s in swaps),
+        *(
+            Step(Do.CREATE, s.subject, Which.NEW, to=f"{s.name}.rb-{op}")
+            for s in (*ran, *swaps)
+        ),
         *(
             Step(Do.CONNECT, s.subject, Which.NEW, to=name)
-            for s in swaps
+            for s in (*ran, *swaps)
             for name in list(s.networks)[1:]
         ),
     ]
@@ -123,29 +147,30 @@ def spell(
         middle = [bar(after), *(step for s in swaps for step in _quiet(s))]
         middle += [Step(Do.STOP, s.subject, Which.OLD) for s in swaps]
         middle += [Step(Do.SWAP_MANIFEST, f.tenant, to=f.after) for f in files]
-        middle += [pin, *(step for s in swaps for step in _takes_over(op, s))]
+        middle += [pin, *(step for s in ran for step in _is_run(op, s))]
+        middle += [step for s in swaps for step in _takes_over(op, s)]
     else:
-        middle = [pin]
+        middle = [pin, *(step for s in ran for step in _is_run(op, s))]
         for _, several in groupby(swaps, key=lambda s: s.service):
             middle += _one_by_one(op, [*several])
     steps = (
         *prepare,
         *middle,
         Step(Do.PROVE, after, Which.NEW, to=target.pair.image),
-        *(Step(Do.REMOVE, s.subject, Which.OLD) for s in swaps),
+        *(Step(Do.REMOVE, s.subject, Which.OLD) for s in (*ran, *swaps) if s.old_id),
     )
     return Plan(
         op=op,
         kind=kind_of(running, target),
         from_record=running_sha,
         to_record=target_sha,
-        swaps=swaps,
+        swaps=(*ran, *swaps),
         files=files,
         variable_before=in_words(pinned),
         variable_after=in_words(pins),
         steps=steps,
         prepared=len(prepare),
-        way_back=_way_back(op, swaps, files, running, in_words(pinned)),
+        way_back=_way_back(op, (*ran, *swaps), files, running, in_words(pinned)),
         pins_before=dict(pinned),
         pins_after=pins,
     )
@@ -197,6 +222,28 @@ def _takes_over(op: str, swap: Swap) -> list[Step]:
     ]
 
 
+def _is_run(op: str, job: Swap) -> list[Step]:
+    """Run *job* to its end, in the place of the one before it."""
+    parks = Step(Do.RENAME, job.subject, Which.OLD, to=f"{job.name}.rb-old-{op}")
+    return [
+        *([parks] if job.old_id else ()),
+        Step(Do.RENAME, job.subject, Which.NEW, to=job.name),
+        Step(Do.START, job.subject, Which.NEW),
+        Step(Do.AWAIT, job.subject, Which.NEW),
+    ]
+
+
+def _is_given_up(op: str, job: Swap) -> list[Step]:
+    """Put the one before *job* in its place again, which is over and stays so."""
+    to = job.old_name or job.name
+    back = Step(Do.RENAME, job.subject, Which.OLD, to=to)
+    return [
+        Step(Do.STOP, job.subject, Which.NEW),
+        Step(Do.RENAME, job.subject, Which.NEW, to=f"{job.name}.rb-failed-{op}"),
+        *([back] if job.old_id else ()),
+    ]
+
+
 def _one_by_one(op: str, several: list[Swap]) -> list[Step]:
     """Change the containers of one service, each once the one before it serves."""
     steps: list[Step] = []
@@ -217,11 +264,13 @@ def _way_back(
 ) -> tuple[Step, ...]:
     """Spell the previous pair's return out; valid after any part of the way forward."""
     pin = Step(Do.PIN, "variable", to=pinned)
+    ran, swaps = [s for s in swaps if s.job], tuple(s for s in swaps if not s.job)
     # Those of which nobody else serves meanwhile come before all waiting.
     alone = [s for s in swaps if files or not s.number]
     several = [s for s in swaps if s not in alone]
     return (
         bar(running.pair.version) if files else pin,
+        *(step for s in ran for step in _is_given_up(op, s)),
         *(Step(Do.STOP, s.subject, Which.NEW) for s in alone),
         *(Step(Do.STOP, s.subject, Which.OLD) for s in swaps if files),
         *(Step(Do.SWAP_MANIFEST, f.tenant, to=f.before) for f in files),
@@ -233,7 +282,7 @@ def _way_back(
             for step in _back_one_by_one(op, [*same])
         ),
         Step(Do.PROVE, running.pair.version, Which.OLD, to=running.pair.image),
-        *(Step(Do.REMOVE, s.subject, Which.NEW) for s in swaps),
+        *(Step(Do.REMOVE, s.subject, Which.NEW) for s in (*ran, *swaps)),
     )
 
 
@@ -320,6 +369,51 @@ def _swap(
         number=old.number if several else 0,
         old_name="" if old.name == replica.name else old.name,
     )
+
+
+def _job(
+    op: str,
+    service: str,
+    target: tuple[Record, str],
+    olds: tuple[Deployed, ...],
+    stop_within: timedelta,
+) -> Swap:
+    """Give how the job *service* is run again as *target* had it."""
+    made = next(replica for replica in target[0].jobs if replica.service == service)
+    # Removed since it ran, as `docker container prune` does.
+    none = Deployed("", {}, stop_within, {}, name=made.name)
+    old = olds[0] if olds else none
+    return replace(_swap(op, made, target, old, stop_within, several=False), job=True)
+
+
+def again_of(
+    target: Record, jobs: Collection[str], again: Collection[str]
+) -> tuple[str, ...]:
+    """Give those of *again* that can be run again as *target* had them.
+
+    Raises:
+        Problem: one of them cannot.
+    """
+    version, images = (
+        target.pair.version,
+        {r.body.get("Image") for r in target.replicas},
+    )
+    recorded = {replica.service: replica for replica in target.jobs}
+    for service in again:
+        why = ""
+        if service not in jobs:
+            why = "it is no job here"
+        elif service not in recorded:
+            why = "nobody saw it end well, so that it is not known how it is made"
+        elif recorded[service].body.get("Image") not in images:
+            why = "its image is none of those that serve"
+        if why:
+            raise Problem(
+                f"the release file of {version} says that {service} may be run again, "
+                f"and {why}",
+                f"write `jobs: {{{service}: once}}` there, or take it out",
+            )
+    return tuple(again)
 
 
 def remade(plan: Plan, before: Record, swap: Swap) -> Replica:

@@ -12,9 +12,15 @@ from watchdog.facts.problem import Problem
 def serving(
     parts: Sequence[Part], services: tuple[str, ...]
 ) -> tuple[tuple[Part, ...], str]:
-    """Give the containers of each service, and what speaks against it in words."""
+    """Give the containers of each service, and what speaks against it in words.
+
+    Jobs are over, and serve nobody.
+    """
     found: list[Part] = []
+    jobs = {service for part in parts for service in part.jobs}
     for service in services:
+        if service in jobs:
+            continue
         mine = [p for p in parts if p.service == service and not p.aside]
         if not mine:
             return tuple(found), f"service {service} has no container"

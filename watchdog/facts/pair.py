@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from watchdog.facts.job import Job
+
 # What a build adds to its release's version: v1.3.0-4f9c2ab is one of v1.3.0.
 _BUILD = re.compile(r"-[0-9a-f]{7,40}$")
 
@@ -95,6 +97,7 @@ class Record:
     names for the same image, empty when it was never pushed or pulled.
     *pins* are the env file's values that chose image and manifests, by variable;
     empty where that is not known, and the version is taken for its variable's value.
+    *jobs* are its jobs that had ended with 0; they are no part of the *replicas*.
     """
 
     pair: Pair
@@ -104,6 +107,7 @@ class Record:
     manifests: tuple[HeldManifest, ...]
     compose_version: str
     pins: Mapping[str, str] = field(default_factory=dict)
+    jobs: tuple[Replica, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,8 @@ class Running:
     engine's clock. *states* are Docker's words for each (``running``, …), *services*
     whose container each is, where that is known. *late* holds (container, sentence)
     where a manifest's file changed after that had started: unless it was known before,
-    nobody knows what it started with.
+    nobody knows what it started with. *jobs* are run to their ends and no part of the
+    other fields.
     """
 
     pair: Pair
@@ -125,6 +130,7 @@ class Running:
     rolled_back_by: str = ""
     services: tuple[str, ...] = ()
     late: tuple[tuple[str, str], ...] = ()
+    jobs: tuple[Job, ...] = ()
 
     @property
     def replicas(self) -> dict[str, int]:
@@ -154,7 +160,8 @@ class Part:
     *aside* when a rollback made it ready or put it aside, and nobody started it.
     *number* is Compose's, which tells the containers of one service apart; *op* is
     the operation that made it, empty for anybody else's. *made* is when the engine
-    made it, where that is known.
+    made it, where that is known. *jobs* are the services of its stack that are run to
+    their ends, and serve nobody.
     """
 
     service: str
@@ -169,6 +176,7 @@ class Part:
     number: int = 0
     op: str = ""
     made: datetime | None = None
+    jobs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

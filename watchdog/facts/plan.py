@@ -93,6 +93,8 @@ class Swap:
     *old_restart* is its restart policy, to be put back if we turn around, and so is
     *old_name*, empty where it is *name*.
     *number* is Compose's where a service has several, 0 for the only one.
+    A *job* is run to its end: it serves nobody, and what ran before is over and may be
+    gone, then *old_id* is empty.
     """
 
     service: str
@@ -104,6 +106,7 @@ class Swap:
     networks: Mapping[str, Mapping[str, Any]]
     number: int = 0
     old_name: str = ""
+    job: bool = False
 
     @property
     def subject(self) -> str:

@@ -181,6 +181,8 @@ class Release:
     are reminded later; *required_approvals* of them must agree. *on_no_answer* is
     what silence means: ``hold`` or ``roll-back``. *retention* is ``ask`` or
     ``after N``: when this release need not stay restorable; empty: as the settings say.
+    *jobs* says of a service that is run to its end whether a rollback to this release
+    runs it ``again`` or leaves it as it ran ``once``.
     """
 
     version: str
@@ -197,6 +199,7 @@ class Release:
     required_approvals: int = 1
     on_no_answer: str = "hold"
     retention: str = ""
+    jobs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def eligible(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.facts.problem import Problem
-from watchdog.observe.obstacles import jobs, nameless, restarted_with
+from watchdog.observe.obstacles import nameless, restarted_with
 from watchdog.observe.pin import other_env_file
 from watchdog.observe.running import Stack
 from watchdog.outside.command import Commands
@@ -47,7 +47,6 @@ class Composed(Stack):
         for container in self._all():
             if _label(container, _SERVICE) in self._services:
                 found += [*self._of_one(container), *nameless(container)]
-        found += jobs(self._services, self._all())
         return tuple(dict.fromkeys(found))
 
     def joined(self, containers: tuple[str, ...]) -> tuple[str, ...]:

@@ -16,6 +16,10 @@ _PATIENCE = 1.0  # s of a turn; what takes longer is heard at the next look
 _SURE = 2  # looks that must agree before it is called broken, or mended
 _STATES = "containers"
 _AT_REST = ("running", "")  # a work tree has no state of its own
+_START = (
+    "start them, or deploy the pair again; a service that is run to its end belongs "
+    "under `jobs` in the release file"
+)
 HINT = (
     "no pair could be proved, so a rollback would be taken back: mend what does not "
     "answer, or `stack.health`, `stack.version` and `stack.smoke` where they are wrong"
@@ -106,7 +110,7 @@ class Holding:
         return tuple(
             Lack(as_a_lack(one.told), HINT, about="proof")
             if name != _STATES
-            else Lack(one.told, "start them, or deploy the pair again", about=name)
+            else Lack(one.told, _START, about=name)
             for name, one in self._asked.items()
             if one.told
         )
@@ -143,7 +147,8 @@ def by_the_engine(
             f"the health check of a container of {seen.pair.version} has not come to "
             "an end since its start; does this engine run health checks at all?"
         )
-    return {_STATES: states, "own health": own}
+    jobs = [words for job in seen.jobs if (words := job.wrong(seen.pair.version))]
+    return {_STATES: states, "own health": own, "jobs": "; ".join(jobs)}
 
 
 def as_a_lack(words: str) -> str:

@@ -1,14 +1,17 @@
 """The containers of one Compose project, known by the labels that Compose writes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from watchdog.decide.alike import number_of
+from watchdog.facts.job import Job
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.reference import parse
 from watchdog.observe.strangers import stranger
 from watchdog.outside.engine import Engine
+
+Labels: TypeAlias = Mapping[str, Any]
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -18,6 +21,8 @@ FILES = "com.docker.compose.project.config_files"
 ENV_FILE = "com.docker.compose.project.environment_file"
 # Made ready, put aside or failed: not what serves, unless somebody started it.
 OURS_ASIDE = ".rb-"
+ENDED_WELL = "service_completed_successfully"
+_DEPENDS_ON = "com.docker.compose.depends_on"
 _NEVER = "0001-01-01"
 
 
@@ -25,16 +30,37 @@ class Labelled:
     """Lists the containers of *project*; only *services* are enrolled."""
 
     def __init__(
-        self, engine: Engine, *, project: str, services: tuple[str, ...]
+        self,
+        engine: Engine,
+        *,
+        project: str,
+        services: tuple[str, ...],
+        named_jobs: Callable[[], Collection[str]] = tuple,
+        awaited: Callable[[Sequence[Labels]], Collection[str]] = lambda _: (),
     ) -> None:
+        """*named_jobs* are services that somebody says are jobs.
+
+        *awaited* says of containers' labels which jobs the files await, that they came
+        from.
+        """
+        self._awaited = awaited
+        self._named_jobs = named_jobs
         self._engine = engine
         self._project = project
         self._services = services
 
-    def deployed(self) -> list[dict[str, Any]] | NotKnown:
-        """Give what is deployed of the services, each number of each once."""
+    def deployed(
+        self, jobs: Collection[str] | None = None
+    ) -> list[dict[str, Any]] | NotKnown:
+        """Give what is deployed of the services, each number of each once.
+
+        Its *jobs*, where they are known already, are not deployed: they ran.
+        """
         found: list[dict[str, Any]] = []
+        jobs = self.jobs() if jobs is None else jobs
         for service in self._services:
+            if service in jobs:
+                continue
             listed = [
                 c
                 for c in self.listed(service)
@@ -68,6 +94,35 @@ class Labelled:
                 )
         return found
 
+    def jobs(self) -> tuple[str, ...]:
+        """Name the services that are run to their ends.
+
+        Somebody says so, or another service awaits it, as Compose wrote on it. With
+        ``--no-deps`` it writes nothing: then the files are asked about what has ended.
+        """
+        project = self._engine.containers({PROJECT: self._project})
+        awaited = {
+            service
+            for one in project
+            for service, condition in awaits(one.get("Labels") or {})
+            if condition == ENDED_WELL
+        }
+        awaited |= set(self._named_jobs())
+        over = {service for service in self._services if _is_over(service, project)}
+        if over - awaited:
+            awaited |= set(self._awaited([one.get("Labels") or {} for one in project]))
+        return tuple(service for service in self._services if service in awaited)
+
+    def ended(self, jobs: Collection[str]) -> tuple[Job, ...]:
+        """Say of each of *jobs* how the container of it that is there was found."""
+        found: list[Job] = []
+        for service in jobs:
+            there = [c for c in self.listed(service) if OURS_ASIDE not in c["Names"][0]]
+            inspected = [self._engine.container(str(c["Id"])) for c in there]
+            known = [_job(service, c) for c in inspected if c is not None]
+            found += known or [Job(service)]
+        return tuple(found)
+
     def listed(self, service: str) -> list[dict[str, Any]]:
         """List the containers of *service* in the order of their numbers."""
         labels = {PROJECT: self._project, SERVICE: service, ONEOFF: "False"}
@@ -85,6 +140,30 @@ class Labelled:
             if OURS_ASIDE not in one["Names"][0]
         ]
         return [c for c in found if c is not None]
+
+
+def awaits(labels: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Read Compose's label: ``migrate:service_completed_successfully:false``."""
+    for one in str(labels.get(_DEPENDS_ON, "")).split(","):
+        service, _, rest = one.partition(":")
+        yield service, rest.partition(":")[0]
+
+
+def _is_over(service: str, project: list[dict[str, Any]]) -> bool:
+    there = [c for c in project if (c.get("Labels") or {}).get(SERVICE) == service]
+    return all(c.get("State") == "exited" for c in there)
+
+
+def _job(service: str, container: Mapping[str, Any]) -> Job:
+    state = container["State"]
+    ended = state["Status"] in ("exited", "dead")
+    return Job(
+        service,
+        str(container["Id"]),
+        version_of(str(container["Config"]["Image"])),
+        str(state["Status"]),
+        int(state.get("ExitCode") or 0) if ended else None,
+    )
 
 
 def service_of(container: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.decide.alike import is_nameless
+from watchdog.facts.job import AGAIN, ONCE, Jobs
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import Plan, Swap
@@ -38,6 +39,31 @@ def lacks(engine: Engine, target: Record, plan: Plan, folder: Path) -> tuple[Lac
         found += _names(engine, swap)
     found += _ports(engine, plan)
     return tuple(dict.fromkeys(found))
+
+
+def of_jobs(
+    services: tuple[str, ...], jobs: Jobs, target: Record, plan: Plan
+) -> Iterator[Lack]:
+    """Say which jobs nobody knows the end of, and which *plan* leaves as they are."""
+    version = target.pair.version
+    recorded = {replica.service for replica in target.jobs}
+    said, run = jobs.said(version), {swap.service for swap in plan.swaps if swap.job}
+    for service in services:
+        where = f"release file of {version}"
+        if service not in recorded and service not in said:
+            yield Lack(
+                f"{service} is a job that nobody saw end well at {version}, and its "
+                "release file does not say whether it may be run again",
+                f"write `jobs: {{{service}: {ONCE}}}` or `{AGAIN}` into the {where}",
+            )
+        elif service not in run:
+            yield Lack(
+                f"{service} is a job, and a rollback leaves it as it is: the next "
+                f"`docker compose up -d` runs it as {version}, as Compose always does",
+                f"know that; with `jobs: {{{service}: {AGAIN}}}` in the {where} the "
+                "rollback runs it, once and before the rest",
+                doubt=True,
+            )
 
 
 def short_of_space(folders: tuple[Path, ...]) -> tuple[Lack, ...]:

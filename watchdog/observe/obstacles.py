@@ -15,10 +15,10 @@ import yaml
 
 from watchdog.decide.alike import number_of
 from watchdog.facts.reference import parse
+from watchdog.observe.labelled import ENDED_WELL
 
 _SERVICE = "com.docker.compose.service"
 _ONEOFF = "com.docker.compose.oneoff"
-_DEPENDS_ON = "com.docker.compose.depends_on"
 _SWARM = ("com.docker.swarm.", "com.docker.stack.")
 _LEFT_OVER = re.compile(r"[0-9a-f]{12}_(.+)")
 _JOINED = {"NetworkMode": "network", "IpcMode": "IPC", "PidMode": "process"}
@@ -61,7 +61,6 @@ def obstacles(
         found += [
             words for other in project if other is not one for words in _on(one, other)
         ]
-    found += jobs(services, project)
     # Who lives in another's namespaces is restarted with it, and said already.
     apart = [c for c in project if not any(any(_on(one, c)) for one in ours)]
     found += _left_behind(services, apart, models)
@@ -73,35 +72,6 @@ def obstacles(
                 options = _mapping(_mapping(model, "services"), service)
                 found += _by_compose(service, options, _written([model]), "")
     return tuple(dict.fromkeys(found))
-
-
-def jobs(
-    services: Iterable[str], containers: Iterable[Mapping[str, Any]]
-) -> Iterator[str]:
-    """Say which of *services* are jobs that another service of the project awaits.
-
-    One that ends cannot be proved to run, and a way back would run it again.
-    """
-    awaited = {
-        service
-        for other in containers
-        for service, condition in _depends_on(other)
-        if condition == "service_completed_successfully"
-    }
-    for service in services:
-        if service in awaited:
-            yield (
-                f"service {service} is a job that others await to have ended: a "
-                "rollback would run it again, and could not prove that it runs; take "
-                "it out of stack.services"
-            )
-
-
-def _depends_on(container: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Read Compose's label of it: ``migrate:service_completed_successfully:false``."""
-    for one in _label(container, _DEPENDS_ON).split(","):
-        service, _, rest = one.partition(":")
-        yield service, rest.partition(":")[0]
 
 
 def restarted_with(
@@ -205,6 +175,17 @@ def _left_behind(
                 "(`depends_on` with `restart: true`), and it is replayed before: "
                 f"name it after {' and '.join(later)} in stack.services"
             )
+
+
+def awaited(model: Model) -> set[str]:
+    """Name the services that others await to have ended well."""
+    services = _mapping(model, "services")
+    return {
+        name
+        for service in services
+        for name, how in _mapping(_mapping(services, service), "depends_on").items()
+        if isinstance(how, dict) and how.get("condition") == ENDED_WELL
+    }
 
 
 def _needs(model: Model, service: str) -> set[str]:

@@ -1,12 +1,13 @@
 """The pair that is deployed now: from the engine and the mounted manifests."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from watchdog.decide.alike import number_of
+from watchdog.facts.job import Jobs
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import (
     Found,
@@ -29,17 +30,19 @@ from watchdog.observe.labelled import (
     PROJECT,
     SERVICE,
     Labelled,
+    Labels,
     began,
     instant,
     label_of,
     service_of,
     version_of,
 )
-from watchdog.observe.lacks import lacks
+from watchdog.observe.lacks import lacks, of_jobs
 from watchdog.observe.made import mount_of, replica_of
 from watchdog.observe.mounted import Mounted
 from watchdog.observe.obstacles import (
     Model,
+    awaited,
     chosen_macs,
     compose_files,
     obstacles,
@@ -78,10 +81,12 @@ class Stack:
         files: StackFolder | None = None,
         referee: Referee | None = None,
         unasked: str = "",
+        jobs: Jobs = Jobs(),  # noqa: B008 # frozen
     ) -> None:
         """*files* is the folder's reader, where it is not a plain one.
 
         *referee* says what Compose makes of the stack, or *unasked* why none can be.
+        *jobs* is what the release files say of jobs.
         """
         self._engine = engine
         self._project = project
@@ -102,7 +107,14 @@ class Stack:
             variable=variable,
         )
         self._manifests = manifests
-        self._labelled = Labelled(engine, project=project, services=services)
+        self._jobs = jobs
+        self._labelled = Labelled(
+            engine,
+            project=project,
+            services=services,
+            named_jobs=jobs.named,
+            awaited=self._awaited,
+        )
         self._mounted = Mounted(self._files, project=project, inside=inside)
 
     def running(
@@ -113,7 +125,8 @@ class Stack:
         Raises Unreachable when the engine does not answer; everything else that
         keeps us from seeing one whole pair is a NotKnown with its reason.
         """
-        found = self._seen = self._labelled.deployed()
+        jobs = self._labelled.jobs()
+        found = self._seen = self._labelled.deployed(jobs)
         if isinstance(found, NotKnown):
             return found
         images = {str(c["Image"]) for c in found}
@@ -145,6 +158,7 @@ class Stack:
             rolled_back_by=str(found[0]["Config"]["Labels"].get(_OP, "")),
             services=tuple(service_of(c) for c in found),
             late=tuple((id_, words) for id_, words in late if words),
+            jobs=self._labelled.ended(jobs),
         )
 
     def record(
@@ -182,11 +196,19 @@ class Stack:
             manifests=tuple(manifests),
             compose_version=str(labels.get(_COMPOSE, "")),
             pins=self._agreeing.pins(whole),
+            jobs=tuple(replica_of(c, macs) for c in self._ended_well(running)),
         ), blobs
+
+    def _ended_well(self, running: Running) -> list[dict[str, Any]]:
+        version = running.pair.version
+        ours = [j for j in running.jobs if j.version == version and j.code == 0]
+        found = [self._engine.container(job.container) for job in ours]
+        return [c for c in found if c is not None]
 
     def parts(self, tenants_of: Callable[[str], tuple[str, ...]]) -> tuple[Part, ...]:
         """Look at every container of the services, whatever state it is in."""
         parts: list[Part] = []
+        jobs = self._labelled.jobs()
         for service in self._services:
             for listed in self._labelled.listed(service):
                 found = self._engine.container(str(listed["Id"]))
@@ -209,6 +231,7 @@ class Stack:
                         number=number_of(found["Config"]["Labels"]),
                         op=str(found["Config"]["Labels"].get(_OP, "")),
                         made=instant(found["Created"]),
+                        jobs=jobs,
                     )
                 )
         return tuple(parts)
@@ -264,12 +287,16 @@ class Stack:
 
         What it cannot read is said where a target is held against it.
         """
+        labels = [c["Config"].get("Labels") or {} for c in containers]
+        return self._models_by(labels, filled_in=filled_in)
+
+    def _models_by(
+        self, labels: Sequence[Labels], *, filled_in: bool
+    ) -> tuple[Model, ...] | None:
         if self._referee is None:
             return None
         deployed = dict.fromkeys(
-            HowDeployed.of(c["Config"]["Labels"])
-            for c in containers
-            if label_of(c) in self._services
+            HowDeployed.of(one) for one in labels if one.get(SERVICE) in self._services
         )
         try:
             return tuple(
@@ -277,6 +304,11 @@ class Stack:
             )
         except Problem:
             return None
+
+    def _awaited(self, labels: Sequence[Labels]) -> set[str]:
+        """Name the jobs that the files await which containers of *labels* are from."""
+        models = self._models_by(labels, filled_in=False)
+        return {name for model in models or () for name in awaited(model)}
 
     def _files_of(self, containers: list[dict[str, Any]]) -> dict[str, str]:
         """Read the Compose files that the services among *containers* came from."""
@@ -295,6 +327,7 @@ class Stack:
             # Whoever reads another file makes of it whatever stands there.
             *(named or self._made_otherwise(target, plan)),
             *lacks(self._engine, target, plan, self._folder),
+            *of_jobs(self._labelled.jobs(), self._jobs, target, plan),
             *self.about_the_engine(),
         )
 
@@ -307,13 +340,16 @@ class Stack:
             service = str((one.get("Labels") or {}).get(SERVICE, ""))
             ended = one.get("State") == "exited"
             beside[service] = beside.get(service, True) and ended
-        found = [self._engine.container(swap.old_id) for swap in plan.swaps]
+        olds = [swap.old_id for swap in plan.swaps if swap.old_id]
+        found = [self._engine.container(old) for old in olds]
         whole = [c for c in found if c is not None]
         return self._agreeing.lacks(whole, beside, target, plan.pins_after)
 
     def _read_elsewhere(self, plan: Plan) -> Iterator[Lack]:
         """Say that Compose was given other env files than the one that is pinned."""
         for swap in plan.swaps:
+            if swap.job:
+                continue
             found = self._engine.container(swap.old_id)
             labels = found["Config"]["Labels"] if found else {}
             there = Path(labels.get(FOLDER, "/"))

@@ -96,6 +96,7 @@ _WORDS: Mapping[str, str] = {
     "approved_by": "Who agreed, before it shipped, to the immediate rollbacks.",
     "watch_for": "How long after its start the release is watched.",
     "retention": "When it need not stay restorable: ask, or after N newer releases.",
+    "jobs": "Service to once or again: may a rollback to this release run it again?",
     "defaults": "How sure a breach must be, for every trigger that does not say.",
     "triggers": "What is watched, and what a confirmed breach leads to.",
     "alert": "The trigger's name.",

@@ -114,8 +114,8 @@ class Overtaking:
         target = self.stepping.memory.record(plan.to_record)
         found: list[str] = []
         for swap in plan.swaps:
-            if not swap.new:
-                continue  # Compose's are listed like any
+            if not swap.new or swap.job:
+                continue  # Compose's are listed like any, and a job serves nobody
             for which in Which:
                 gone = Step(Do.REMOVE, swap.subject, which)
                 found.append("" if hands.is_done(plan, target, gone) else swap.subject)

@@ -85,12 +85,12 @@ class Proving:
         health: tuple[str, ...] = ()
         if isinstance(seen, Running):
             health = self.eyes.health(seen.containers)
-        outcome = prove(meant, seen, health, ())
+        outcome = prove(meant, seen, health, (), as_it_was=as_it_was)
         if isinstance(outcome, NotYet):
             # Asked before its time, a stack can hold a connection for seconds.
             return outcome
         answers = self.ask_stack(meant.version, self._time_left(until))
-        outcome = prove(meant, seen, health, answers)
+        outcome = prove(meant, seen, health, answers, as_it_was=as_it_was)
         if isinstance(outcome, NotYet) or not isinstance(seen, Running):
             return outcome
         smoke = self._smoke(seen.containers, until)
@@ -102,7 +102,8 @@ class Proving:
 
     def glance(self, meant: Pair) -> str:
         """Say why *meant* is not up at this moment; nothing when it is."""
-        outcome = prove(meant, self.eyes.running(self.tenants_of), (), ())
+        seen = self.eyes.running(self.tenants_of)
+        outcome = prove(meant, seen, (), (), as_it_was=True)
         return outcome.words if isinstance(outcome, NotYet) else ""
 
     def awaited(
@@ -152,4 +153,4 @@ def _told(seen: Running | NotKnown) -> object:
     """Give what of *seen* must be the same a moment later."""
     if isinstance(seen, NotKnown):
         return seen.words
-    return seen.pair.key, seen.containers, seen.states
+    return seen.pair.key, seen.containers, seen.states, seen.jobs

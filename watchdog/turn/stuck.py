@@ -62,7 +62,7 @@ class Stuck:
     def _is_ours(self, plan: Plan) -> bool:
         """Tell whether the very containers run that the way back puts back."""
         seen = self.overtaking.eyes.running(self.stepping.proving.tenants_of)
-        old = {swap.old_id for swap in plan.swaps}
+        old = {swap.old_id for swap in plan.swaps if not swap.job}
         return isinstance(seen, Running) and set(seen.containers) == old
 
     def _is_due(self, rollback: Rollback) -> bool:

@@ -283,7 +283,8 @@ class Transaction:
 
     def _is_put_back(self, plan: Plan, target: Record) -> bool:
         """Tell whether somebody removed the new ones and started the old ones again."""
-        for swap in plan.swaps:
+        serving = [swap for swap in plan.swaps if not swap.job]
+        for swap in serving:
             try:
                 if self.hands.is_done(
                     plan, target, Step(Do.STOP, swap.subject, Which.OLD)
@@ -294,7 +295,7 @@ class Transaction:
             gone = Step(Do.REMOVE, swap.subject, Which.NEW)
             if swap.new and not self.hands.is_done(plan, target, gone):
                 return False
-        return bool(plan.swaps)
+        return bool(serving)
 
     def _withdraw(self, plan: Plan, target: Record) -> str:
         """Undo what was prepared beside what serves; say what could not be undone.

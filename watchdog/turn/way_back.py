@@ -104,8 +104,8 @@ class WayBack:
         """
         stepping, meant = self.stepping, rollback.started.from_pair
         for swap in plan.swaps:
-            if not swap.new:
-                continue  # Compose makes its own again
+            if not swap.new or swap.job:
+                continue  # Compose makes its own again, and a job is over
             to = f"{swap.name}.rb-back-{plan.op}"
             step = Step(Do.CREATE, swap.subject, Which.OLD, to=to)
             try:

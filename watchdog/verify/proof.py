@@ -48,7 +48,8 @@ def prove(
     *health* holds Docker's word for each container with a health check
     (``healthy``, ``starting``, ``unhealthy``); *answers* what the stack's own
     endpoints said, *smoke* what its smoke checks came to. A pair that is put back
-    *as_it_was* need not pass those: what ran before may be bad, and ran.
+    *as_it_was* need not pass those, nor have had its jobs end well: what ran before may
+    be bad, and ran.
     """
     if isinstance(seen, NotKnown):
         return NotYet(seen.words)
@@ -66,6 +67,10 @@ def prove(
     sick = [word for word in health if word != "healthy"]
     if sick:
         return NotYet(f"a container is {sick[0]}, meant healthy")
+    for job in seen.jobs:
+        unlike = job.wrong(meant.version)
+        if unlike and not (as_it_was and job.code is not None):
+            return NotYet(unlike, hopeless=job.code is not None)
     wrong = [answer.words for answer in answers if not answer.fine]
     if wrong:
         return NotYet(wrong[0])
@@ -76,6 +81,7 @@ def prove(
     if meant.is_built:
         parts += ["container healthy"] if health else ["container running"]
     parts += [answer.words for answer in (*answers, *smoke) if answer.fine]
+    parts += [job.words for job in seen.jobs]
     parts += [f"smoke check failed, as it may have before: {words}" for words in failed]
     return Proven("; ".join(parts), len(health) >= len(seen.containers))
 

@@ -1,5 +1,6 @@
 """What the settings choose, as the rooms know it; light, for every command."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from watchdog.config.sections.notify import Far
 from watchdog.config.sections.stack import Smoke
 from watchdog.config.settings import Settings
 from watchdog.decide.git import SERVICE
+from watchdog.facts.job import Jobs
 from watchdog.facts.message import Backlog
 from watchdog.facts.rules import Protected, Rules
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
@@ -78,6 +80,16 @@ def hosts_of(settings: Settings) -> tuple[str, ...]:
     """Take from the settings by which names requests may come."""
     ours = urlsplit(settings.notify.base_url or "").hostname
     return (*settings.listen.hosts, *((ours,) if ours else ()))
+
+
+def jobs_of(releases: ReleaseFolder) -> Jobs:
+    """Give what the release files, as they are in force, say of jobs."""
+
+    def said(version: str) -> Mapping[str, str]:
+        release = releases.for_version(version)
+        return release.jobs if release else {}
+
+    return Jobs(lambda: releases.jobs, said)
 
 
 def tenants_of(releases: ReleaseFolder, version: str) -> tuple[str, ...]:

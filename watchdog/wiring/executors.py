@@ -20,6 +20,7 @@ from watchdog.decide.git import CheckOut
 from watchdog.decide.plan import Replay
 from watchdog.decide.standing import Rollback
 from watchdog.decide.validated import asking_first
+from watchdog.facts.job import Jobs
 from watchdog.facts.pair import HeldManifest, Pair, Record
 from watchdog.facts.plan import Plan, Wanted
 from watchdog.facts.problem import Problem
@@ -43,8 +44,11 @@ _LEAST_COMPOSE = 2
 _PLAIN = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "DOCKER_CONFIG")
 
 
-def stack_of(settings: Settings, engine: Engine) -> Stack:
-    """Make the eyes on the Compose project of *settings*, through *engine*."""
+def stack_of(settings: Settings, engine: Engine, jobs: Jobs | None = None) -> Stack:
+    """Make the eyes on the Compose project of *settings*, through *engine*.
+
+    *jobs* is what the release files say of jobs.
+    """
     stack = settings.stack
     referee, unasked = _referee_of(settings)
     return Stack(
@@ -58,6 +62,7 @@ def stack_of(settings: Settings, engine: Engine) -> Stack:
         variable=stack.version_variable,
         manifests=stack.manifests,
         inside=stack.manifest_in_container,
+        jobs=jobs or Jobs(),
     )
 
 
@@ -78,13 +83,14 @@ def _referee_of(settings: Settings) -> tuple[Referee | None, str]:
     return None, "; ".join(said)
 
 
-def there_of(settings: Settings) -> Stack | WorkTree:
+def there_of(settings: Settings, jobs: Jobs | None = None) -> Stack | WorkTree:
     """Make what sees every part of what is there, also where it is no whole pair."""
     if settings.executor == "git":
         return _work_tree(
             settings, Git(_git_commands(settings), settings.stack.directory)
         )
-    return stack_of(settings, Engine(settings.engine.url, settings.engine.timeout))
+    engine = Engine(settings.engine.url, settings.engine.timeout)
+    return stack_of(settings, engine, jobs)
 
 
 def executor_of(
@@ -95,17 +101,18 @@ def executor_of(
     recorded: Callable[[str], Record],
     rollback: Callable[[], Rollback | None],
     clock: Clock,
+    jobs: Jobs | None = None,
 ) -> Executor:
     """Make the executor that *settings* name.
 
     *blob* gives ledger bytes by sha256; *sealed* says why a manifest and its
     signature count, and raises if they don't; *recorded* gives a release record by
-    its name, *rollback* what is under way.
+    its name, *rollback* what is under way; *jobs* is what the release files say.
 
     Raises:
         Problem: what it needs of this machine is not there.
     """
-    stack = settings.stack
+    stack, jobs = settings.stack, jobs or Jobs()
     to_look = Engine(settings.engine.url, settings.engine.timeout)
     to_act = Engine(
         settings.engine.url,
@@ -128,9 +135,14 @@ def executor_of(
     smoke = smoke_of(to_act, clock)
     match settings.executor:
         case "engine":
-            eyes = stack_of(settings, to_look)
-            services, stop_within = tuple(stack.services), settings.stop_within
-            plans = Replay(eyes.deployed, eyes.pinned, services, stop_within)
+            eyes = stack_of(settings, to_look, jobs)
+            plans = Replay(
+                eyes.deployed,
+                eyes.pinned,
+                tuple(stack.services),
+                settings.stop_within,
+                jobs.again,
+            )
             made = Executor(eyes, plans, hands, smoke, eyes.agrees)
             return _asking(made, settings, to_act, rollback=rollback, clock=clock)
         case "compose":
@@ -142,6 +154,7 @@ def executor_of(
                     commands,
                     command,
                     **where,
+                    jobs=jobs,
                     referee=Referee(
                         commands,
                         command,
@@ -161,6 +174,7 @@ def executor_of(
                     composed.joined,
                     composed.pinned,
                     settings.stop_within,
+                    jobs.again,
                 ),
                 ComposeHands(
                     hands,

@@ -24,7 +24,7 @@ from watchdog.observe.work_tree import WorkTree
 from watchdog.outside.engine import Engine
 from watchdog.outside.stack_folder import StackFolder
 from watchdog.verify.proof import Answer
-from watchdog.wiring.chosen import releases_of, rules_of, tenants_of
+from watchdog.wiring.chosen import jobs_of, releases_of, rules_of, tenants_of
 from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import there_of
 from watchdog.wiring.measuring import prometheus_of
@@ -79,7 +79,7 @@ def what_is_there(
         Unreachable: the engine does not answer.
     """
     releases = releases_of(settings)
-    there = there_of(settings)
+    there = there_of(settings, jobs_of(releases))
     return there.parts(lambda version: tenants_of(releases, version)), there.astray
 
 
@@ -116,7 +116,7 @@ def tried(
 
 def held(settings: Settings, releases: ReleaseFolder) -> Held:
     """Ask of what runs now what would prove it, once; nothing that runs inside it."""
-    there = there_of(settings)
+    there = there_of(settings, jobs_of(releases))
     try:
         seen = there.running(lambda version: tenants_of(releases, version))
         in_the_way = _in_the_way(settings, there)

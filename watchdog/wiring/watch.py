@@ -45,7 +45,7 @@ from watchdog.turn.readiness import Checked, Readiness
 from watchdog.turn.transaction import Transaction
 from watchdog.wiring.auditing import signer_at
 from watchdog.wiring.channels import Telling, button_secret, github_secrets, telling_of
-from watchdog.wiring.chosen import releases_of, rules_of, tenants_of
+from watchdog.wiring.chosen import jobs_of, releases_of, rules_of, tenants_of
 from watchdog.wiring.clock import RealClock
 from watchdog.wiring.doors import (
     at_github,
@@ -136,6 +136,7 @@ def wire(
         recorded=memory.record,
         rollback=lambda: memory.standing.rollback,
         clock=clock,
+        jobs=jobs_of(releases),
     )
     claiming = _claiming_of(settings, memory, clock, rules)
     transaction = Transaction(
@@ -173,7 +174,8 @@ def wire(
     cycle = Cycle(
         eyes=executor.eyes,
         parts=partial(
-            there_of(settings).parts, lambda version: tenants_of(releases, version)
+            there_of(settings, jobs_of(releases)).parts,
+            lambda version: tenants_of(releases, version),
         ),
         plans=PlannedByOne(
             Checked(executor.plans, executor.eyes, journal.room.lacks), claiming
