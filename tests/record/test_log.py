@@ -14,6 +14,7 @@ from watchdog.facts.event import (
     Answered,
     Entry,
     RollbackRefused,
+    RollbackStuck,
     StepDone,
     StepIntended,
     TurnCrashed,
@@ -62,13 +63,71 @@ def test_pairs_and_steps_are_said_in_words():
 
 @settings(max_examples=60, deadline=None)
 @given(event=events)
-@pytest.mark.parametrize("form", ["json", "pretty"])
-def test_every_event_is_one_line(form, event):
-    (line,) = lines(event, form=form)
+def test_every_event_is_one_line(event):
+    (line,) = lines(event)
 
-    if form == "json":
-        assert json.loads(line)["event"] == NAMES[type(event)][1]
-        assert line.isascii()
+    assert json.loads(line)["event"] == NAMES[type(event)][1]
+    assert line.isascii()
+
+
+# For eyes: one event may be several lines, and only the first has a time.
+
+
+@settings(max_examples=60, deadline=None)
+@given(event=events)
+def test_for_eyes_no_line_is_too_wide_and_only_the_first_is_no_indent(event):
+    day, first, *more = lines(event, form="pretty")
+
+    assert day == "2026-03-11, UTC"
+    assert first.startswith("03:00:00 ")
+    assert NAMES[type(event)][1] in " ".join((first, *more)).replace("  ", "")
+    assert all(line.startswith(" " * 12) for line in more)
+    assert all(len(line) <= 120 for line in (first, *more))
+
+
+def test_for_eyes_the_words_come_first_and_the_hint_last():
+    stuck = RollbackStuck("1a2b", "no room", "make some")
+
+    assert lines(stuck, form="pretty")[1:] == [
+        "03:00:00 !! no room  [act.rollback_stuck] op=1a2b",
+        "            hint: make some",
+    ]
+
+
+def test_for_eyes_a_day_is_said_once():
+    assert (
+        sum("UTC" in line for line in lines(breached(), breached(), form="pretty")) == 1
+    )
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_for_eyes_the_width_of_the_terminal_is_heeded(columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    said = lines(TurnCrashed("much to say " * 40), form="pretty")
+
+    assert columns - 20 < max(map(len, said)) <= columns
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("env", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
+)
+def test_for_eyes_colour_is_only_where_it_is_wanted(env, coloured, monkeypatch):
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    out = _Terminal()
+
+    opened("auto", "info", out)(Entry(7, AT, breached()))
+
+    assert ("\x1b[" in out.getvalue()) is coloured
 
 
 @pytest.mark.parametrize("form", ["json", "pretty"])
@@ -82,10 +141,11 @@ def test_every_event_is_one_line(form, event):
     ids=lambda event: type(event).__name__,
 )
 def test_hostile_text_breaks_no_line_and_fools_no_terminal(form, event):
-    (line,) = lines(event, form=form)
+    said = lines(event, form=form)
 
-    assert line.isprintable()
-    assert "\x1b" not in line
+    assert all(line.isprintable() and "\x1b" not in line for line in said)
+    forged = [line for line in said[1:] if not line.startswith(" ")]
+    assert len(forged) == (form == "pretty")  # a day is above its first line
 
 
 def test_what_is_too_long_is_cut_and_says_so():

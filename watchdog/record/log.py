@@ -88,6 +88,7 @@ from watchdog.facts.event import (
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Pair, Revoked
 from watchdog.facts.plan import Plan, Step
+from watchdog.record.terminal import for_eyes
 
 # Level: error, a person looks now; warning, today; info, when asking.
 NAMES: dict[type[Event], tuple[str, str]] = {
@@ -170,7 +171,7 @@ def opened(form: str, level: str, out: TextIO) -> Callable[[Entry], None]:
     """
     pretty = form == "pretty" or (form == "auto" and out.isatty())
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=out.isatty())
+        for_eyes(out)
         if pretty
         else structlog.processors.JSONRenderer(ensure_ascii=True)
     )
