@@ -54,6 +54,16 @@ def test_the_root_holds_the_entrance_and_rooms():
     assert root == {"__init__.py", "__main__.py"}
 
 
+def test_no_file_is_longer_than_400_lines():
+    """What is longer is about two things: cut it so that names tell which."""
+    lines = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for path in (ROOT / "watchdog").rglob("*.py")
+    }
+
+    assert {path: count for path, count in lines.items() if count > 400} == {}
+
+
 def test_the_root_of_the_tests_holds_this_file_alone():
     assert [p.name for p in (ROOT / "tests").glob("test_*.py")] == [Path(__file__).name]
 

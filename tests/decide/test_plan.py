@@ -7,7 +7,8 @@ import pytest
 
 from tests.worlds import SECOND, a_pair, a_record, numbered, sha
 from watchdog.decide.alike import another
-from watchdog.decide.plan import OP, SERVICE, spell
+from watchdog.decide.plan import spell
+from watchdog.decide.successor import OP, SERVICE
 from watchdog.facts.plan import Deployed, Do, FileSwap, Step, Which
 from watchdog.facts.problem import Problem
 

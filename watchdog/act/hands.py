@@ -10,7 +10,7 @@ from watchdog.act.image import Images
 from watchdog.act.stack_files import StackFiles
 from watchdog.decide.alike import number_of
 from watchdog.decide.meanwhile import NEVER_RAN
-from watchdog.decide.plan import remade
+from watchdog.decide.successor import remade
 from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
 from watchdog.facts.problem import (

@@ -61,7 +61,7 @@ class Composed(Stack):
             for other in whole
             if other["Id"] not in containers and _sources(other) & set(containers)
         }
-        models = self._models_of(whole, filled_in=False)
+        models = self._written.models_of(whole, filled_in=False)
         found |= set(restarted_with(self._services, whole, models))
         return tuple(sorted(found - set(self._services)))
 

@@ -1,7 +1,7 @@
 """The pair that is deployed now: from the engine and the mounted manifests."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,16 +21,15 @@ from watchdog.facts.pair import (
 from watchdog.facts.plan import Deployed, Plan
 from watchdog.facts.problem import Problem, Unreachable
 from watchdog.observe.agreeing import Agreeing
+from watchdog.observe.as_written import AsWritten
 from watchdog.observe.labelled import (
     ENV_FILE,
-    FILES,
     FOLDER,
     ONEOFF,
     OURS_ASIDE,
     PROJECT,
     SERVICE,
     Labelled,
-    Labels,
     began,
     instant,
     label_of,
@@ -41,15 +40,11 @@ from watchdog.observe.lacks import lacks, of_jobs
 from watchdog.observe.made import mount_of, replica_of
 from watchdog.observe.mounted import Mounted
 from watchdog.observe.obstacles import (
-    Model,
-    awaited,
     chosen_macs,
-    compose_files,
     obstacles,
     old_compose,
 )
 from watchdog.observe.pin import Pin, other_env_file
-from watchdog.observe.referee import Deployed as HowDeployed
 from watchdog.observe.referee import Referee
 from watchdog.observe.strangers import stranger
 from watchdog.outside.engine import Engine
@@ -97,7 +92,6 @@ class Stack:
         self._pin = Pin(folder, env_file, variable)
         # What was deployed when it was last read: a turn reads it first of all.
         self._seen: list[dict[str, Any]] | NotKnown | None = None
-        self._referee = referee
         self._agreeing = Agreeing(
             referee,
             unasked,
@@ -108,12 +102,13 @@ class Stack:
         )
         self._manifests = manifests
         self._jobs = jobs
+        self._written = AsWritten(referee, services=services, folder=folder)
         self._labelled = Labelled(
             engine,
             project=project,
             services=services,
             named_jobs=jobs.named,
-            awaited=self._awaited,
+            awaited=self._written.awaited,
         )
         self._mounted = Mounted(self._files, project=project, inside=inside)
 
@@ -186,7 +181,8 @@ class Stack:
         image = self._engine.image(str(whole[0]["Image"])) or {}
         labels = whole[0]["Config"]["Labels"]
         macs = chosen_macs(
-            self._files_of(whole), self._models_of(whole, filled_in=True)
+            self._written.files_of(whole),
+            self._written.models_of(whole, filled_in=True),
         )
         return Record(
             pair=running.pair,
@@ -246,8 +242,8 @@ class Stack:
     def obstacles(self) -> tuple[str, ...]:
         """Say what here cannot be put back by replaying records, each in a sentence."""
         whole = self._labelled.whole()
-        files = self._files_of(whole)
-        models = self._models_of(whole, filled_in=False)
+        files = self._written.files_of(whole)
+        models = self._written.models_of(whole, filled_in=False)
         strange = self._strange(whole)
         return (*strange, *obstacles(self._services, whole, files, models))
 
@@ -279,45 +275,6 @@ class Stack:
         there = self._engine.containers({}) if without else []
         found = [stranger(self._project, service, there) for service in without]
         return tuple(words for words in found if words)
-
-    def _models_of(
-        self, containers: list[dict[str, Any]], *, filled_in: bool
-    ) -> tuple[Model, ...] | None:
-        """Ask Compose how it reads what the services came from; None: nobody can say.
-
-        What it cannot read is said where a target is held against it.
-        """
-        labels = [c["Config"].get("Labels") or {} for c in containers]
-        return self._models_by(labels, filled_in=filled_in)
-
-    def _models_by(
-        self, labels: Sequence[Labels], *, filled_in: bool
-    ) -> tuple[Model, ...] | None:
-        if self._referee is None:
-            return None
-        deployed = dict.fromkeys(
-            HowDeployed.of(one) for one in labels if one.get(SERVICE) in self._services
-        )
-        try:
-            return tuple(
-                self._referee.reads(one, filled_in=filled_in) for one in deployed
-            )
-        except Problem:
-            return None
-
-    def _awaited(self, labels: Sequence[Labels]) -> set[str]:
-        """Name the jobs that the files await which containers of *labels* are from."""
-        models = self._models_by(labels, filled_in=False)
-        return {name for model in models or () for name in awaited(model)}
-
-    def _files_of(self, containers: list[dict[str, Any]]) -> dict[str, str]:
-        """Read the Compose files that the services among *containers* came from."""
-        files: dict[str, str] = {}
-        for labels in (c["Config"].get("Labels") or {} for c in containers):
-            if labels.get(SERVICE) in self._services:
-                there = str(labels.get(FOLDER, "/"))
-                files |= compose_files(self._folder, there, labels.get(FILES, ""))
-        return files
 
     def lacks(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
         """Say what *plan* would not find as it needs it; looked at only."""

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from watchdog.decide.plan import remade
 from watchdog.decide.standing import Rollback
+from watchdog.decide.successor import remade
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import Do, Plan, Step, Which
 from watchdog.facts.problem import (
