@@ -152,11 +152,13 @@ def repair(
         # The only one that asks the engine from here.
         from watchdog.wiring.looks import what_is_there  # noqa: PLC0415
 
+        parts, astray, unread = what_is_there(settings)
         whole = repairs.picture(
-            standing_of(settings), *what_is_there(settings), rules_of(settings)
+            standing_of(settings), parts, astray, rules_of(settings), unread
         )
         typer.echo(json.dumps(whole, indent=2) if as_json else repairs.words(whole))
-        raise typer.Exit(1 if whole["stuck"] or whole["split"] or whole["env"] else 0)
+        wrong = ("stuck", "split", "env", "unread")
+        raise typer.Exit(1 if any(whole[key] for key in wrong) else 0)
     if sum(chosen) > 1:
         raise Problem("--to, --forward and --back are three ways", "choose one of them")
     way = "forward" if forward else "back" if back else ""

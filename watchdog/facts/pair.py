@@ -161,7 +161,8 @@ class Part:
     *number* is Compose's, which tells the containers of one service apart; *op* is
     the operation that made it, empty for anybody else's. *made* is when the engine
     made it, where that is known. *jobs* are the services of its stack that are run to
-    their ends, and serve nobody.
+    their ends, and serve nobody. *unread* says why it could not be looked at: only
+    what the engine lists is known then. *said* is what it printed last, if asked.
     """
 
     service: str
@@ -177,6 +178,8 @@ class Part:
     op: str = ""
     made: datetime | None = None
     jobs: tuple[str, ...] = ()
+    unread: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,17 @@ from watchdog.facts.pair import (
     Running,
 )
 from watchdog.facts.plan import Deployed, Plan
-from watchdog.facts.problem import Problem, Unreachable
+from watchdog.facts.problem import EngineRefused, Problem, Unreachable
 from watchdog.observe.agreeing import Agreeing
 from watchdog.observe.as_written import AsWritten
 from watchdog.observe.labelled import (
     ENV_FILE,
     FOLDER,
     ONEOFF,
-    OURS_ASIDE,
     PROJECT,
     SERVICE,
     Labelled,
     began,
-    instant,
     label_of,
     service_of,
     version_of,
@@ -44,6 +43,7 @@ from watchdog.observe.obstacles import (
     obstacles,
     old_compose,
 )
+from watchdog.observe.parts import as_listed, inspected, last_line
 from watchdog.observe.pin import Pin, other_env_file
 from watchdog.observe.referee import Referee
 from watchdog.observe.strangers import stranger
@@ -201,35 +201,33 @@ class Stack:
         found = [self._engine.container(job.container) for job in ours]
         return [c for c in found if c is not None]
 
-    def parts(self, tenants_of: Callable[[str], tuple[str, ...]]) -> tuple[Part, ...]:
-        """Look at every container of the services, whatever state it is in."""
+    def parts(
+        self, tenants_of: Callable[[str], tuple[str, ...]], *, anyhow: bool = False
+    ) -> tuple[Part, ...]:
+        """Look at every container of the services, whatever state it is in.
+
+        *anyhow* gives what is listed of one that the engine refuses to show, with what
+        those printed last that do not run: for people, who mend it.
+        """
         parts: list[Part] = []
         jobs = self._labelled.jobs()
         for service in self._services:
             for listed in self._labelled.listed(service):
-                found = self._engine.container(str(listed["Id"]))
+                try:
+                    found = self._engine.container(str(listed["Id"]))
+                except EngineRefused as refused:
+                    if not anyhow:
+                        raise
+                    parts.append(as_listed(service, listed, jobs, refused.words))
+                    continue
                 if found is None:
                     continue
-                ref, name = str(found["Config"]["Image"]), str(found["Name"])
-                version = version_of(ref)
-                held = [self._found(found, tenant) for tenant in tenants_of(version)]
-                parts.append(
-                    Part(
-                        service=service,
-                        name=name.lstrip("/"),
-                        container=str(found["Id"]),
-                        version=version,
-                        image_ref=ref,
-                        image=str(found["Image"]),
-                        state=str(found["State"]["Status"]),
-                        aside=OURS_ASIDE in name and not found["State"]["Running"],
-                        manifests=tuple(held),
-                        number=number_of(found["Config"]["Labels"]),
-                        op=str(found["Config"]["Labels"].get(_OP, "")),
-                        made=instant(found["Created"]),
-                        jobs=jobs,
-                    )
-                )
+                ref = str(found["Config"]["Image"])
+                held = [self._found(found, one) for one in tenants_of(version_of(ref))]
+                part = inspected(service, found, jobs, tuple(held))
+                if anyhow and part.state not in ("running", "created"):
+                    part = replace(part, said=last_line(self._engine, part.container))
+                parts.append(part)
         return tuple(parts)
 
     def _found(self, container: dict[str, Any], tenant: str) -> Found:

@@ -88,8 +88,11 @@ class WorkTree:
             compose_version="",
         ), blobs
 
-    def parts(self, tenants_of: Callable[[str], tuple[str, ...]]) -> tuple[Part, ...]:
+    def parts(
+        self, tenants_of: Callable[[str], tuple[str, ...]], *, anyhow: bool = False
+    ) -> tuple[Part, ...]:
         """Look at what is checked out, whole or not: it is all that there is."""
+        del anyhow
         commit, version = self._git.commit("HEAD"), self.pinned()
         return (
             Part(

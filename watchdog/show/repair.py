@@ -7,6 +7,7 @@ from watchdog.decide.repair import candidates, serving, split
 from watchdog.decide.standing import Standing
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Part
+from watchdog.facts.problem import Problem
 from watchdog.facts.rules import Rules
 
 _WHO = "--by NAME --reason WHY"
@@ -17,23 +18,32 @@ def picture(
     parts: Sequence[Part],
     astray: Callable[[str], tuple[Lack, ...]],
     rules: Rules,
+    unread: str = "",
 ) -> dict[str, Any]:
     """Put what there is, what the journal says and what may be done into one value.
 
-    *astray* a version that runs says how the env file is not as it should be.
+    *astray* a version that runs says how the env file is not as it should be; *unread*
+    why what runs could not be looked at. What could not be read is said, and all the
+    rest is shown.
     """
     stuck = s.rollback.stuck if s.rollback else ""
-    broken = split(s, parts, rules.services)
+    dark = [unread] if unread else []
+    dark += [f"{part.name}: {part.unread}" for part in parts if part.unread]
+    broken = "" if unread else split(s, parts, rules.services)
     found, _ = serving(parts, rules.services)
     versions = sorted({part.version for part in found})
     env = ""
     if s.rollback is None and versions:
-        env = "; ".join(lack.sentence for lack in astray(", ".join(versions)))
+        try:
+            env = "; ".join(lack.sentence for lack in astray(", ".join(versions)))
+        except Problem as problem:
+            dark.append(problem.words)
     return {
         "name": rules.name,
         "stuck": stuck,
         "split": broken,
         "env": env,
+        "unread": dark,
         "parts": [
             {
                 "service": part.service,
@@ -43,6 +53,7 @@ def picture(
                 "image_id": part.image,
                 "manifests": {m.path: m.sha256 for m in part.manifests},
                 "aside": part.aside,
+                "said": part.said,
             }
             for part in parts
         ],
@@ -59,7 +70,9 @@ def words(whole: dict[str, Any]) -> str:
         first = f"{name}: STUCK: {whole['stuck']}"
     elif whole["split"]:
         first = f"{name}: not one whole pair: {whole['split']}"
-    lines = [first]
+    elif whole["unread"]:
+        first = f"{name}: not known: not all that there is could be read"
+    lines = [first, *(f"unread    {line}" for line in whole["unread"])]
     if whole["env"]:
         lines.append(f"env       {whole['env']}")
     for part in whole["parts"]:
@@ -72,6 +85,8 @@ def words(whole: dict[str, Any]) -> str:
             f"          {path} is {sha[:12]}" if sha else f"          {path}"
             for path, sha in part["manifests"].items()
         ]
+        if part["said"]:
+            lines.append(f"          {part['said']}")
     lines += [f"journal   {line}" for line in whole["journal"]]
     if whole["ways"]:
         lines.append("choose one whole pair; nothing is done before that:")

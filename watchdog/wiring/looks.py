@@ -72,15 +72,18 @@ def check_pin(settings: Settings, file: str) -> None:
 
 def what_is_there(
     settings: Settings,
-) -> tuple[tuple[Part, ...], Callable[[str], tuple[Lack, ...]]]:
-    """Look at every part of what runs; tell how its env file is not as it should be.
+) -> tuple[tuple[Part, ...], Callable[[str], tuple[Lack, ...]], str]:
+    """Look at every part of what runs, as far as it can be read, and say what cannot.
 
-    Raises:
-        Unreachable: the engine does not answer.
+    The second tells how the env file is not as it should be.
     """
     releases = releases_of(settings)
     there = there_of(settings, jobs_of(releases))
-    return there.parts(lambda version: tenants_of(releases, version)), there.astray
+    try:
+        parts = there.parts(lambda version: tenants_of(releases, version), anyhow=True)
+    except Problem as problem:
+        return (), there.astray, problem.words
+    return parts, there.astray, ""
 
 
 def tried(
