@@ -14,6 +14,7 @@ _REFUSED = 2
 ROOMS: Final = {
     "watching": ("run", "demo"),
     "looking": ("status", "explain", "history"),
+    "reporting": ("report",),
     "ledger": ("releases", "retention"),
     "audit": ("audit",),
     "by_hand": ("hold", "resume", "rollback", "drill", "repair"),

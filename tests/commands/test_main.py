@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from tests.decide.test_standing import verdict
-from tests.worlds import AWB, HEALTHY_THEN_NEXT, HTTP_5XX, started
+from tests.worlds import AWB, HEALTHY_THEN_NEXT, HTTP_5XX, breached, started
 from watchdog.__main__ import app
 from watchdog.facts.problem import Problem
 from watchdog.record.journal import Journal
@@ -231,6 +231,21 @@ def test_history_tells_what_happened_for_people_and_for_programs(box):
     assert "release  v1.3.0 · deployed" in told.output.splitlines()[0]
     assert told.output.splitlines()[-1].startswith("and 1 before")
     assert [one["release"] for one in listed] == ["v1.3.0", "v1.2.0"]
+
+
+def test_the_report_of_the_last_incident_is_written_as_text_and_as_a_page(box):
+    box.journal(*HEALTHY_THEN_NEXT, breached())
+    out = box.folder / "report.html"
+
+    text = box.says("report")
+    done = box.says("report", "inc-1", "--html", "--out", str(out))
+
+    assert text.output.startswith(
+        f"# dms-prod: v1.3.0 breached {AWB.name} (inc-1)\n\n## In five lines"
+    )
+    assert done.exit_code == 0
+    assert f"No plot: no release file has {AWB.name} any more" in out.read_text()
+    assert "there is no inc-2" in box.refuses("report", "inc-2")
 
 
 def test_explain_reads_the_journal_and_leaves_it_as_it_was(box):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from watchdog.commands.shell import HERE, AsJson, Config, settings_at
+from watchdog.commands.shell import HERE, AsJson, Config, settings_at, write
 from watchdog.config.notation import Said, duration
 from watchdog.config.release_file import load_release
 from watchdog.config.roster_file import load_roster
@@ -115,7 +115,7 @@ def backtest(
             progress=tell,
         )
     if page:
-        _write(page, shown.page(done, careful))
+        write(page, shown.page(done, careful))
     if as_json:
         typer.echo(json.dumps(shown.picture(done, careful), indent=2))
     else:
@@ -128,13 +128,13 @@ def export_rules(
     release: Which, config: Config = HERE, *, out: Out = Path("-")
 ) -> None:
     """Write a release's triggers as Prometheus alerting rules, for dashboards."""
-    _write(out, rules(_filed(settings_at(config), release)))
+    write(out, rules(_filed(settings_at(config), release)))
 
 
 @app.command("schema")
 def schema_command(*, out: Out = Path("-")) -> None:
     """Write the JSON Schema of a release file, for editors."""
-    _write(out, json.dumps(schema(), indent=2) + "\n")
+    write(out, json.dumps(schema(), indent=2) + "\n")
 
 
 def _filed(settings: Settings, release: str) -> Release:
@@ -162,13 +162,3 @@ def _apart(step: str, settings: Settings) -> timedelta | None:
     if not apart:
         raise Problem("--step: 0s is no step", "write `poll`, `block` or `1m`")
     return apart
-
-
-def _write(out: Path, text: str) -> None:
-    if out == Path("-"):
-        typer.echo(text, nl=False)
-        return
-    try:
-        out.write_text(text, "utf-8")
-    except OSError as error:
-        raise Problem(f"cannot write {out}: {error.strerror}") from error

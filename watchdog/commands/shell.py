@@ -8,6 +8,7 @@ import typer
 
 from watchdog.config.settings import Settings
 from watchdog.config.settings_file import load
+from watchdog.facts.problem import Problem
 
 Config = Annotated[
     Path,
@@ -37,3 +38,18 @@ def settings_at(path: Path) -> Settings:
     # Where the settings are is not itself a setting.
     env = {key: text for key, text in os.environ.items() if key != "WATCHDOG_CONFIG"}
     return load(path, env)
+
+
+def write(out: Path, text: str) -> None:
+    """Write *text* to *out*; ``-`` is standard output.
+
+    Raises:
+        Problem: it cannot be written.
+    """
+    if out == Path("-"):
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, "utf-8")
+    except OSError as error:
+        raise Problem(f"cannot write {out}: {error.strerror}") from error

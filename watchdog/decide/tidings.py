@@ -65,7 +65,7 @@ def message_of(entry: Entry, name: str) -> Message | None:
     kind, severity, title, words = told
     facts: tuple[tuple[str, str], ...] = ()
     if isinstance(event, RollbackEnded):
-        facts = _six_fields(event, entry.at)
+        facts = six_fields(event, entry.at)
     if isinstance(event, PromotionChanged):
         facts = _gate_fields(event, name)
     return Message(
@@ -230,7 +230,7 @@ def _seen(event: object) -> Told | None:
             return None
 
 
-def _six_fields(done: RollbackEnded, at: datetime) -> tuple[tuple[str, str], ...]:
+def six_fields(done: RollbackEnded, at: datetime) -> tuple[tuple[str, str], ...]:
     """Give the runbook's six fields, and how long people took of it."""
     return (
         ("Time rollback started", _stamp(done.started)),
