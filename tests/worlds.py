@@ -718,6 +718,7 @@ class World:
         self.lasting = 0.0  # most containers here don't die in silence
         self.checked = Checked
         self.restart = "unless-stopped"
+        self.needs = {}
         self.networks = {"dms_default": {}, "dms_back": {"Aliases": ["db"]}}
         self._secrets = itertools.count(1)
         (folder / "manifests").mkdir(parents=True)
@@ -776,12 +777,12 @@ class World:
         self.docker.calls.clear()
 
     def _awaits(self, service):
-        """Write what Compose writes on who awaits the jobs."""
-        if service in self.docker.jobs or not self.docker.jobs:
-            return {}
+        """Write what Compose writes on who needs others, or awaits the jobs."""
         ended = "service_completed_successfully:false"
-        waits = ",".join(f"{job}:{ended}" for job in self.docker.jobs)
-        return {"com.docker.compose.depends_on": waits}
+        waits = [self.needs[service]] if service in self.needs else []
+        if service not in self.docker.jobs:
+            waits += [f"{job}:{ended}" for job in self.docker.jobs]
+        return {"com.docker.compose.depends_on": ",".join(waits)} if waits else {}
 
     def _kept(self, version):
         return f"manifests/meesho.{version}.manifest.json"

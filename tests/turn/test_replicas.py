@@ -23,6 +23,7 @@ from watchdog.facts.event import (
     WentBack,
 )
 from watchdog.facts.pair import NotKnown, Running
+from watchdog.facts.plan import Do
 from watchdog.show.repair import picture, words
 
 GOOD, BAD = a_pair("v1.2.0").image, a_pair("v1.3.0").image
@@ -137,6 +138,66 @@ def test_each_replica_is_the_one_of_its_number_again(world):
     (begun,) = it.memory.all(RollbackStarted)
     numbers = [swap.number for swap in begun.plan.swaps]
     assert numbers == [*range(1, 13), 0]
+
+
+class _AtTheEnd(dict):
+    """Refuses the new container of one service, and not the old one."""
+
+    def __init__(self, it, service):
+        super().__init__({("start", f"dms-{service}-1"): "out of memory"})
+        self.it = it
+
+    def items(self):
+        return [] if self.it.memory.all(WentBack) else super().items()
+
+
+@pytest.mark.parametrize(
+    ("services", "needs", "starts"),
+    [
+        (
+            ("dms", "web", "worker", "last"),
+            {"web": "dms:service_healthy:true"},
+            ["worker", "last", "dms/2", "dms/1", "web"],
+        ),
+        (
+            ("dms", "web", "worker", "last"),
+            {
+                "web": "worker:service_started:false",
+                "worker": "dms:service_started:true",
+            },
+            ["last", "dms/2", "dms/1", "worker", "web"],
+        ),
+        (
+            ("web", "dms", "worker", "last"),
+            {"web": "db:service_started:false,dms:service_started:false"},
+            ["worker", "last", "dms/2", "dms/1", "web"],
+        ),
+    ],
+    ids=["proxy", "chain", "named before"],
+)
+def test_what_needs_a_scaled_service_is_put_back_after_it(
+    folders, services, needs, starts
+):
+    scale = dict.fromkeys(services, 1) | {"dms": 2}
+    it = World(folders(), services=services, scale=scale)
+    it.needs = needs
+    it.bake("v1.2.0")
+    it.compose_up("v1.3.0")
+    it.turn()
+    it.turn(MINUTE)
+    it.numbers.values[AWB.name] = 9
+    it.docker.refuses = _AtTheEnd(it, "last")
+
+    it.turn()
+
+    assert how(it) == ["put-back"]
+    assert it.stands_on("v1.3.0") == []
+    (begun,) = it.memory.all(RollbackStarted)
+    back = [step.subject for step in begun.plan.way_back if step.do is Do.START]
+    assert back == starts
+    assert [w for w in done(it) if w.startswith("start") and "(old)" in w] == [
+        f"start {one} (old)" for one in starts
+    ]
 
 
 @pytest.mark.parametrize("part", [1, 2, 3])

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import groupby
 
+from watchdog.decide.needed import back_in_order
 from watchdog.decide.successor import again_of, job_of, matched, swap_of
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import (
@@ -243,9 +244,11 @@ def _way_back(
     """Spell the previous pair's return out; valid after any part of the way forward."""
     pin = Step(Do.PIN, "variable", to=pinned)
     ran, swaps = [s for s in swaps if s.job], tuple(s for s in swaps if not s.job)
-    # Those of which nobody else serves meanwhile come before all waiting.
-    alone = [s for s in swaps if files or not s.number]
-    several = [s for s in swaps if s not in alone]
+    # Those of which nobody else serves meanwhile come before all waiting, but for those
+    # that need what is waited for: a proxy would look up what is about to go.
+    scaled = {s.service for s in swaps if s.number and not files}
+    order = back_in_order(scaled, [s.service for s in swaps], running)
+    alone = [s for s in swaps if s.service not in order]
     return (
         bar(running.pair.version) if files else pin,
         *(step for s in ran for step in _is_given_up(op, s)),
@@ -256,8 +259,8 @@ def _way_back(
         *(step for s in alone for step in _is_put_back(op, s)),
         *(
             step
-            for _, same in groupby(several, key=lambda s: s.service)
-            for step in _back_one_by_one(op, [*same])
+            for service in order
+            for step in _back_one_by_one(op, [s for s in swaps if s.service == service])
         ),
         Step(Do.PROVE, running.pair.version, Which.OLD, to=running.pair.image),
         *(Step(Do.REMOVE, s.subject, Which.NEW) for s in (*ran, *swaps)),

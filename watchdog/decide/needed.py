@@ -1,0 +1,37 @@
+"""Which services need which, as Compose wrote it on their containers."""
+
+from collections.abc import Collection, Sequence
+
+from watchdog.facts.pair import Record
+
+_DEPENDS_ON = "com.docker.compose.depends_on"
+
+
+def back_in_order(
+    scaled: Collection[str], services: Sequence[str], running: Record
+) -> list[str]:
+    """Give *scaled*, and what of *services* needs one of them, each after its needs.
+
+    What Compose wrote on nobody (it writes nothing with ``--no-deps``) stays in the
+    order of *services*.
+    """
+    needs = _needs(running)
+    found = set(scaled)
+    while more := {s for s in services if needs.get(s, set()) & found} - found:
+        found |= more
+    left = [service for service in dict.fromkeys(services) if service in found]
+    order: list[str] = []
+    while left:
+        free = [one for one in left if not needs.get(one, set()) & set(left) - {one}]
+        order.append((free or left)[0])  # Compose refuses a ring
+        left.remove(order[-1])
+    return order
+
+
+def _needs(running: Record) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for one in running.replicas:
+        label = str((one.body.get("Labels") or {}).get(_DEPENDS_ON, ""))
+        named = {need.partition(":")[0] for need in label.split(",") if need}
+        found.setdefault(one.service, set()).update(named)
+    return found
