@@ -38,6 +38,9 @@ PROXY = SLEEPS | {
     "image": f"{IMAGE}:{OLD}",
     "depends_on": {"app": {"condition": "service_started", "restart": True}},
 }
+LINKED = SLEEPS | {"image": f"{IMAGE}:{OLD}", "links": ["app:upstream"]}
+RARER = pytest.param(LINKED, marks=pytest.mark.campaign)
+RESTARTED = pytest.mark.parametrize("web", [PROXY, RARER], ids=["restart", "links"])
 INLINE = {"configs": {"conf": {"content": "zone=one\n"}}}
 EXTENDED = APP | {"extends": {"service": "base"}}
 ELSEWHERE = APP | {"extends": {"file": "common.yaml", "service": "base"}}
@@ -150,8 +153,9 @@ def test_a_file_whose_name_is_made_of_the_version_is_read_as_compose_reads_it(pr
     assert red == []
 
 
-def test_a_proxy_that_compose_restarts_with_the_service_is_an_obstacle(project):
-    it = project({"app": APP, "web": PROXY})
+@RESTARTED
+def test_a_proxy_that_compose_restarts_with_the_service_is_an_obstacle(project, web):
+    it = project({"app": APP, "web": web})
     it.deploy(OLD)
 
     (words,) = it.eyes.obstacles()
@@ -159,14 +163,16 @@ def test_a_proxy_that_compose_restarts_with_the_service_is_an_obstacle(project):
 
     # No container is made anew for it: the label stays, and Compose's word counts.
     model = yaml.safe_load((it.folder / "compose.yaml").read_text())
-    model["services"]["web"]["depends_on"] = ["app"]
+    model["services"]["web"] |= {"depends_on": ["app"]}
+    model["services"]["web"].pop("links", None)
     (it.folder / "compose.yaml").write_text(yaml.safe_dump(model))
     assert "Running" in it.up()
     assert it.eyes.obstacles() == ()
 
 
-def test_by_compose_the_proxy_is_restarted_with_the_service(project):
-    it = project({"app": APP, "web": PROXY}, executor="compose")
+@RESTARTED
+def test_by_compose_the_proxy_is_restarted_with_the_service(project, web):
+    it = project({"app": APP, "web": web}, executor="compose")
     it.deploy(OLD)
     target = it.record()
     it.deploy(BAD)
