@@ -37,7 +37,7 @@ check: setup ## Lint, types, import contracts, lock files
 	$(BIN)/python examples/supply/pin_images.py --check examples/supply/images.env
 
 unit: setup ## Tests that need no engine
-	$(BIN)/pytest -q -m "not real" -n 2
+	$(BIN)/pytest -q -m "not real and not campaign" -n 3 --dist worksteal
 
 browser: ## Have a Chromium, for the tests of the page
 	@$(SANDBOX) browser
@@ -48,6 +48,7 @@ real: setup sandbox browser ## Tests on the real engine, registry, Compose and P
 test: check sandbox unit real ## Everything that CI runs; the sandbox first: unit tests use its promtool and ssh-keygen
 
 campaign: setup sandbox ## What takes long: the slow tests, every Prometheus, how often a trigger is wrong
+	THOROUGH=10 $(BIN)/pytest -q -n 2 tests/notify/test_one_verdict.py tests/abuse/test_state_machine.py tests/observe/test_damage.py tests/judge/test_breach.py
 	$(SANDBOX) run $(BIN)/pytest -q -m campaign -n 2
 	TRIGGERS=40 PROMETHEUS_BINARIES="$$(dirname "$$(command -v prometheus)"):$$(examples/sandbox/modern-prometheus)" \
 	  $(BIN)/pytest -q -m real tests/real/test_queries.py tests/real/test_edges.py tests/real/test_arming.py tests/real/test_differential.py tests/real/test_backtest.py

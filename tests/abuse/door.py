@@ -8,6 +8,7 @@ import base64
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -86,6 +87,16 @@ def status(answer):
         return 0
 
 
+def a_port(held):
+    """Find a port that nobody has, and that no connection is given by chance."""
+    while True:
+        found = held.enter_context(socket.socket())
+        port = random.randrange(20000, 32000)
+        with contextlib.suppress(OSError):
+            found.bind(("127.0.0.1", port))
+            return port
+
+
 class Watched:
     """One watchdog process in *folder*."""
 
@@ -99,10 +110,7 @@ class Watched:
         self._config = folder / "config"
         (self._config / "releases").mkdir(parents=True)
         with ExitStack() as held:
-            found = [held.enter_context(socket.socket()) for _ in range(2)]
-            for one in found:
-                one.bind(("127.0.0.1", 0))
-            self.port, self.private = (one.getsockname()[1] for one in found)
+            self.port, self.private = (a_port(held) for _ in range(2))
 
     @property
     def url(self):

@@ -97,7 +97,12 @@ KINDS = (
 
 
 class Flood:
-    """Holds *most* connections from each of *hosts*; one that ends comes again."""
+    """Holds *most* connections from each of *hosts*; one that ends comes again.
+
+    It is as full as it gets in *filling* seconds: whose door is crowded lets fewer in.
+    """
+
+    filling = 10
 
     def __init__(self, port, kind, hosts, most=100):
         self.port = port
@@ -111,7 +116,7 @@ class Flood:
 
     def __enter__(self):
         self._thread.start()
-        assert self.full.wait(60)
+        self.full.wait(self.filling)
         return self
 
     def __exit__(self, *_):
@@ -127,6 +132,8 @@ class Flood:
                     lacks = self.most - len(those)
                     # Not faster than this: it is to hold places, not to burn them.
                     for _ in range(min(lacks, 10) if self.full.is_set() else lacks):
+                        if self._over.is_set():
+                            return
                         those.append(self._opened(host))
                 self.full.set()
         finally:
@@ -138,7 +145,7 @@ class Flood:
         made = socket.socket()
         # So little room of its own that what is not read stays with the server.
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
-        made.settimeout(5)
+        made.settimeout(1)
         made.bind((host, 0))
         with contextlib.suppress(OSError):
             made.connect(("127.0.0.1", self.port))

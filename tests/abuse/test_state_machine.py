@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from tests.thorough import TIMES
 from tests.worlds import (
     ASHA,
     BELA,
@@ -213,6 +214,6 @@ class Approvals(RuleBasedStateMachine):
 
 
 Approvals.TestCase.settings = settings(
-    max_examples=250, stateful_step_count=20, deadline=None
+    max_examples=80 * TIMES, stateful_step_count=20, deadline=None
 )
 TestApprovals = Approvals.TestCase

@@ -20,6 +20,7 @@ from tests.judge.samples import (
     queue,
     read,
 )
+from tests.thorough import TIMES
 from watchdog.facts.reading import Blind, Block, Cause, Look, Measured
 from watchdog.facts.trigger import Dispersion
 from watchdog.facts.verdict import Breached, Clear, Pending
@@ -150,7 +151,7 @@ def bridged(seen, lost):
     st.sampled_from([0.5, 0.8, 1.0]),
     st.sampled_from([1, 2, 3]),
 )
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=500 * TIMES, deadline=None)
 def test_losing_blocks_may_delay_a_breach_but_never_makes_one(
     window, lost, sustained, coverage, hit
 ):

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.decide.test_protection import CLEAR, HEALTHY_THEN_NEXT, RULES, requested
 from tests.decide.test_standing import begun, ended
 from tests.notify.hub import APP, KEY, a_hub
+from tests.thorough import TIMES
 from tests.worlds import (
     AT,
     MINUTE,
@@ -167,6 +168,6 @@ class AtGitHub(RuleBasedStateMachine):
 
 
 AtGitHub.TestCase.settings = settings(
-    max_examples=80, stateful_step_count=30, deadline=None
+    max_examples=25 * TIMES, stateful_step_count=30, deadline=None
 )
 TestWhateverHappensAtGitHub = AtGitHub.TestCase

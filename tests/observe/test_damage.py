@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.judge.samples import awb, down, http_5xx, outbox
 from tests.observe.wire import matrix, running
+from tests.thorough import TIMES
 from watchdog.facts.reading import Blind, Cause, Measured
 from watchdog.facts.verdict import Breached, Clear
 from watchdog.judge.breach import judge
@@ -126,7 +127,7 @@ JSON = st.recursive(
     max_leaves=12,
 )
 MANY = settings(
-    max_examples=50,
+    max_examples=20 * TIMES,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
