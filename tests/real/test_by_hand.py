@@ -182,7 +182,9 @@ def test_the_command_line_in_the_container_reaches_its_daemon(stage):
 
 
 @HARDER
-@pytest.mark.parametrize("version", ["v1.2.0", "v1.3.1"])
+@pytest.mark.parametrize(
+    "version", ["v1.2.0", pytest.param("v1.3.1", marks=pytest.mark.campaign)]
+)
 def test_a_manifest_that_was_changed_under_a_running_pair_is_mended(
     two, layout, version
 ):
@@ -239,7 +241,7 @@ class Refuses:
         self.it.hands.do(plan, target, step)
 
 
-@pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+@HARDER
 @pytest.mark.parametrize(("way", "version"), [("forward", OLD), ("back", BAD)])
 def test_what_is_stuck_goes_on_as_a_person_chose(tmp_path, layout, way, version):
     it = Fleet(tmp_path, layout, services=("dms",))

@@ -53,6 +53,7 @@ def test_whatever_an_operator_does_one_whole_pair_runs_and_is_said(yards, words)
     assert seen.faults == [], "\n".join(seen.faults)
 
 
+@pytest.mark.campaign  # in short: test_two_watchdogs
 def test_of_two_watchdogs_on_one_stack_one_acts_and_the_other_says_so(yards):
     words, seen = neighbours.tried(yards("versioned"), apart=0.0)
 

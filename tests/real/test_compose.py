@@ -183,7 +183,7 @@ def project(tmp_path):
         one.down()
 
 
-@LAYOUTS
+@HARDER
 def test_compose_puts_back_what_replaying_must_refuse(project, layout):
     it = project(layout)
     it.deploy(OLD)
@@ -223,7 +223,7 @@ class Dying:
         self.passes()
 
 
-@LAYOUTS
+@HARDER
 def test_dying_at_each_instant_in_turn_compose_ends_on_one_whole_pair(project, layout):
     it = project(layout)
     it.deploy(OLD)
@@ -467,7 +467,9 @@ def test_a_replay_takes_no_ones_word_for_what_was_never_recorded(stage):
 
 
 @HARDER
-@pytest.mark.parametrize("version", [OLD, BAD])
+@pytest.mark.parametrize(
+    "version", [pytest.param(OLD, marks=pytest.mark.campaign), BAD]
+)
 def test_a_manifest_that_was_changed_is_mended_by_compose(stage, layout, version):
     it = stage(layout)
     it.settings(executor="compose", bake_time="1h")

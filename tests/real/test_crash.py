@@ -23,7 +23,7 @@ def ground(tmp_path):
 
 @pytest.mark.parametrize(
     "scale",
-    [pytest.param(ONE, marks=pytest.mark.campaign), THREE],
+    [ONE, pytest.param(THREE, marks=pytest.mark.campaign)],
     ids=["one", "three"],
 )
 @pytest.mark.parametrize("layout", ["versioned", "shared-file"])

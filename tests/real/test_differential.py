@@ -35,7 +35,7 @@ BEGIN = datetime(2026, 3, 11, 3, 0, tzinfo=UTC)
 LONG_AGO = datetime.fromtimestamp(0, UTC)
 LENGTH = 40 * 60
 BOUND = 5.0
-TRIGGERS = int(os.environ.get("TRIGGERS") or 16)
+TRIGGERS = int(os.environ.get("TRIGGERS") or 10)
 
 
 def telegraph(chance, window):

@@ -20,7 +20,7 @@ from watchdog.facts.problem import Problem
 pytestmark = pytest.mark.real
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-EXAMPLES = int(os.environ.get("FIDELITY_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("FIDELITY_EXAMPLES", "2"))
 OLD, BAD = "v1.2.0", "v1.3.0"
 MANIFEST = (
     "./manifests/meesho.${DMS_VERSION}.manifest.json:/manifests/meesho.manifest.json:ro"

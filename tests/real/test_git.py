@@ -387,7 +387,9 @@ def test_the_daemon_rolls_a_work_tree_back_when_a_person_says_so(two):
     assert daemon.story("observe.pair_started")[2]["by"] == audit["op"]
 
 
-@pytest.mark.parametrize("version", [OLD, BAD])
+@pytest.mark.parametrize(
+    "version", [OLD, pytest.param(BAD, marks=pytest.mark.campaign)]
+)
 def test_a_manifest_that_was_changed_under_a_work_tree_is_mended(two, version):
     it, daemon = two
     code, said = daemon.told("repair")

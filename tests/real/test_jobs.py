@@ -11,8 +11,8 @@ from watchdog.config.settings import Settings
 from watchdog.facts.event import RollbackEnded
 from watchdog.facts.job import Jobs
 from watchdog.facts.problem import Problem
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import executor_of
-from watchdog.wiring.schedule import RealClock
 
 pytestmark = pytest.mark.real
 

@@ -200,6 +200,7 @@ def test_a_tag_with_something_before_its_variable_is_put_back(lay, executor):
     a_whole_story(it, lambda version: it.says(DMS_VERSION=version.removeprefix("v")))
 
 
+@pytest.mark.campaign
 @MOSTLY
 def test_a_tag_with_something_behind_its_variable_is_put_back(lay, executor):
     it = lay(executor, "REPO:${DMS_VERSION:?}-slim")
@@ -209,7 +210,7 @@ def test_a_tag_with_something_behind_its_variable_is_put_back(lay, executor):
     a_whole_story(it, lambda version: it.says(DMS_VERSION=version))
 
 
-@EXECUTORS
+@MOSTLY
 def test_a_tag_and_a_digest_in_two_variables_are_put_back_together(lay, executor):
     it = lay(executor, "REPO:${DMS_VERSION:?}@${DMS_DIGEST:?}")
     of = it.release(*ALL)

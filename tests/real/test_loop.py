@@ -39,6 +39,7 @@ def test_a_bad_release_is_rolled_back_as_a_pair_from_a_container(stage):
     assert "\n403 " not in passed
 
 
+@pytest.mark.campaign  # in short: by hand, in test_by_hand
 def test_a_bad_release_is_rolled_back_as_a_pair_in_the_runbooks_layout(stage):
     it = stage("shared-file")
     _play_a_bad_release(it, it.watch)
@@ -127,7 +128,8 @@ def test_a_pause_asks_and_a_signed_answer_rolls_back(stage):
     assert _pairs(it) == ["v1.2.0", "v1.3.1", "v1.2.0"]
 
 
-def test_a_healthy_release_is_left_alone_under_load_for_several_windows(stage):
+@pytest.mark.parametrize("windows", [1, pytest.param(3, marks=pytest.mark.campaign)])
+def test_a_healthy_release_is_left_alone_under_load_for_several_windows(stage, windows):
     it = stage()
     it.compose("up", "-d", "--no-build", "--wait")
     with it.scanning():
@@ -135,7 +137,7 @@ def test_a_healthy_release_is_left_alone_under_load_for_several_windows(stage):
         it.until("decide.pair_known_good", 120)
         it.deploy("v1.3.1")
         it.until("decide.pair_known_good", 120, count=2)
-        time.sleep(60)  # three more windows of the longest trigger
+        time.sleep(windows * 20)  # of the longest trigger
 
     story = it.story()
     assert not _breaches(story)

@@ -20,6 +20,10 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 OLD, BAD = "v1.2.0", "v1.3.0"
 THREE = ("api", "worker", "scanner")
 LAYOUTS = pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+HARDER = pytest.mark.parametrize(
+    "layout",
+    [pytest.param("versioned", marks=pytest.mark.campaign), "shared-file"],
+)
 
 
 class Fleet(Rig):
@@ -139,7 +143,7 @@ def _instants():
     return [int(one) for one in wanted.split(",")]
 
 
-@LAYOUTS
+@HARDER
 @pytest.mark.parametrize("at", _instants())
 def test_an_operators_up_in_the_middle_never_starts_a_mixed_pair(fleet, layout, at):
     it = fleet(layout, services=("dms",))

@@ -31,6 +31,10 @@ from watchdog.show.status import picture, words
 pytestmark = pytest.mark.real
 
 LAYOUTS = pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+HARDER = pytest.mark.parametrize(
+    "layout",
+    [pytest.param("versioned", marks=pytest.mark.campaign), "shared-file"],
+)
 SECOND = timedelta(seconds=1)
 
 
@@ -113,7 +117,7 @@ def test_a_target_whose_command_cannot_be_run_is_put_back(fleet):
     assert "exec /start failed: Permission denied" in evidence(it)["dms"]
 
 
-@LAYOUTS
+@HARDER
 def test_a_target_that_never_gets_healthy_is_put_back(fleet, layout):
     it = fleet(layout)
     target = it.ready_to_go_back()
@@ -144,7 +148,7 @@ def test_a_target_that_says_another_version_is_put_back(fleet, tmp_path_factory)
         other.down()
 
 
-@LAYOUTS
+@HARDER
 def test_a_failure_in_the_third_service_undoes_the_first_two(fleet, layout):
     it = fleet(layout, THREE)
     it.has_scripts("scanner")

@@ -17,7 +17,9 @@ from watchdog.wiring.executors import executor_of
 pytestmark = pytest.mark.real
 
 OLD, BAD = "v1.2.0", "v1.3.0"
-LAYOUTS = pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+MOSTLY = pytest.mark.parametrize(
+    "executor", ["engine", pytest.param("compose", marks=pytest.mark.campaign)]
+)
 HOLDS = "grep -qx {} /manifests/meesho.manifest.json"
 
 
@@ -130,8 +132,15 @@ def ready(it):
     return target, it.inspect("app")["Id"]
 
 
-@pytest.mark.parametrize("executor", ["engine", "compose"])
-@LAYOUTS
+@pytest.mark.parametrize(
+    ("layout", "executor"),
+    [
+        ("versioned", "engine"),
+        ("shared-file", "compose"),
+        pytest.param("shared-file", "engine", marks=pytest.mark.campaign),
+        pytest.param("versioned", "compose", marks=pytest.mark.campaign),
+    ],
+)
 def test_an_image_that_takes_its_manifest_is_put_back(asking, layout, executor):
     it = asking(layout, HOLDS.format(OLD), executor)
     target, _ = ready(it)
@@ -149,7 +158,7 @@ def test_an_image_that_takes_its_manifest_is_put_back(asking, layout, executor):
     assert places == []
 
 
-@pytest.mark.parametrize("executor", ["engine", "compose"])
+@MOSTLY
 def test_an_image_that_refuses_its_manifest_is_no_target_and_nothing_is_touched(
     asking, executor
 ):
