@@ -31,6 +31,7 @@ from watchdog.notify.webhook import SignedWebhook
 from watchdog.record.journal import Journal
 from watchdog.record.outbox import Outbox
 from watchdog.turn.roles import Clock
+from watchdog.wiring.reporting import Reporting
 
 _LONGEST_KEY, _SHORTEST_RSA = 16 * 1024, 2048
 _SHORTEST_SECRET, _FEWEST_SIGNS = 20, 8
@@ -52,6 +53,7 @@ class Telling:
     sender: Sender
     heartbeat: Heartbeat | None
     replies: Replies
+    reporting: Reporting
     deployments: Deployments | None = None
 
     def start(self) -> None:
@@ -79,6 +81,7 @@ class Telling:
     def happened(self, entry: Entry) -> None:
         """Note that something was journaled."""
         self.sender.wake()
+        self.reporting.happened(entry)
         if self.heartbeat:
             self.heartbeat.happened(entry)
         if self.deployments:
@@ -134,7 +137,8 @@ def telling_of(
     )
     replies = Replies(settings.name, settings.notify.base_url or "")
     names = tuple(channel.name for channel in channels)
-    return Telling(names, outbox, sender, heartbeat, replies)
+    reporting = Reporting(settings, journal)
+    return Telling(names, outbox, sender, heartbeat, replies, reporting)
 
 
 def channels_of(

@@ -59,6 +59,7 @@ from watchdog.wiring.executors import claims_of, executor_of, keeper_of, there_o
 from watchdog.wiring.listening import bound, listen
 from watchdog.wiring.looks import questions_of, unseen_pair
 from watchdog.wiring.measuring import drawing_of, prometheus_of
+from watchdog.wiring.reporting import Reporting
 from watchdog.wiring.schedule import Schedule
 from watchdog.wiring.sealing import revocations_of, seals_of
 
@@ -201,7 +202,7 @@ def wire(
         turned=_turned_of(Checkpoints(memory, journal, signer), telling, memory, clock),
     )
     keeping = _keeping_of(settings, claiming, memory, releases, rules)
-    _beside(schedule, settings, claiming, keeping)
+    _beside(schedule, settings, claiming, keeping, telling.reporting)
     memory.add(clock.now(), WatchStarted(version, settings.mode))
     faces = Faces(
         memory=memory,
@@ -313,12 +314,17 @@ def _claiming_of(
 
 
 def _beside(
-    schedule: Schedule, settings: Settings, claiming: Claiming, keeping: Keeping | None
+    schedule: Schedule,
+    settings: Settings,
+    claiming: Claiming,
+    keeping: Keeping | None,
+    reporting: Reporting,
 ) -> None:
     """Have done beside the turns what must neither wait for one nor delay it."""
     schedule.beside(claiming.renew, RENEWED_EVERY)
     if keeping:
         schedule.beside(keeping.turn, settings.readiness_every)
+    schedule.beside(reporting.turn, settings.readiness_every)
 
 
 def _keeping_of(
