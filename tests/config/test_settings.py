@@ -311,6 +311,19 @@ def test_an_address_is_written_as_it_is_read(read, address):
         ({"mode": "dry"}, 'mode: "dry" is not one of: act, observe'),
         ({"mode": True}, "mode: true is not one of: act, observe"),
         ({"daily_limit": -1}, "daily_limit: -1 is less than 0"),
+        ({"drill": "monthly"}, "drill: 'monthly' does not say when a drill is due"),
+        (
+            {"drill": "every 30d, 16:00-10:00, dry"},
+            "drill: 'every 30d, 16:00-10:00, dry' ends before it begins",
+        ),
+        (
+            {"drill": "every 30d, 10:00-26:00, dry"},
+            "drill: 'every 30d, 10:00-26:00, dry' has no such time of day",
+        ),
+        (
+            {"drill": "every 5m, 10:00-16:00, dry"},
+            "drill: 'every 5m, 10:00-16:00, dry': a drill each 5m is no drill",
+        ),
         ({"daily_limit": 2.5}, "daily_limit: 2.5 is not a whole number"),
         ({"name": 5}, "name: 5 is not text; put it in quotes"),
         ({"name": " "}, 'name: " " is empty'),

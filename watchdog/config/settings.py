@@ -1,6 +1,7 @@
 """All that ``config/watchdog.yaml`` can say, every default filled in."""
 
-from datetime import timedelta
+import re
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,9 +17,12 @@ from watchdog.config.notation import (
     RETENTION_MEANT,
     Duration,
     OneLine,
+    Said,
     SomeTime,
     Whole,
     duration,
+    one_line,
+    seen,
 )
 from watchdog.config.sections.executors import Compose, Engine, Git
 from watchdog.config.sections.kinds import Absolute, Section, a_path, at_most, shaped
@@ -26,6 +30,7 @@ from watchdog.config.sections.listen import Listen
 from watchdog.config.sections.notify import GitHub, Heartbeat, Notify, SlackButtons
 from watchdog.config.sections.prometheus import Prometheus
 from watchdog.config.sections.stack import Stack
+from watchdog.facts.rules import DrillRule
 
 PREFIX = "WATCHDOG_"
 
@@ -42,6 +47,36 @@ class Audit(Section):
 
     key_file: Absolute | None = None
     also_key_file: Absolute | None = None
+
+
+_DRILL = re.compile(
+    r"every (?P<every>\S+), (?P<opens>[0-2][0-9]:[0-5][0-9])-"
+    r"(?P<closes>[0-2][0-9]:[0-5][0-9]), (?P<kind>dry|real)"
+)
+
+
+def _drill(value: object) -> DrillRule:
+    if isinstance(value, DrillRule):
+        return value
+    got = one_line(value)
+    hint = "write it like `every 30d, 10:00-16:00, dry`, times in UTC"
+    found = _DRILL.fullmatch(got)
+    if not found:
+        raise Said(f"{seen(got)} does not say when a drill is due", hint)
+    every = duration(found["every"])
+    try:
+        opens, closes = (
+            time.fromisoformat(found[name]) for name in ("opens", "closes")
+        )
+    except ValueError:
+        raise Said(
+            f"{seen(got)} has a time of day that there is none of", hint
+        ) from None
+    if every < timedelta(hours=1):
+        raise Said(f"{seen(got)}: a drill each {found['every']} is no drill", hint)
+    if not opens < closes:
+        raise Said(f"{seen(got)} ends before it begins", hint)
+    return DrillRule(every, opens, closes, dry=found["kind"] == "dry")
 
 
 class Settings(BaseSettings):
@@ -82,6 +117,7 @@ class Settings(BaseSettings):
     retention: Annotated[str, shaped(RETENTION, RETENTION_MEANT)] = "ask"
     readiness_every: SomeTime = timedelta(seconds=30)
     daily_limit: Whole = 3
+    drill: Annotated[DrillRule, BeforeValidator(_drill)] | None = None
     on_call: OneLine = "ops"
     approvers: Annotated[Path, BeforeValidator(a_path)] = Path("approvers.yaml")
     listen: Listen = Listen()

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from watchdog.decide.fold_pairs import after_keeping, of_any_pair
-from watchdog.decide.standing import KnownPair, PutUp, Rollback, Standing
+from watchdog.decide.standing import Drilled, KnownPair, PutUp, Rollback, Standing
 from watchdog.facts.event import (
     Entry,
     FarEndBack,
@@ -148,6 +148,10 @@ def _ended(s: Standing, at: datetime, event: RollbackEnded) -> Standing:
     put_up = _left_by(s.rollback, event, at) or s.put_up
     s = replace(_serving(s, at, event), pairs=_taken_down(s, event, at))
     ended = replace(s, rollback=None, incident=incident, put_up=put_up)
+    if event.what.endswith("drill"):
+        took = (at - event.started).total_seconds()
+        drilled = Drilled(event.what, event.how, at, took, event.proof)
+        ended = replace(ended, last_drill=drilled)
     if event.what == "dry-drill":
         return ended
     if event.how == "put-back":

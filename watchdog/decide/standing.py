@@ -117,6 +117,17 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Drilled:
+    """The last drill: *how* it ended, *at* when, and the seconds that it *took*."""
+
+    what: str
+    how: str
+    at: datetime
+    took: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class PutUp:
     """What a rollback left running: *op* put up the pair of *key* before *until*."""
 
@@ -198,6 +209,7 @@ class Standing:
     automatic: dict[str, int] = field(default_factory=dict)
     by_itself: tuple[datetime, ...] = ()
     last_rollback: RollbackEnded | None = None
+    last_drill: Drilled | None = None
     past: Rollback | None = None
     hold: HoldPlaced | None = None
     order: Order | None = None

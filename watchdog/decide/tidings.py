@@ -107,6 +107,20 @@ def _asked(entry: Entry, name: str) -> Message | None:
 
 def _ended(event: object) -> Told | None:
     match event:
+        case RollbackStarted(what="dry-drill" | "drill" as what) as begun:
+            dry = what == "dry-drill"
+            title = f"a drill begins: {begun.from_pair.version} back to "
+            title += begun.to_pair.version + (", short of the swap" if dry else "")
+            severity = INFO if dry else WARNING
+            return "drill.started", severity, title, begun.cause
+        case (
+            RollbackEnded(what="dry-drill" | "drill", how="rehearsed" | "proved") as it
+        ):
+            took = f"{it.how}: {it.proof}"
+            return "drill.ended", INFO, "the drill went as it should", took
+        case RollbackEnded(what="dry-drill" | "drill", how=how) as it:
+            words = f"{it.proof}; {it.hint}" if it.hint else it.proof
+            return "drill.ended", CRITICAL, f"the drill FAILED: {how}", words
         case RollbackStarted(from_pair=bad, to_pair=good, cause=cause):
             title = f"rolling back {bad.version} to {good.version}"
             return "rollback.started", CRITICAL, title, cause

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 
 from watchdog.facts.smoke import SmokeCheck
 
@@ -41,6 +41,19 @@ class Protected:
 def after(retention: str) -> int | None:
     """Read after how many newer releases one may go by itself; None: it is asked."""
     return None if retention == "ask" else int(retention.removeprefix("after "))
+
+
+@dataclass(frozen=True, slots=True)
+class DrillRule:
+    """How often a drill is due, between which times of day in UTC, and of which kind.
+
+    A *dry* one stops before the swap; the other leaves the target running.
+    """
+
+    every: timedelta
+    opens: time
+    closes: time
+    dry: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from watchdog.decide.drill import words_of as words_of_drill
 from watchdog.decide.gate import OPEN, Gate, gate
 from watchdog.decide.measured import unasked
 from watchdog.decide.policy import choose_target
@@ -103,6 +104,7 @@ def picture(
         "question": _question(s),
         "rollback": _rollback(s),
         "last_rollback": _last(s),
+        "last_drill": _drilled(s, at),
         "pairs": [
             {
                 "version": known.pair.version,
@@ -180,7 +182,7 @@ def words(whole: dict[str, Any]) -> str:
     for one in whole["deployments"]:
         where = f"{one['repository']} run {one['run']} to {one['environment']}"
         lines.append(f"deployment     {where}, since {one['since']}: {one['words']}")
-    for part in ("incident", "question", "rollback", "last_rollback"):
+    for part in ("incident", "question", "rollback", "last_rollback", "last_drill"):
         if whole[part]:
             lines.append(f"{part.replace('_', ' '):<15}{whole[part]['words']}")
     return "\n".join(lines)
@@ -363,6 +365,21 @@ def _last(s: Standing) -> dict[str, Any] | None:
         "words": f"{what}{last.previous} to {last.target}, {last.how}, started "
         f"{stamp(last.started)}; {last.root_cause}"
         + (f"; TO DO: {last.hint}" if last.hint else ""),
+    }
+
+
+def _drilled(s: Standing, at: datetime) -> dict[str, Any] | None:
+    drill = s.last_drill
+    if drill is None:
+        return None
+    days = (at - drill.at).days
+    ago = "today" if days < 1 else f"{days} days ago"
+    return {
+        "what": drill.what,
+        "how": drill.how,
+        "at": stamp(drill.at),
+        "took": drill.took,
+        "words": f"{ago}, {words_of_drill(drill)}",
     }
 
 

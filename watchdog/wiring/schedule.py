@@ -136,6 +136,10 @@ class Steady(IntervalTrigger):  # type: ignore[misc] # APScheduler has no types
         return fire
 
 
+Beside = tuple[Callable[[datetime], None], timedelta]
+"""What is done beside the turns, and every how long."""
+
+
 class Schedule:
     """Turns the cycle every *poll*, one turn at a time, from now until stopped."""
 

@@ -21,6 +21,7 @@ from watchdog.approve.webhook import Webhook
 from watchdog.config.release_folder import ReleaseFolder
 from watchdog.config.roster_file import RosterFile
 from watchdog.config.settings import Settings
+from watchdog.decide import drill
 from watchdog.facts.event import Entry, FarEndBack, FarEndLost, WatchStarted
 from watchdog.facts.pair import HeldManifest, Pair
 from watchdog.facts.problem import JournalLost, Problem
@@ -55,12 +56,12 @@ from watchdog.wiring.doors import (
     pulse_of,
     troubles_at,
 )
+from watchdog.wiring.drills import drills_of
 from watchdog.wiring.executors import claims_of, executor_of, keeper_of, there_of
 from watchdog.wiring.listening import bound, listen
 from watchdog.wiring.looks import questions_of, unseen_pair
 from watchdog.wiring.measuring import drawing_of, prometheus_of
-from watchdog.wiring.reporting import Reporting
-from watchdog.wiring.schedule import Schedule
+from watchdog.wiring.schedule import Beside, Schedule
 from watchdog.wiring.sealing import revocations_of, seals_of
 
 # sysexits: the disk or the journal failed; the supervisor starts us again and we
@@ -164,6 +165,7 @@ def wire(
             *short_of_space((settings.stack.directory, settings.state)),
             *journal.room.lacks(),
             *(revocations.lacks() if revocations else ()),
+            *drill.lacks(memory.standing),
         ),
         holds=Holding(
             lambda seen: questions_of(settings, rules, executor.smoke, seen),
@@ -201,8 +203,6 @@ def wire(
         lost=_leave,
         turned=_turned_of(Checkpoints(memory, journal, signer), telling, memory, clock),
     )
-    keeping = _keeping_of(settings, claiming, memory, releases, rules)
-    _beside(schedule, settings, claiming, keeping, telling.reporting)
     memory.add(clock.now(), WatchStarted(version, settings.mode))
     faces = Faces(
         memory=memory,
@@ -256,6 +256,15 @@ def wire(
         secret=lambda: secrets.token_urlsafe(9),
         unseen=lambda release, like: unseen_pair(settings, release, like, sealed),
     )
+    for what, every in (
+        (claiming.renew, RENEWED_EVERY),
+        (telling.reporting.turn, settings.readiness_every),
+        *_keeping_of(settings, claiming, memory, releases, rules),
+        *drills_of(
+            settings, memory, orders, releases=releases, rules=rules, schedule=schedule
+        ),
+    ):
+        schedule.beside(what, every)  # waits for no turn, and delays none
     github = app_secrets and at_github(
         settings, app_secrets, memory, gating, limit, schedule=schedule, clock=clock
     )
@@ -313,31 +322,18 @@ def _claiming_of(
     return Claiming(claims, memory, clock, rules.identity, guard, only_looks=only)
 
 
-def _beside(
-    schedule: Schedule,
-    settings: Settings,
-    claiming: Claiming,
-    keeping: Keeping | None,
-    reporting: Reporting,
-) -> None:
-    """Have done beside the turns what must neither wait for one nor delay it."""
-    schedule.beside(claiming.renew, RENEWED_EVERY)
-    if keeping:
-        schedule.beside(keeping.turn, settings.readiness_every)
-    schedule.beside(reporting.turn, settings.readiness_every)
-
-
 def _keeping_of(
     settings: Settings,
     claiming: Claiming,
     memory: Memory,
     releases: ReleaseFolder,
     rules: Rules,
-) -> Keeping | None:
+) -> tuple[Beside, ...]:
     if settings.executor == "git":  # there a commit stands where an image does
-        return None
+        return ()
     keeper = keeper_of(settings, rules.identity)
-    return Keeping(keeper, memory, releases, rules, claiming.check)
+    keeping = Keeping(keeper, memory, releases, rules, claiming.check)
+    return ((keeping.turn, settings.readiness_every),)
 
 
 def run(watch: Watch) -> None:
