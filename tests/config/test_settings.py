@@ -311,19 +311,6 @@ def test_an_address_is_written_as_it_is_read(read, address):
         ({"mode": "dry"}, 'mode: "dry" is not one of: act, observe'),
         ({"mode": True}, "mode: true is not one of: act, observe"),
         ({"daily_limit": -1}, "daily_limit: -1 is less than 0"),
-        ({"drill": "monthly"}, "drill: 'monthly' does not say when a drill is due"),
-        (
-            {"drill": "every 30d, 16:00-10:00, dry"},
-            "drill: 'every 30d, 16:00-10:00, dry' ends before it begins",
-        ),
-        (
-            {"drill": "every 30d, 10:00-26:00, dry"},
-            "drill: 'every 30d, 10:00-26:00, dry' has no such time of day",
-        ),
-        (
-            {"drill": "every 5m, 10:00-16:00, dry"},
-            "drill: 'every 5m, 10:00-16:00, dry': a drill each 5m is no drill",
-        ),
         ({"daily_limit": 2.5}, "daily_limit: 2.5 is not a whole number"),
         ({"name": 5}, "name: 5 is not text; put it in quotes"),
         ({"name": " "}, 'name: " " is empty'),
@@ -416,6 +403,22 @@ def test_an_address_is_written_as_it_is_read(read, address):
 )
 def test_a_wrong_value_is_refused_with_what_is_meant(faults, raw, said):
     assert faults(raw) == [said]
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("monthly", " does not say when a drill is due"),
+        ("every 30d, 16:00-10:00, dry", " ends before it begins"),
+        ("every 30d, 10:00-26:00, dry", " has no such time of day"),
+        ("every 5m, 10:00-16:00, dry", ": a drill each 5m is no drill"),
+        ("every 30d, 10:00-16:00, wet", " does not say when a drill is due"),
+    ],
+)
+def test_when_a_drill_is_due_is_refused_with_how_to_write_it(faults, rule, said):
+    hint = "write it like `every 30d, 10:00-16:00, dry`, times in UTC"
+
+    assert faults({"drill": rule}) == [f'drill: "{rule}"{said}; {hint}']
 
 
 @pytest.mark.parametrize("key", ["_env_file", "_secrets_dir", "_build_sources"])

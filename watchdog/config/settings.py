@@ -69,9 +69,7 @@ def _drill(value: object) -> DrillRule:
             time.fromisoformat(found[name]) for name in ("opens", "closes")
         )
     except ValueError:
-        raise Said(
-            f"{seen(got)} has a time of day that there is none of", hint
-        ) from None
+        raise Said(f"{seen(got)} has no such time of day", hint) from None
     if every < timedelta(hours=1):
         raise Said(f"{seen(got)}: a drill each {found['every']} is no drill", hint)
     if not opens < closes:
