@@ -128,6 +128,15 @@ class Drilled:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """How many operations of one kind ended one way; of the last: when, and seconds."""
+
+    count: int
+    at: datetime
+    took: float
+
+
+@dataclass(frozen=True, slots=True)
 class PutUp:
     """What a rollback left running: *op* put up the pair of *key* before *until*."""
 
@@ -162,7 +171,8 @@ class Standing:
     running pair being good: a start of it or of the watch, or any change of a
     verdict.
     *latest* is the time of the latest event.
-    *past* is the operation that *last_rollback* ended.
+    *past* is the operation that *last_rollback* ended. *ended* counts them all, by
+    ``kind/how``.
     *pair_since* is the first start of the running pair since another one ran, at
     *before_since*: containers made anew from the same pair are still its doing.
     *keys_used* has the fingerprint of each key that was ever used, empty for what was
@@ -210,6 +220,7 @@ class Standing:
     by_itself: tuple[datetime, ...] = ()
     last_rollback: RollbackEnded | None = None
     last_drill: Drilled | None = None
+    ended: dict[str, Tally] = field(default_factory=dict)
     past: Rollback | None = None
     hold: HoldPlaced | None = None
     order: Order | None = None
