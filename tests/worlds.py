@@ -733,8 +733,11 @@ class World:
         sealed = self.sign(kept.read_bytes())
         kept.with_name(f"{kept.name}.sig").write_bytes(sealed)
 
-    def compose_up(self, version, manifest=None):
-        """Deploy *version* as Compose does; a *manifest* of another makes it mixed."""
+    def compose_up(self, version, manifest=None, only=()):
+        """Deploy *version* as Compose does; a *manifest* of another makes it mixed.
+
+        *only* some of the services, where they are named.
+        """
         self.build(version)
         manifest = manifest or version
         (self.folder / ".env").write_text(f"TZ=UTC\nDMS_VERSION={version}\n")
@@ -745,9 +748,10 @@ class World:
             at = self._kept(manifest)
         fuse, self.docker.fuse = self.docker.fuse, Fuse()
         for id_, box in list(self.docker.boxes.items()):
-            box["State"]["Running"] = False
-            self.docker.remove(id_)
-        for service, number, labels in numbered(self.services, self.scale):
+            if not only or box["Config"]["Labels"][_SERVICE] in only:
+                box["State"]["Running"] = False
+                self.docker.remove(id_)
+        for service, number, labels in numbered(only or self.services, self.scale):
             name = f"dms-{service}-{number}"
             body = {
                 "Image": f"{REPOSITORY}:{version}",

@@ -87,6 +87,7 @@ def after_acting(s: Standing, entry: Entry) -> Standing:
                 stuck=words,
                 hint=hint,
                 again=again,
+                theirs=event.theirs,
                 since=s.rollback.since or at,
                 tried=at,
             )

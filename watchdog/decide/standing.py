@@ -88,6 +88,7 @@ class Rollback:
     *reopened* says why it is done again after it had ended.
     *undone* says what others undid of it meanwhile.
     *again*: the way back is tried again, stuck *since* then and last tried *tried*.
+    *theirs*: what somebody deployed of it meanwhile is in the way.
     *doing* is the step that was begun and not done yet; *last* is when anything of it
     was journaled.
     """
@@ -106,6 +107,7 @@ class Rollback:
     doing: str = ""
     last: datetime | None = None
     undone: tuple[str, ...] = ()
+    theirs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
