@@ -23,13 +23,15 @@ SECOND = timedelta(seconds=1)
 SCRAPE = 15 * SECOND
 AT = datetime(2026, 3, 11, 3, 0, 15, tzinfo=UTC)
 STAMP = (AT - SCRAPE).timestamp()
+# What is counted is read up to the last poll two seconds ago.
+COUNTED = (AT - 5 * SECOND).timestamp()
 LONG_AGO = AT - timedelta(days=1)
 SINCE = AT - timedelta(hours=2)
 
 
-def samples(text, *, every=60, count=16):
+def samples(text, *, every=60, count=16, end=STAMP):
     """Write one value at each place of a grid that ends with the newest look."""
-    return [[STAMP - back * every, text] for back in reversed(range(count))]
+    return [[end - back * every, text] for back in reversed(range(count))]
 
 
 # Each trigger with an answer that makes it clear.
@@ -37,15 +39,15 @@ SOUND = {
     "ratio": (
         http_5xx(),
         [
-            ({"part": "bad", "look": "0"}, samples("1")),
-            ({"part": "all", "look": "0"}, samples("1200")),
+            ({"part": "bad", "look": "0"}, samples("1", end=COUNTED)),
+            ({"part": "all", "look": "0"}, samples("1200", end=COUNTED)),
         ],
     ),
     "at once": (
         awb(),
         [
-            ({"part": "bad", "look": "0"}, samples("0", every=30)),
-            ({"part": "all", "look": "0"}, samples("600", every=30)),
+            ({"part": "bad", "look": "0"}, samples("0", every=30, end=COUNTED)),
+            ({"part": "all", "look": "0"}, samples("600", every=30, end=COUNTED)),
         ],
     ),
     "queue": (
@@ -319,9 +321,16 @@ def test_a_time_beyond_all_calendars_is_none(odd):
 def test_a_backtest_over_odd_samples_goes_on(asked):
     wire, _ = asked
     trigger, series = SOUND["ratio"]
+    late = COUNTED - STAMP  # a backtest looks at whole minutes
     odd = [
-        (labels, [[at, "1e308" if n == 7 else text] for n, (at, text) in enumerate(v)])
-        for labels, v in series
+        (
+            labels,
+            [
+                [at - late, "1e308" if n == 7 else text]
+                for n, (at, text) in enumerate(values)
+            ],
+        )
+        for labels, values in series
     ]
     wire.answers(matrix(*odd))
     url = f"http://127.0.0.1:{_port(asked)}"

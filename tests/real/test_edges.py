@@ -76,6 +76,10 @@ def past():
     lines += http("moved", rate(2), rate(20), until=moved, instance="a")
     after = (lambda at: 2 * (at - moved), lambda at: 20 * (at - moved))
     lines += http("moved", *after, since=moved, instance="b")
+    began = {"since": moved, "instance": "b"}
+    lines.append(
+        series("process_start_time_seconds", "moved", lambda _: moved, **began)
+    )
     for bound, per_second in {"0.5": 0, "2.5": 0, "+Inf": 10}.items():
         lines.append(series("h_bucket", "above-all", rate(per_second), le=bound))
         lines.append(series("h_bucket", "unseen", rate(0), le=bound))

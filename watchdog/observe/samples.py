@@ -74,6 +74,14 @@ class Gap:
         return self.last - self.first + 3
 
     @property
+    def both(self) -> Mapping[str, float]:
+        """Add up the two blocks beside it."""
+        return {
+            part: sum(block.parts.get(part, 0.0) for block in self.beside)
+            for part in ("bad", "all")
+        }
+
+    @property
     def until(self) -> datetime:
         """The end of the measured block after the gap."""
         return self.beside[1].end

@@ -19,10 +19,10 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 
 from watchdog.config.notation import Said
 from watchdog.facts.reading import Cause
-from watchdog.observe import promql
 from watchdog.observe.access import OPEN, Access, refused, unencrypted
 from watchdog.observe.envelope import NotSeen, opened
 from watchdog.observe.line import Cuttable, Line, Lines
+from watchdog.observe.numbers import duration
 
 # Twelve times the answer of a grouped query over 1,000 tenants (164 KiB). Read, parsed
 # and sorted it takes up to 24 times as much memory: the whole watch then has 154 MiB
@@ -99,7 +99,7 @@ class Server:
                     text,
                     start_time=start,
                     end_time=end,
-                    step=promql.duration(step),
+                    step=duration(step),
                     params=self._parameters(),
                 ),
             )
@@ -128,7 +128,7 @@ class Server:
         return self._timeout.total_seconds()
 
     def _parameters(self) -> dict[str, str]:
-        return {"timeout": promql.duration(self._timeout), **_WHOLE_ONLY}
+        return {"timeout": duration(self._timeout), **_WHOLE_ONLY}
 
     def asked(self, ask: Callable[[Line], Callable[[], _Taken]]) -> _Taken:
         """Ask once, with a deadline on the whole, and name what went wrong.
@@ -206,7 +206,7 @@ class Server:
         session.headers = headers  # type: ignore[assignment]
 
     def _late(self) -> NotSeen:
-        within = promql.duration(self._timeout)
+        within = duration(self._timeout)
         return NotSeen(Cause.TIMEOUT, f"{self.shown} did not answer within {within}")
 
     def _line(self) -> Line:

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from watchdog.facts.reading import Blind, Measured, Reading
 from watchdog.facts.trigger import Latency, Ratio, Trigger
 from watchdog.observe import promql
+from watchdog.observe.numbers import duration
 
 _QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`"""
 _MATCHER = re.compile(
@@ -76,7 +77,7 @@ def errors_question(kind: Ratio, scrape: timedelta) -> str:
     kin = _kin(kind)
     if not kin:
         return ""
-    lately, now = promql.duration(_LATELY), promql.duration(2 * scrape)
+    lately, now = duration(_LATELY), duration(2 * scrape)
     errors = kind.errors.strip()
     counted = {
         "lately": f"count(last_over_time({errors}[{lately}]))",
@@ -164,8 +165,8 @@ def _replicas_question(
     And which targets of the same job are down.
     """
     total = kind.must_be_there if isinstance(kind, Ratio) else promql.every_bucket(kind)
-    now = promql.duration(_SCRAPES * scrape)
-    lately = promql.duration(max(_SCRAPES * scrape, min(age, _AN_HOUR)))
+    now = duration(_SCRAPES * scrape)
+    lately = duration(max(_SCRAPES * scrape, min(age, _AN_HOUR)))
     terms = [
         ("now", f"group by (instance) (last_over_time({total.strip()}[{now}]))"),
         ("lately", f"group by (instance) (last_over_time({total.strip()}[{lately}]))"),
