@@ -1,15 +1,18 @@
 """What a start, a look and a backlog cost does not grow with history."""
 
 import json
+import shutil
 import tracemalloc
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import watchdog
 from tests.commands.test_main import Box
 from tests.decide.test_standing import EVENTS, verdict
 from tests.record.strategies import events
@@ -195,6 +198,22 @@ def test_in_doubt_it_is_as_if_it_were_not_there(place, how):
         memory = Memory(journal, silent)
         assert any("seq > 0" in said for said in asked)
         assert memory.standing == folded_anew(journal)
+
+
+@pytest.mark.parametrize(
+    "file", ["facts/pair.py", "facts/event/judged.py", "decide/fold.py"]
+)
+def test_another_word_in_what_an_event_means_is_another_build(tmp_path, file):
+    house = Path(watchdog.__file__).parent
+    same, other = tmp_path / "same", tmp_path / "other"
+    for copy in (same, other):
+        for room in ("facts", "decide"):
+            shutil.copytree(house / room, copy / room)
+    with (other / file).open("a") as text:
+        text.write("# another word\n")
+
+    assert kept.build(same) == kept.build()
+    assert kept.build(other) != kept.build()
 
 
 def test_the_first_start_of_a_build_keeps_what_it_folded(place):

@@ -22,6 +22,7 @@ _FORM = 1
 NAME = "standing.json"
 # What an event means is said here; another build may mean something else by it.
 _MEANING = ("facts", "decide")
+_HOUSE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,11 @@ def reached(folder: Path) -> int:
 
 
 @functools.cache
-def build() -> str:
-    """Name exactly what events mean to this code: its own text."""
+def build(house: Path = _HOUSE) -> str:
+    """Name exactly what events mean to the code in *house*: its own text."""
     whole = hashlib.sha256()
     for room in _MEANING:
-        folder = Path(__file__).parents[1] / room
+        folder = house / room
         for file in sorted(folder.rglob("*.py")):
             whole.update(f"{room}/{file.relative_to(folder)}\n".encode())
             whole.update(file.read_bytes())
