@@ -1,6 +1,6 @@
 # Everything is one word. `make` alone lists the words.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-chaos campaign-engines bench lock pin-images sbom audit fix clean
+.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-chaos campaign-engines bench lock pin-images sbom audit pictures fix clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -90,6 +90,9 @@ sbom: setup ## Write sbom.cdx.json, a CycloneDX list of what the image holds; IM
 
 audit: setup ## Ask whether a locked package has a known vulnerability: 0 none, 1 known, 3 could not be asked
 	@$(BIN)/python examples/supply/audit.py requirements.lock --auditor "$(BIN)/uv tool run -q --from pip-audit==2.10.1 pip-audit"
+
+pictures: setup sandbox browser ## Take the README's pictures anew, from a real run: about seven minutes
+	@$(SANDBOX) run $(BIN)/python examples/pictures/take.py
 
 fix: setup ## Let ruff mend what it can
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .

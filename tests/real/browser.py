@@ -122,7 +122,7 @@ class Browser:
     def text(self):
         return self.run("document.body.innerText")
 
-    def picture(self, path):
-        """Write the whole page as PNG."""
-        shot = self.do("Page.captureScreenshot", captureBeyondViewport=True)
+    def picture(self, path, *, whole=True):
+        """Write the page as PNG, or only what is seen of it first."""
+        shot = self.do("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))
