@@ -399,6 +399,7 @@ class Docker:
         self.is_podman = ""
         self.beside = []
         self.health = {}
+        self.repositories = {}
         self.ports = {}
         self.addresses = {}
         self._ids = itertools.count(1)
@@ -432,7 +433,7 @@ class Docker:
     def image(self, ref):
         self._reached()
         id_ = self.tags.get(ref, ref)
-        digests = [f"{REPOSITORY}@{id_}"]
+        digests = [f"{self.repositories.get(id_, REPOSITORY)}@{id_}"]
         return (
             {"Id": id_, "RepoDigests": digests} if id_ in self.tags.values() else None
         )
@@ -690,9 +691,14 @@ class World:
         scale=None,
         fuse=None,
         jobs=(),
+        images=None,
+        bare=False,
         **chosen,
     ):
+        """*images* maps services to repositories of their own; *bare*: no manifests."""
         self.folder = folder
+        self.images = images or {}
+        self.bare = bare
         self.shared = shared
         self.services = services
         self.scale = scale
@@ -727,16 +733,27 @@ class World:
 
     def build(self, version):
         """Have the image and the signed manifest of *version*."""
-        self.docker.tags[f"{REPOSITORY}:{version}"] = a_pair(version).image
+        for service in self.services:
+            id_ = self.image_of(service, version)
+            self.docker.tags[f"{self._repository(service)}:{version}"] = id_
+            self.docker.repositories[id_] = self._repository(service)
         kept = self.folder / self._kept(version)
         kept.write_text(manifest_of("meesho", version))
         sealed = self.sign(kept.read_bytes())
         kept.with_name(f"{kept.name}.sig").write_bytes(sealed)
 
-    def compose_up(self, version, manifest=None, only=()):
+    def image_of(self, service, version):
+        """Give the image of *service* at *version*."""
+        own = self.images.get(service)
+        return f"sha256:{sha(f'{own}:{version}')}" if own else a_pair(version).image
+
+    def _repository(self, service):
+        return self.images.get(service, REPOSITORY)
+
+    def compose_up(self, version, manifest=None, *, only=()):
         """Deploy *version* as Compose does; a *manifest* of another makes it mixed.
 
-        *only* some of the services, where they are named.
+        *only* some services leave the others as they were: half a deployment.
         """
         self.build(version)
         manifest = manifest or version
@@ -748,13 +765,15 @@ class World:
             at = self._kept(manifest)
         fuse, self.docker.fuse = self.docker.fuse, Fuse()
         for id_, box in list(self.docker.boxes.items()):
-            if not only or box["Config"]["Labels"][_SERVICE] in only:
-                box["State"]["Running"] = False
-                self.docker.remove(id_)
+            if only and box["Config"]["Labels"].get(_SERVICE) not in only:
+                continue
+            box["State"]["Running"] = False
+            self.docker.remove(id_)
         for service, number, labels in numbered(only or self.services, self.scale):
             name = f"dms-{service}-{number}"
+            mount = f"{self.folder / at}:/manifests/meesho.manifest.json:ro"
             body = {
-                "Image": f"{REPOSITORY}:{version}",
+                "Image": f"{self._repository(service)}:{version}",
                 "Hostname": service,
                 "Env": [f"DATABASE_PASSWORD={canary.text()}"],
                 "Labels": {
@@ -770,7 +789,7 @@ class World:
                     "RestartPolicy": {
                         "Name": "no" if service in self.docker.jobs else self.restart
                     },
-                    "Binds": [f"{self.folder / at}:/manifests/meesho.manifest.json:ro"],
+                    "Binds": [] if self.bare else [mount],
                 },
             }
             id_ = self.docker.create(name, body, self.networks)
@@ -831,6 +850,7 @@ class World:
             inside="/manifests/{tenant}.manifest.json",
             files=Folder(self.folder, self.docker.met),
             jobs=self.said_of_jobs(),
+            named=Releases(self.releases).naming,
         )
 
     def plans(self, eyes):
@@ -909,7 +929,7 @@ class World:
 
     def pairs_started(self):
         """Give each start as the versions of (image, manifest)."""
-        images = {a_pair(v).image: v for v in self.releases}
+        images = {self.image_of(s, v): v for v in self.releases for s in self.services}
         texts = {sha(manifest_of("meesho", v)): v for v in self.releases}
         return [
             (images[image], *(texts[one] for one in seen))
@@ -927,8 +947,10 @@ class World:
 
     def stands_on(self, version):
         """Tell what is not as it is when *version* runs as one whole pair."""
-        image = a_pair(version).image
-        meant = dict.fromkeys(self.container_names(), (image, self.restart))
+        meant = {
+            f"dms-{service}-{number}": (self.image_of(service, version), self.restart)
+            for service, number, _ in numbered(self.services, self.scale)
+        }
         wrong = []
         if self.docker.up() != meant:
             wrong.append(f"up: {self.docker.up()}")

@@ -651,3 +651,68 @@ def test_errors_may_be_counted_beside_the_good_events(read_trigger):
     raw = HTTP_5XX | {"ratio": {"errors": "failed", "good": "succeeded"}}
 
     assert read_trigger(raw).kind == Ratio("failed", "", "succeeded")
+
+
+# Several images, and none of manifests.
+
+SEVERAL = {
+    "web": "ghcr.io/flexli/dms:v1.3.0",
+    "ml": "ghcr.io/flexli/dms-ml:v1.3.0-cuda",
+    "cache": "ghcr.io/flexli/cache@sha256:" + "a" * 64,
+}
+
+
+def of_several(**more):
+    return without(a_file(), "image") | {"images": SEVERAL} | more
+
+
+def test_a_release_may_be_several_images_by_service(read):
+    release = read(of_several())
+
+    assert (release.image, release.images) == ("", SEVERAL)
+
+
+def test_a_release_of_one_image_is_written_as_ever(read):
+    assert (read(a_file()).images, read(a_file()).image) == ({}, a_file()["image"])
+
+
+def test_an_image_of_a_service_that_is_not_enrolled_is_refused(tmp_path):
+    path = tmp_path / "v1.3.0.yaml"
+    path.write_text(yaml.safe_dump(of_several()))
+
+    with pytest.raises(Refused, match=r'"cache" is not in stack\.services'):
+        load_release(path, SCRAPE, services=("web", "ml"))
+
+
+def test_the_versions_that_name_an_image_are_known_by_service(read):
+    releases = Releases({"v1.3.0": read(of_several())})
+
+    assert releases.naming("ml", SEVERAL["ml"]) == ("v1.3.0",)
+    assert releases.naming("ml", f"{SEVERAL['ml']}@sha256:{'b' * 64}") == ("v1.3.0",)
+    assert releases.naming("ml", "ghcr.io/flexli/dms-ml:v1.3.0") == ()
+    assert releases.naming("web", SEVERAL["ml"]) == ()
+
+
+def test_a_release_may_say_that_it_has_no_manifests(read):
+    assert read(a_file(manifests={})).manifests == {}
+
+
+@pytest.mark.parametrize("name", ["v1.3.0", "default"])
+def test_where_the_stack_has_none_no_file_need_say_so(name, tmp_path):
+    path = tmp_path / f"{name}.yaml"
+    raw = without(a_file(), "manifests")
+    if name == "default":
+        raw = {k: v for k, v in raw.items() if k in ("dri", "triggers")}
+    path.write_text(yaml.safe_dump(raw))
+
+    assert load_release(path, SCRAPE, bare=True).manifests == {}
+    with pytest.raises(Refused, match=r"manifests +is missing"):
+        load_release(path, SCRAPE)
+
+
+def test_manifests_are_refused_where_the_stack_has_none(tmp_path):
+    path = tmp_path / "v1.3.0.yaml"
+    path.write_text(yaml.safe_dump(a_file()))
+
+    with pytest.raises(Refused, match=r"stack\.manifests is none"):
+        load_release(path, SCRAPE, bare=True)

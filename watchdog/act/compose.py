@@ -163,7 +163,7 @@ class ComposeHands:
             return [c for c in found if c is not None]
         project = self._labels(plan)[_PROJECT]
         # Not of what is put up now: the way back stops and keeps the target's too.
-        image = self._recorded(plan.to_record).pair.image
+        image = self._recorded(plan.to_record).pair.image_of(step.subject)
         there = self._of(project, step.subject)
         return [c for c in there if c["Id"] not in ids and c["Image"] == image]
 

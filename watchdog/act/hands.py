@@ -95,7 +95,7 @@ class Hands:
         """Bring the step's end about. Docker refusing raises EngineRefused."""
         match step.do:
             case Do.HOLD_IMAGE:
-                self._images.hold(target)
+                self._images.hold(target, target.image_called(step.subject))
             case Do.HOLD_MANIFEST:
                 self._files.hold_manifest(target, step.subject)
             case Do.CREATE:
@@ -170,9 +170,10 @@ class Hands:
         if found is None:
             raise _gone(step)
         id_, state, seen = str(found["Id"])[:12], found["State"], str(found["Image"])
-        if step.which is Which.NEW and seen != target.pair.image:
+        meant = target.image_for(_swap(plan, step).service).image
+        if step.which is Which.NEW and seen != meant:
             raise NotProven(
-                f"{step.subject} runs image {seen[:19]}, meant {target.pair.code}"
+                f"{step.subject} runs image {seen[:19]}, meant image {meant[:19]}"
             )
         if _swap(plan, step).job:
             return _ended_well(step.subject, state)
@@ -186,7 +187,7 @@ class Hands:
         made = _made_as(plan, target, step)
         if step.which is Which.OLD:
             # Somebody removed what ran; its image may have gone with it.
-            self._images.hold(target)
+            self._images.hold(target, target.image_for(made.service))
             self._files.put_missing(plan)
         can_start(self._engine, self._folder, made.name, made.body, made.networks)
         self._engine.create(step.to, made.body, made.networks)

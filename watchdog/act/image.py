@@ -1,6 +1,6 @@
-"""The target's image, under the name that its record has."""
+"""The target's images, under the names that its record has."""
 
-from watchdog.facts.pair import Record
+from watchdog.facts.pair import HeldImage, Record
 from watchdog.facts.plan import Step
 from watchdog.facts.problem import EngineRefused
 from watchdog.facts.reference import parse
@@ -18,19 +18,19 @@ class Images:
         seen = self._id_of(step.subject)
         return f"{step.subject} is {seen[:19]}" if seen == step.to else ""
 
-    def hold(self, target: Record) -> None:
+    def hold(self, target: Record, held: HeldImage) -> None:
         """Make the name mean the recorded image again: from here, or by digest."""
-        named = parse(target.image_ref)
-        meant = target.pair.image
+        named = parse(held.ref)
+        meant = held.image
         if named is None:
             raise EngineRefused(
-                f"{target.image_ref} is no image's name",
+                f"{held.ref} is no image's name",
                 "roll back by Compose: pin the version, and `docker compose up -d`",
             )
         # A name with a digest is found by the digest alone, and no tag can give it.
-        here = self._id_of(target.image_ref if named.digest else meant)
+        here = self._id_of(held.ref if named.digest else meant)
         if here != meant:
-            digests = [d for d in target.repo_digests if named.names(d)]
+            digests = [d for d in held.repo_digests if named.names(d)]
             if named.digest:
                 digests = [f"{named.name}@{named.digest}"]
             if not digests:

@@ -9,7 +9,7 @@ those.
 from collections.abc import Mapping
 from typing import Any
 
-from watchdog.facts.pair import Record
+from watchdog.facts.pair import HeldImage, Record
 from watchdog.facts.problem import EngineRefused
 from watchdog.facts.reference import parse
 from watchdog.outside.engine import Engine
@@ -17,6 +17,7 @@ from watchdog.outside.engine import Engine
 HOLDS = "io.flexli.watchdog.holds"
 PROJECT = "io.flexli.watchdog.project"
 BY = "io.flexli.watchdog.by"
+IMAGE = "io.flexli.watchdog.image"
 _REPOSITORY = "rollback-watchdog-keep"
 _NEVER_STARTED = "/held-for-a-rollback/never-started"
 
@@ -30,61 +31,75 @@ class Keeper:
         self._project = project
         self._identity = identity
 
-    def hold(self, record: Record) -> tuple[str, int]:
-        """See that the image of *record* is here and held; pull it if it is gone.
+    def hold(self, record: Record) -> tuple[str, dict[str, int]]:
+        """See that each image of *record* is here and held; pull it if it is gone.
 
-        Give what holds it in words, and what it takes at most, in bytes.
+        Give what holds them in words, and the bytes that each takes at most.
 
         Raises:
             EngineRefused: it is gone, or cannot be held.
             Unreachable: not known.
         """
-        image = self._engine.image(record.pair.image) or self._fetched(record)
-        id_, keep = str(image["Id"]), self._name_of(record)
+        words: dict[str, str] = {}
+        sizes: dict[str, int] = {}
+        for held in record.each_image:
+            image = self._engine.image(held.image) or self._fetched(record, held)
+            id_ = str(image["Id"])
+            # What Compose knows it by; a tag that means something else by now stays.
+            known_as = parse(held.ref)
+            by_tag = known_as is not None and not known_as.digest
+            if known_as and by_tag and self._engine.image(held.ref) is None:
+                self._engine.tag(id_, known_as.name, known_as.tag or "latest")
+            if id_ not in words:
+                words[id_] = self._held(record, image)
+                sizes[id_] = int(image.get("Size") or 0)
+        return "; ".join(words.values()), sizes
+
+    def _held(self, record: Record, image: dict[str, Any]) -> str:
+        """Hold one image, by a name and a container of ours."""
+        id_, own = str(image["Id"]), self._own(record, str(image["Id"]))
+        keep = f"{_REPOSITORY}:{self._project[:100]}.{own}"
         kept = self._engine.image(keep)
         if kept is None or kept["Id"] != id_:
             self._engine.tag(id_, *keep.split(":"))
-        # What Compose knows it by; a tag that means something else by now stays.
-        known_as = parse(record.image_ref)
-        by_tag = known_as is not None and not known_as.digest
-        if known_as and by_tag and self._engine.image(record.image_ref) is None:
-            self._engine.tag(id_, known_as.name, known_as.tag or "latest")
-        holder = f"{self._project}-holds-{record.pair.version}-{record.pair.short}"
-        if not self._holders(record):
+        holder = f"{self._project}-holds-{record.pair.version}-{own}"
+        if not self._engine.containers(self._labels(record, id_)):
             self._engine.create(holder, self._body(record, image, keep), {})
-        words = f"image {id_.removeprefix('sha256:')[:12]} is held by {holder}"
-        return words, int(image.get("Size") or 0)
+        return f"image {id_.removeprefix('sha256:')[:12]} is held by {holder}"
 
     def let_go(self, record: Record) -> str:
-        """Take our container and our name away; the image itself stays.
+        """Take our containers and our names away; the images themselves stay.
 
         Raises:
             EngineRefused: Docker said no.
             Unreachable: not known.
         """
-        for holder in self._holders(record):
+        for holder in self._engine.containers(self._labels(record)):
             self._engine.remove(str(holder["Id"]))
-        keep = self._name_of(record)
-        image = self._engine.image(keep)
-        tags = (image or {}).get("RepoTags") or ()
-        if image is not None and len(tags) > 1:
-            self._engine.untag(keep)
-        elif image is not None:
-            # Taking the last name away would delete the image.
-            return f"nothing holds it; its only name is ours, {keep}"
-        return "nothing holds it"
+        last: list[str] = []
+        for id_ in dict.fromkeys(one.image for one in record.each_image):
+            keep = f"{_REPOSITORY}:{self._project[:100]}.{self._own(record, id_)}"
+            image = self._engine.image(keep)
+            tags = (image or {}).get("RepoTags") or ()
+            if image is not None and len(tags) > 1:
+                self._engine.untag(keep)
+            elif image is not None:
+                # Taking the last name away would delete the image.
+                last.append(keep)
+        only = f"; its only name is ours, {', '.join(last)}" if last else ""
+        return f"nothing holds it{only}"
 
-    def _fetched(self, record: Record) -> dict[str, Any]:
-        what = f"the image of {record.pair.version}, {record.pair.image[:19]}, is gone"
+    def _fetched(self, record: Record, held: HeldImage) -> dict[str, Any]:
+        what = f"{record.words_of(held)} is gone"
         said = "no registry is known to have it"
-        for name in record.repo_digests:
+        for name in held.repo_digests:
             repository, _, digest = name.partition("@")
             try:
                 self._engine.pull(repository, digest)
             except EngineRefused as refused:
                 said = refused.words
                 continue
-            image = self._engine.image(record.pair.image)
+            image = self._engine.image(held.image)
             if image is not None:
                 return image
             said = f"{name} is another image"
@@ -93,15 +108,18 @@ class Keeper:
             "push or load it again while somebody still has it",
         )
 
-    def _holders(self, record: Record) -> list[dict[str, Any]]:
+    def _labels(self, record: Record, image: str = "") -> dict[str, str]:
+        """Give what our containers for *record* carry, or the one for *image*."""
         ours = {HOLDS: record.pair.short, PROJECT: self._project}
-        return self._engine.containers(ours)
+        return ours | ({IMAGE: image} if image and record.pair.images else {})
 
-    def _name_of(self, record: Record) -> str:
-        return f"{_REPOSITORY}:{self._project[:100]}.{record.pair.short}"
+    def _own(self, record: Record, image: str) -> str:
+        """Name an image of a pair: as the pair, with its own digits among several."""
+        of_many = f"-{image.rpartition(':')[2][:12]}" if record.pair.images else ""
+        return f"{record.pair.short}{of_many}"
 
     def _body(self, record: Record, image: dict[str, Any], keep: str) -> dict[str, Any]:
-        ours = {HOLDS: record.pair.short, PROJECT: self._project, BY: self._identity}
+        ours = self._labels(record, str(image["Id"])) | {BY: self._identity}
         return never_started(image, keep, ours)
 
 

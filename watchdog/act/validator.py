@@ -149,8 +149,10 @@ class Validator:
 
         No address, no right, no volume; what is mounted of the box is read-only.
         """
-        own = next((replica.body for replica in target.replicas), {})
-        image = self._engine.image(target.pair.image) or {}
+        first = next(iter(target.replicas), None)
+        own = first.body if first else {}
+        asked = target.image_for(first.service if first else "").image
+        image = self._engine.image(asked) or {}
         config = image.get("Config") or {}
         labels = own.get("Labels") or {}
         mounts = {place: source for source, place in _binds(own)}
@@ -162,7 +164,7 @@ class Validator:
         blank = {key: "" for key in config.get("Labels") or () if "docker." in key}
         kept = {key: own[key] for key in ("Env", "User", "WorkingDir") if key in own}
         return kept | {
-            "Image": target.pair.image,
+            "Image": asked,
             "Entrypoint": self._argv,
             "Healthcheck": {"Test": ["NONE"]},
             "Labels": blank | {VALIDATES: "target", _PROJECT: self._project},

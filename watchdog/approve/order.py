@@ -185,7 +185,8 @@ class Orders:
         record, blobs = self._unseen(release, self._memory.record(running.record))
         pair = record.pair
         if pair.version != version:
-            words = f"{version} is {record.image_ref} by its release file"
+            refs = " and ".join(one.ref for one in record.each_image)
+            words = f"{version} is {refs} by its release file"
             raise Problem(words, f"vouch for {pair.version}, if that is meant")
         why = f": {order.reason}" if order.reason else ""
         words = (
@@ -282,17 +283,11 @@ class Orders:
 
     def _repair(self, order: _Repair, at: datetime) -> dict[str, str]:
         """Let a stuck rollback go on, or put one recorded pair up whole."""
-        standing = self._memory.standing
-        stuck = standing.rollback or None
-        if stuck and stuck.stuck and stuck.theirs and order.way:
-            # On its own ways it would meet what somebody deployed again.
-            started = stuck.started
-            pair = started.to_pair if order.way == "forward" else started.from_pair
-            order = _Repair(by=order.by, reason=order.reason, to=pair.short)
         if order.way:
             return self._let_go_on(order, at)
+        standing = self._memory.standing
         known = find(standing, order.to)
-        if stuck and stuck.stuck and way_to(stuck, known.pair):
+        if standing.rollback and standing.rollback.stuck:
             return self._let_go_on(order, at)
         missing = self._memory.missing(known.record)
         if missing:
@@ -313,8 +308,6 @@ class Orders:
                 raise Problem(standing.claimed.words, standing.claimed.hint)
             started = rollback.started
             way = order.way or way_to(rollback, find(standing, order.to).pair)
-            if not way:
-                raise Problem("what is stuck has changed", hint)
             if way == "back" and not started.plan.way_back:
                 raise Problem(f"a {started.what} has no way back", "choose --forward")
             pair = started.to_pair if way == "forward" else started.from_pair

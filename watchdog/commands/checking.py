@@ -149,7 +149,13 @@ def _filed(settings: Settings, release: str) -> Release:
             f"known: {', '.join(known) or 'none'}",
         )
     names = load_roster(settings.approvers).names
-    return load_release(path, settings.prometheus.scrape_interval, names)
+    return load_release(
+        path,
+        settings.prometheus.scrape_interval,
+        names,
+        services=settings.stack.services,
+        bare=not settings.stack.has_manifests,
+    )
 
 
 def _apart(step: str, settings: Settings) -> timedelta | None:

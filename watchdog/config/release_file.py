@@ -9,19 +9,22 @@ from pathlib import Path
 from watchdog.config.filling import Filled, fill
 from watchdog.config.notation import WHOLE_FILE, in_words, seen, written
 from watchdog.config.release_form import FileForm
+from watchdog.config.release_images import (
+    VERSION_HERE,
+    faults_of_image,
+    faults_of_images,
+    faults_of_manifests,
+)
 from watchdog.config.release_people import faults_of_people
 from watchdog.config.trigger_rule import trigger_in
 from watchdog.config.yaml_file import mapping_in
-from watchdog.facts.pair import is_named
 from watchdog.facts.problem import Fault, Problem, Refused
-from watchdog.facts.reference import parse
+from watchdog.facts.reference import is_same
 from watchdog.facts.trigger import Release, Trigger
 
 DEFAULT = "default"
 MTTR = {"cloud": timedelta(hours=1), "on-prem": timedelta(days=1)}
 
-_MANIFEST_END = ".manifest.json"
-_VERSION_HERE = "{version}"
 _GIT_SHA = re.compile(r"-[0-9a-f]{7,40}$")
 
 
@@ -55,10 +58,18 @@ class Releases:
         if self.default is None:
             return None
         manifests = {
-            tenant: file.replace(_VERSION_HERE, version)
+            tenant: file.replace(VERSION_HERE, version)
             for tenant, file in self.default.manifests.items()
         }
         return replace(self.default, manifests=manifests)
+
+    def naming(self, service: str, ref: str) -> tuple[str, ...]:
+        """Give the versions whose files name *ref* as the image of *service*."""
+        return tuple(
+            version
+            for version, release in self.by_version.items()
+            if service in release.images and is_same(release.images[service], ref)
+        )
 
 
 class AllRefused(Refused):
@@ -79,7 +90,12 @@ class AllRefused(Refused):
 
 
 def load_releases(
-    folder: Path, scrape_interval: timedelta, approvers: Collection[str]
+    folder: Path,
+    scrape_interval: timedelta,
+    approvers: Collection[str],
+    *,
+    services: Collection[str] = (),
+    bare: bool = False,
 ) -> Releases:
     """Read every ``*.yaml`` of a folder; hidden and other files are not ours.
 
@@ -99,7 +115,9 @@ def load_releases(
         if path.name.startswith(".") or path.suffix.lower() not in (".yaml", ".yml"):
             continue
         try:
-            release = load_release(path, scrape_interval, approvers)
+            release = load_release(
+                path, scrape_interval, approvers, services=services, bare=bare
+            )
         except Refused as refused:
             refusals.append(refused)
             continue
@@ -116,10 +134,15 @@ def load_release(
     path: Path,
     scrape_interval: timedelta,
     approvers: Collection[str] | None = None,
+    *,
+    services: Collection[str] = (),
+    bare: bool = False,
 ) -> Release:
     """Read one release file, every default filled in.
 
-    *approvers* are the names that have a key; None leaves that unchecked.
+    *approvers* are the names that have a key; None leaves that unchecked. *services*
+    are the enrolled ones, where they are known, and *bare* says that the stack has no
+    manifests.
 
     Raises:
         Refused: every fault of the file.
@@ -141,8 +164,11 @@ def load_release(
         faults += _faults_of_default(file)
     else:
         faults += _faults_of_release(filled, path.stem)
-    faults += _faults_of_manifests(filled, path.stem)
-    faults += faults_of_people(filled, approvers, is_default=path.stem == DEFAULT)
+        faults += faults_of_image(filled, path.stem)
+        faults += faults_of_images(filled, path.stem, services)
+    is_default = path.stem == DEFAULT
+    faults += faults_of_manifests(filled, path.stem, is_default=is_default, bare=bare)
+    faults += faults_of_people(filled, approvers, is_default=is_default)
     faults += _faults_of_triggers(filled, triggers)
     if faults:
         raise Refused(str(path), faults)
@@ -162,6 +188,7 @@ def load_release(
         on_no_answer=file.on_no_answer,
         retention=file.retention or "",
         jobs=dict(file.jobs or {}),
+        images=dict(file.images or {}),
     )
 
 
@@ -169,6 +196,7 @@ def _faults_of_default(file: FileForm) -> Iterator[Fault]:
     for key, value in (
         ("release", file.release),
         ("image", file.image),
+        ("images", file.images),
         ("approved_by", file.approved_by),
     ):
         if value is not None:
@@ -188,56 +216,8 @@ def _faults_of_release(filled: Filled[FileForm], stem: str) -> Iterator[Fault]:
                 f"{seen(file.release)} is not the file's name, {seen(stem)}",
                 "name the file after its release",
             )
-    if filled.is_right("image"):
-        found = parse(file.image) if file.image else None
-        if file.image is None:
-            yield Fault("image", "is missing", "write `image: …:<release>`")
-        elif not found:
-            yield Fault(
-                "image", f"{seen(file.image)} is not name:tag, or with @sha256:…"
-            )
-        elif not found.tag:
-            yield Fault(
-                "image", f"{seen(file.image)} has no tag", f"end it in `:{stem}`"
-            )
-        elif found.tag != (file.release or stem):
-            yield Fault(
-                "image",
-                f"the tag is {seen(found.tag)}, the release"
-                f" {seen(file.release or stem)}",
-                "one file is about one image",
-            )
     if file.rollback_to is not None and file.rollback_to == file.release:
         yield Fault("rollback_to", "is this release itself", "name an older one")
-
-
-def _faults_of_manifests(filled: Filled[FileForm], stem: str) -> Iterator[Fault]:
-    file = filled.value
-    if not filled.is_right("manifests"):
-        return
-    if not file.manifests:
-        yield Fault("manifests", "is missing", "name the manifest of every tenant")
-        return
-    version = _VERSION_HERE if stem == DEFAULT else (file.release or stem)
-    tenants: dict[str, str] = {}
-    for tenant, name in file.manifests.items():
-        at = in_words(("manifests", tenant))
-        hint = f"write `{tenant}.{version}{_MANIFEST_END}`"
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", tenant):
-            yield Fault(at, f"{seen(tenant)} is not a tenant's name")
-        elif not re.fullmatch(r"[A-Za-z0-9{][A-Za-z0-9._{}+-]*", name) or ".." in name:
-            yield Fault(at, f"{seen(name)} is not a plain file name", hint)
-        elif not name.endswith(_MANIFEST_END):
-            yield Fault(at, f"{seen(name)} does not end in {_MANIFEST_END}", hint)
-        elif not is_named(name, tenant, version):
-            lost = version if is_named(name, tenant, tenant) else tenant
-            yield Fault(at, f"{seen(name)} does not name {lost}", hint)
-        elif re.search(r"[{}]", name.replace(version, "")):
-            yield Fault(
-                at, f"{seen(name)} has a placeholder that nobody fills in", hint
-            )
-        elif tenants.setdefault(name, tenant) != tenant:
-            yield Fault(at, f"{seen(name)} is {tenants[name]}'s too", hint)
 
 
 def _faults_of_triggers(

@@ -24,8 +24,13 @@ class ReleaseFolder:
         folder: Path,
         scrape: timedelta,
         approvers: Callable[[], Collection[str]],
+        *,
+        services: Collection[str] = (),
+        bare: bool = False,
     ) -> None:
         """Read the folder; *approvers* gives the names that may answer now.
+
+        *services* are the enrolled ones; *bare* says that there are no manifests.
 
         Raises:
             Refused: a file is wrong; there is nothing to keep in force yet.
@@ -33,6 +38,8 @@ class ReleaseFolder:
         self._folder = folder
         self._scrape = scrape
         self._approvers = approvers
+        self._services = services
+        self._bare = bare
         self._seen = self._look()
         self._releases = self._read()
         self._refused: Refused | None = None
@@ -40,6 +47,10 @@ class ReleaseFolder:
     def for_version(self, version: str) -> Release | None:
         """Give the file of *version*, or the default, or None."""
         return self._releases.for_version(version)
+
+    def naming(self, service: str, ref: str) -> tuple[str, ...]:
+        """Give the versions whose files name *ref* as the image of *service*."""
+        return self._releases.naming(service, ref)
 
     @property
     def one_way(self) -> tuple[str, ...]:
@@ -73,7 +84,13 @@ class ReleaseFolder:
         return self._refused
 
     def _read(self) -> Releases:
-        return load_releases(self._folder, self._scrape, self._approvers())
+        return load_releases(
+            self._folder,
+            self._scrape,
+            self._approvers(),
+            services=self._services,
+            bare=self._bare,
+        )
 
     def _look(self) -> Look:
         """Tell cheaply whether anything changed: names, sizes, times and inodes."""

@@ -244,6 +244,7 @@ class FileForm(_Part):
 
     release: Version | None = None
     image: OneLine | None = None
+    images: Mapping[OneLine, OneLine] | None = None
     manifests: Mapping[OneLine, OneLine] | None = None
     rollback_to: Version | None = None
     rollback_safe: YesOrNo = True

@@ -15,8 +15,10 @@ from watchdog.facts.plan import (
     Swap,
     Wanted,
     Which,
+    holds_of,
     in_words,
     pins_of,
+    proof_of,
 )
 from watchdog.facts.problem import Problem
 
@@ -78,7 +80,7 @@ class Recreate:
         pinned, after = self.pinned(target.pins), target.pair.version
         pins = pins_of(target, pinned)
         prepare = [
-            Step(Do.HOLD_IMAGE, target.image_ref, to=target.pair.image),
+            *holds_of(target),
             *(Step(Do.HOLD_MANIFEST, m.tenant, to=m.sha256) for m in target.manifests),
             # Compose removes the containers, and their logs go with them.
             *(Step(Do.KEEP_LOGS, service, Which.OLD) for service in counts),
@@ -105,7 +107,7 @@ class Recreate:
             steps=(
                 *prepare,
                 *middle,
-                Step(Do.PROVE, after, Which.NEW, to=target.pair.image),
+                proof_of(target.pair, Which.NEW),
             ),
             prepared=len(prepare),
             way_back=_way_back(swaps, files, running, in_words(pinned), subject),
@@ -149,7 +151,7 @@ def _way_back(
         *first,
         *(Step(Do.KEEP_LOGS, service, Which.NEW) for service in services),
         Step(Do.UP, subject, Which.OLD, to=running.pair.version),
-        Step(Do.PROVE, running.pair.version, Which.OLD, to=running.pair.image),
+        proof_of(running.pair, Which.OLD),
     )
 
 

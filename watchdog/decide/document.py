@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ def document(
     pairs = {
         name: {
             "version": pair.version,
-            "image": pair.image,
+            **({"images": pair.images} if pair.images else {"image": pair.image}),
             "manifests": dict(pair.manifests),
             "key": pair.key,
         }
@@ -62,11 +62,19 @@ def plain(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Half:
-    """One of the two pairs as the document has it: whole digests, no prefix."""
+    """One of the two pairs as the document has it: whole digests, no prefix.
+
+    *images* has them by service, where there are several; then *image* is empty.
+    """
 
     version: str
     image: str
     manifests: dict[str, str]
+    images: dict[str, str] = field(default_factory=dict)
+
+    def image_of(self, service: str) -> str:
+        """Give the image of *service*."""
+        return self.image or self.images.get(service, "none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +94,15 @@ class Asked:
     @property
     def changes(self) -> list[tuple[str, str, str]]:
         """What would change, and what would not: what, from, to."""
-        found = [
-            ("version", self.before.version, self.after.version),
-            ("image", self.before.image, self.after.image),
+        before, after = self.before, self.after
+        found = [("version", before.version, after.version)]
+        services = list(dict.fromkeys((*before.images, *after.images)))
+        found += [
+            (f"image of {name}", before.image_of(name), after.image_of(name))
+            for name in services
         ]
+        if not services:
+            found.append(("image", before.image, after.image))
         tenants = sorted({*self.before.manifests, *self.after.manifests})
         found += [
             (
@@ -99,6 +112,8 @@ class Asked:
             )
             for tenant in tenants
         ]
+        if not tenants:
+            found.append(("manifests", "none", "none"))
         return found
 
 
@@ -131,14 +146,19 @@ def _half(whole: dict[str, Any], name: str) -> Half:
     half = whole.get(name, {})
     if not isinstance(half, dict):
         raise ValueError(f"{name} is not an object")  # noqa: TRY004
-    manifests = half.get("manifests", {})
-    if not isinstance(manifests, dict):
-        raise ValueError(f"{name}.manifests is not an object")  # noqa: TRY004
     return Half(
         _text(half, "version"),
         _text(half, "image"),
-        {tenant: _text(manifests, tenant) for tenant in manifests},
+        _texts(half, "manifests", f"{name}.manifests"),
+        _texts(half, "images", f"{name}.images"),
     )
+
+
+def _texts(half: dict[str, Any], key: str, where: str) -> dict[str, str]:
+    texts = half.get(key, {})
+    if not isinstance(texts, dict):
+        raise ValueError(f"{where} is not an object")  # noqa: TRY004
+    return {name: _text(texts, name) for name in texts}
 
 
 def _text(whole: dict[str, Any], key: str) -> str:

@@ -128,9 +128,12 @@ def images(record: Record | None) -> dict[str, tuple[str, ...]]:
     """Name what was measured, by service: its id, and its digests in registries."""
     if record is None:
         return {}
-    digests = tuple(name.rpartition("@")[2] for name in record.repo_digests)
-    named = tuple(dict.fromkeys((record.pair.image, *digests)))
-    return {one.service: named for one in record.replicas}
+    found: dict[str, tuple[str, ...]] = {}
+    for service in dict.fromkeys(one.service for one in record.replicas):
+        held = record.image_for(service)
+        digests = [name.rpartition("@")[2] for name in held.repo_digests]
+        found[service] = tuple(dict.fromkeys((held.image, *digests)))
+    return found
 
 
 def measured_pair(s: Standing, version: str, release: Release) -> KnownPair | None:

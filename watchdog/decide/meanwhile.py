@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from watchdog.decide.one_release import is_one_release
 from watchdog.facts.pair import Pair, Part
 from watchdog.facts.plan import Do, Plan, Swap
 
@@ -124,10 +125,10 @@ def _is_whole(parts: Sequence[Part], services: tuple[str, ...]) -> bool:
         return False
     held = {(m.tenant, m.sha256) for part in parts for m in part.manifests}
     one_each = len({tenant for tenant, _ in held}) == len(held)
-    return len({part.image for part in parts}) == 1 and one_each
+    return is_one_release(parts) and one_each
 
 
 def _holds(part: Part, pair: Pair) -> bool:
     meant = dict(pair.manifests)
     held = all(meant.get(m.tenant, m.sha256) == m.sha256 for m in part.manifests)
-    return part.image == pair.image and held
+    return part.image == pair.image_of(part.service) and held

@@ -18,8 +18,10 @@ from watchdog.facts.plan import (
     Swap,
     Wanted,
     Which,
+    holds_of,
     in_words,
     pins_of,
+    proof_of,
 )
 from watchdog.facts.problem import Problem
 
@@ -125,7 +127,7 @@ def spell(
     after, pins = target.pair.version, pins_of(target, pinned)
     prepare = [
         Step(Do.HOLD_ROOM, "folder"),
-        Step(Do.HOLD_IMAGE, target.image_ref, to=target.pair.image),
+        *holds_of(target),
         *(Step(Do.HOLD_MANIFEST, m.tenant, to=m.sha256) for m in target.manifests),
         *(
             Step(Do.CREATE, s.subject, Which.NEW, to=f"{s.name}.rb-{op}")
@@ -154,7 +156,7 @@ def spell(
     steps = (
         *prepare,
         *middle,
-        Step(Do.PROVE, after, Which.NEW, to=target.pair.image),
+        proof_of(target.pair, Which.NEW),
         *(Step(Do.REMOVE, s.subject, Which.OLD) for s in (*ran, *swaps) if s.old_id),
     )
     return Plan(
@@ -262,7 +264,7 @@ def _way_back(
             for service in order
             for step in _back_one_by_one(op, [s for s in swaps if s.service == service])
         ),
-        Step(Do.PROVE, running.pair.version, Which.OLD, to=running.pair.image),
+        proof_of(running.pair, Which.OLD),
         *(Step(Do.REMOVE, s.subject, Which.NEW) for s in (*ran, *swaps)),
     )
 

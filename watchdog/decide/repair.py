@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
+from watchdog.decide.one_release import is_one_release
 from watchdog.decide.standing import KnownPair, Rollback, Standing
-from watchdog.facts.job import Job
 from watchdog.facts.pair import Pair, Part, Record, Running
 from watchdog.facts.problem import Problem
 
@@ -39,9 +39,9 @@ def split(s: Standing, parts: Sequence[Part], services: tuple[str, ...]) -> str:
     found, words = serving(parts, services)
     if words:
         return words
-    images = sorted({part.image_ref for part in found})
-    if len({part.image for part in found}) > 1:
-        return f"the services run different images: {', '.join(images)}"
+    if not is_one_release(found):
+        images = ", ".join(sorted({part.image_ref for part in found}))
+        return f"the services run different images: {images}"
     held = {(m.tenant, m.sha256) for part in found for m in part.manifests if m.sha256}
     for tenant in sorted({tenant for tenant, _ in held}):
         shas = ", ".join(sorted(sha[:12] for of, sha in held if of == tenant))
@@ -69,18 +69,6 @@ def split(s: Standing, parts: Sequence[Part], services: tuple[str, ...]) -> str:
     version = before.pair.version
     return (
         f"manifests changed under the running {version}: {'; '.join(sorted(changed))}"
-    )
-
-
-def jobs_among(parts: Sequence[Part]) -> tuple[Job, ...]:
-    """Give the jobs of the stack, as far as *parts* show them."""
-    there = {part.service: part for part in parts if not part.aside}
-    named = dict.fromkeys(service for part in parts for service in part.jobs)
-    return tuple(
-        Job(one.service, one.container, one.version, one.state)
-        if (one := there.get(service))
-        else Job(service)
-        for service in named
     )
 
 
@@ -121,16 +109,20 @@ def as_found(
     return replace(record, pair=pair, manifests=manifests), seen
 
 
-def way_to(stuck: Rollback, pair: Pair) -> Literal["forward", "back", ""]:
-    """Give the way on which *stuck* puts *pair* up whole; nothing where neither does.
+def way_to(stuck: Rollback, pair: Pair) -> Literal["forward", "back"]:
+    """Give the way on which *stuck* puts *pair* up whole.
 
-    Neither does where what somebody deployed meanwhile is in the way.
+    Raises:
+        Problem: it is neither its target nor what ran before it.
     """
     started = stuck.started
-    if stuck.theirs:
-        return ""
     if pair.key == started.to_pair.key:
         return "forward"
     if pair.key == started.from_pair.key and started.plan.way_back:
         return "back"
-    return ""
+    back = " or `repair --back`" if started.plan.way_back else ""
+    raise Problem(
+        f"a rollback is stuck between {started.from_pair.version} and "
+        f"{started.to_pair.version}, and {pair.version} is no end of it: {stuck.stuck}",
+        f"let it end with `repair --forward`{back}, then roll back to {pair.version}",
+    )

@@ -85,11 +85,10 @@ def asked_about(
 
 def taken(s: Standing, keys: Iterable[str] = ()) -> tuple[int, int]:
     """Give how many images are held, and their bytes at most; of *keys*, or of all."""
-    held = {
-        image.image or key: image.size
-        for key, image in s.images.items()
-        if isinstance(image, ImageHeld) and (not keys or key in keys)
-    }
+    held: dict[str, int] = {}
+    for key, image in s.images.items():
+        if isinstance(image, ImageHeld) and (not keys or key in keys):
+            held |= image.sizes or {image.image or key: image.size}
     return len(held), sum(held.values())
 
 

@@ -54,7 +54,7 @@ def swap_of(
         f"{_LABELS}role": "target",
         f"{_LABELS}replaces": old.id,
         f"{_LABELS}pair": record.pair.version,
-        f"{_LABELS}image": record.pair.image,
+        f"{_LABELS}image": record.image_for(replica.service).image,
         f"{_LABELS}record": sha,
     }
     host = dict(body.get("HostConfig") or {})
@@ -141,7 +141,7 @@ def remade(plan: Plan, before: Record, swap: Swap) -> Replica:
         f"{_LABELS}role": "previous",
         f"{_LABELS}replaces": swap.old_id,
         f"{_LABELS}pair": before.pair.version,
-        f"{_LABELS}image": before.pair.image,
+        f"{_LABELS}image": before.image_for(swap.service).image,
         f"{_LABELS}record": plan.from_record,
     }
     return replace(one, body={**one.body, "Labels": labels})

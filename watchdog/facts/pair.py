@@ -1,4 +1,4 @@
-"""What runs, is good or bad, and is rolled back: image and manifests together."""
+"""What runs, is good or bad, and is rolled back: images and manifests together."""
 
 import hashlib
 import re
@@ -16,13 +16,15 @@ _BUILD = re.compile(r"-[0-9a-f]{7,40}$")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One image and one manifest per tenant: the unit of every decision.
+    """The images of a release and one manifest per tenant: the unit of every decision.
 
     *version* is the image tag, the name that people use; two pairs are the same
     when image and manifests are, whatever they are called.
-    *image* is the engine's image ID (``sha256:…``), or ``commit:…`` and the commit
-    where a work tree is what runs.
-    *manifests* holds (tenant, sha256 in hex), ordered by tenant.
+    *image* is the engine's image ID (``sha256:…``) that all services run, or what
+    ``together`` makes of several; or ``commit:…`` and the commit where a work tree
+    is what runs.
+    *manifests* holds (tenant, sha256 in hex), ordered by tenant; empty where the
+    release has none.
     """
 
     version: str
@@ -41,21 +43,45 @@ class Pair:
 
     @property
     def is_built(self) -> bool:
-        """Tell whether an image runs; else it is a work tree's commit."""
+        """Tell whether images run; else it is a work tree's commit."""
         return not self.image.startswith("commit:")
+
+    @property
+    def images(self) -> dict[str, str]:
+        """Give each service's image where there are several; empty for one of all."""
+        groups = [one.partition("=") for one in self.image.split("+") if "=" in one]
+        return {
+            service: image for some, _, image in groups for service in some.split(",")
+        }
+
+    def image_of(self, service: str) -> str:
+        """Give the image of *service*."""
+        return self.images.get(service, self.image)
 
     @property
     def code(self) -> str:
         """Name the half that is not the manifests: ``image sha256:1a2b3c4d5e6f``."""
+        if self.images:
+            return self._code
         return f"image {self.image[:19]}" if self.is_built else self.image[:19]
 
     @property
     def words(self) -> str:
         """Name the pair for people: ``v1.2.0 (image 1a2b3c4d5e6f, meesho 9f…)``."""
-        id_ = self.image.rpartition(":")[2]
-        halves = [f"{'image' if self.is_built else 'commit'} {id_[:12]}"]
-        halves += [f"{tenant} {sha[:12]}" for tenant, sha in self.manifests]
-        return f"{self.version} ({', '.join(halves)})"
+        return f"{self.version} ({self.halves})"
+
+    @property
+    def halves(self) -> str:
+        """Name both halves: ``image 1a2b3c4d5e6f, meesho 9f…``."""
+        named = [f"{tenant} {sha[:12]}" for tenant, sha in self.manifests]
+        return ", ".join([self._code, *(named or ["no manifests"])])
+
+    @property
+    def _code(self) -> str:
+        groups = [one.partition("=") for one in self.image.split("+")]
+        if not self.images:
+            return f"{'image' if self.is_built else 'commit'} {_twelve(self.image)}"
+        return f"images {', '.join(f'{s} {_twelve(image)}' for s, _, image in groups)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +116,25 @@ class HeldManifest:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldImage:
+    """One image of a pair, and how it is found again.
+
+    *ref* is the tag that Compose uses for *services*; *repo_digests* are the
+    registry's names for the same image, empty when it was never pushed or pulled.
+    """
+
+    services: tuple[str, ...]
+    ref: str
+    image: str
+    repo_digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A pair as it ran: what a rollback to it replays.
 
-    *image_ref* is the tag that Compose uses; *repo_digests* are the registry's
-    names for the same image, empty when it was never pushed or pulled.
+    *image_ref* and *repo_digests* are those of its image, or of the first service's;
+    *images* has all where there are several, see ``each_image``.
     *pins* are the env file's values that chose image and manifests, by variable;
     empty where that is not known, and the version is taken for its variable's value.
     *jobs* are its jobs that had ended with 0; they are no part of the *replicas*.
@@ -108,6 +148,40 @@ class Record:
     compose_version: str
     pins: Mapping[str, str] = field(default_factory=dict)
     jobs: tuple[Replica, ...] = ()
+    images: tuple[HeldImage, ...] = ()
+
+    @property
+    def each_image(self) -> tuple[HeldImage, ...]:
+        """Give every image that its services are made of, the first one's first.
+
+        One image that Compose knows by several names is several of these.
+        """
+        if self.images:
+            return self.images
+        users: dict[str, list[str]] = {}
+        for replica in (*self.replicas, *self.jobs):
+            ref = str(replica.body.get("Image") or self.image_ref)
+            users.setdefault(ref, []).append(replica.service)
+        one, digests = self.pair.image, self.repo_digests
+        return tuple(
+            HeldImage(tuple(dict.fromkeys(services)), ref, one, digests)
+            for ref, services in (users or {self.image_ref: []}).items()
+        )
+
+    def words_of(self, held: HeldImage) -> str:
+        """Name one of its images for people."""
+        whose = f" ({', '.join(held.services)})" if self.images else ""
+        return f"the image of {self.pair.version}{whose}, {held.image[:19]},"
+
+    def image_called(self, ref: str) -> HeldImage:
+        """Give the image that Compose calls *ref*."""
+        each = self.each_image
+        return next((one for one in each if one.ref == ref), each[0])
+
+    def image_for(self, service: str) -> HeldImage:
+        """Give the image that *service* is made of."""
+        each = self.each_image
+        return next((one for one in each if service in one.services), each[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +237,8 @@ class Part:
     made it, where that is known. *jobs* are the services of its stack that are run to
     their ends, and serve nobody. *unread* says why it could not be looked at: only
     what the engine lists is known then. *said* is what it printed last, if asked.
+    *names* are the versions that its image may be of, where that is not its own
+    *version* alone.
     """
 
     service: str
@@ -180,6 +256,7 @@ class Part:
     jobs: tuple[str, ...] = ()
     unread: str = ""
     said: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +281,26 @@ class NotKnown:
     split: bool = False
 
 
+def together(images: Mapping[str, str]) -> str:
+    """Name the *images* of all services as one: their ID if it is the same one.
+
+    Several are ``app,worker=sha256:…+web=sha256:…``, however they are ordered.
+    """
+    services: dict[str, list[str]] = {}
+    for service, image in sorted(images.items()):
+        services.setdefault(image, []).append(service)
+    if len(services) == 1:
+        return next(iter(services))
+    return "+".join(f"{','.join(some)}={image}" for image, some in services.items())
+
+
 def release_of(version: str) -> str:
     """Give the release that *version* is, or is a build of by git sha."""
     return _BUILD.sub("", version)
+
+
+def _twelve(image: str) -> str:
+    return image.rpartition(":")[2][:12]
 
 
 def is_named(file: str, tenant: str, version: str) -> bool:

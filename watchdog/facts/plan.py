@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from watchdog.facts.pair import Record, Running
+from watchdog.facts.pair import Pair, Record, Running
 
 
 class Do(StrEnum):
@@ -165,6 +165,17 @@ class Plan:
     way_back: tuple[Step, ...]
     pins_before: Mapping[str, str] = field(default_factory=dict)
     pins_after: Mapping[str, str] = field(default_factory=dict)
+
+
+def holds_of(target: Record) -> list[Step]:
+    """Have every name that Compose knows *target*'s images by mean them."""
+    return [Step(Do.HOLD_IMAGE, one.ref, to=one.image) for one in target.each_image]
+
+
+def proof_of(pair: Pair, which: Which) -> Step:
+    """Have *pair* proved: by its image, or by its own name where there are several."""
+    end = pair.short if pair.images else pair.image
+    return Step(Do.PROVE, pair.version, which, to=end)
 
 
 def pins_of(target: Record, pinned: Mapping[str, str]) -> dict[str, str]:

@@ -62,6 +62,15 @@ class Reference:
         return other is not None and other.familiar == self.familiar
 
 
+def is_same(written: str, other: str) -> bool:
+    """Tell whether *other* is the image that is *written*, with a digest or without."""
+    one, two = parse(written), parse(other)
+    if one is None or two is None:
+        return written == other
+    same = (one.familiar, one.tag) == (two.familiar, two.tag)
+    return same and one.digest in ("", two.digest)
+
+
 def parse(text: str) -> Reference | None:
     """Take *text* apart; None where no engine would read it as an image's name.
 

@@ -175,7 +175,9 @@ class Release:
     """A release file: what is watched while this version runs, and who decides.
 
     *version* is empty for ``default.yaml``, which never rolls back by itself.
-    *manifests* maps a tenant to a file name in the stack's manifests folder.
+    *images* maps a service to its image, where the release is several; else *image*
+    is that of all. *manifests* maps a tenant to a file name in the stack's manifests
+    folder; empty where the release has none.
     *mttr* is the deadline of a question, from the onset of the breach; *rollback_to*
     is empty for "the newest known-good pair". *dri* may answer, *secondary* too, and
     are reminded later; *required_approvals* of them must agree. *on_no_answer* is
@@ -200,6 +202,7 @@ class Release:
     on_no_answer: str = "hold"
     retention: str = ""
     jobs: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def eligible(self) -> tuple[str, ...]:

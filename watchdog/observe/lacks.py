@@ -85,16 +85,18 @@ def short_of_space(folders: tuple[Path, ...]) -> tuple[Lack, ...]:
 
 
 def _image(engine: Engine, target: Record) -> Iterator[Lack]:
-    if engine.image(target.pair.image) is not None:
-        return
-    names = ", ".join(target.repo_digests)
-    yield Lack(
-        f"the image of {target.pair.version}, {target.pair.image[:19]}, is not here",
-        f"pull it while you can: {names}"
-        if names
-        else "load it again: no registry is known to have it",
-        mendable=bool(names),
-    )
+    for image in dict.fromkeys(one.image for one in target.each_image):
+        if engine.image(image) is not None:
+            continue
+        same = [one for one in target.each_image if one.image == image]
+        names = ", ".join(dict.fromkeys(d for one in same for d in one.repo_digests))
+        yield Lack(
+            f"{target.words_of(same[0])} is not here",
+            f"pull it while you can: {names}"
+            if names
+            else "load it again: no registry is known to have it",
+            mendable=bool(names),
+        )
 
 
 def _files(target: Record, plan: Plan, folder: Path) -> Iterator[Lack]:

@@ -1,15 +1,18 @@
 """The tenant's manifest as the containers of a stack have it mounted."""
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from watchdog.facts.pair import NotKnown
+from watchdog.facts.lack import Lack
+from watchdog.facts.pair import NotKnown, Record
 from watchdog.facts.problem import Problem
 from watchdog.observe.labelled import FOLDER, instant, service_of
 from watchdog.outside.stack_folder import StackFolder
+from watchdog.verify.rendering import binds_of
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -50,6 +53,28 @@ class Mounted:
                 split=True,
             )
         return None
+
+    def unnamed(self, target: Record) -> Iterator[Lack]:
+        """Say what *target* mounts as a manifest, though it is of none.
+
+        Without its bytes a rollback would put half of a pair back.
+        """
+        if target.manifests:
+            return
+        tenant = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+        before, _, after = self._inside.partition("{tenant}")
+        inside = re.compile(f"{re.escape(before)}{tenant}{re.escape(after)}")
+        version = target.pair.version
+        for replica in target.replicas:
+            for place, source in binds_of(replica.body).items():
+                if inside.fullmatch(place):
+                    yield Lack(
+                        f"{replica.service} of {version} mounts {source} at {place}, "
+                        f"and no manifest of {version} is recorded",
+                        "name it in its release file, under `manifests:`, and deploy "
+                        f"{version} again; or `stack.manifest_in_container` is another "
+                        "place",
+                    )
 
     def held(self, containers: list[dict[str, Any]], tenant: str) -> tuple[str, bytes]:
         """Read the tenant's manifest: its path in the stack's folder, its bytes."""

@@ -18,15 +18,19 @@ def inspected(
     container: Mapping[str, Any],
     jobs: tuple[str, ...],
     manifests: tuple[Found, ...],
+    names: tuple[str, ...],
 ) -> Part:
-    """Give *container* of *service* as the engine shows it whole."""
+    """Give *container* of *service* as the engine shows it whole.
+
+    *names* are the versions that its image may be of, the likeliest first.
+    """
     ref, name = str(container["Config"]["Image"]), str(container["Name"])
     labels, state = container["Config"]["Labels"], container["State"]
     return Part(
         service=service,
         name=name.lstrip("/"),
         container=str(container["Id"]),
-        version=version_of(ref),
+        version=names[0],
         image_ref=ref,
         image=str(container["Image"]),
         state=str(state["Status"]),
@@ -36,6 +40,7 @@ def inspected(
         op=str(labels.get(_OP, "")),
         made=instant(container["Created"]),
         jobs=jobs,
+        names=names,
     )
 
 

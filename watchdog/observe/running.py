@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.decide.alike import number_of
+from watchdog.decide.one_release import apart, shared_version
 from watchdog.facts.job import Jobs
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import (
@@ -18,11 +19,13 @@ from watchdog.facts.pair import (
     Part,
     Record,
     Running,
+    together,
 )
 from watchdog.facts.plan import Deployed, Plan
 from watchdog.facts.problem import EngineRefused, Problem, Unreachable
 from watchdog.observe.agreeing import Agreeing
 from watchdog.observe.as_written import AsWritten
+from watchdog.observe.images import images_of
 from watchdog.observe.labelled import (
     ENV_FILE,
     FOLDER,
@@ -77,11 +80,12 @@ class Stack:
         referee: Referee | None = None,
         unasked: str = "",
         jobs: Jobs = Jobs(),  # noqa: B008 # frozen
+        named: Callable[[str, str], tuple[str, ...]] = lambda *_: (),
     ) -> None:
         """*files* is the folder's reader, where it is not a plain one.
 
         *referee* says what Compose makes of the stack, or *unasked* why none can be.
-        *jobs* is what the release files say of jobs.
+        *jobs* is what release files say of them; *named*, which name a service's image.
         """
         self._engine = engine
         self._project = project
@@ -100,6 +104,7 @@ class Stack:
             services=services,
             variable=variable,
         )
+        self._named = named
         self._manifests = manifests
         self._jobs = jobs
         self._written = AsWritten(referee, services=services, folder=folder)
@@ -124,29 +129,26 @@ class Stack:
         found = self._seen = self._labelled.deployed(jobs)
         if isinstance(found, NotKnown):
             return found
-        images = {str(c["Image"]) for c in found}
-        refs = {str(c["Config"]["Image"]) for c in found}
-        if len(images) > 1:
-            return NotKnown(
-                f"split: the services of {self._project} run {len(images)} different "
-                f"images ({', '.join(sorted(refs))})",
-                split=True,
-            )
-        version = version_of(min(refs))
+        images = {service_of(c): str(c["Image"]) for c in found}
+        refs = {service_of(c): str(c["Config"]["Image"]) for c in found}
+        names = {service: self._names(service, ref) for service, ref in refs.items()}
+        version = shared_version(refs, images, names)
+        if not version:
+            return NotKnown(apart(self._project, refs), split=True)
         manifests: list[tuple[str, str]] = []
         late: list[tuple[str, str]] = []
         for tenant in tenants_of(version):
             try:
-                apart = self._mounted.apart(found, tenant)
+                unlike = self._mounted.apart(found, tenant)
                 _, data = self._mounted.held(found, tenant)
             except Problem as problem:
                 return NotKnown(problem.words)
-            if apart:
-                return apart
+            if unlike:
+                return unlike
             manifests.append((tenant, _sha(data)))
             late += [(str(c["Id"]), self._mounted.late(c, tenant)) for c in found]
         return Running(
-            pair=Pair(version, images.pop(), tuple(sorted(manifests))),
+            pair=Pair(version, together(images), tuple(sorted(manifests))),
             containers=tuple(str(c["Id"]) for c in found),
             since=max(began(c) for c in found),
             states=tuple(str(c["State"]["Status"]) for c in found),
@@ -155,6 +157,10 @@ class Stack:
             late=tuple((id_, words) for id_, words in late if words),
             jobs=self._labelled.ended(jobs),
         )
+
+    def _names(self, service: str, ref: str) -> tuple[str, ...]:
+        """Give the versions that *ref*, as the image of *service*, may be of."""
+        return self._named(service, ref) or (version_of(ref),)
 
     def record(
         self, running: Running, kept: Mapping[str, str]
@@ -178,7 +184,8 @@ class Stack:
             signature = self._files.read(f"{version}.sig") or b""
             blobs |= {sha: data, _sha(signature): signature}
             manifests.append(HeldManifest(tenant, at, version, sha, _sha(signature)))
-        image = self._engine.image(str(whole[0]["Image"])) or {}
+        jobs = self._ended_well(running)
+        images = images_of(self._engine, [*whole, *jobs])
         labels = whole[0]["Config"]["Labels"]
         macs = chosen_macs(
             self._written.files_of(whole),
@@ -186,13 +193,14 @@ class Stack:
         )
         return Record(
             pair=running.pair,
-            image_ref=str(whole[0]["Config"]["Image"]),
-            repo_digests=tuple(sorted(image.get("RepoDigests") or ())),
+            image_ref=images[0].ref,
+            repo_digests=images[0].repo_digests,
             replicas=tuple(replica_of(c, macs) for c in whole),
             manifests=tuple(manifests),
             compose_version=str(labels.get(_COMPOSE, "")),
             pins=self._agreeing.pins(whole),
-            jobs=tuple(replica_of(c, macs) for c in self._ended_well(running)),
+            jobs=tuple(replica_of(c, macs) for c in jobs),
+            images=images if len({one.image for one in images}) > 1 else (),
         ), blobs
 
     def _ended_well(self, running: Running) -> list[dict[str, Any]]:
@@ -223,8 +231,9 @@ class Stack:
                 if found is None:
                     continue
                 ref = str(found["Config"]["Image"])
-                held = [self._found(found, one) for one in tenants_of(version_of(ref))]
-                part = inspected(service, found, jobs, tuple(held))
+                names = self._names(service, ref)
+                held = [self._found(found, one) for one in tenants_of(names[0])]
+                part = inspected(service, found, jobs, tuple(held), names)
                 if anyhow and part.state not in ("running", "created"):
                     part = replace(part, said=last_line(self._engine, part.container))
                 parts.append(part)
@@ -283,6 +292,7 @@ class Stack:
             *(named or self._made_otherwise(target, plan)),
             *lacks(self._engine, target, plan, self._folder),
             *of_jobs(self._labelled.jobs(), self._jobs, target, plan),
+            *self._mounted.unnamed(target),
             *self.about_the_engine(),
         )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from watchdog.decide.policy import choose_target
 from watchdog.decide.standing import KnownPair, Standing
+from watchdog.facts.pair import Pair
 from watchdog.facts.trigger import Release
 
 
@@ -18,7 +19,8 @@ def picture(s: Standing, release: Release | None) -> list[dict[str, Any]]:
         {
             "version": known.pair.version,
             "id": known.pair.short,
-            "image": known.pair.image,
+            **code_of(known.pair),
+            "pair": known.pair.halves,
             "manifests": dict(known.pair.manifests),
             "first_seen": _stamp(known.first_seen),
             "state": _state(known),
@@ -33,6 +35,11 @@ def picture(s: Standing, release: Release | None) -> list[dict[str, Any]]:
     ]
 
 
+def code_of(pair: Pair) -> dict[str, Any]:
+    """Give its ``image``, or its ``images`` by service where there are several."""
+    return {"images": pair.images} if pair.images else {"image": pair.image}
+
+
 def words(listed: list[dict[str, Any]]) -> str:
     """Say *listed* as a table, with the reason of each state under it."""
     if not listed:
@@ -44,9 +51,7 @@ def words(listed: list[dict[str, Any]]) -> str:
         since = f" since {one['since']}" if one["since"] else ""
         line = f"{one['version']:<{wide}}  {one['id']}  {one['state']}{since}"
         lines.append(line + (f"  <- {', '.join(marks)}" if marks else ""))
-        halves = [f"image {one['image'].removeprefix('sha256:')[:12]}"]
-        halves += [f"{tenant} {sha[:12]}" for tenant, sha in one["manifests"].items()]
-        lines.append(f"  first seen {one['first_seen']}; {', '.join(halves)}")
+        lines.append(f"  first seen {one['first_seen']}; {one['pair']}")
         lines += [f"  {one[said]}" for said in ("words", "taken_down") if one[said]]
     return "\n".join(lines)
 

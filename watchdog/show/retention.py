@@ -37,15 +37,33 @@ def picture(
                 "why": stays or s.released[known.pair.key],
                 "image": {
                     "held": isinstance(image, ImageHeld),
-                    "id": known.pair.image,
+                    **({} if known.pair.images else {"id": known.pair.image}),
                     "bytes": image.size if isinstance(image, ImageHeld) else 0,
                     "words": image.words if image else "nobody has looked yet",
                     "hint": image.hint if isinstance(image, ImageLost) else "",
                 },
                 "manifests": missing(known),
+                "no_manifests": not known.pair.manifests,
+                **({"images": _each(known, image)} if known.pair.images else {}),
             }
         )
     return found
+
+
+def _each(
+    known: KnownPair, image: ImageHeld | ImageLost | None
+) -> list[dict[str, Any]]:
+    """List the images of a pair of several, with their services and sizes."""
+    sizes = image.sizes if isinstance(image, ImageHeld) else {}
+    images = known.pair.images
+    return [
+        {
+            "id": id_,
+            "services": [name for name, its in images.items() if its == id_],
+            "bytes": sizes.get(id_, 0),
+        }
+        for id_ in dict.fromkeys(images.values())
+    ]
 
 
 def words(listed: list[dict[str, Any]], *, red: Callable[[str], str]) -> str:
@@ -61,11 +79,13 @@ def words(listed: list[dict[str, Any]], *, red: Callable[[str], str]) -> str:
         say = red if one["retained"] and not image["held"] else str
         lines.append(f"  image: {say(image['words'])}")
         lines += [f"    hint: {image['hint']}"] if image["hint"] else []
-        lines.append(f"  manifests: {red(lost) if lost else 'in the ledger'}")
+        there = "none" if one["no_manifests"] else "in the ledger"
+        lines.append(f"  manifests: {red(lost) if lost else there}")
     held = {
-        one["image"]["id"]: one["image"]["bytes"]
+        each["id"]: each["bytes"]
         for one in listed
         if one["image"]["held"]
+        for each in one.get("images", [one["image"]])
     }
     lines.append(in_words(len(held), sum(held.values())))
     return "\n".join(lines)

@@ -84,7 +84,9 @@ _READERS: Mapping[str, dict[str, Any]] = {
 _WORDS: Mapping[str, str] = {
     "release": "The version that this file is about, and the file's own name.",
     "image": "name:tag of the release; a digest may be added.",
-    "manifests": "Tenant to file name, in the stack's manifests folder.",
+    "images": "Service to name:tag, in place of image, where the release is several.",
+    "manifests": "Tenant to file name, in the stack's manifests folder; {}: there are "
+    "none.",
     "rollback_to": "The version to go back to; default: the newest known-good pair.",
     "rollback_safe": "false for a one-way change: never roll back by itself.",
     "deployment": "Sets the deadline of a question: cloud 1h, on-prem 1d.",
@@ -230,14 +232,22 @@ def schema() -> dict[str, Any]:
         "minItems": 1,
         "items": {"$ref": "#/$defs/Trigger"},
     }
-    whole["properties"]["image"]["pattern"] = _pattern(REFERENCE.pattern)
+    reference = _pattern(REFERENCE.pattern)
+    whole["properties"]["image"]["pattern"] = reference
+    for image in whole["properties"]["images"]["patternProperties"].values():
+        image["pattern"] = reference
+    whole["properties"]["images"] |= {"minProperties": 1}
     whole["properties"]["dri"] |= {"minItems": 1, "uniqueItems": True}
-    whole["properties"]["manifests"] |= {"minProperties": 1}
-    whole["required"] = ["manifests", "dri", "triggers"]
-    # One for a version, which names it and its image, or one for all others.
+    whole["required"] = ["dri", "triggers"]
+    # One for a version, which names it and its image or images, or one for all others.
     whole["oneOf"] = [
-        {"required": ["release", "image"]},
-        {"properties": {"release": False, "image": False, "approved_by": False}},
+        {"required": ["release", "image"], "properties": {"images": False}},
+        {"required": ["release", "images"], "properties": {"image": False}},
+        {
+            "properties": dict.fromkeys(
+                ("release", "image", "images", "approved_by"), False
+            )
+        },
     ]
     for part in (whole, *definitions.values()):
         _describe(part)

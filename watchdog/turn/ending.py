@@ -72,21 +72,17 @@ class Ending:
         problem: Problem,
         *,
         again: bool = False,
-        theirs: bool = False,
+        bare: bool = False,
     ) -> None:
-        """Note that it is stuck at *step*, and what a person does about it.
-
-        *theirs*: it is no step that fails, but what somebody deployed meanwhile.
-        """
+        """Note that it is stuck at *step*, and what a person does about it."""
         hint = problem.hint or f"see {REPAIR}"
         if again:
             hint = (
                 "mend that, and the way back goes on by itself within a minute; or "
                 f"put one whole pair up: {REPAIR}"
             )
-        words = problem.words if theirs else f"{step.words}: {problem.words}"
-        now = self._clock.now()
-        self._memory.add(now, RollbackStuck(plan.op, words, hint, again, theirs))
+        words = problem.words if bare else f"{step.words}: {problem.words}"
+        self._memory.add(self._clock.now(), RollbackStuck(plan.op, words, hint, again))
 
     def forgotten(self) -> str:
         """Say what the engine forgot of a rollback that had ended, or nothing.

@@ -1,7 +1,7 @@
 """Holds the images of what must stay restorable, and lets released ones go."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from watchdog.decide.retention import asked_about, beyond, goes_by_itself, retained
@@ -57,8 +57,11 @@ class Keeping:
             if missing:
                 now = ImageLost(key, version, missing, f"deploy {version} again")
             else:
-                words, size = self.keeper.hold(self.memory.record(known.record))
+                words, sizes = self.keeper.hold(self.memory.record(known.record))
+                size = sum(sizes.values())
                 now = ImageHeld(key, version, words, known.pair.image, size)
+                if known.pair.images:
+                    now = replace(now, sizes=sizes)
         except (Unreachable, JournalLost):
             raise
         except Problem as problem:

@@ -9,7 +9,7 @@ from watchdog.decide.ready import is_due
 from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.event import ReadinessChanged
 from watchdog.facts.lack import Lack
-from watchdog.facts.pair import Running
+from watchdog.facts.pair import Pair, Running
 from watchdog.facts.plan import Do, Plan, Wanted
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
@@ -200,6 +200,11 @@ class Readiness:
         )
 
 
+def _whole(pair: Pair) -> str:
+    code = "the images" if pair.images else "the image"
+    return f"{code}, the manifests" if pair.manifests else f"{code} (no manifests)"
+
+
 def _changed(
     seen: Running, target: KnownPair | str, lacks: tuple[Lack, ...]
 ) -> ReadinessChanged:
@@ -211,7 +216,7 @@ def _changed(
     version, key = target.pair.version, target.pair.key
     missing = [lack.words for lack in lacks if not lack.doubt]
     doubts = [f"to know: {lack.words}" for lack in lacks if lack.doubt]
-    fine = f"the image, the manifests and all that {version} needs are here"
+    fine = f"{_whole(target.pair)} and all that {version} needs are here"
     words = "; ".join([*(missing or [fine]), *doubts])
     return ReadinessChanged(
         seen.pair.key, version, key, ready=not missing, words=words, lacks=lacks

@@ -147,7 +147,7 @@ class Arms(Protocol):
 class Keeper(Protocol):
     """Keeps images of old pairs from being cleaned away; deletes none."""
 
-    def hold(self, record: Record) -> tuple[str, int]:
+    def hold(self, record: Record) -> tuple[str, Mapping[str, int]]:
         """See that the image of *record* is here and held; say by what, and its bytes.
 
         Raises:

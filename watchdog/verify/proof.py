@@ -77,7 +77,10 @@ def prove(
     failed = [answer.words for answer in smoke if not answer.fine]
     if failed and not as_it_was:
         return NotYet(f"smoke check failed: {failed[0]}", unhurried=True)
-    parts = [meant.code, f"manifests {_of(meant)}"]
+    parts = [
+        meant.code,
+        f"manifests {_of(meant)}" if meant.manifests else "no manifests",
+    ]
     if meant.is_built:
         parts += ["container healthy"] if health else ["container running"]
     parts += [answer.words for answer in (*answers, *smoke) if answer.fine]

@@ -62,6 +62,8 @@ def releases_of(settings: Settings, roster: RosterFile | None = None) -> Release
         settings.releases,
         settings.prometheus.scrape_interval,
         lambda: people.roster.names,
+        services=settings.stack.services,
+        bare=not settings.stack.has_manifests,
     )
 
 

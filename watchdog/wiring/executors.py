@@ -44,10 +44,19 @@ _LEAST_COMPOSE = 2
 _PLAIN = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "DOCKER_CONFIG")
 
 
-def stack_of(settings: Settings, engine: Engine, jobs: Jobs | None = None) -> Stack:
+# Gives the versions whose release files name an image of a service.
+Named = Callable[[str, str], tuple[str, ...]]
+
+
+def stack_of(
+    settings: Settings,
+    engine: Engine,
+    jobs: Jobs | None = None,
+    named: Named = lambda *_: (),
+) -> Stack:
     """Make the eyes on the Compose project of *settings*, through *engine*.
 
-    *jobs* is what the release files say of jobs.
+    *jobs* is what the release files say of jobs, *named* of images.
     """
     stack = settings.stack
     referee, unasked = _referee_of(settings)
@@ -55,6 +64,7 @@ def stack_of(settings: Settings, engine: Engine, jobs: Jobs | None = None) -> St
         engine,
         referee=referee,
         unasked=unasked,
+        named=named,
         project=stack.project,
         services=tuple(stack.services),
         folder=stack.directory,
@@ -83,14 +93,14 @@ def _referee_of(settings: Settings) -> tuple[Referee | None, str]:
     return None, "; ".join(said)
 
 
-def there_of(settings: Settings, jobs: Jobs | None = None) -> Stack | WorkTree:
+def there_of(settings: Settings, jobs: Jobs | None, named: Named) -> Stack | WorkTree:
     """Make what sees every part of what is there, also where it is no whole pair."""
     if settings.executor == "git":
         return _work_tree(
             settings, Git(_git_commands(settings), settings.stack.directory)
         )
     engine = Engine(settings.engine.url, settings.engine.timeout)
-    return stack_of(settings, engine, jobs)
+    return stack_of(settings, engine, jobs, named)
 
 
 def executor_of(
@@ -102,12 +112,14 @@ def executor_of(
     rollback: Callable[[], Rollback | None],
     clock: Clock,
     jobs: Jobs | None = None,
+    named: Named = lambda *_: (),
 ) -> Executor:
     """Make the executor that *settings* name.
 
     *blob* gives ledger bytes by sha256; *sealed* says why a manifest and its
     signature count, and raises if they don't; *recorded* gives a release record by
-    its name, *rollback* what is under way; *jobs* is what the release files say.
+    its name, *rollback* what is under way; *jobs* is what the release files say of
+    jobs, and *named* of images.
 
     Raises:
         Problem: what it needs of this machine is not there.
@@ -135,7 +147,7 @@ def executor_of(
     smoke = smoke_of(to_act, clock)
     match settings.executor:
         case "engine":
-            eyes = stack_of(settings, to_look, jobs)
+            eyes = stack_of(settings, to_look, jobs, named)
             plans = Replay(
                 eyes.deployed,
                 eyes.pinned,
@@ -155,6 +167,7 @@ def executor_of(
                     command,
                     **where,
                     jobs=jobs,
+                    named=named,
                     referee=Referee(
                         commands,
                         command,

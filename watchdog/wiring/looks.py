@@ -78,7 +78,7 @@ def what_is_there(
     The second tells how the env file is not as it should be.
     """
     releases = releases_of(settings)
-    there = there_of(settings, jobs_of(releases))
+    there = there_of(settings, jobs_of(releases), releases.naming)
     try:
         parts = there.parts(lambda version: tenants_of(releases, version), anyhow=True)
     except Problem as problem:
@@ -119,7 +119,7 @@ def tried(
 
 def held(settings: Settings, releases: ReleaseFolder) -> Held:
     """Ask of what runs now what would prove it, once; nothing that runs inside it."""
-    there = there_of(settings, jobs_of(releases))
+    there = there_of(settings, jobs_of(releases), releases.naming)
     try:
         seen = there.running(lambda version: tenants_of(releases, version))
         in_the_way = _in_the_way(settings, there)

@@ -137,6 +137,7 @@ def wire(
         sealed=sealed,
         recorded=memory.record,
         rollback=lambda: memory.standing.rollback,
+        named=releases.naming,
         clock=clock,
         jobs=jobs_of(releases),
     )
@@ -177,7 +178,7 @@ def wire(
     cycle = Cycle(
         eyes=executor.eyes,
         parts=partial(
-            there_of(settings, jobs_of(releases)).parts,
+            there_of(settings, jobs_of(releases), releases.naming).parts,
             lambda version: tenants_of(releases, version),
         ),
         plans=PlannedByOne(
@@ -245,7 +246,6 @@ def wire(
     review = Review(
         memory=memory,
         releases=releases,
-        rules=rules,
         now=clock.now,
         draws=drawing_of(settings),
         base=str(settings.notify.base_url or ""),

@@ -117,3 +117,8 @@ class Stack(Section):
     health: HttpUrl = "http://localhost:5269/health"
     version: HttpUrl | None = None
     smoke: tuple[Smoke, ...] = ()
+
+    @property
+    def has_manifests(self) -> bool:
+        """Tell whether releases of this stack have manifests at all."""
+        return self.manifests != "none"

@@ -1,15 +1,17 @@
 """Which pairs are good, and which stay restorable."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from watchdog.facts.pair import Pair, Revoked
 
 
 @dataclass(frozen=True, slots=True)
 class ImageHeld:
-    """The image of a retained pair is here, and kept from being cleaned away.
+    """The images of a retained pair are here, and kept from being cleaned away.
 
-    *image* is its id, and *size* what it takes at most, in bytes: images share layers.
+    *image* is the pair's, and *size* what it takes at most, in bytes: images share
+    layers. *sizes* has each by its id, where there are several.
     """
 
     key: str
@@ -17,6 +19,7 @@ class ImageHeld:
     words: str
     image: str = ""
     size: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
