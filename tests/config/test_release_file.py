@@ -314,6 +314,22 @@ def test_a_plain_selector_is_taken(read_trigger, selector):
 
 
 @pytest.mark.parametrize(
+    ("selector", "written"),
+    [
+        ("dms.scan.errors", '{"dms.scan.errors"}'),
+        ('dms.errors{code="5"}', '{"dms.errors",code="5"}'),
+        ('dms_errors{http.code=~"5.."}', 'dms_errors{"http.code"=~"5.."}'),
+        ('{"dms.errors", "http.code"="5", }', '{"dms.errors","http.code"="5"}'),
+        ("{'d\u00fc \"s\"'}", '{"d\u00fc \\"s\\""}'),
+    ],
+)
+def test_a_name_that_needs_quotes_gets_them(read_trigger, selector, written):
+    trigger = read_trigger(HTTP_5XX | {"ratio": {"errors": selector, "total": "b"}})
+
+    assert trigger.kind == Ratio(written, "b")
+
+
+@pytest.mark.parametrize(
     "selector",
     ["sum(a)", "a[5m]", "a offset 1h", "a / b", 'a{b="c"', '{b="c"}', "a{b=c}", "a b"],
 )

@@ -692,7 +692,6 @@ def test_a_histogram_that_is_not_there_is_left_to_the_judge(asked):
             '{"http.duration",job="dms"}',
             '{"http.duration_bucket",job="dms",le="+Inf"}',
         ),
-        ('{job="a", __name__="h"}', '{job="a", __name__="h_bucket",le="+Inf"}'),
     ],
 )
 def test_the_bucket_joins_the_histograms_own_matchers(histogram, meant):

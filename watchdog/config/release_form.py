@@ -29,6 +29,7 @@ from watchdog.config.notation import (
     seen,
     written,
 )
+from watchdog.facts import selector
 from watchdog.facts.trigger import Action, Dispersion, Missing
 
 _WEEK = timedelta(weeks=1)
@@ -36,33 +37,27 @@ _WEEK = timedelta(weeks=1)
 # A release is named as its image's tag is; see facts/reference.
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 
-# Source: Prometheus, "Querying basics", instant vector selectors.
-_QUOTED = r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`[^`]*`"""
-_MATCHER = rf"[a-zA-Z_]\w*\s*(?:=~|!~|!=|=)\s*(?:{_QUOTED})"
-_MATCHERS = rf"\{{\s*(?:{_MATCHER}(?:\s*,\s*{_MATCHER})*\s*,?\s*)?\}}"
-SELECTOR = re.compile(
-    rf"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?P<matchers>{_MATCHERS})?", re.ASCII
-)
 _PLAIN_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[eE]\+?[0-9]{1,2})?", re.ASCII)
 _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}")
 
 
 def _selector(value: object) -> str:
     got = prose(value)
-    if not SELECTOR.fullmatch(got):
+    found = selector.read(got)
+    if found is None:
         hint = 'write `name{label="v"}`; for more use errors_query and total_query'
         raise Said(f"{seen(got)} is not a plain selector", hint)
-    return got
+    # With dots and no quotes: Prometheus would not read what is meant.
+    return str(found) if found.is_quoted else got
 
 
 def _histogram(value: object) -> str:
     got = _selector(value)
-    found = SELECTOR.fullmatch(got)
-    name, matchers = found.group("name", "matchers") if found else (got, None)
-    if re.search(r"_(bucket|sum|count)$", name):
-        hint = f"write `{name.rpartition('_')[0]}`"
-        raise Said(f"{seen(name)} is a part of a histogram", hint)
-    if "le" in re.findall(r"\w+", re.sub(_QUOTED, "", matchers or "")):
+    found = selector.read(got) or selector.Selector(got)
+    if re.search(r"_(bucket|sum|count)$", found.name):
+        hint = f"write `{found.name.rpartition('_')[0]}`"
+        raise Said(f"{seen(found.name)} is a part of a histogram", hint)
+    if "le" in [one.label for one in found.matchers]:
         raise Said("selects buckets by `le`", "leave `le` out; `over` is the bucket")
     return got
 
@@ -231,7 +226,7 @@ class RuleForm(CareForm):
     block: SomeTime | None = None
     action: Action | None = None
     mode: Literal["act", "observe"] = "act"
-    by: Annotated[str, _shaped(r"[a-zA-Z][a-zA-Z0-9_]*", "a label's name")] | None = (
+    by: Annotated[str, _shaped(r"[a-zA-Z][a-zA-Z0-9_.]*", "a label's name")] | None = (
         None
     )
     unless: Prose | None = None

@@ -1,5 +1,6 @@
 """One trigger of a release file: what it asks for, or what is wrong with it."""
 
+import re
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from watchdog.config.filling import Filled, fill
 from watchdog.config.notation import Place, in_words, seen
 from watchdog.config.release_form import CareForm, LatencyForm, RatioForm, RuleForm
 from watchdog.config.trigger_block import block_of, fault_of_block
+from watchdog.facts import selector
 from watchdog.facts.problem import Fault
 from watchdog.facts.trigger import (
     UNITS_OF_TIME,
@@ -169,8 +171,9 @@ def _unit(latency: LatencyForm) -> str:
 
 
 def _unit_of_name(histogram: str) -> str:
-    name = histogram.partition("{")[0].strip()
-    return _UNIT_NAMED.get(name.rpartition("_")[2], "") if "_" in name else ""
+    found = selector.read(histogram)
+    words = re.split("[_.]", found.name if found else "")
+    return _UNIT_NAMED.get(words[-1], "") if len(words) > 1 else ""
 
 
 def _faults_of_latency(latency: LatencyForm | None, at: Place) -> Iterator[Fault]:

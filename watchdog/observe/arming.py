@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from watchdog.facts.problem import Fault
 from watchdog.facts.reading import Blind, Cause, Measured, Reading, unforeseen
+from watchdog.facts.selector import read
 from watchdog.facts.trial import Trial, cure
 from watchdog.facts.trigger import (
     UNITS_OF_TIME,
@@ -117,7 +118,7 @@ def try_out(
         # No further back than two scrapes: what ended must not look alive.
         seen = _count(prometheus, promql.count(selector, scrape), at)
         if isinstance(seen, Blind):
-            faults.append(Fault(role, seen.words, cure(seen)))
+            faults.append(Fault(role, seen.words, _too_new(selector, seen)))
             continue
         series = max(series, seen)
         if seen:
@@ -203,6 +204,18 @@ def _count(prometheus: Asks, query: str, at: datetime) -> int | Blind:
     if not 0 <= counted < _MOST_SERIES:
         return Blind(Cause.NONSENSE, f"`{query}` is {counted:g}, no count")
     return int(counted)
+
+
+def _too_new(selector: str, refused: Blind) -> str:
+    """Give the cure of a refusal; a Prometheus 2 takes no quoted name for one."""
+    found = read(selector)
+    if refused.cause is not Cause.REJECTED or found is None or not found.is_quoted:
+        return cure(refused)
+    kept = re.sub(r"[^a-zA-Z0-9_:]", "_", found.name)
+    return (
+        f"Prometheus 2 has no names with dots: it keeps `{found.name}` as `{kept}`; "
+        "write that, or ask a Prometheus 3"
+    )
 
 
 def _missing(prometheus: Asks, role: str, selector: str, at: datetime) -> Fault:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from watchdog.facts.selector import read
 from watchdog.facts.trigger import Ratio
 from watchdog.observe.numbers import duration, seconds
 
@@ -31,7 +32,8 @@ _MOST_QUOTED = 200
 
 def name_of(selector: str) -> str:
     """Give a selector's metric; empty where it has none of its own."""
-    return selector.partition("{")[0].strip()
+    found = read(selector)
+    return found.name if found else selector.partition("{")[0].strip()
 
 
 def is_recorded(selector: str) -> bool:
@@ -119,7 +121,7 @@ def ended_words(at: datetime, seconds_since: float) -> str:
 def alike(selector: str) -> str:
     """Ask for metrics of the same name but for its dots, as Prometheus 3 keeps it."""
     name = name_of(selector)
-    pattern = "[._]".join(map(re.escape, name.split("_"))).replace("\\", "\\\\")
+    pattern = "[._]".join(map(re.escape, re.split("[_.]", name))).replace("\\", "\\\\")
     return f'group by (__name__) ({{__name__=~"{pattern}",__name__!="{name}"}})'
 
 

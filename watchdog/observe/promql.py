@@ -10,6 +10,8 @@ from decimal import Decimal
 from functools import partial
 from typing import Protocol
 
+from watchdog.facts.selector import bucket
+from watchdog.facts.selector import label as written
 from watchdog.facts.trigger import Latency, Ratio, RatioQuery
 from watchdog.observe.fresh import fresh
 from watchdog.observe.grown import Span, grown
@@ -22,14 +24,6 @@ _LIST = r"""\{ (?: [^{}"'`] | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `[^`]*` )*
 _SELECTOR = re.compile(
     rf"\s* (?: [a-zA-Z_:][a-zA-Z0-9_:]* \s* (?:{_LIST})? | {_LIST} ) \s*", re.VERBOSE
 )
-# A quoted name, or one that is matched by its label.
-_NAMED = re.compile(
-    r"""(?P<before>(?:^|,)\s*(?:__name__\s*=\s*)?)(?P<quote>["'`])(?P<name>[^"'`\\]*)
-    (?P=quote)(?P<after>\s*(?:,|$))""",
-    re.VERBOSE,
-)
-
-
 _QUOTED_OR_BRACED = re.compile(
     r"""\#[^\n]* | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `[^`]*`
     | \{ (?: [^{}"'`] | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | `[^`]*` )* \}""",
@@ -86,7 +80,7 @@ def grouped(
     By ``rate``, for a thousand groups at a tenth of what it costs to count: it is
     evidence, and nothing is decided by it.
     """
-    span, by = Span(width, scrape), f" by ({label}) "
+    span, by = Span(width, scrape), f" by ({written(label)}) "
     parts = _rated(kind, span, native=native)
     return joined(
         f'label_replace(sum{by}({rated}), "part", "{name}", "", "")'
@@ -96,7 +90,8 @@ def grouped(
 
 def groups_of(selector: str, label: str, time: timedelta) -> str:
     """Name the values of *label* that there were in the *time* before an instant."""
-    return f"group by ({label}) (last_over_time({selector.strip()}[{duration(time)}]))"
+    lately = f"last_over_time({selector.strip()}[{duration(time)}])"
+    return f"group by ({written(label)}) ({lately})"
 
 
 def _all_parts(
@@ -213,7 +208,7 @@ def is_filter(expr: str) -> bool:
 
 def slow_bucket(kind: Latency) -> str:
     """Select the bucket whose bound is ``over``."""
-    return _bucket(kind, f'le=~"{_spellings(kind.bound)}"')
+    return bucket(kind.histogram, f'le=~"{_spellings(kind.bound)}"')
 
 
 def is_selector(expr: str) -> bool:
@@ -223,12 +218,12 @@ def is_selector(expr: str) -> bool:
 
 def every_bucket(kind: Latency) -> str:
     """Select the bucket that counts every request."""
-    return _bucket(kind, 'le="+Inf"')
+    return bucket(kind.histogram, 'le="+Inf"')
 
 
 def bounds(kind: Latency, scrape: timedelta) -> str:
     """Ask which bounds the histogram's buckets have."""
-    every = _bucket(kind, 'le!=""')
+    every = bucket(kind.histogram, 'le!=""')
     return f"group by (le) (last_over_time({every}[{duration(2 * scrape)}]))"
 
 
@@ -308,24 +303,6 @@ def _fresh(expr: str, scrape: timedelta) -> str:
 def _labelled(expr: str, *, part: str, look: str) -> str:
     inner = f'label_replace({expr}, "part", "{part}", "", "")'
     return f'label_replace({inner}, "look", "{look}", "", "")'
-
-
-def _bucket(kind: Latency, matcher: str) -> str:
-    """Add *matcher* to the histogram's own, and ``_bucket`` to its name."""
-    name, _, rest = kind.histogram.strip().partition("{")
-    name = name.strip()
-    own = rest.rpartition("}")[0].strip().rstrip(",").strip()
-    if not name:
-        own = _NAMED.sub(_as_bucket, own, count=1)
-    elif not name.endswith("_bucket"):
-        name += "_bucket"
-    return f"{name}{{{own},{matcher}}}" if own else f"{name}{{{matcher}}}"
-
-
-def _as_bucket(found: re.Match[str]) -> str:
-    before, quote, name, after = found.group("before", "quote", "name", "after")
-    name = f"{name.removesuffix('_bucket')}_bucket"
-    return f"{before}{quote}{name}{quote}{after}"
 
 
 def _spellings(value: Decimal) -> str:

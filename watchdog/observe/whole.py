@@ -8,19 +8,12 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TypeAlias
 
+from watchdog.facts import selector
 from watchdog.facts.reading import Blind, Measured, Reading
 from watchdog.facts.trigger import Latency, Ratio, Trigger
 from watchdog.observe import promql
 from watchdog.observe.numbers import duration
 
-_QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`"""
-_MATCHER = re.compile(
-    rf"\s*(?P<label>[a-zA-Z_]\w*)\s*(?P<how>=~|!~|!=|=)\s*(?P<what>{_QUOTED})\s*,?",
-    re.ASCII,
-)
-_NAME = re.compile(
-    r"\s*(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)\s*(?:\{(?P<list>.*)\})?\s*", re.DOTALL
-)
 # One scrape may be missed, and the next is under way.
 _SCRAPES = 2.5
 _LATELY = timedelta(days=1)
@@ -107,22 +100,16 @@ def _kin(kind: Ratio) -> str:
 
     What the total asks for too, such as the job, stays as it is.
     """
-    found, whole = _NAME.fullmatch(kind.errors), _NAME.fullmatch(kind.must_be_there)
+    found, whole = selector.read(kind.errors), selector.read(kind.must_be_there)
     if found is None or whole is None:
         return ""
-    shared = {match.group().strip(" ,\n") for match in _matchers(whole)}
-    kept: list[str] = []
-    for match in _matchers(found):
-        text, how = match.group().strip(" ,\n"), match.group("how")
-        if text in shared:
-            kept.append(text)
-        elif how in ("=", "=~"):
-            kept.append(f'{match.group("label")}!=""')
-    return f"{found.group('name')}{{{','.join(kept)}}}"
-
-
-def _matchers(found: re.Match[str]) -> list[re.Match[str]]:
-    return list(_MATCHER.finditer(found.group("list") or ""))
+    kept: list[selector.Matcher] = []
+    for one in found.matchers:
+        if one in whole.matchers:
+            kept.append(one)
+        elif one.how in ("=", "=~"):
+            kept.append(selector.Matcher(one.label, "!=", '""'))
+    return str(selector.Selector(found.name, tuple(kept)))
 
 
 def measured(
@@ -171,9 +158,9 @@ def _replicas_question(
         ("now", f"group by (instance) (last_over_time({total.strip()}[{now}]))"),
         ("lately", f"group by (instance) (last_over_time({total.strip()}[{lately}]))"),
     ]
-    found = _NAME.fullmatch(total)
-    jobs = [m.group().strip(" ,\n") for m in _matchers(found)] if found else []
-    jobs = [text for text in jobs if re.match(r"job\s*=", text)]
+    found = selector.read(total)
+    matchers = found.matchers if found else ()
+    jobs = [str(one) for one in matchers if one.label == "job" and one.how[0] == "="]
     if jobs:
         up = f"last_over_time(up{{{','.join(jobs)}}}[{now}]) == 0"
         terms.append(("down", f"group by (instance) ({up})"))

@@ -10,6 +10,7 @@ import re
 from typing import assert_never
 
 from watchdog.config.notation import written
+from watchdog.facts.selector import bucket
 from watchdog.facts.trigger import (
     Latency,
     Queue,
@@ -80,8 +81,8 @@ def expression(trigger: Trigger) -> str:
             return f"{bad}\n  / {every} > {_bound(trigger)}"
         case Latency() as latency:
             over = block if trigger.sustained else written(trigger.window)
-            fast = _bucket(latency, _le(latency))
-            every = _bucket(latency, 'le="+Inf"')
+            fast = bucket(latency.histogram, _le(latency))
+            every = bucket(latency.histogram, 'le="+Inf"')
             return (
                 f"1 - sum(rate({fast}[{over}]))\n"
                 f"  / sum(rate({every}[{over}])) > {_bound(trigger)}"
@@ -190,12 +191,6 @@ def _bound(trigger: Trigger) -> str:
 def _number(value: float) -> str:
     """Write all digits: a rounded bound is another bound."""
     return repr(float(value)).removesuffix(".0")
-
-
-def _bucket(kind: Latency, matcher: str) -> str:
-    name, _, rest = kind.histogram.strip().partition("{")
-    own = rest.rpartition("}")[0].strip().rstrip(",").strip()
-    return f"{name.strip()}_bucket{{{own + ',' if own else ''}{matcher}}}"
 
 
 def _le(kind: Latency) -> str:

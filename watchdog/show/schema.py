@@ -12,9 +12,10 @@ from typing import Any
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from watchdog.config.release_form import SELECTOR, FileForm, RuleForm
+from watchdog.config.release_form import FileForm, RuleForm
 from watchdog.config.trigger_rule import BOUNDS, TIMES
 from watchdog.facts.reference import REFERENCE
+from watchdog.facts.selector import PATTERN
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -31,7 +32,7 @@ def _pattern(shape: str) -> str:
     return f"^(?:{unnamed})$"
 
 
-_PLAIN = rf"^\s*{_pattern(SELECTOR.pattern)[1:-1]}\s*$"
+_PLAIN = rf"^\s*{_pattern(PATTERN.pattern)[1:-1]}\s*$"
 # Each reader of a value, by its name, as far as a schema can say what it takes.
 _READERS: Mapping[str, dict[str, Any]] = {
     "duration": {
