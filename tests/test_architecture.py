@@ -1,6 +1,7 @@
 """What is ours, and whether the map of the house is the land."""
 
 import re
+from collections import Counter
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
@@ -72,3 +73,10 @@ def test_every_line_of_the_picture_says_what_for():
     silent = [path for path, words in pictured().items() if not words]
 
     assert silent in ([], ["watchdog/"])
+
+
+def test_each_test_file_has_a_name_of_its_own():
+    """Pytest takes two of one name for one, and collects neither."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+
+    assert [name for name, times in names.items() if times > 1] == []

@@ -7,7 +7,10 @@ import socket
 import subprocess
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import timedelta
+
+from watchdog.observe.prometheus import Prometheus
 
 TOOLS = ("prometheus", "promtool")
 # Folders with both, to try several versions; empty is what PATH finds.
@@ -77,6 +80,17 @@ def running(
         finally:
             process.terminate()
             process.wait(20)
+
+
+@contextmanager
+def asked(tools, folder, lines, scrape=timedelta(seconds=15)):
+    """Have who asks a Prometheus of *tools* that holds *lines*."""
+    with (
+        taken_from(tools),
+        running(folder, lines) as url,
+        closing(Prometheus(url, timedelta(seconds=20), scrape, scrape / 3)) as far_end,
+    ):
+        yield far_end
 
 
 def _wait(url, process, log, opened=urllib.request.urlopen):

@@ -3,29 +3,21 @@
 import json
 import os
 import subprocess
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import yaml
 
 from tests import canary
-from tests.worlds import breached, rules
+from tests.real.half import Half
+from tests.worlds import rules
 from watchdog.act.hands import Hands
+from watchdog.config.sections.executors import Engine as EngineSection
+from watchdog.config.sections.stack import Stack as Section
+from watchdog.config.settings import Settings
 from watchdog.decide.plan import Replay
-from watchdog.facts.event import (
-    RollbackEnded,
-    RollbackStarted,
-    RollbackStuck,
-    StepFailed,
-)
-from watchdog.facts.pair import NotKnown
-from watchdog.facts.plan import Wanted
 from watchdog.observe.running import Stack
 from watchdog.outside.engine import Engine
-from watchdog.record.journal import Journal
-from watchdog.record.memory import Memory
-from watchdog.turn.transaction import Transaction
 from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import smoke_of
 
@@ -82,7 +74,7 @@ def build():
         docker("build", "-q", "-t", tag, "-", input=lines, env=plain)
 
 
-class Rig:
+class Rig(Half):
     """One project in *folder*: deployed by Compose, rolled back by our hands."""
 
     def __init__(self, folder, project, services=("app",)):
@@ -94,8 +86,7 @@ class Rig:
         self.url = os.environ.get("DOCKER_HOST", _SOCKET)
         self.to_look = Engine(self.url, timedelta(seconds=30))
         self.to_act = Engine(self.url, timedelta(seconds=30), to_act=True)
-        self.journal = Journal(folder.with_name(f"{folder.name}-state"))
-        self.memory = Memory(self.journal, lambda _: None)
+        super().__init__(folder.with_name(f"{folder.name}-state"))
         self.rules = rules(services=services, prove_within=timedelta(seconds=20))
         self.eyes = Stack(
             self.to_look,
@@ -184,80 +175,43 @@ class Rig:
 
     # what the watchdog does
 
-    def record(self):
-        """Record what runs; return the record's name."""
-        seen = self.eyes.running(lambda _: ("meesho",))
-        assert not isinstance(seen, NotKnown), seen.words
-        kept = {"meesho": f"meesho.{seen.pair.version}.manifest.json"}
-        return self.memory.keep(*self.eyes.record(seen, kept))
+    def wired(self, executor, *, stack=None, clock=None, more=None, **settings):
+        """Have what the settings of *executor* give, instead of a plain replay.
 
-    def begin(self, to, sha=""):
-        """Plan the rollback of what runs to the record *to*; journal it as begun.
-
-        *sha* is the record of what runs, if it was made when that started.
+        *stack* and *settings* are keys of theirs, *more* is the executor's own.
         """
-        sha = sha or self.record()
-        running, target = self.memory.record(sha), self.memory.record(to)
-        seen = self.eyes.running(lambda _: ("meesho",))
-        plan = self.plans.plan(
-            Wanted(
-                incident=f"inc-{self.project}",
-                running=running,
-                running_sha=sha,
-                target=target,
-                target_sha=to,
-                seen=seen,
-            )
-        )
-        now = datetime.now(UTC)
-        self.memory.add(
-            now,
-            replace(breached(), incident=f"inc-{self.project}"),
-            RollbackStarted(
-                incident=f"inc-{self.project}",
-                plan=plan,
-                from_pair=running.pair,
-                to_pair=target.pair,
-                cause="the test said so",
-                approved_by="the test",
-                automatic=True,
+        whole = Settings(
+            executor=executor,
+            stack=Section(
+                project=self.project,
+                services=list(self.services),
+                directory=self.folder,
+                **(stack or {}),
             ),
+            engine=EngineSection(url=self.url),
+            state=self.folder.with_name(f"{self.folder.name}-state"),
+            stop_within="2s",
+            **settings,
         )
-        return plan
+        self.wire(whole, clock, **(more or {}))
+        return whole
 
-    def carry_on(self, hands=None):
-        """Take the rollback under way as far as it goes in one turn."""
-        transaction = Transaction(
-            eyes=self.eyes,
-            hands=hands or self.hands,
-            ask_stack=self.ask_stack,
-            smoke=smoke_of(self.to_act, RealClock()),
-            agrees=self.eyes.agrees,
-            tenants_of=lambda _: ("meesho",),
-            memory=self.memory,
-            rules=self.rules,
-            clock=RealClock(),
-        )
-        return transaction.carry_out(self.memory.standing.rollback)
+    @property
+    def smoke(self):
+        """Give who asks smoke checks, by whatever acts now."""
+        return smoke_of(self.to_act, RealClock())
+
+    def incident(self):
+        return f"inc-{self.project}"
+
+    def more(self):
+        return {"agrees": self.eyes.agrees}
 
     def roll_back(self, to):
         """Roll back from what runs to the record *to*: proved, in one turn."""
         self.begin(to)
         words = self.carry_on()
-        failed = [event.words for event in self.events(StepFailed)]
-        assert "proved" in words, f"{words}: {failed}"
-
-    def events(self, *kinds):
-        """Give the journal's events of *kinds*, in order."""
-        events = [entry.event for entry in self.journal.entries()]
-        return [event for event in events if isinstance(event, kinds)]
-
-    def ends(self):
-        """Give how each rollback ended, or that it is stuck."""
-        return [
-            event.how if isinstance(event, RollbackEnded) else "stuck"
-            for event in self.events(RollbackEnded, RollbackStuck)
-        ]
+        assert "proved" in words, f"{words}: {self.failed()}"
 
 
 def write(folder: Path, project, whole, files):

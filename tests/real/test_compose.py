@@ -12,9 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
-from watchdog.config.sections.executors import Compose, Engine
-from watchdog.config.sections.stack import Stack
-from watchdog.config.settings import Settings
+from watchdog.config.sections.executors import Compose
 from watchdog.facts.event import (
     PairStarted,
     ReadinessChanged,
@@ -26,8 +24,6 @@ from watchdog.facts.problem import Problem
 from watchdog.observe.compose import Composed
 from watchdog.turn.readiness import Readiness
 from watchdog.verify.proof import Answer
-from watchdog.wiring.clock import RealClock
-from watchdog.wiring.executors import executor_of
 
 pytestmark = pytest.mark.real
 
@@ -82,23 +78,7 @@ class ByCompose(Rig):
 
     def by(self, command):
         """Let *command* be the Compose CLI from now on."""
-        settings = Settings(
-            executor="compose",
-            stack=Stack(project=self.project, services=["app"], directory=self.folder),
-            compose=Compose(command=command),
-            engine=Engine(url=self.url),
-            state=self.folder.with_name(f"{self.folder.name}-state"),
-            stop_within="2s",
-        )
-        made = executor_of(
-            settings,
-            blob=self.journal.blob,
-            sealed=lambda *_: "signature valid",
-            recorded=self.memory.record,
-            rollback=lambda: self.memory.standing.rollback,
-            clock=RealClock(),
-        )
-        self.eyes, self.plans, self.hands = made.eyes, made.plans, made.hands
+        self.wired("compose", compose=Compose(command=command))
 
     def deploy(self, version):
         """Deploy as the runbook says for the layout."""

@@ -11,15 +11,8 @@ import uuid
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
-from watchdog.config.sections.executors import Engine
-from watchdog.config.sections.stack import Stack
-from watchdog.config.settings import Settings
 from watchdog.facts.event import RollbackEnded
-from watchdog.facts.pair import NotKnown
-from watchdog.facts.plan import Wanted
 from watchdog.facts.problem import Problem
-from watchdog.wiring.clock import RealClock
-from watchdog.wiring.executors import executor_of
 
 pytestmark = pytest.mark.real
 
@@ -46,27 +39,7 @@ class Layout(Rig):
         write(folder / project, project, self._model(), {})
         (folder / project / "manifests").mkdir()
         super().__init__(folder / project, project)
-        settings = Settings(
-            executor=executor,
-            stack=Stack(
-                project=project,
-                services=["app"],
-                directory=self.folder,
-                env_file=env_file,
-            ),
-            engine=Engine(url=self.url),
-            state=self.folder.with_name(f"{project}-state"),
-            stop_within="2s",
-        )
-        made = executor_of(
-            settings,
-            blob=self.journal.blob,
-            sealed=lambda *_: "signature valid",
-            recorded=self.memory.record,
-            rollback=lambda: self.memory.standing.rollback,
-            clock=RealClock(),
-        )
-        self.eyes, self.plans, self.hands = made.eyes, made.plans, made.hands
+        self.wired(executor, stack={"env_file": env_file})
 
     def _model(self):
         app = {
@@ -105,29 +78,9 @@ class Layout(Rig):
         given = [word for file in self.given for word in ("--env-file", file)]
         return super().compose(*given, *words, check=check)
 
-    def kept(self, version):
-        """Name the manifest of *version* as it is kept."""
-        return f"meesho.{version}.manifest.json"
-
-    def record(self):
-        seen = self.eyes.running(lambda _: ("meesho",))
-        assert not isinstance(seen, NotKnown), seen.words
-        kept = {"meesho": self.kept(seen.pair.version)}
-        return self.memory.keep(*self.eyes.record(seen, kept))
-
     def lacks_to(self, target):
         """Say what keeps *target* from being put back, and what is to know."""
-        sha = self.record()
-        plan = self.plans.plan(
-            Wanted(
-                incident="readiness",
-                running=self.memory.record(sha),
-                running_sha=sha,
-                target=self.memory.record(target),
-                target_sha=target,
-                seen=self.eyes.running(lambda _: ("meesho",)),
-            )
-        )
+        plan = self.plan("readiness", self.record(), target)
         return self.eyes.lacks(self.memory.record(target), plan)
 
     def reds(self, target):

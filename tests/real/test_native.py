@@ -1,16 +1,15 @@
 """Latency on histograms that Prometheus 3 keeps as native ones, as it scrapes them."""
 
 import subprocess
-import threading
 import time
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.real import prometheus as real
+from tests.real.exporter import exporting
 from watchdog.facts.trigger import Action, Latency, Trigger
 from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
@@ -38,37 +37,19 @@ SLOW = Trigger(
 )
 
 
-@contextmanager
 def exporter():
     """Export a classic histogram that grows by 100 a second: its address."""
     begun = time.monotonic()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            passed = int(time.monotonic() - begun)
-            lines = ["# TYPE h_seconds histogram"]
-            for bound, rate in FASTER.items():
-                lines.append(f'h_seconds_bucket{{le="{bound}"}} {passed * rate}')
-            lines += [f"h_seconds_sum {passed * 40}", f"h_seconds_count {passed * 100}"]
-            body = "".join(f"{line}\n" for line in lines).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def say():
+        passed = int(time.monotonic() - begun)
+        lines = ["# TYPE h_seconds histogram"]
+        for bound, rate in FASTER.items():
+            lines.append(f'h_seconds_bucket{{le="{bound}"}} {passed * rate}')
+        lines += [f"h_seconds_sum {passed * 40}", f"h_seconds_count {passed * 100}"]
+        return "".join(f"{line}\n" for line in lines)
 
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return exporting(say)
 
 
 @contextmanager

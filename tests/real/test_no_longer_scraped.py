@@ -1,6 +1,5 @@
 """A job that left the configuration is not green for the five-minute look-back."""
 
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +12,6 @@ from watchdog.facts.verdict import Breached, Clear
 from watchdog.judge.breach import judge
 from watchdog.observe.arming import try_out
 from watchdog.observe.fresh import fresh
-from watchdog.observe.prometheus import Prometheus
 
 pytestmark = [
     pytest.mark.real,
@@ -60,11 +58,7 @@ def server(request, tmp_path_factory):
         *(real.line("rare", {}, 1, LAST - 120 * n) for n in range(40, -11, -1)),
     ]
     folder = tmp_path_factory.mktemp("gone")
-    with (
-        real.taken_from(request.param),
-        real.running(folder, lines) as url,
-        closing(Prometheus(url, 20 * SECOND, SCRAPE, 5 * SECOND)) as asked,
-    ):
+    with real.asked(request.param, folder, lines) as asked:
         yield asked
 
 

@@ -12,13 +12,9 @@ import yaml
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
 from watchdog.config.release_folder import ReleaseFolder
-from watchdog.config.sections.executors import Engine
-from watchdog.config.sections.stack import Stack
-from watchdog.config.settings import Settings
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.problem import Problem
-from watchdog.wiring.clock import RealClock
-from watchdog.wiring.executors import executor_of, stack_of
+from watchdog.wiring.executors import stack_of
 from watchdog.wiring.looks import held
 
 pytestmark = pytest.mark.real
@@ -54,23 +50,7 @@ class Project(Rig):
         manifests = {f"manifests/meesho.{v}.manifest.json": v for v in (OLD, BAD)}
         write(folder / project, project, whole, files | manifests)
         super().__init__(folder / project, project, services)
-        stack = Stack(project=project, services=services, directory=self.folder)
-        self.settings = Settings(
-            executor=executor,
-            stack=stack,
-            engine=Engine(url=self.url),
-            state=self.folder.with_name(f"{project}-state"),
-            stop_within="2s",
-        )
-        made = executor_of(
-            self.settings,
-            blob=self.journal.blob,
-            sealed=lambda *_: "signature valid",
-            recorded=self.memory.record,
-            rollback=lambda: self.memory.standing.rollback,
-            clock=RealClock(),
-        )
-        self.eyes, self.plans, self.hands = made.eyes, made.plans, made.hands
+        self.settings = self.wired(executor)
 
     def started(self, service):
         """Say when *service* was last started."""

@@ -1,14 +1,13 @@
 """Triggers tried on targets that a real Prometheus scrapes, or cannot scrape."""
 
-import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.real import prometheus as real
+from tests.real.exporter import exporting
 from watchdog.facts.trigger import Action, Ratio, Trigger
 from watchdog.observe.arming import try_out
 from watchdog.observe.prometheus import Prometheus
@@ -29,38 +28,11 @@ dms_level 7
 """
 
 
-@contextmanager
-def exporter():
-    """Export ``text[0]``: (text, address)."""
-    text = [FEW]
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            body = text[0].encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield text, f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 @pytest.fixture(params=real.BINARIES)
 def scraped(tmp_path, request):
     """Scrape an exporter each second, five samples at the most."""
-    with exporter() as (text, address):
+    text = [FEW]
+    with exporting(lambda: text[0]) as address:
         scrapes = (
             "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
             "scrape_configs:\n- job_name: dms\n  sample_limit: 5\n"

@@ -6,13 +6,9 @@ import uuid
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
-from watchdog.config.sections.executors import Engine
-from watchdog.config.sections.stack import Stack
-from watchdog.config.settings import Settings
 from watchdog.facts.event import StepDone, StepFailed
 from watchdog.facts.plan import Do
 from watchdog.wiring.clock import RealClock
-from watchdog.wiring.executors import executor_of
 
 pytestmark = pytest.mark.real
 
@@ -50,33 +46,14 @@ class Asking(Rig):
         write(folder / project, project, whole, files | {"data/file": ""})
         super().__init__(folder / project, project)
         self.layout = layout
-        settings = Settings(
-            executor=executor,
-            stack=Stack(
-                project=project,
-                services=["app"],
-                directory=self.folder,
-                validator=["sh", "-c", script],
-                validator_timeout=within,
-            ),
-            engine=Engine(url=self.url),
-            state=self.folder.with_name(f"{project}-state"),
-            stop_within="2s",
-        )
-        self.make = lambda clock: executor_of(
-            settings,
-            blob=self.journal.blob,
-            sealed=lambda *_: "signature valid",
-            recorded=self.memory.record,
-            rollback=lambda: self.memory.standing.rollback,
-            clock=clock,
-        )
+        self.how = executor, {"validator": ["sh", "-c", script]}
+        self.how[1]["validator_timeout"] = within
         self.restart()
 
     def restart(self, clock=None):
         """Start a watchdog's executor anew."""
-        made = self.make(clock or RealClock())
-        self.eyes, self.plans, self.hands = made.eyes, made.plans, made.hands
+        executor, stack = self.how
+        self.wired(executor, stack=stack, clock=clock)
 
     def deploy(self, version):
         if self.layout == "shared-file":

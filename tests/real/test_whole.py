@@ -1,6 +1,5 @@
 """Errors that were renamed, and replicas that nobody scrapes, on a real Prometheus."""
 
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +10,6 @@ from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.trigger import Ratio
 from watchdog.facts.verdict import Breached, Clear
 from watchdog.judge.breach import judge
-from watchdog.observe.prometheus import Prometheus
 
 pytestmark = [
     pytest.mark.real,
@@ -93,11 +91,7 @@ SERIES = [
 @pytest.fixture(scope="module", params=real.BINARIES)
 def server(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    with (
-        real.taken_from(request.param),
-        real.running(folder, SERIES) as url,
-        closing(Prometheus(url, 20 * SECOND, SCRAPE, 5 * SECOND)) as asked,
-    ):
+    with real.asked(request.param, folder, SERIES) as asked:
         yield asked
 
 

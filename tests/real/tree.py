@@ -7,28 +7,14 @@ import sys
 import time
 import urllib.request
 from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.worlds import SECOND, breached, rules
+from tests.real.half import Half
+from tests.worlds import SECOND, rules
 from watchdog.config.sections.executors import Git
 from watchdog.config.sections.stack import Stack
 from watchdog.config.settings import Settings
-from watchdog.facts.event import (
-    RollbackEnded,
-    RollbackStarted,
-    RollbackStuck,
-    StepFailed,
-)
-from watchdog.facts.pair import NotKnown
-from watchdog.facts.plan import Wanted
 from watchdog.observe.health import ask_stack
-from watchdog.record.journal import Journal
-from watchdog.record.memory import Memory
-from watchdog.turn.transaction import Transaction
-from watchdog.wiring.clock import RealClock
-from watchdog.wiring.executors import executor_of
 
 OLD, BAD = "v1.2.0", "v1.3.0"
 # Serves from memory: what was read at the start is what runs, as in any server.
@@ -185,7 +171,7 @@ class Tree:
             os.kill(id_, 9)
 
 
-class Watch:
+class Watch(Half):
     """The watchdog's own half: eyes, plans and hands as they are wired."""
 
     def __init__(self, tree, prove_within=10 * SECOND, **git):
@@ -195,70 +181,18 @@ class Watch:
             git=Git(**({"timeout": "20s"} | git)),
             state=tree.state,
         )
+        super().__init__(tree.state)
         self.tree = tree
-        self.journal = Journal(tree.state)
-        self.memory = Memory(self.journal, lambda _: None)
-        made = executor_of(
-            settings,
-            blob=self.journal.blob,
-            sealed=lambda *_: "signature valid",
-            recorded=self.memory.record,
-            rollback=lambda: self.memory.standing.rollback,
-            clock=RealClock(),
-        )
-        self.eyes, self.plans, self.hands = made.eyes, made.plans, made.hands
-        self.smoke = made.smoke
+        self.smoke = self.wire(settings).smoke
         self.rules = rules(prove_within=prove_within)
 
-    def record(self):
-        """Record what runs; return the record's name."""
-        seen = self.eyes.running(lambda _: ("meesho",))
-        assert not isinstance(seen, NotKnown), seen.words
-        return self.memory.keep(*self.eyes.record(seen, {}))
+    def ask_stack(self, meant, within):
+        """Ask the service for its health, and for its version at the same place."""
+        return ask_stack(self.tree.health, self.tree.health, meant, within)
 
-    def begin(self, to):
-        """Plan the rollback of what runs to the record *to*; journal it as begun."""
-        sha = self.record()
-        incident = f"inc-{len(list(self.journal.entries()))}"
-        running, target = self.memory.record(sha), self.memory.record(to)
-        plan = self.plans.plan(
-            Wanted(
-                incident=incident,
-                running=running,
-                running_sha=sha,
-                target=target,
-                target_sha=to,
-                seen=self.eyes.running(lambda _: ("meesho",)),
-            )
-        )
-        self.memory.add(
-            datetime.now(UTC),
-            replace(breached(), incident=incident),
-            RollbackStarted(
-                incident=incident,
-                plan=plan,
-                from_pair=running.pair,
-                to_pair=target.pair,
-                cause="the test said so",
-                approved_by="the test",
-                automatic=True,
-            ),
-        )
-
-    def carry_on(self, hands=None):
-        """Take the rollback under way as far as it goes in one turn."""
-        health = self.tree.health
-        transaction = Transaction(
-            eyes=self.eyes,
-            hands=hands or self.hands,
-            ask_stack=lambda meant, within: ask_stack(health, health, meant, within),
-            smoke=self.smoke,
-            tenants_of=lambda _: ("meesho",),
-            memory=self.memory,
-            rules=self.rules,
-            clock=RealClock(),
-        )
-        return transaction.carry_out(self.memory.standing.rollback)
+    def by_tenant(self, version):
+        """Give no name: a work tree's manifests are where its commit has them."""
+        return {}
 
     def finish(self):
         """Turn until nothing is under way; give what each turn said."""
@@ -267,20 +201,6 @@ class Watch:
             said.append(self.carry_on())
             time.sleep(1)
         return said
-
-    def failed(self):
-        """Give why steps failed, in order."""
-        events = [entry.event for entry in self.journal.entries()]
-        return [event.words for event in events if isinstance(event, StepFailed)]
-
-    def ends(self):
-        """Give how each rollback ended, or that it is stuck."""
-        events = [entry.event for entry in self.journal.entries()]
-        return [
-            event.how if isinstance(event, RollbackEnded) else "stuck"
-            for event in events
-            if isinstance(event, RollbackEnded | RollbackStuck)
-        ]
 
 
 def a_port():

@@ -5,14 +5,9 @@ import uuid
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, write
-from watchdog.config.sections.executors import Engine
-from watchdog.config.sections.stack import Stack
-from watchdog.config.settings import Settings
 from watchdog.facts.event import RollbackEnded
 from watchdog.facts.job import Jobs
 from watchdog.facts.problem import Problem
-from watchdog.wiring.clock import RealClock
-from watchdog.wiring.executors import executor_of
 
 pytestmark = pytest.mark.real
 
@@ -46,22 +41,8 @@ class Migrating(Rig):
         manifests = {f"manifests/meesho.{v}.manifest.json": v for v in (OLD, BAD)}
         write(folder / project, project, whole, manifests | {"data/ran": ""})
         super().__init__(folder / project, project, services)
-        made = executor_of(
-            Settings(
-                executor=executor,
-                stack=Stack(project=project, services=services, directory=self.folder),
-                engine=Engine(url=self.url),
-                state=self.folder.with_name(f"{project}-state"),
-                stop_within="2s",
-            ),
-            blob=self.journal.blob,
-            sealed=lambda *_: "signature valid",
-            recorded=self.memory.record,
-            rollback=lambda: self.memory.standing.rollback,
-            clock=RealClock(),
-            jobs=Jobs(said=lambda _: {"migrate": word} if word else {}),
-        )
-        self.eyes, self.plans, self.hands = made.eyes, made.plans, made.hands
+        said = Jobs(said=lambda _: {"migrate": word} if word else {})
+        self.wired(executor, more={"jobs": said})
         self.deploy(OLD)
         self.target = self.record()
         self.deploy(BAD)
