@@ -750,10 +750,10 @@ class World:
     def _repository(self, service):
         return self.images.get(service, REPOSITORY)
 
-    def compose_up(self, version, manifest=None, *, only=()):
+    def compose_up(self, version, manifest=None, only=()):
         """Deploy *version* as Compose does; a *manifest* of another makes it mixed.
 
-        *only* some services leave the others as they were: half a deployment.
+        *only* some of the services, where they are named.
         """
         self.build(version)
         manifest = manifest or version
@@ -765,10 +765,9 @@ class World:
             at = self._kept(manifest)
         fuse, self.docker.fuse = self.docker.fuse, Fuse()
         for id_, box in list(self.docker.boxes.items()):
-            if only and box["Config"]["Labels"].get(_SERVICE) not in only:
-                continue
-            box["State"]["Running"] = False
-            self.docker.remove(id_)
+            if not only or box["Config"]["Labels"][_SERVICE] in only:
+                box["State"]["Running"] = False
+                self.docker.remove(id_)
         for service, number, labels in numbered(only or self.services, self.scale):
             name = f"dms-{service}-{number}"
             mount = f"{self.folder / at}:/manifests/meesho.manifest.json:ro"

@@ -80,6 +80,7 @@ def halted(yard, chance):
         was_there = daemon.is_halted()
         if dead:
             daemon.kill()
+        begun = verdict.begun(case)
         said = people.ACTS[act](yard, case)
         if dead:
             yard.watch(case)
@@ -87,7 +88,11 @@ def halted(yard, chance):
             daemon.tell(signal.SIGCONT)
         gone = act in people.TAKES_DOWN or act == "rm new"
         mixed = yard.layout == "shared-file" and act == "checkout"
-        seen = verdict.ended(yard, case, heard, nothing=gone, mixed=mixed)
+        # What is deployed or taken down before the plan is made leaves none to make.
+        needless = not begun and act in ("third", *people.TAKES_DOWN)
+        seen = verdict.ended(
+            yard, case, heard, nothing=gone, mixed=mixed, needless=needless
+        )
     if seen.faults:
         seen.faults += [f"  {said.strip()[-300:]}", *verdict.story(case)]
     more = [", the watchdog dead"] * dead + [", target sick"] * sick

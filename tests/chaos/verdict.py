@@ -12,6 +12,7 @@ from tests.crash import judge
 _END = 45.0  # s; a proof may take 20, and an operator's Compose a few
 _STUCK = 6.0  # s; what says that it is stuck may see in a turn or two that it is not
 _TURNS = 2.5  # s; the turns after the end see what runs
+_UNBEGUN = 10.0  # s; a rollback that has not begun until then does not any more
 
 
 @dataclass
@@ -28,19 +29,23 @@ class Seen:
         return f"{self.running or 'nothing'} runs, {self.how or 'no end'}"
 
 
-def settled(yard, case, *, within=_END):
-    """Wait until the watchdog is through, or stuck; say what is wrong, or nothing."""
+def settled(yard, case, *, within=_END, needless=False):
+    """Wait until the watchdog is through, or stuck; say what is wrong, or nothing.
+
+    *needless* says that there may be nothing to roll back any more, before it began.
+    """
     began = stuck = None
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         _, whole = yard.status(case)
         rollback = whole.get("rollback")
         now = time.monotonic()
-        if "broken" in whole or rollback or not whole.get("last_rollback"):
+        over = bool(whole.get("last_rollback"))
+        if "broken" in whole or rollback or not (over or needless):
             began = None
         elif began is None:
             began = now
-        elif now - began > _TURNS and whole["watching"]:
+        elif now - began > (_TURNS if over else _UNBEGUN) and whole["watching"]:
             return ""
         if rollback and rollback["stuck"]:
             stuck = stuck or now
@@ -55,17 +60,28 @@ def settled(yard, case, *, within=_END):
 
 
 def ended(
-    yard, case, witness, *, nothing=False, watched=True, mixed=False, patience=_END
+    yard,
+    case,
+    witness,
+    *,
+    nothing=False,
+    watched=True,
+    mixed=False,
+    needless=False,
+    patience=_END,
 ):
     """Look at everything once it has settled.
 
     *nothing* says that nobody asks for anything to run; *watched* that the daemon is
-    to be waited for; *mixed* that people alone may have started a mixed pair.
+    to be waited for; *mixed* that people alone may have started a mixed pair;
+    *needless* that there may be nothing to roll back any more.
     """
     seen = Seen()
     faults = seen.faults
     if watched:
-        faults += filter(None, [settled(yard, case, within=patience)])
+        faults += filter(
+            None, [settled(yard, case, within=patience, needless=needless)]
+        )
     found = yard.running()
     seen.running = " and ".join(sorted({version for _, version, _ in found}))
     code, seen.status = status = yard.status(case)
@@ -163,6 +179,19 @@ def count(case, kind):
     with closing(sqlite3.connect(case.state / "journal.db")) as db:
         rows = db.execute("SELECT kind FROM event").fetchall()
     return [row[0] for row in rows].count(kind)
+
+
+def begun(case):
+    """Tell whether a plan was journaled, also while a halted writer has the lock."""
+    if not (case.state / "journal.db").is_file():
+        return False
+    beside = f"file:{case.state}/journal.db?immutable=1"
+    with closing(sqlite3.connect(beside, uri=True)) as db:
+        try:
+            found = db.execute("SELECT 1 FROM event WHERE kind = 'RollbackStarted'")
+            return found.fetchone() is not None
+        except sqlite3.Error:  # halted in the middle of a page
+            return True
 
 
 def story(case, most=14):

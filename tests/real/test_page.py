@@ -9,13 +9,17 @@ import pytest
 from starlette.applications import Starlette
 
 from tests.commands.test_by_key import Desk, a_question, now, served
+from tests.decide.test_standing import begun, ended
 from tests.real.browser import Browser
 from tests.show.test_review import drawn
-from tests.worlds import ASHA, MINUTE, Files, a_release, started
+from tests.worlds import ASHA, MINUTE, Files, a_release, rules, started
 from watchdog.config.release_file import Releases
+from watchdog.facts.event import QuestionClosed
 from watchdog.show.review import Review
 
 pytestmark = pytest.mark.real
+
+BOTTOM = "document.getElementById('{}').getBoundingClientRect().bottom"
 
 
 @pytest.fixture
@@ -28,6 +32,7 @@ def desk(tmp_path):
     review = Review(
         memory=desk.memory,
         releases=Files(Releases({"v1.3.0": a_release()})),
+        rules=rules(),
         now=now,
         draws=drawn,
         base="",
@@ -57,6 +62,11 @@ def seen(browser, name):
 
 def said(browser, words):
     browser.wait(f"document.getElementById('own-said').innerText.includes('{words}')")
+
+
+def told(browser, words):
+    """Wait until the page, which nobody loads again, says so by itself."""
+    browser.wait(f"document.getElementById('now').innerText.includes('{words}')")
 
 
 def pictured(browser, name):
@@ -100,6 +110,8 @@ def test_a_key_that_cannot_leave_the_browser_approves(desk, browser):
     browser.open(f"{desk.url}/a/apr_1?again")
     browser.wait(seen(browser, "answer"))
     pictured(browser, "key-390")
+    assert browser.run(BOTTOM.format("own-approve")) <= 844
+    assert browser.run(BOTTOM.format("own-deny")) <= 844
     write(browser, "typed", "v1.2.0")
     write(browser, "reason", "a \\u003cb\\u003e reason")
     click(browser, "approve")
@@ -117,6 +129,12 @@ def test_a_key_that_cannot_leave_the_browser_approves(desk, browser):
           };
         })"""
     )
+    carried = QuestionClosed("apr_1", "carried out", "")
+    desk.memory.add(now(), carried, begun(automatic=False))
+    told(browser, "UNDER WAY")
+    pictured(browser, "under-way-390")
+    desk.memory.add(now(), ended())
+    told(browser, "DONE: carried out and proved")
     assert browser.complaints == []
 
 

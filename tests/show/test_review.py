@@ -12,9 +12,11 @@ import pytest
 from starlette.applications import Starlette
 
 from tests import canary
+from tests.decide.test_standing import STEP, begun, ended, verdict
 from tests.worlds import (
     ASHA,
     AT,
+    AWB,
     HEALTHY_THEN_NEXT,
     HOUR,
     HTTP_5XX,
@@ -24,13 +26,29 @@ from tests.worlds import (
     a_pair,
     a_release,
     breached,
+    readiness,
+    rules,
     started,
 )
 from watchdog.config.release_file import Releases
 from watchdog.decide.document import digest_of, document
-from watchdog.facts.event import Answered, QuestionAsked, QuestionClosed
+from watchdog.facts.event import (
+    Answered,
+    IncidentClosed,
+    QuestionAsked,
+    QuestionClosed,
+    RecoveryMissed,
+    RecoverySeen,
+    RollbackStuck,
+    StepDone,
+    StepIntended,
+    WentBack,
+)
+from watchdog.facts.lack import Lack
 from watchdog.facts.past import Band, Stretch, Track
+from watchdog.show.beside import is_link
 from watchdog.show.review import Review
+from watchdog.turn.roles import Turn
 
 CLI = (
     "watchdog approve apr_1 \\ --as YOUR_NAME --key YOUR_KEY.pem \\ "
@@ -73,7 +91,9 @@ def drawn(trigger, since, until):
 class Place:
     """The page over real routing, with a question open."""
 
-    def __init__(self, *events, draws=drawn, base="https://watchdog.example/"):
+    def __init__(
+        self, *events, draws=drawn, base="https://watchdog.example/", release=None
+    ):
         self.memory = Notebook()
         self.at = AT + 13 * MINUTE
         self.asked_to_draw = []
@@ -81,7 +101,8 @@ class Place:
         self.memory.add(AT, *HEALTHY_THEN_NEXT, breached(HTTP_5XX), *events)
         review = Review(
             memory=self.memory,
-            releases=Files(Releases({"v1.3.0": a_release()})),
+            releases=Files(Releases({"v1.3.0": release or a_release()})),
+            rules=rules(),
             now=lambda: self.at,
             draws=self.draw,
             base=base,
@@ -135,12 +156,12 @@ def test_the_first_line_is_the_question_and_the_rest_is_what_to_decide_by():
         "dms-test: roll v1.3.0 back to v1.2.0?"
     )
     for words in (
-        "Open for 47 min more, until 04:00:00 UTC. 0 of 1 agreed.",
+        "OPEN: 47 min more, until 04:00:00 UTC. 0 of 1 agreed.",
         "Http5xxRate: 9 of 40 failed",
         "v1.3.0 → v1.2.0",
         f"{a_pair('v1.3.0').image[7:19]} → {a_pair('v1.2.0').image[7:19]}",
         "manifest of meesho",
-        f"Nobody yet. Asked: {ASHA}.",
+        f"Nobody answered yet. Asked: {ASHA}.",
         CLI,
         question.digest,
         question.document,
@@ -182,17 +203,201 @@ def test_who_answered_is_shown_with_their_reasons():
     said = Answered("apr_1", "m1", "deny", ASHA, "a sale runs", "{}")
     page = Page(Place(a_question(), said).text())
 
-    assert f"Denied by {ASHA}: nothing is rolled back." in page.said
+    assert f"DENIED: {ASHA} said no: nothing is rolled back." in page.said
     assert f"{ASHA} denied at 03:00:00 UTC: a sale runs" in page.said
 
 
 def test_a_closed_question_offers_nothing_to_answer():
-    closed = QuestionClosed("apr_1", "superseded", "words")
+    closed = QuestionClosed("apr_1", "superseded", "another pair runs")
     text = Place(a_question(), closed).text()
 
-    assert "Closed: superseded. There is nothing to answer any more." in text
+    said = Page(text).said
+    assert "OVER: it needs no answer any more. another pair runs" in said
     assert "<pre>watchdog approve" not in text
     assert 'id="own"' not in text
+
+
+def test_a_question_that_was_asked_anew_links_to_the_one_that_took_its_place():
+    closed = QuestionClosed("apr_1", "superseded", "the fix did not come")
+    newer = a_question(name="apr_2", instead_of="apr_1")
+    place = Place(a_question(), closed, newer)
+
+    assert ("a", {"href": "apr_2"}) in Page(place.text()).tags
+    assert "a newer question took its place" in place.text()
+    assert "OPEN" in Page(place.text("/a/apr_2")).said
+
+
+# To its end.
+
+CARRIED = QuestionClosed("apr_1", "carried out", "why")
+BEGUN = (CARRIED, begun(automatic=False))
+PROVED = ended(proof="both halves are v1.2.0's")
+
+
+def state(*events):
+    """Give what the page says first."""
+    text = Place(a_question(), *events).text()
+    return Page(text[text.index("<h1>") : text.index('id="as-of"')]).said
+
+
+def test_until_it_is_proved_nothing_is_called_carried_out():
+    seen = StepDone("op", STEP, "held as it was")
+    said = state(*BEGUN, seen)
+
+    assert "UNDER WAY: v1.3.0 is being rolled back to v1.2.0." in said
+    assert "It is not proved yet." in said
+    assert "arried out" not in said
+    assert f"done {STEP.words} held as it was" in said
+
+
+def test_the_step_that_is_being_done_is_named():
+    assert f"NOW {STEP.words}" in state(*BEGUN, StepIntended("op", STEP, 1))
+    assert f"to do {STEP.words}" in state(*BEGUN)
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ((PROVED,), "DONE: carried out and proved at 03:00:00 UTC"),
+        ((PROVED,), "Proof: both halves are v1.2.0's Waiting for Http5xxRate to clear"),
+        ((PROVED, RecoverySeen("inc-1", "0 of 90")), "It helped: 0 of 90"),
+        (
+            (PROVED, RecoverySeen("inc-1", "0 of 90"), IncidentClosed("inc-1", "over")),
+            "It helped: 0 of 90",
+        ),
+        ((PROVED, RecoveryMissed("inc-1", "still over")), "It did NOT help."),
+        ((ended("put-back"),), "v1.2.0 did not come up, v1.3.0 was put back"),
+        ((ended("unchanged"),), "nothing that runs was touched"),
+        ((ended("overtaken"),), "somebody deployed meanwhile"),
+        ((ended("unpinned"),), "DONE, BUT: carried out and proved"),
+        (
+            (RollbackStuck("op", "it will not start", "start it by hand"),),
+            "STUCK: it will not start. A person must act. What to do: start it by",
+        ),
+        (
+            (RollbackStuck("op", "gone", "look", again=True),),
+            "It is tried again by itself.",
+        ),
+        ((WentBack("op", "no health"),), "GOING BACK: v1.2.0 did not"),
+    ],
+)
+def test_the_page_tells_how_it_ended(events, words):
+    assert words in state(*BEGUN, *events)
+
+
+def test_it_is_told_later_too_when_another_incident_is_open():
+    other = (breached(HTTP_5XX, incident="inc-2"), replace(PROVED, op="another"))
+    said = state(*BEGUN, PROVED, IncidentClosed("inc-1", "over"), *other)
+
+    assert "carried out and proved" in said
+    assert (
+        Place(a_question(), *BEGUN, PROVED, IncidentClosed("inc-1", ""))
+        .text()
+        .count("<svg")
+    )
+
+
+def test_a_denial_and_silence_say_what_they_came_to():
+    denied = Answered("apr_1", "m1", "deny", ASHA, "a sale runs", "{}")
+
+    assert "denied by asha@flexli.example: nothing was rolled back" in state(
+        denied, QuestionClosed("apr_1", "denied", "she said no")
+    )
+    assert "nobody answered until 04:00:00 UTC: nothing was rolled back" in state(
+        QuestionClosed("apr_1", "expired", "nobody answered")
+    )
+
+
+# What a person weighs.
+
+
+def test_what_one_would_weigh_is_on_the_page():
+    noted = {
+        "runbook": "https://wiki.example/5xx?a=1&b=2",
+        "bad": "javascript:alert(1)",
+        "summary": "scans fail",
+    }
+    release = a_release(
+        secondary=("joe@flexli.example",),
+        triggers=(AWB, replace(HTTP_5XX, annotations=noted)),
+    )
+    lack = Lack("the image is gone", "pull it")
+    place = Place(
+        a_question(),
+        verdict("blind", cause="stale"),
+        readiness("v1.3.0", "v1.2.0", lack),
+        release=release,
+    )
+    place.memory.mark(Turn(place.at, "asked", {}, looked=place.at))
+    page = Page(place.text())
+
+    for words in (
+        "Could it be rolled back right now? NO: could roll back to v1.2.0 now: no",
+        "the image is gone (pull it)",
+        "At 04:00:00 UTC the question is closed. Nothing is rolled back",
+        "AwbRoutingFailures: blind (stale): words",
+        "first seen here 2026-03-11 03:00 UTC, 13 min ago",
+        "known good: v1.2.0 ran long enough",
+        "0 by the watchdog itself in 24 h; the limit is 3",
+        "May answer too, and are told later: joe@flexli.example.",
+        "the gap to expect is not known",
+        "scans fail",
+        "javascript:alert(1)",
+    ):
+        assert words in page.said
+    followed = [a["href"] for tag, a in page.tags if tag == "a"]
+    assert followed == ["https://wiki.example/5xx?a=1&b=2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("https://wiki.example/x", True),
+        ("http://wiki.example:8080/x#y", True),
+        ("javascript:alert(1)", False),
+        ("data:text/html,x", False),
+        ("//evil.example", False),
+        ("https:", False),
+        ("https://[", False),
+        ("https://a.example/ x", False),
+        ('https://a.example/"onclick=', False),
+        ("see https://a.example", False),
+    ],
+)
+def test_only_a_web_address_is_a_link(text, is_one):
+    assert is_link(text) is is_one
+
+
+def test_silence_that_rolls_back_is_said():
+    place = Place(a_question(), release=a_release(on_no_answer="roll-back"))
+
+    assert "At 04:00:00 UTC the rollback starts by itself" in Page(place.text()).said
+
+
+def test_a_promise_is_said_in_words_for_people():
+    said = Answered("apr_1", "m1", "forward_fix", ASHA, "", "{}", eta=AT + 40 * MINUTE)
+    page = Page(Place(a_question(), said).text())
+
+    assert "A fix was promised until 03:40 by asha@flexli.example" in page.said
+    assert "promised a fix until 03:40 UTC" in page.said
+    assert "forward_fix" not in page.said.replace('"forward_fix"', "")
+
+
+def test_the_plot_has_a_legend_and_values():
+    page = Page(Place(a_question()).text())
+
+    assert "Http5xxRate: when asked 0.5, now 2.25; the rule is above 1 " in page.said
+    assert "the metric its bound" in page.said
+    assert ("span", {"class": "tag z"}) in page.tags
+
+
+def test_what_follows_asks_prometheus_nothing():
+    place = Place(a_question())
+    text = place.text("/a/apr_1?part=live")
+
+    assert place.asked_to_draw == []
+    assert 'id="now" data-live' in text
+    assert "How to decide" not in text
 
 
 def test_a_question_of_another_time_is_shown_too():

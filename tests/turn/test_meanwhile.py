@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from tests.turn.test_ordering import order
 from tests.turn.test_transaction import Meddler, ends, shown
 from tests.worlds import AWB, MINUTE, REPOSITORY, Fuse, PowerCut, World, a_pair
 from watchdog.decide.policy import forbidden
@@ -419,3 +420,74 @@ def test_what_somebody_started_of_the_target_and_failed_does_not_stay_put_aside(
 def ends_of(it):
     (ended,) = it.memory.all(RollbackEnded)
     return ended
+
+
+# A part of the stack deployed by somebody.
+
+
+def beside_a_part(world, at, *, shared=False, version="v1.3.1"):
+    """Roll back, and have one of three services deployed at the *at*-th instant."""
+    it = world(shared=shared, scale=THREE)
+    fuse = Once(it, at, lambda it: it.compose_up(version, only=("worker",)))
+    it.docker.fuse = it.memory.fuse = it.fuse = fuse
+    for _ in range(4):
+        it.turn(MINUTE)
+    it.docker.fuse = it.memory.fuse = it.fuse = Fuse()
+    it.numbers.values[AWB.name] = 0
+    return it, fuse.done_after is not None
+
+
+def is_mixed(it):
+    return len({image for image, _ in it.docker.up().values()}) > 1
+
+
+@LAYOUTS
+@pytest.mark.parametrize("to", ["v1.2.0", "v1.3.0"])
+def test_a_part_that_somebody_deploys_is_never_proved_and_one_command_mends_it(
+    world, shared, to
+):
+    """At whatever instant: it says so with the command, which puts one pair up."""
+    every = int(os.environ.get("OPERATOR_EVERY", "9"))
+    at, stuck, mixed = 2, 0, 0
+    while True:
+        it, came = beside_a_part(world, at, shared=shared)
+        if not came:
+            break
+        story = f"at {at}: {it.docker.up()} {it.docker.names()} {shown(it)}"
+        how = [ended.how for ended in it.memory.all(RollbackEnded)]
+        standing = it.memory.standing
+        if standing.rollback is None:
+            # It had ended, or had touched nothing yet: what runs is said to be split.
+            assert not is_mixed(it) or standing.unclear, story
+        else:
+            stuck += 1
+            assert how == [], story
+            assert "watchdog repair --to v1.2.0 --by" in standing.rollback.hint, story
+            if to == "v1.3.0":
+                order(it, "repair", way="back")
+            else:
+                order(it, "repair", to=to)
+            for _ in range(3):
+                it.turn(MINUTE)
+            wrong = [w for w in it.stands_on(to) if not w.startswith("started mixed")]
+            assert wrong == [], story
+            mixed += bool(it.stands_on(to))
+            assert it.docker.names() == it.container_names(), story
+            one, two = it.memory.all(RollbackEnded)[-2:]
+            assert (one.how, one.what) == ("overtaken", "rollback"), story
+            assert (two.how, two.what) == ("proved", "repair"), story
+        at += every
+    assert stuck > 2
+    # Nobody can see a shared file that changes in the very instant of a start.
+    assert mixed <= (3 if shared else 0)
+
+
+def test_a_part_that_somebody_deploys_and_then_finishes_ends_it_as_overtaken(world):
+    it, _ = beside_a_part(world, 12)
+    assert it.memory.standing.rollback.theirs
+
+    it.compose_up("v1.3.1")
+    it.turn()
+
+    assert ends(it) == [("overtaken", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.3.1") == []

@@ -214,7 +214,10 @@ def test_a_repair_that_fails_is_stuck_and_never_puts_the_split_back(world):
     assert it.memory.all(RollbackStuck)
     assert it.docker.up() == {}
     commands = [way["command"] for way in shown(it)["ways"]]
-    assert commands == ["watchdog repair --forward --by NAME --reason WHY"]
+    assert commands == [
+        "watchdog repair --forward --by NAME --reason WHY",
+        f"watchdog repair --to {a_pair('v1.3.0').short} --by NAME --reason WHY",
+    ]
     refused = orders(it).take(
         "repair", {"by": ASHA, "reason": "x", "way": "back"}, it.clock.now()
     )
@@ -310,28 +313,55 @@ def cut_off(it):
     raise AssertionError("it did not come to an end")
 
 
-def test_a_pair_that_is_no_end_of_what_is_stuck_is_not_put_up_beside_it(world):
-    it = world()
-    it.compose_up("v1.3.1")
-    it.turn()
-    it.docker.refuses["start", ""] = "not now"
-    order(it, "rollback")
-    it.turn()
-    assert it.memory.all(RollbackStuck)
+@pytest.fixture
+def between(world):
+    def between(**more):
+        """Three recorded pairs; the way from the last to the first is stuck."""
+        it = world(**more)
+        it.compose_up("v1.3.1")
+        it.turn()
+        it.docker.refuses["start", ""] = "not now"
+        order(it, "rollback", to="v1.2.0")
+        it.turn()
+        assert it.memory.all(RollbackStuck)
+        it.docker.refuses.clear()
+        return it
 
-    refused = orders(it).take(
-        "repair", {"by": ASHA, "reason": "x", "to": "v1.3.0"}, it.clock.now()
-    )
+    return between
 
-    assert refused.status == 409
-    assert refused.body["words"].startswith(
-        "a rollback is stuck between v1.3.1 and v1.2.0, and v1.3.0 is no end of it: "
-    )
-    assert refused.body["hint"] == (
-        "let it end with `repair --forward` or `repair --back`, then roll back to "
-        "v1.3.0"
-    )
+
+@LAYOUTS
+def test_a_pair_that_is_no_end_of_what_is_stuck_is_put_up_in_its_place(between, shared):
+    it = between(shared=shared)
+    wanted = a_pair("v1.3.0").short
+    commands = [way["command"] for way in shown(it)["ways"]]
+    assert f"watchdog repair --to {wanted} --by NAME --reason WHY" in commands
+
+    order(it, "repair", to="v1.3.0")
+    it.turn()
+
     assert it.memory.all(WayChosen) == []
+    assert it.stands_on("v1.3.0") == []
+    assert it.docker.names() == it.container_names()
+    assert ends(it) == [
+        ("overtaken", "v1.3.1", "v1.2.0"),
+        ("proved", "v1.3.1", "v1.3.0"),
+    ]
+
+
+def test_what_cannot_be_planned_leaves_what_is_stuck_as_it_is(between):
+    it = between()
+    for id_, box in list(it.docker.boxes.items()):
+        if not box["State"]["Running"]:
+            del it.docker.boxes[id_]
+
+    order(it, "repair", to="v1.3.0")
+    words = it.turn()
+
+    assert words == "service dms has no container"
+    assert it.memory.all(OrderRefused)[-1].hint.startswith("`docker compose up -d`")
+    assert ends(it) == []
+    assert it.memory.standing.rollback.stuck
 
 
 def test_nothing_that_is_not_stuck_is_let_go_on(world):

@@ -283,11 +283,17 @@ class Orders:
 
     def _repair(self, order: _Repair, at: datetime) -> dict[str, str]:
         """Let a stuck rollback go on, or put one recorded pair up whole."""
+        standing = self._memory.standing
+        stuck = standing.rollback or None
+        if stuck and stuck.stuck and stuck.theirs and order.way:
+            # On its own ways it would meet what somebody deployed again.
+            started = stuck.started
+            pair = started.to_pair if order.way == "forward" else started.from_pair
+            order = _Repair(by=order.by, reason=order.reason, to=pair.short)
         if order.way:
             return self._let_go_on(order, at)
-        standing = self._memory.standing
         known = find(standing, order.to)
-        if standing.rollback and standing.rollback.stuck:
+        if stuck and stuck.stuck and way_to(stuck, known.pair):
             return self._let_go_on(order, at)
         missing = self._memory.missing(known.record)
         if missing:
@@ -308,6 +314,8 @@ class Orders:
                 raise Problem(standing.claimed.words, standing.claimed.hint)
             started = rollback.started
             way = order.way or way_to(rollback, find(standing, order.to).pair)
+            if not way:
+                raise Problem("what is stuck has changed", hint)
             if way == "back" and not started.plan.way_back:
                 raise Problem(f"a {started.what} has no way back", "choose --forward")
             pair = started.to_pair if way == "forward" else started.from_pair

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from watchdog.commands.ordering import carried_out, ordered, standing_of
+from watchdog.commands.ordering import carried_out, ordered
 from watchdog.commands.shell import (
     HERE,
     HOME,
@@ -21,6 +21,7 @@ from watchdog.commands.shell import (
     settings_at,
 )
 from watchdog.facts.problem import Problem
+from watchdog.record.memory import standing_in
 from watchdog.show import repair as repairs
 from watchdog.wiring.chosen import rules_of
 
@@ -154,7 +155,7 @@ def repair(
 
         parts, astray, unread = what_is_there(settings)
         whole = repairs.picture(
-            standing_of(settings), parts, astray, rules_of(settings), unread
+            standing_in(settings.state), parts, astray, rules_of(settings), unread
         )
         typer.echo(json.dumps(whole, indent=2) if as_json else repairs.words(whole))
         wrong = ("stuck", "split", "env", "unread")

@@ -9,7 +9,7 @@ import typer
 from watchdog.commands.shell import HERE, AsJson, By, Config, Reason, settings_at
 from watchdog.config.settings import Settings
 from watchdog.record.journal import Journal
-from watchdog.record.memory import Memory, recalled
+from watchdog.record.memory import Memory, standing_in
 from watchdog.show import releases as ledger
 from watchdog.show import retention as stays
 from watchdog.wiring.chosen import releases_of, rules_of
@@ -40,8 +40,7 @@ def releases_command(
     if context.invoked_subcommand:
         return
     settings = settings_at(config)
-    with closing(Journal(settings.state, read_only=True)) as journal:
-        standing = recalled(journal)
+    standing = standing_in(settings.state)
     running = standing.running.pair.version if standing.running else ""
     release = releases_of(settings).for_version(running)
     listed = ledger.picture(standing, release)

@@ -12,11 +12,10 @@ from watchdog import __version__
 from watchdog.approve.control_socket import knock
 from watchdog.approve.reply import Reply
 from watchdog.config.settings import Settings
-from watchdog.decide.standing import Standing
 from watchdog.facts.event import Entry
 from watchdog.facts.problem import Held, Problem
 from watchdog.record.journal import Journal
-from watchdog.record.memory import recalled
+from watchdog.record.memory import standing_in
 from watchdog.show.story import Story
 from watchdog.wiring.clock import RealClock
 
@@ -142,7 +141,7 @@ def _wired(settings: Settings, say: Callable[[Entry], None]) -> "Watch":
     from watchdog.wiring.watch import wire  # noqa: PLC0415
 
     # The reader first: it refuses a folder in which there never was a journal.
-    standing_of(settings)
+    standing_in(settings.state)
     try:
         return wire(settings, __version__, say)
     except Held as held:
@@ -150,9 +149,3 @@ def _wired(settings: Settings, say: Callable[[Entry], None]) -> "Watch":
             f"{held.words}, and its control door does not answer",
             "it may be starting: try again; if it hangs, restart it",
         ) from held
-
-
-def standing_of(settings: Settings) -> Standing:
-    """Read where we stand, daemon or no daemon."""
-    with closing(Journal(settings.state, read_only=True)) as journal:
-        return recalled(journal)

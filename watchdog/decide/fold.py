@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from watchdog.decide.became import became
 from watchdog.decide.fold_pairs import proved_good, quarantined, started, without
 from watchdog.decide.fold_rollback import after_acting, away
 from watchdog.decide.question import Question
@@ -73,7 +74,7 @@ def stand(entries: Iterable[Entry], on: Standing | None = None) -> Standing:
     """Fold *entries*, in order, on top of *on* (or of nothing)."""
     standing = on or Standing()
     for entry in entries:
-        standing = _flowing(_after(standing, entry), entry)
+        standing = became(_flowing(_after(standing, entry), entry), entry)
         if entry.at > standing.latest:
             standing = replace(standing, latest=entry.at)
         if standing.rollback and isinstance(entry.event, _OF_A_ROLLBACK):

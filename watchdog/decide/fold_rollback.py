@@ -4,7 +4,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from watchdog.decide.fold_pairs import after_keeping, of_any_pair
-from watchdog.decide.standing import Drilled, KnownPair, PutUp, Rollback, Standing
+from watchdog.decide.standing import (
+    Drilled,
+    KnownPair,
+    PutUp,
+    Rollback,
+    Standing,
+    Tally,
+)
 from watchdog.facts.event import (
     Entry,
     FarEndBack,
@@ -80,6 +87,7 @@ def after_acting(s: Standing, entry: Entry) -> Standing:
                 stuck=words,
                 hint=hint,
                 again=again,
+                theirs=event.theirs,
                 since=s.rollback.since or at,
                 tried=at,
             )
@@ -147,9 +155,18 @@ def _ended(s: Standing, at: datetime, event: RollbackEnded) -> Standing:
     # One that put nothing up leaves running what the last one did.
     put_up = _left_by(s.rollback, event, at) or s.put_up
     s = replace(_serving(s, at, event), pairs=_taken_down(s, event, at))
-    ended = replace(s, rollback=None, incident=incident, put_up=put_up)
+    took = (at - event.started).total_seconds()
+    name = f"{event.what}/{event.how}"
+    before = s.ended.get(name)
+    tally = Tally(before.count + 1 if before else 1, at, took)
+    ended = replace(
+        s,
+        rollback=None,
+        incident=incident,
+        put_up=put_up,
+        ended=s.ended | {name: tally},
+    )
     if event.what.endswith("drill"):
-        took = (at - event.started).total_seconds()
         drilled = Drilled(event.what, event.how, at, took, event.proof)
         ended = replace(ended, last_drill=drilled)
     if event.what == "dry-drill":

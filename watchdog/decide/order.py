@@ -48,12 +48,12 @@ def _nothing_in_the_way(s: Standing, order: OrderGiven, rules: Rules) -> None:
     dry, mends = order.what == "dry-drill", order.what == "repair"
     if s.claimed:
         raise Problem(s.claimed.words, s.claimed.hint)
-    if s.rollback and s.rollback.stuck:
+    if s.rollback and s.rollback.stuck and not mends:
         raise Problem(
             f"a rollback is stuck: {s.rollback.stuck}",
             "`watchdog repair` shows what there is, and mends it",
         )
-    if s.rollback:
+    if s.rollback and not s.rollback.stuck:
         target = s.rollback.started.to_pair.version
         raise Problem(f"a rollback to {target} is under way", "wait for its end")
     if s.order and s.order.given.order != order.order:
@@ -82,7 +82,11 @@ def _put_up(s: Standing, order: OrderGiven) -> KnownPair:
     target = s.pairs.get(order.key)
     if target is None:
         raise Problem("that pair never ran here", "`watchdog releases` lists them")
-    if target.quarantined:
+    # An end of what is stuck may be chosen, as by its own way.
+    ends = (
+        (s.rollback.started.from_pair, s.rollback.started.to_pair) if s.rollback else ()
+    )
+    if target.quarantined and target.pair.key not in {end.key for end in ends}:
         version = target.pair.version
         raise Problem(
             f"{version} is quarantined: {target.quarantined}",

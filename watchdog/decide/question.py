@@ -3,7 +3,12 @@
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from watchdog.facts.event import Answered, QuestionAsked
+from watchdog.facts.event import (
+    Answered,
+    BreachConfirmed,
+    QuestionAsked,
+    RollbackEnded,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +20,11 @@ class Question:
     the deliveries that count no more, *reminded* the shares of the time at which
     people were reminded. *etas* and *came* are by delivery: when a fix is promised
     for, and when the answer came.
+
+    What became of it: *closing* says why it was closed, *successor* is the question
+    that took its place, *breaches* are those that it was asked for, *op* the operation
+    that was begun of it or in spite of it, *ended* and *ended_at* its end, *recovery*
+    what was seen after it, with *helped*.
     """
 
     asked: QuestionAsked
@@ -26,6 +36,14 @@ class Question:
     reminded: frozenset[str] = frozenset()
     etas: dict[str, datetime] = field(default_factory=dict)
     came: dict[str, datetime] = field(default_factory=dict)
+    closing: str = ""
+    successor: str = ""
+    breaches: tuple[BreachConfirmed, ...] = ()
+    op: str = ""
+    ended: RollbackEnded | None = None
+    ended_at: datetime | None = None
+    recovery: str = ""
+    helped: bool = False
 
     @property
     def counted(self) -> tuple[Answered, ...]:

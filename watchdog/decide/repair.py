@@ -6,6 +6,7 @@ from typing import Literal
 
 from watchdog.decide.one_release import is_one_release
 from watchdog.decide.standing import KnownPair, Rollback, Standing
+from watchdog.facts.job import Job
 from watchdog.facts.pair import Pair, Part, Record, Running
 from watchdog.facts.problem import Problem
 
@@ -72,6 +73,18 @@ def split(s: Standing, parts: Sequence[Part], services: tuple[str, ...]) -> str:
     )
 
 
+def jobs_among(parts: Sequence[Part]) -> tuple[Job, ...]:
+    """Give the jobs of the stack, as far as *parts* show them."""
+    there = {part.service: part for part in parts if not part.aside}
+    named = dict.fromkeys(service for part in parts for service in part.jobs)
+    return tuple(
+        Job(one.service, one.container, one.version, one.state)
+        if (one := there.get(service))
+        else Job(service)
+        for service in named
+    )
+
+
 def candidates(s: Standing) -> list[KnownPair]:
     """Give the recorded pairs that may be put up whole, the newest first."""
     whole = [known for known in s.pairs.values() if not known.quarantined]
@@ -109,20 +122,16 @@ def as_found(
     return replace(record, pair=pair, manifests=manifests), seen
 
 
-def way_to(stuck: Rollback, pair: Pair) -> Literal["forward", "back"]:
-    """Give the way on which *stuck* puts *pair* up whole.
+def way_to(stuck: Rollback, pair: Pair) -> Literal["forward", "back", ""]:
+    """Give the way on which *stuck* puts *pair* up whole; nothing where neither does.
 
-    Raises:
-        Problem: it is neither its target nor what ran before it.
+    Neither does where what somebody deployed meanwhile is in the way.
     """
     started = stuck.started
+    if stuck.theirs:
+        return ""
     if pair.key == started.to_pair.key:
         return "forward"
     if pair.key == started.from_pair.key and started.plan.way_back:
         return "back"
-    back = " or `repair --back`" if started.plan.way_back else ""
-    raise Problem(
-        f"a rollback is stuck between {started.from_pair.version} and "
-        f"{started.to_pair.version}, and {pair.version} is no end of it: {stuck.stuck}",
-        f"let it end with `repair --forward`{back}, then roll back to {pair.version}",
-    )
+    return ""

@@ -88,6 +88,7 @@ class Rollback:
     *reopened* says why it is done again after it had ended.
     *undone* says what others undid of it meanwhile.
     *again*: the way back is tried again, stuck *since* then and last tried *tried*.
+    *theirs*: what somebody deployed of it meanwhile is in the way.
     *doing* is the step that was begun and not done yet; *last* is when anything of it
     was journaled.
     """
@@ -106,6 +107,7 @@ class Rollback:
     doing: str = ""
     last: datetime | None = None
     undone: tuple[str, ...] = ()
+    theirs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,15 @@ class Drilled:
     at: datetime
     took: float
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many operations of one kind ended one way; of the last: when, and seconds."""
+
+    count: int
+    at: datetime
+    took: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +173,8 @@ class Standing:
     running pair being good: a start of it or of the watch, or any change of a
     verdict.
     *latest* is the time of the latest event.
-    *past* is the operation that *last_rollback* ended.
+    *past* is the operation that *last_rollback* ended. *ended* counts them all, by
+    ``kind/how``.
     *pair_since* is the first start of the running pair since another one ran, at
     *before_since*: containers made anew from the same pair are still its doing.
     *keys_used* has the fingerprint of each key that was ever used, empty for what was
@@ -210,6 +222,7 @@ class Standing:
     by_itself: tuple[datetime, ...] = ()
     last_rollback: RollbackEnded | None = None
     last_drill: Drilled | None = None
+    ended: dict[str, Tally] = field(default_factory=dict)
     past: Rollback | None = None
     hold: HoldPlaced | None = None
     order: Order | None = None

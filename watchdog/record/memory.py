@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 from watchdog.decide.fold import stand
@@ -40,6 +41,12 @@ def recalled(journal: Journal, one: Kept | None = None) -> Standing:
     if not one.seq and not journal.is_read_only:
         journal.must_be_sound()
     return stand(journal.stream(one.seq, one.digest), one.standing)
+
+
+def standing_in(folder: Path) -> Standing:
+    """Read where we stand in the state *folder*, daemon or no daemon."""
+    with contextlib.closing(Journal(folder, read_only=True)) as journal:
+        return recalled(journal)
 
 
 def _found(journal: Journal) -> Kept:

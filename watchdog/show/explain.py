@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from watchdog.decide.fold import stand
 from watchdog.decide.gate import gate
 from watchdog.decide.policy import decide, recovers_until
+from watchdog.decide.rehearse import if_confirmed
 from watchdog.decide.standing import Incident, Standing
 from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
-from watchdog.facts.event import BreachConfirmed, Entry
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release, Trigger
-from watchdog.facts.verdict import Clear, Verdict
+from watchdog.facts.verdict import Breached, Clear, Verdict
 from watchdog.show.status import stamp, words_of
 from watchdog.turn.roles import Turn
 
@@ -195,20 +194,17 @@ def _if_confirmed(
         return ""
     if trigger.observe_only:
         return "only told: the trigger's mode is observe"
-    pair = s.running.pair
-    breach = BreachConfirmed(
-        incident=s.incident.id if s.incident else "inc-if",
-        trigger=trigger.name,
-        action=str(trigger.action),
-        key=pair.key,
-        release=pair.version,
-        words="made up",
-        value=0.0,
-        bound=0.0,
-        onset=at,
+    made_up = Breached("made up", 0.0, 0.0, onset=at)
+    decision = if_confirmed(
+        s,
+        s.running.pair,
+        release,
+        trigger,
+        made_up,
+        rules=rules,
+        at=at,
+        verdicts=_verdicts(s),
     )
-    then = stand([Entry(0, at, breach)], s)
-    decision = decide(then, release, rules, at, _verdicts(s))
     match decision:
         case RollBack(to=to):
             return f"it would be rolled back to {to.version} by itself"

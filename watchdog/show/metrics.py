@@ -12,6 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from watchdog import __version__
 from watchdog.decide.gate import Gate
 from watchdog.decide.retention import taken
 from watchdog.decide.standing import Standing
@@ -19,6 +20,17 @@ from watchdog.facts.message import Backlog
 from watchdog.turn.roles import Turn
 
 VERDICTS = ("clear", "pending", "breached", "blind")
+# Born at 0: of a counter that begins with its first event, no increase is seen.
+_ENDS = tuple(
+    f"{kind}/{how}"
+    for kind, ends in (
+        ("rollback", ("proved", "unpinned", "unchanged", "put-back", "overtaken")),
+        ("repair", ("proved", "unpinned", "unchanged", "put-back", "overtaken")),
+        ("drill", ("proved", "unpinned", "unchanged", "put-back", "overtaken")),
+        ("dry-drill", ("rehearsed", "unchanged", "put-back", "overtaken")),
+    )
+    for how in ends
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,11 @@ class Standings(Collector):
     def collect(self) -> Iterator[Metric]:
         """Give every metric as of now."""
         s, pulse, turn = self._standing(), self._pulse(), self._turn()
+        build = GaugeMetricFamily(
+            "watchdog_build_info", "1 for the version that runs", labels=["version"]
+        )
+        build.add_metric([__version__], 1.0)
+        yield build
         yield _counter("watchdog_turns", "Complete turns of this process", pulse.turns)
         yield _counter(
             "watchdog_turns_late", "Turns over two polls after the last", pulse.late
@@ -133,6 +150,8 @@ class Standings(Collector):
             "1 while a rollback is under way",
             s.rollback is not None,
         )
+        yield from _ended(s)
+        yield from _question(s)
         yield _gauge(
             "watchdog_rollback_stuck",
             "1 while a rollback needs a person",
@@ -156,6 +175,45 @@ class Standings(Collector):
         for what in s.lost:
             lost.add_metric([what], 1.0)
         yield lost
+
+
+def _ended(s: Standing) -> Iterator[Metric]:
+    kinds = ["kind", "outcome"]
+    count = CounterMetricFamily(
+        "watchdog_rollbacks", "Rollbacks, drills and repairs that ended", labels=kinds
+    )
+    when = GaugeMetricFamily(
+        "watchdog_rollback_last_timestamp_seconds", "When the last ended", labels=kinds
+    )
+    took = GaugeMetricFamily(
+        "watchdog_rollback_last_seconds", "How long the last one took", labels=kinds
+    )
+    for name in dict.fromkeys((*_ENDS, *s.ended)):
+        labels, tally = name.split("/", 1), s.ended.get(name)
+        count.add_metric(labels, float(tally.count) if tally else 0.0)
+        if tally is None:
+            continue
+        when.add_metric(labels, tally.at.timestamp())
+        took.add_metric(labels, tally.took)
+    yield from (count, when, took)
+
+
+def _question(s: Standing) -> Iterator[Metric]:
+    question = s.question if s.question and not s.question.closed else None
+    yield _gauge(
+        "watchdog_question_open", "1 while a person must decide", question is not None
+    )
+    if question is not None:
+        yield _gauge(
+            "watchdog_question_asked_timestamp_seconds",
+            "When the open question was asked",
+            question.asked_at.timestamp(),
+        )
+        yield _gauge(
+            "watchdog_question_expires_timestamp_seconds",
+            "Until when it can be answered",
+            question.deadline.timestamp(),
+        )
 
 
 def _messages(found: Iterable[Backlog]) -> Iterator[Metric]:

@@ -24,7 +24,8 @@ figure{margin:.6rem 0}
 .plot svg{display:block;width:100%;height:12rem}
 .tag{position:absolute;top:0;left:.2rem;font-size:.8rem;line-height:1;
 padding:.1rem .2rem;background:var(--paper);opacity:.9}
-.tag.m{top:auto;bottom:.2rem;white-space:nowrap}
+.tag.m{top:auto;bottom:.2rem;white-space:nowrap}.tag.up{bottom:1.5rem}
+.tag.z{top:auto;bottom:.2rem}
 .tag.b{color:var(--bound);left:auto;right:.2rem;transform:translateY(-50%)}
 .axis{display:flex;justify-content:space-between;gap:1rem;font-size:.8rem;
 color:var(--dim)}
@@ -34,6 +35,10 @@ svg .fire{fill:var(--fire);fill-opacity:.3;stroke:var(--fire);stroke-width:1}
 svg .pend{fill:var(--pend);fill-opacity:.75}
 svg .blind{fill:url(#hatch)}#hatch path{stroke:var(--blind);stroke-width:2}
 svg .mark{stroke:var(--ink);stroke-width:1.5}
+svg .zero{stroke:var(--dim);stroke-width:1}
+.legend{display:flex;flex-wrap:wrap;gap:.1rem .9rem;list-style:none;margin:0;padding:0;
+font-size:.8rem;color:var(--dim)}.legend svg{width:1.5rem;
+height:.8rem;margin-right:.3rem}
 .off{position:absolute}
 """
     + "".join(f".tag.t{n}{{top:{n}%}}" for n in range(101))
@@ -60,11 +65,13 @@ def figure(
     sentence: str,
     *,
     mark: tuple[datetime, str] | None = None,
+    marks: tuple[tuple[datetime, str], ...] = (),
 ) -> str:
     """Draw the metric against its bound; sizes are text, so a phone can read them.
 
-    *mark* is an instant worth a line of its own, and what to call it. Nothing has a
-    style of its own: the page's policy takes one style sheet, by its hash.
+    *mark*, and each of *marks*, is an instant worth a line of its own, and what to
+    call it. Nothing has a style of its own: the page's policy takes one style sheet,
+    by its hash.
     """
     trigger, bound = track.trigger, bound_of(track.trigger)
     levels = [edge for band in track.bands for edge in (band.low, band.high)]
@@ -104,8 +111,17 @@ def figure(
             f'<span class="tag b t{round(100 * y(bound) / _HEIGHT)}">bound '
             f"{safe(value_words(trigger, bound))}</span>"
         )
-    if mark is not None and since <= mark[0] <= until:
-        at = x(mark[0])
+    zero = y(0.0)
+    shapes.append(
+        f'<line class="zero" vector-effect="non-scaling-stroke" x1="0"'
+        f' x2="{_WIDTH}" y1="{zero}" y2="{zero}"/>'
+    )
+    if low == 0.0:
+        tags.append('<span class="tag z">0</span>')
+    named = (*([mark] if mark else ()), *marks)
+    shown = [one for one in named if since <= one[0] <= until]
+    for number_, one in enumerate(shown):
+        at = x(one[0])
         shapes.append(
             f'<line class="mark" vector-effect="non-scaling-stroke" x1="{at}"'
             f' x2="{at}" y1="0" y2="{_HEIGHT}"/>'
@@ -113,7 +129,8 @@ def figure(
         side = "l" if at < _WIDTH / 2 else "r"
         place = round(100 * at / _WIDTH)
         place = place if side == "l" else 100 - place
-        tags.append(f'<span class="tag m {side}{place}">{safe(mark[1])}</span>')
+        up = " up" if number_ % 2 else ""
+        tags.append(f'<span class="tag m{up} {side}{place}">{safe(one[1])}</span>')
     title = f"{trigger.name}: {sentence}"
     return f"""<figure><div class="plot">
 <svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img"
@@ -123,6 +140,34 @@ def figure(
 </svg>{"".join(tags)}</div>
 <div class="axis"><span>{clock(since)}</span><span>{clock(until)}
 UTC</span></div></figure>"""
+
+
+def legend(track: Track) -> str:
+    """Say what the shapes of a figure mean; only those that are there."""
+    line = '<line class="{}" x1="0" x2="24" y1="7" y2="7"/>'
+    keys = [(line.format("band"), "the metric")]
+    if bound_of(track.trigger) is not None:
+        keys.append((line.format("bound"), "its bound"))
+    for kind, name, words in (
+        ("breached", "fire", "breached"),
+        ("pending", "pend", "suspected"),
+        ("blind", "blind", "not measured"),
+    ):
+        if track.of(kind):
+            keys.append((f'<rect class="{name}" width="24" height="14"/>', words))
+    items = "\n".join(
+        f'<li><svg viewBox="0 0 24 14" aria-hidden="true">{shape}</svg>{words}</li>'
+        for shape, words in keys
+    )
+    return f'<ul class="legend">{items}</ul>'
+
+
+def value_at(track: Track, at: datetime) -> float | None:
+    """Give the highest that was measured at *at*, or None where nothing was."""
+    before = [band for band in track.bands if band.since <= at]
+    if not before or at - before[-1].since > 3 * max(track.step, _SECOND):
+        return None
+    return before[-1].high
 
 
 def _paths(track: Track, x: Any, y: Any) -> Iterator[str]:

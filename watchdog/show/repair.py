@@ -121,6 +121,9 @@ def _ways(s: Standing, broken: str) -> list[dict[str, str]]:
         ways = [("--forward", started.to_pair)]
         if started.plan.way_back:
             ways.append(("--back", started.from_pair))
+        ends = {pair.key for _, pair in ways}
+        others = [known.pair for known in candidates(s) if known.pair.key not in ends]
+        ways += [(f"--to {pair.short}", pair) for pair in others]
         return [
             {"command": f"{command} {flag} {_WHO}", "words": pair.words}
             for flag, pair in ways

@@ -117,6 +117,10 @@ class Cycle:
             return self._stands_down(claimed, at)
         standing = self.memory.standing
         if standing.rollback is not None:
+            order = standing.order
+            if order and order.given.what == "repair" and standing.rollback.stuck:
+                said = f"a rollback is stuck: {standing.rollback.stuck}"
+                return self._ordering().follow(order, said, at)
             return self.transaction.carry_out(standing.rollback)
         reopened = self._reopened(at)
         if reopened:

@@ -72,17 +72,21 @@ class Ending:
         problem: Problem,
         *,
         again: bool = False,
-        bare: bool = False,
+        theirs: bool = False,
     ) -> None:
-        """Note that it is stuck at *step*, and what a person does about it."""
+        """Note that it is stuck at *step*, and what a person does about it.
+
+        *theirs*: it is no step that fails, but what somebody deployed meanwhile.
+        """
         hint = problem.hint or f"see {REPAIR}"
         if again:
             hint = (
                 "mend that, and the way back goes on by itself within a minute; or "
                 f"put one whole pair up: {REPAIR}"
             )
-        words = problem.words if bare else f"{step.words}: {problem.words}"
-        self._memory.add(self._clock.now(), RollbackStuck(plan.op, words, hint, again))
+        words = problem.words if theirs else f"{step.words}: {problem.words}"
+        now = self._clock.now()
+        self._memory.add(now, RollbackStuck(plan.op, words, hint, again, theirs))
 
     def forgotten(self) -> str:
         """Say what the engine forgot of a rollback that had ended, or nothing.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from watchdog.decide.order import FRESH, target_of
-from watchdog.decide.repair import as_found, split
+from watchdog.decide.repair import as_found, jobs_among, split
 from watchdog.decide.standing import Order
 from watchdog.facts.event import (
     Event,
@@ -65,6 +65,7 @@ class Ordering:
             record, seen = self._as_found(record, seen)
         if isinstance(seen, str):
             return f"cannot follow the order yet: {seen}"
+        stuck = standing.rollback
         plan = self.plans.plan(
             Wanted(
                 incident=given.order,
@@ -78,6 +79,10 @@ class Ordering:
         if given.what == "repair":
             # What is there is no pair: nobody wants it back.
             plan = replace(plan, way_back=())
+        if stuck:
+            # Only now, since what is wanted instead can be planned.
+            words = f"{given.by} has {target.pair.version} put up instead"
+            self.transaction.give_up(stuck, f"{words}: {given.reason}")
         incident, events = self._overtaken(order)
         cause = f"{given.what} by hand, {given.by}: {given.reason}"
         if given.what == "rollback":
@@ -106,12 +111,13 @@ class Ordering:
         if "engine" in standing.lost or before is None:
             return record, seen
         parts = self.parts()
-        if not split(standing, parts, self.rules.services):
+        if not (standing.rollback or split(standing, parts, self.rules.services)):
             raise Problem(
                 "what runs is one whole pair: there is nothing to mend",
                 f"it is {unclear.words}" if unclear else "see `watchdog status`",
             )
         whole = Running(before.pair, before.containers, before.since, ())
+        whole = replace(whole, jobs=jobs_among(parts))
         return as_found(record, whole, parts, self.rules.services)
 
     def _overtaken(self, order: Order) -> tuple[str, list[Event]]:

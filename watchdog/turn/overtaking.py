@@ -40,7 +40,8 @@ class Overtaking:
         if found.seen is Seen.UNSETTLED:
             if not found.begun:
                 return ""  # made, and never started: left over
-            self.ending.stuck(plan, plan.steps[0], Foreign(found.words), bare=True)
+            beside = Foreign(found.words, _whole_again(rollback))
+            self.ending.stuck(plan, plan.steps[0], beside, theirs=True)
             return f"stuck: {found.words}"
         if found.seen is Seen.DOWN and self.stepping.has_stopped(plan) and not failed:
             return ""
@@ -51,6 +52,34 @@ class Overtaking:
         left = self.withdraw(rollback, found)
         words = "; ".join(part for part in (found.words, proof, left) if part)
         return self.ending.ended("overtaken", words)
+
+    def give_up(self, rollback: Rollback, words: str) -> None:
+        """End what is stuck, for a person has another pair put up in its place.
+
+        What it put aside goes where another container has the place; what serves, or
+        may have to, stays for the pair that comes to take over from.
+        """
+        plan, proving = rollback.started.plan, self.stepping.proving
+        parts = self.eyes.parts(proving.tenants_of)
+        places = {(part.service, part.number) for part in parts if not part.aside}
+        gone: list[Step] = []
+        for swap in plan.swaps:
+            here = [
+                part
+                for part in parts
+                if part.service == swap.service and swap.number in (0, part.number)
+            ]
+            if not swap.new or not any((p.service, p.number) in places for p in here):
+                continue
+            ours = [p for p in here if p.op == plan.op]
+            if any(p.aside and p.container == swap.old_id for p in here):
+                gone.append(Step(Do.REMOVE, swap.subject, Which.OLD))
+            if len(ours) == 1 and ours[0].aside:
+                gone.append(Step(Do.REMOVE, swap.subject, Which.NEW))
+        left = self._bring(plan, gone)
+        self.ending.ended(
+            "overtaken", "; ".join(part for part in (words, left) if part)
+        )
 
     def look(self, rollback: Rollback) -> Meanwhile:
         """Look once whether somebody else's containers are there."""
@@ -181,3 +210,13 @@ class Overtaking:
             swaps = [Step(Do.SWAP_MANIFEST, f.tenant, to=f.after) for f in plan.files]
             return [*swaps, Step(Do.PIN, "variable", to=to)]
         return [Step(Do.PIN, "variable", to=to)]
+
+
+def _whole_again(rollback: Rollback) -> str:
+    """Say how one whole pair comes out of what somebody deployed half of."""
+    target = rollback.started.to_pair.version
+    return (
+        f"`watchdog repair --to {target} --by NAME --reason WHY` puts {target} up "
+        "whole, and any other recorded pair alike; or finish that deployment, of all "
+        "services"
+    )

@@ -90,6 +90,10 @@ class Transaction:
     def _stuck(self) -> Stuck:
         return Stuck(self._stepping, self._overtaking, self._ending, self._way_back)
 
+    def give_up(self, rollback: Rollback, words: str) -> None:
+        """End what is stuck, for a person has another pair put up in its place."""
+        self._overtaking.give_up(rollback, words)
+
     def forgotten(self) -> str:
         """Say what the engine forgot of a rollback that had ended, or nothing."""
         return self._ending.forgotten()

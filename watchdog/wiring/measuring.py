@@ -14,7 +14,7 @@ from watchdog.facts.trigger import Trigger
 from watchdog.observe.access import Access
 from watchdog.observe.history import PATIENCE, Past
 from watchdog.observe.prometheus import Prometheus
-from watchdog.show.review import Draws
+from watchdog.show.drawings import Draws
 
 _LONG_AGO = datetime.fromtimestamp(0, UTC)
 # A phone shows no more, and each may be one question to Prometheus.

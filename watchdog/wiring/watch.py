@@ -246,6 +246,7 @@ def wire(
     review = Review(
         memory=memory,
         releases=releases,
+        rules=rules,
         now=clock.now,
         draws=drawing_of(settings),
         base=str(settings.notify.base_url or ""),

@@ -137,13 +137,15 @@ class RollbackMended:
 class RollbackStuck:
     """Neither the target nor the previous pair could be put up whole.
 
-    *again* when nobody else was seen at work, so that the way back is tried again.
+    *again* when nobody else was seen at work, so that the way back is tried again;
+    *theirs* when what somebody deployed meanwhile is in the way, and is no whole pair.
     """
 
     op: str
     words: str
     hint: str
     again: bool = False
+    theirs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
