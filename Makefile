@@ -75,6 +75,7 @@ bench: setup sandbox ## Figures, each as a ratio in one run where it is time
 	$(BIN)/python bench/years.py
 	$(BIN)/python bench/years.py --releases 500
 	$(SANDBOX) run $(BIN)/python bench/scale.py
+	$(SANDBOX) run $(BIN)/python -m bench.referee
 	$(SANDBOX) run $(BIN)/python bench/rollback.py
 
 lock: ## Resolve the dependencies again

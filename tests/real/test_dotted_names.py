@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.real import prometheus as real
-from tests.real.test_scraped import exporter
+from tests.real.exporter import exporting
 from watchdog.config.release_form import LatencyForm, QueueForm, RatioForm
 from watchdog.facts.reading import Measured
 from watchdog.facts.trigger import Action, Latency, Queue, Ratio, Trigger
@@ -67,7 +67,8 @@ def triggers():
 
 @pytest.fixture(params=real.BINARIES)
 def asked(tmp_path, request):
-    with exporter() as (said, address):
+    said = [""]
+    with exporting(lambda: said[0]) as address:
         scrapes = (
             "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
             "scrape_configs:\n- job_name: dms\n"

@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+import urllib.request
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,7 @@ import pytest
 
 from tests.real import prometheus as real
 from tests.real.exporter import exporting
+from watchdog.facts.reading import Measured
 from watchdog.facts.trigger import Action, Latency, Trigger
 from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
@@ -52,13 +54,19 @@ def exporter():
     return exporting(say)
 
 
+def version():
+    """Name the Prometheus of PATH if it is of version 2."""
+    asked = subprocess.run(
+        ["prometheus", "--version"], capture_output=True, text=True, check=True
+    )
+    said = asked.stdout + asked.stderr
+    return "Prometheus 2" if "version 2" in said else ""
+
+
 @contextmanager
 def scraped(folder, tools, *flags, job):
     with real.taken_from(tools), exporter() as address:
-        asked = subprocess.run(
-            ["prometheus", "--version"], capture_output=True, text=True, check=True
-        )
-        if "version 2" in asked.stdout + asked.stderr:
+        if version():
             pytest.skip("Prometheus 2 makes no native histograms of classic ones")
         scrapes = (
             "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
@@ -126,3 +134,46 @@ def test_a_histogram_of_which_nothing_is_stored_points_at_the_scrape_job(
         )
 
     assert [fault.path for fault in faults] == ["latency.histogram"]
+
+
+@pytest.mark.parametrize("tools", real.BINARIES)
+def test_a_latency_is_counted_on_exponential_buckets_and_said_to_be_interpolated(
+    tools, tmp_path
+):
+    past = [real.line("nothing", {}, 1, 1)]
+    for name in ("far", "near"):
+        (tmp_path / name).mkdir()
+    kind = Latency('prometheus_http_request_duration_seconds{job="dms"}', SECOND, 0.95)
+    every = replace(SLOW, kind=kind)
+    with real.taken_from(tools):
+        if version():
+            pytest.skip("what Prometheus 2.42 keeps of them is not found")
+    # It exports such of its own requests, to who can read them.
+    with real.taken_from(tools), real.running(tmp_path / "far", past) as far:
+        scrapes = (
+            "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+            "scrape_configs:\n- job_name: dms\n"
+            f"  static_configs: [{{targets: ['{far.removeprefix('http://')}']}}]\n"
+        )
+        with (
+            real.running(
+                tmp_path / "near", past, scrapes=scrapes, flags=(FEATURE,)
+            ) as url,
+            closing(Prometheus(url, 5 * SECOND, SECOND, SECOND)) as server,
+        ):
+
+            def counted():
+                with urllib.request.urlopen(f"{far}/-/ready") as answer:
+                    answer.read()
+                seen = server.read(every, server.now())
+                if not isinstance(seen, Measured):
+                    return 0.0
+                return sum(one.parts.get("all", 0.0) for one in seen.looks[0].blocks)
+
+            until(counted, lambda many: many >= 10)
+            trial = try_out(server, every, SECOND, server.now())
+            slow = server.read(every, server.now()).looks[0].blocks
+
+    assert trial.is_proven
+    assert "interpolated between" in trial.doubts[0].words
+    assert sum(block.parts.get("bad", 0.0) for block in slow) < 1
