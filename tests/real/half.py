@@ -103,7 +103,11 @@ class Half:
 
     def carry_on(self, hands=None):
         """Take the rollback under way as far as it goes in one turn."""
-        transaction = Transaction(
+        return self.transaction(hands).carry_out(self.memory.standing.rollback)
+
+    def transaction(self, hands=None):
+        """Start a watchdog's hands anew."""
+        return Transaction(
             eyes=self.eyes,
             hands=hands or self.hands,
             ask_stack=self.ask_stack,
@@ -114,7 +118,6 @@ class Half:
             clock=RealClock(),
             **self.more(),
         )
-        return transaction.carry_out(self.memory.standing.rollback)
 
     def more(self):
         """Give what else a transaction of this kind has."""

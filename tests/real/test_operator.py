@@ -6,18 +6,23 @@ import subprocess
 import sys
 import time
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.real.rig import Rig, docker
+from tests.worlds import Files
 from watchdog.commands.stage import IMAGE
+from watchdog.config.release_file import Releases
+from watchdog.facts.event import OrderGiven, PairStarted
+from watchdog.turn.ordering import Ordering
 
 pytestmark = pytest.mark.real
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-OLD, BAD = "v1.2.0", "v1.3.0"
+OLD, BAD, THIRD = "v1.2.0", "v1.3.0", "v1.3.1"
 THREE = ("api", "worker", "scanner")
 LAYOUTS = pytest.mark.parametrize("layout", ["versioned", "shared-file"])
 HARDER = pytest.mark.parametrize(
@@ -84,6 +89,29 @@ class Fleet(Rig):
         assert [one["State"]["Status"] for one in found] == ["running"] * len(found)
         return [one["Config"]["Image"].rpartition(":")[2] for one in found]
 
+    def known(self, sha):
+        """Have the ledger know what runs now, whose record is *sha*."""
+        seen = self.eyes.running(lambda _: ("meesho",))
+        began = PairStarted(seen.pair, sha, seen.containers, seen.since)
+        self.memory.add(datetime.now(UTC), began)
+
+    def repaired(self, to):
+        """Follow a person's order to put the pair of the record *to* up whole."""
+        given = OrderGiven(
+            "ord_1", "repair", "asha", "half", self.memory.record(to).pair.key, ""
+        )
+        now = datetime.now(UTC)
+        self.memory.add(now, given)
+        ordering = Ordering(
+            parts=lambda: self.eyes.parts(lambda _: ("meesho",)),
+            plans=self.plans,
+            transaction=self.transaction(),
+            memory=self.memory,
+            releases=Files(Releases({})),
+            rules=self.rules,
+        )
+        return ordering.follow(self.memory.standing.order, "not one whole pair", now)
+
 
 @pytest.fixture
 def fleet(tmp_path):
@@ -120,8 +148,9 @@ def test_three_services_of_one_image_go_back_together(fleet, layout):
 class Interrupted:
     """Hands beside which an operator runs ``up -d`` after the k-th thing they did."""
 
-    def __init__(self, it, at):
+    def __init__(self, it, at, deed=None):
         self.it, self.at = it, at
+        self.deed = deed or (lambda: it.up(check=False))
         self.did = []
         self.said = ""
 
@@ -134,8 +163,8 @@ class Interrupted:
     def do(self, plan, target, step):
         self.it.hands.do(plan, target, step)
         self.did.append(step.words)
-        if len(self.did) == self.at:
-            self.said = self.it.up(check=False)
+        if self.at in (len(self.did), step.words):
+            self.said, self.at = self.deed(), None
 
 
 def _instants():
@@ -165,3 +194,49 @@ def test_an_operators_up_in_the_middle_never_starts_a_mixed_pair(fleet, layout, 
     assert it.inspect("dms")["Name"] == f"/{it.project}-dms-1", story
     said = it.up()
     assert "Running" in said, f"{story}\n{said}"
+
+
+@pytest.mark.parametrize(
+    ("part", "after"),
+    [
+        ("api", "start api (new)"),
+        pytest.param("worker", "pin variable to v1.2.0", marks=pytest.mark.campaign),
+    ],
+)
+def test_a_part_that_an_operator_deploys_comes_to_one_whole_pair(fleet, part, after):
+    """One of three services, at a third version, in the middle of the rollback.
+
+    Either Compose puts it up, and the command that is named puts one pair up over it;
+    or Compose removes what ran, and fails over a name: then that is put back.
+    """
+    it = fleet("versioned")
+    it.deploy(OLD)
+    target = it.record()
+    it.known(target)
+    it.deploy(BAD)
+    ran = it.record()
+    it.known(ran)
+
+    def deploys_a_part():
+        it.pin(THIRD)
+        return it.compose("up", "-d", part, check=False)
+
+    it.begin(target, ran)
+    hands = Interrupted(it, after, deploys_a_part)
+    it.carry_on(hands)
+
+    story = f"{hands.did}\n{hands.said}\n{it.ends()}"
+    rollback = it.memory.standing.rollback
+    if rollback:
+        assert it.ends() == ["stuck"], story
+        assert f"`watchdog repair --to {OLD} --by NAME --reason WHY`" in rollback.hint
+        assert "stuck" in it.carry_on(), story
+        story += it.repaired(target)
+        assert it.ends() == ["stuck", "overtaken", "proved"], story
+    (version,) = set(it.versions())
+    assert (it.ends()[-1], version) in (("proved", OLD), ("put-back", BAD)), story
+    assert all(image == manifest for image, manifest in it.starts()), story
+    names = {it.inspect(service)["Name"] for service in THREE}
+    assert names == {f"/{it.project}-{service}-1" for service in THREE}, story
+    if rollback:
+        assert it.up().count("Running") == 3, story

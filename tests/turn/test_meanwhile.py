@@ -20,6 +20,7 @@ from watchdog.facts.event import (
 LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
 THREE = {"dms": 1, "worker": 1, "relay": 1}
 OP = "io.flexli.rollback.op"
+SERVICE = "com.docker.compose.service"
 
 
 @pytest.fixture
@@ -114,6 +115,13 @@ def pins_a_third(it):
     (it.folder / ".env").write_text("TZ=UTC\nDMS_VERSION=v1.3.1\n")
 
 
+def loses_a_part(it):
+    pins_a_third(it)
+    for id_, box in list(it.docker.boxes.items()):
+        if box["Config"]["Labels"][SERVICE] == "worker":
+            del it.docker.boxes[id_]
+
+
 def moves_the_manifests(it):
     shutil.move(it.folder / "manifests", it.folder / "manifests.moved")
 
@@ -198,6 +206,21 @@ def test_whatever_people_do_at_any_instant_one_whole_pair_serves(
     assert at > 20
     # Nobody can see what happens in the very instant of a start.
     assert beside <= 2
+
+
+@DEEDS
+@LAYOUTS
+def test_whatever_people_do_to_three_services_one_whole_pair_serves(
+    world, shared, deed
+):
+    every = int(os.environ.get("OPERATOR_EVERY", "37"))
+    for at in range(1 + len(deed.__name__) % every, 200, every):
+        it = world(shared=shared, scale=THREE)
+        fuse = run_with(it, deed, at)
+        if fuse.done_after is None:
+            break
+        if fuse.came_in_time():
+            assert_one_whole_pair_serves(it, story_of(it, deed, at))
 
 
 @LAYOUTS
@@ -491,3 +514,22 @@ def test_a_part_that_somebody_deploys_and_then_finishes_ends_it_as_overtaken(wor
 
     assert ends(it) == [("overtaken", "v1.3.0", "v1.2.0")]
     assert it.stands_on("v1.3.1") == []
+
+
+@LAYOUTS
+def test_a_part_that_a_deployment_lost_is_made_again_although_nothing_was_stopped(
+    world, shared
+):
+    """Compose met our container beside it, removed both, and failed over a name."""
+    for at in (8, 14, 20):
+        it = world(shared=shared, scale=THREE)
+        it.docker.fuse = it.memory.fuse = it.fuse = Once(it, at, loses_a_part)
+        it.turn()
+        it.docker.fuse = it.memory.fuse = it.fuse = Fuse()
+
+        story = f"{at}: {ends(it)} {it.docker.up()} {shown(it)}"
+        assert len(it.docker.up()) == 3, story
+        assert not is_mixed(it), story
+        (how, *_), *_ = ends(it)
+        assert how in ("put-back", "proved", "unpinned"), story
+        assert it.docker.names() == it.container_names(), story

@@ -155,7 +155,8 @@ class Stepping:
         if step.do is Do.RENAME:
             return isinstance(problem, EngineRefused | NotProven)
         theirs = step.do in (Do.BAR, Do.PIN) and isinstance(problem, Foreign)
-        return theirs and self.has_stopped(plan)
+        turned = bool(self._rollback and self._rollback.back)
+        return theirs and (turned or self.has_stopped(plan))
 
     def has_begun(self, steps: tuple[Step, ...]) -> bool:
         """Tell whether any of *steps* was, or may have been, taken."""

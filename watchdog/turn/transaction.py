@@ -265,7 +265,9 @@ class Transaction:
         over = self._overtaking.overtaken(rollback, failed=step.do in _MAKES)
         if over:
             return Came.SAID, over
-        if not stepping.has_stopped(plan):
+        stopped = stepping.has_stopped(plan)
+        lost = not stopped and self._has_lost(plan, target)
+        if not stopped and not lost:
             left = self._withdraw(plan, target)
             if not left:
                 words = f"nothing that runs was touched: {words}"
@@ -274,7 +276,7 @@ class Transaction:
             if not self._is_put_back(plan, target):
                 return Came.AGAIN, words
             words = "somebody started what ran before again"
-        elif isinstance(problem, Foreign) and not undone:
+        elif isinstance(problem, Foreign) and not undone and not lost:
             # Somebody else is at work: going on, or back, would fight them.
             self._ending.stuck(plan, step, problem)
             return Came.SAID, f"stuck: {words}"
@@ -284,6 +286,17 @@ class Transaction:
         evidence = stepping.evidence(plan)
         self.memory.add(self.clock.now(), WentBack(plan.op, problem.words, evidence))
         return Came.BACK, words
+
+    def _has_lost(self, plan: Plan, target: Record) -> bool:
+        """Tell whether somebody removed a part of what ran, and nothing has its place.
+
+        Compose that meets ours beside it may remove what runs and then fail.
+        """
+        for swap in plan.swaps if plan.way_back else ():
+            gone = Step(Do.REMOVE, swap.subject, Which.OLD)
+            if swap.new and not swap.job and self.hands.is_done(plan, target, gone):
+                return True
+        return False
 
     def _is_put_back(self, plan: Plan, target: Record) -> bool:
         """Tell whether somebody removed the new ones and started the old ones again."""
