@@ -122,7 +122,15 @@ def test_a_pause_asks_and_a_signed_answer_rolls_back(stage):
         started = it.until("act.rollback_started")
         it.until("record.rollback_audited", how="proved")
         it.until("verify.recovery_seen")
+        pages = [httpx.get(f"{it.private}{path}").text for path in ("/", "/history")]
+        paper = httpx.get(f"{it.private}/report/{started['incident']}").text
+        page = httpx.get(f"{it.decisions}/a/{asked['question']}", timeout=60)
 
+    assert "carried out and proved" in page.text
+    assert "It helped: " in page.text
+    assert "v1.3.1 to v1.2.0, proved" in pages[0]
+    assert "rollback v1.3.1 -&gt; v1.2.0" in pages[1]
+    assert "In five lines" in paper
     assert started["approved_by"] == DRI
     assert started["automatic"] is False
     assert _pairs(it) == ["v1.2.0", "v1.3.1", "v1.2.0"]

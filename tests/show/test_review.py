@@ -28,6 +28,7 @@ from tests.worlds import (
     breached,
     readiness,
     rules,
+    sha,
     started,
 )
 from watchdog.config.release_file import Releases
@@ -45,6 +46,7 @@ from watchdog.facts.event import (
     WentBack,
 )
 from watchdog.facts.lack import Lack
+from watchdog.facts.pair import together
 from watchdog.facts.past import Band, Stretch, Track
 from watchdog.show.beside import is_link
 from watchdog.show.review import Review
@@ -366,6 +368,24 @@ def test_what_one_would_weigh_is_on_the_page():
 )
 def test_only_a_web_address_is_a_link(text, is_one):
     assert is_link(text) is is_one
+
+
+def test_a_target_of_several_images_is_known_too():
+    both = {"web": f"sha256:{sha('web')}", "jobs": f"sha256:{sha('jobs')}"}
+    pair = replace(a_pair("v1.2.0"), image=together(both))
+    text = document(
+        *("dms-test", "apr_1", "inc-1", "why", (a_pair("v1.3.0"), pair)),
+        at=AT,
+        expires=AT + HOUR,
+        needed=1,
+    )
+    question = a_question(document=text, digest=digest_of(text))
+    place = Place(question)
+    standing = place.memory.standing
+    known = replace(standing.pairs[a_pair("v1.2.0").key], pair=pair)
+    place.memory.standing = replace(standing, pairs={pair.key: known})
+
+    assert "known good: v1.2.0 ran long enough" in Page(place.text()).said
 
 
 def test_silence_that_rolls_back_is_said():

@@ -148,10 +148,11 @@ def lately(s: Standing, rules: Rules, at: datetime) -> Iterator[str]:
 
 
 def _known(s: Standing, asked: Asked) -> KnownPair | None:
-    meant = (asked.after.version, asked.after.image, asked.after.manifests)
+    after = asked.after
+    meant = (after.version, after.images or after.image, after.manifests)
     for known in s.pairs.values():
         pair = known.pair
-        if (pair.version, pair.image, dict(pair.manifests)) == meant:
+        if (pair.version, pair.images or pair.image, dict(pair.manifests)) == meant:
             return known
     return None
 

@@ -16,34 +16,44 @@ _KEPT = 16  # drawings
 # Of the page of everything: nobody waits for these, and a minute is soon enough.
 _HOURS = timedelta(hours=3)
 _A_MINUTE = timedelta(minutes=1)
+_JUST_NOW = timedelta(seconds=10)
 Mark = tuple[datetime, str]
 
 
 class Drawings:
-    """Draws one at a time, and shows each again for 15 s."""
+    """Makes one at a time, and shows each again for as long as it is *fresh*."""
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], fresh: timedelta = _FRESH) -> None:
         self._now = now
+        self._fresh = fresh
         self._drawing = threading.Lock()
         self._drawn: dict[str, tuple[datetime, str]] = {}
 
-    def of(self, name: str, draw: Callable[[], str]) -> str:
-        """Give the drawing called *name*, drawn anew when it is too old."""
-        at, kept = self._now(), self._drawn.get(name)
-        if kept and abs(at - kept[0]) < _FRESH:
+    def of(self, name: str, draw: Callable[[], str], *, busy: str = "") -> str:
+        """Give what is called *name*, made anew when it is too old.
+
+        While another is made, the old one is given, or *busy*; without either it is
+        waited for.
+        """
+        kept = self._drawn.get(name)
+        if kept and self._is_fresh(kept[0]):
             return kept[1]
-        if not self._drawing.acquire(blocking=False):
-            if kept:
-                return kept[1]
-            return page.dim("The metric is being drawn: load the page again.")
+        if not self._drawing.acquire(blocking=not (busy or kept)):
+            return kept[1] if kept else busy
         try:
+            kept = self._drawn.get(name)  # whoever was waited for may have made it
+            if kept and self._is_fresh(kept[0]):
+                return kept[1]
             text = draw()
             while len(self._drawn) >= _KEPT:
                 self._drawn.pop(next(iter(self._drawn)))
-            self._drawn[name] = (at, text)
+            self._drawn[name] = (self._now(), text)
         finally:
             self._drawing.release()
         return text
+
+    def _is_fresh(self, drawn: datetime) -> bool:
+        return abs(self._now() - drawn) < self._fresh
 
 
 class Behind:
@@ -59,7 +69,8 @@ class Behind:
         self._busy = threading.Lock()
         self._drawn: dict[str, str] = {}
         self._at: datetime | None = None
-        self._for: object = None
+        self._for = ""
+        self._done: datetime | None = None
 
     def of(
         self, whose: str, triggers: Iterable[Trigger], marks: tuple[Mark, ...]
@@ -72,12 +83,17 @@ class Behind:
         is_old = self._at is None or abs(at - self._at) >= _A_MINUTE
         if wanted and is_old and self._busy.acquire(blocking=False):
             self._at = at
-            work = threading.Thread(
-                target=self._draw, args=(wanted, marks, at), daemon=True, name="plots"
-            )
-            work.start()
+            args = (self._drawn, wanted, marks, at)
+            threading.Thread(target=self._draw, args=args, daemon=True).start()
         being = page.dim("The metric is being drawn.")
         return {one.name: self._drawn.get(one.name, being) for one in wanted}
+
+    def is_news(self) -> bool:
+        """Tell whether something was drawn just now, or is being drawn."""
+        done = self._done
+        return self._busy.locked() or (
+            done is not None and abs(self._now() - done) < _JUST_NOW
+        )
 
     def wait(self) -> None:
         """Wait until nothing is being drawn."""
@@ -85,13 +101,17 @@ class Behind:
             pass
 
     def _draw(
-        self, triggers: tuple[Trigger, ...], marks: tuple[Mark, ...], at: datetime
+        self,
+        drawn: dict[str, str],
+        triggers: tuple[Trigger, ...],
+        marks: tuple[Mark, ...],
+        at: datetime,
     ) -> None:
-        drawn = self._drawn
         try:
             for one in triggers:
                 drawn[one.name] = self._one(one, marks, at)
         finally:
+            self._done = self._now()
             self._busy.release()
 
     def _one(self, trigger: Trigger, marks: tuple[Mark, ...], at: datetime) -> str:

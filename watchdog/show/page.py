@@ -92,7 +92,9 @@ def dim(words: str) -> str:
 
 
 def listed(items: list[str]) -> list[str]:
-    """List *items*, which are words."""
+    """List *items*, which are words; nothing where there are none."""
+    if not items:
+        return []
     return ["<ul>", *(f"<li>{safe(item)}</li>" for item in items), "</ul>"]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from watchdog.decide.document import plain
 from watchdog.show import plot
 
-_STYLE = f"""\
+STYLE = f"""\
 {plot.STYLE}*{{box-sizing:border-box}}
 body{{margin:0 auto;max-width:60rem;padding:1rem;background:var(--paper);
 color:var(--ink);font:1rem/1.5 system-ui,sans-serif;overflow-wrap:anywhere}}
@@ -100,7 +100,7 @@ def page(paper: Paper) -> str:
 <meta http-equiv="content-security-policy"
  content="default-src 'none'; style-src 'unsafe-inline'">
 <title>{_safe(paper.title)}</title>
-<style>{_STYLE}</style>
+<style>{STYLE}</style>
 </head>
 <body>
 <main>

@@ -113,8 +113,9 @@ class Review:
         if is_open:
             yield from parts.how(question, self._base)
         yield from parts.why(asked, question)
+        busy = page.dim("The metric is being drawn: load the page again.")
         yield self._drawings.of(
-            question.asked.question, lambda: self._draw(question, at)
+            question.asked.question, lambda: self._draw(question, at), busy=busy
         )
         yield from beside.links(_triggers(release, question))
         if is_open:

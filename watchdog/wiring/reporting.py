@@ -15,13 +15,17 @@ from watchdog.record.journal import Journal
 from watchdog.record.reports import keep
 from watchdog.show import plot
 from watchdog.show.backtest import rule_words
+from watchdog.show.chronicle import Chronicle
 from watchdog.show.paper import Drawing, Paper, markdown, page
 from watchdog.show.report import Draws, report
 from watchdog.show.threads import Threads
 from watchdog.wiring.chosen import releases_of
+from watchdog.wiring.clock import RealClock
 from watchdog.wiring.measuring import drawing_of
 
 _FAR = 50_000  # events; an incident that was open for longer is written on demand
+# What a page reads of the journal: whoever loads it again and again slows no turn.
+_SO_FAR, _TOLD = 20_000, 5_000
 
 
 def written(
@@ -69,6 +73,20 @@ class Reporting:
                 keep(
                     settings.state, which, {"md": markdown(paper), "html": page(paper)}
                 )
+
+
+def chronicle_of(settings: Settings, journal: Journal, clock: RealClock) -> Chronicle:
+    """Make the pages of what happened, out of the newest events."""
+
+    def reported(which: str) -> Paper:
+        after = max(0, journal.head - _SO_FAR)
+        return written(journal, settings, which, plots=True, after=after)
+
+    return Chronicle(
+        recent=lambda: journal.stream(max(0, journal.head - _TOLD)),
+        reported=reported,
+        now=clock.now,
+    )
 
 
 def _draws_of(settings: Settings) -> Draws:

@@ -35,6 +35,7 @@ from watchdog.record.identity import identity
 from watchdog.record.journal import Journal
 from watchdog.record.log import to_stdout
 from watchdog.record.memory import Memory
+from watchdog.show.board import Board
 from watchdog.show.http import Faces
 from watchdog.show.review import Review
 from watchdog.sign.trust import When
@@ -61,6 +62,7 @@ from watchdog.wiring.executors import claims_of, executor_of, keeper_of, there_o
 from watchdog.wiring.listening import bound, listen
 from watchdog.wiring.looks import questions_of, unseen_pair
 from watchdog.wiring.measuring import drawing_of, prometheus_of
+from watchdog.wiring.reporting import chronicle_of
 from watchdog.wiring.schedule import Beside, Schedule
 from watchdog.wiring.sealing import revocations_of, seals_of
 
@@ -251,6 +253,15 @@ def wire(
         draws=drawing_of(settings),
         base=str(settings.notify.base_url or ""),
     )
+    board = Board(
+        memory=memory,
+        releases=releases,
+        rules=rules,
+        now=clock.now,
+        untold=telling.untold,
+        draws=drawing_of(settings),
+        base=str(settings.notify.base_url or ""),
+    )
     orders = Orders(
         memory,
         releases=releases,
@@ -287,7 +298,12 @@ def wire(
             *review.routes(),
             described(version),
         ),
-        private=door_of("private", settings, memory, clock, *faces.private()),
+        private=door_of(
+            *("private", settings, memory, clock),
+            *faces.private(),
+            *board.routes(),
+            *chronicle_of(settings, journal, clock).routes(),
+        ),
         control=door_of("control", settings, memory, clock, *control.routes()),
         orders=orders,
         look=cycle.look,
