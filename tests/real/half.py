@@ -51,13 +51,17 @@ class Half:
         """Name the manifests of *version* by their tenants."""
         return {"meesho": self.kept(version)}
 
+    def tenants_of(self, version):
+        """Name the tenants of *version*."""
+        return tuple(self.by_tenant(version))
+
     def incident(self):
         """Name the incident of the next rollback."""
         return f"inc-{len(list(self.journal.entries()))}"
 
     def look(self):
         """Look at what runs."""
-        return self.eyes.running(lambda _: ("meesho",))
+        return self.eyes.running(self.tenants_of)
 
     def record(self):
         """Record what runs; return the record's name."""
@@ -112,7 +116,7 @@ class Half:
             hands=hands or self.hands,
             ask_stack=self.ask_stack,
             smoke=self.smoke,
-            tenants_of=lambda _: ("meesho",),
+            tenants_of=self.tenants_of,
             memory=self.memory,
             rules=self.rules,
             clock=RealClock(),
