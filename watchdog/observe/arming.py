@@ -235,7 +235,8 @@ def _missing(prometheus: Asks, role: str, selector: str, at: datetime) -> Fault:
         return Fault(
             role,
             f"`{selector}` has no series yet",
-            "start its counters at 0: one born with its first errors hides them",
+            "right if nothing failed yet: its first errors count, as its target is "
+            "scraped; is the name right?",
         )
     words = f"`{selector}` has no series"
     if is_selector(selector) and (here := _alike(prometheus, selector, at)):
