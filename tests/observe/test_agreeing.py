@@ -28,8 +28,9 @@ class Refuses:
 def stack(tmp_path):
     (tmp_path / ".env").write_text("DMS_VERSION=v1.3.0\n")
 
-    def made(image, commands=None, unasked=""):
-        (tmp_path / "compose.yaml").write_text(FILE.format(image))
+    def made(image, commands=None, unasked="", beside=()):
+        others = "".join(f"  {name}: {text}\n" for name, text in beside)
+        (tmp_path / "compose.yaml").write_text(FILE.format(image) + others)
         env = tmp_path / ".env"
         referee = commands and Referee(commands, ("compose",), tmp_path, env)
         how = {"services": ("dms",), "variable": "DMS_VERSION"}
@@ -42,7 +43,8 @@ def stack(tmp_path):
         ran = [{"Config": {"Labels": labels}}]
         target = a_record("v1.2.0", services=("dms",))
         pins = {"DMS_VERSION": "v1.2.0"}
-        return agreeing, ran, agreeing.lacks(ran, {"dms": False}, target, pins)
+        running = dict.fromkeys(["dms", *(name for name, _ in beside)], False)
+        return agreeing, ran, agreeing.lacks(ran, running, target, pins)
 
     return made
 
@@ -63,6 +65,26 @@ def test_without_a_word_of_compose_the_image_lines_are_read(stack, asked):
     assert [lack.doubt for lack in written] == [True, False]
     assert f"dms would be {repository}:v1.3.0, and ran {ref()}" in written[1].words
     assert "compose.yaml, line 3" in written[1].hint
+
+
+def test_without_compose_too_who_follows_and_is_not_enrolled_is_named(stack):
+    version = "${DMS_VERSION:?}"
+    beside = (
+        ("cache", "{image: redis}"),
+        ("db", "{image: postgres, env_file: .env}"),
+        ("mq", "{image: mq, env_file: [other.env, {path: ./.env}]}"),
+        ("streaming", f'{{image: "streaming:{version}"}}'),
+    )
+    repository = ref().rpartition(":")[0]
+
+    image = f"{repository}:{version}"
+    _, *found = stack(image, unasked="not here", beside=beside)[2]
+
+    assert [lack.doubt for lack in found] == [True, True, False]
+    assert "db is not enrolled, and `docker compose up -d`" in found[0].words
+    assert "mq is not enrolled" in found[1].words
+    assert "it reads .env" in found[1].words
+    assert "streaming follows the same version and is not enrolled" in found[2].words
 
 
 def test_a_stack_that_compose_cannot_render_is_red(stack):

@@ -118,13 +118,17 @@ class Agreeing:
         if not containers:
             return ()
         if self._referee is None:
-            return tuple(self._by_its_lines(containers, target, pins, self._unasked))
+            return tuple(
+                self._by_its_lines(containers, beside, target, pins, self._unasked)
+            )
         deployed = _deployed(containers)
         try:
             now = self._referee.render(deployed, {})
             then = self._referee.render(deployed, pins)
         except Unreachable as silent:
-            return tuple(self._by_its_lines(containers, target, pins, silent.words))
+            return tuple(
+                self._by_its_lines(containers, beside, target, pins, silent.words)
+            )
         except Problem as problem:
             return (Lack(problem.words, problem.hint),)
         return tuple(self._of(containers, (now, then), beside, target, deployed))
@@ -174,18 +178,9 @@ class Agreeing:
                     doubt=True,
                 )
             elif by_image:
-                yield Lack(
-                    f"{name} follows the same version and is not enrolled: a rollback "
-                    "would be half of one",
-                    "name it in stack.services too",
-                )
+                yield _unenrolled(name)
             else:
-                yield Lack(
-                    f"{name} is not enrolled, and `docker compose up -d` after a "
-                    f"rollback makes it anew: it reads {self._name}",
-                    f"let it read another file than {self._name}, or know that",
-                    doubt=True,
-                )
+                yield _reads(name, self._name)
 
     def _differs(
         self, containers: Sequence[Mapping[str, Any]], made: Rendering
@@ -236,6 +231,7 @@ class Agreeing:
     def _by_its_lines(
         self,
         containers: Sequence[Mapping[str, Any]],
+        beside: Mapping[str, bool],
         target: Record,
         pins: Mapping[str, str],
         why: str,
@@ -268,6 +264,41 @@ class Agreeing:
                         f"{name}, line {found[0]}: `{found[1]}`: let "
                         f"${{{self._variable}}} alone choose it",
                     )
+        for name in sorted(beside.keys() - {*self._services}):
+            yield from self._follows(name, files, env, pins)
+
+    def _follows(
+        self,
+        service: str,
+        files: Mapping[str, str],
+        env: EnvFile,
+        pins: Mapping[str, str],
+    ) -> Iterator[Lack]:
+        """Say that *service*, which is not enrolled, follows what is pinned."""
+        for text in files.values():
+            found = _line_of(text, service, "image")
+            line = found[1].partition(":")[2].strip().strip("'\"") if found else ""
+            if _filled(line, env, {}) != _filled(line, env, pins):
+                yield _unenrolled(service)
+            elif self._name in _env_files(text, service):
+                yield _reads(service, self._name)
+
+
+def _unenrolled(service: str) -> Lack:
+    return Lack(
+        f"{service} follows the same version and is not enrolled: a rollback "
+        "would be half of one",
+        "name it in stack.services too",
+    )
+
+
+def _reads(service: str, env_file: str) -> Lack:
+    return Lack(
+        f"{service} is not enrolled, and `docker compose up -d` after a "
+        f"rollback makes it anew: it reads {env_file}",
+        f"let it read another file than {env_file}, or know that",
+        doubt=True,
+    )
 
 
 def _deployed(containers: Sequence[Mapping[str, Any]]) -> Deployed:
@@ -299,6 +330,19 @@ def _line_of(text: str, service: str, what: str) -> tuple[int, str] | None:
         return None
     number = int(node.start_mark.line)
     return number + 1, text.splitlines()[number].strip().removeprefix("- ")
+
+
+def _env_files(text: str, service: str) -> set[str]:
+    """Give the env files that *service* reads, as far as *text* says it plainly."""
+    try:
+        whole = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return set()
+    node = _under(_under(_under(whole, "services"), service), "env_file")
+    each = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    paths = [_under(one, "path") or one for one in each]
+    found = [one.value for one in paths if isinstance(one, yaml.ScalarNode)]
+    return {str(path).removeprefix("./") for path in found}
 
 
 def _under(node: yaml.Node | None, key: str) -> yaml.Node | None:
