@@ -150,9 +150,10 @@ def _happened(event: object) -> Told | None:
         case Answered(break_glass=True, by=by, decision=decision, reason=reason):
             title = f"the glass was broken by {by}: {decision}"
             return "rollback.approval.answered", CRITICAL, title, reason
-        case Answered(by=by, decision=decision, reason=reason):
+        case Answered(by=by, decision=decision, reason=reason, eta=eta):
             words = reason or "no reason given"
-            return "rollback.approval.answered", INFO, f"{by}: {decision}", words
+            title = f"{by} {_said(decision, eta)}"
+            return "rollback.approval.answered", INFO, title, words
         case AnswerRefused(by=by, words=words):
             title = f"what {by} signed was refused"
             return "rollback.approval.refused", WARNING, title, words
@@ -162,6 +163,10 @@ def _happened(event: object) -> Told | None:
             title = "an answer counts no more"
             return "rollback.approval.voided", WARNING, title, words
         case QuestionClosed(how=how, words=words):
+            # Not "carried out": that is told once it is proved.
+            how = (
+                "approved, and what it asked is begun" if how == "carried out" else how
+            )
             return "rollback.approval.closed", INFO, f"the question is {how}", words
         case PromotionChanged(release=release, state=state, reasons=reasons) as gate:
             severity = INFO if state == "open" or gate.expected else WARNING
@@ -174,6 +179,13 @@ def _happened(event: object) -> Told | None:
             return "hold.lifted", INFO, "the hold is lifted", words
         case _:
             return None
+
+
+def _said(decision: str, eta: datetime | None) -> str:
+    """Say a decision in words for people: ``promised a fix until 15:40 UTC``."""
+    if decision == "forward_fix":
+        return f"promised a fix until {eta:%H:%M} UTC" if eta else "promised a fix"
+    return {"approve": "approved", "deny": "denied it"}.get(decision, decision)
 
 
 def _waited(event: object) -> Told | None:

@@ -59,7 +59,7 @@ def report(
         Heading("In five lines"),
         Pairs(tuple(_summary(found, own))),
         Heading("Timeline"),
-        Table(("UTC", "", "what"), tuple(_timeline(found, own, name))),
+        Table(("UTC", "after", "what"), tuple(_timeline(found, own, name))),
         *_evidence(own, draws),
         *_decisions(own),
         *_steps(own),
