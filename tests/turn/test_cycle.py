@@ -351,8 +351,10 @@ def test_services_on_different_images_are_a_split_pair(folders):
 
     assert it.memory.all() == [
         PairUnclear(
-            "split: the services of dms run 2 different images "
-            "(ghcr.io/flexli/dms:v1.2.0, ghcr.io/flexli/dms:v1.3.0)",
+            "split: the services of dms run images of several versions "
+            "(dms ghcr.io/flexli/dms:v1.2.0, worker ghcr.io/flexli/dms:v1.3.0): half a "
+            "deployment, or one release whose file has yet to name them under "
+            "`images:`",
             split=True,
         )
     ]
