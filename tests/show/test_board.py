@@ -310,6 +310,21 @@ def test_the_report_is_a_page_and_one_that_is_not_there_says_so():
     assert "there is no inc-9&lt;script&gt; in the journal" in reply.text
 
 
+def test_while_a_report_waits_for_prometheus_nobody_else_does():
+    place = Place(*GOOD)
+    replies = []
+
+    def slow(which):
+        place.papers = lambda _: Paper("another", ())
+        replies.append(place.send("/report/inc-2"))
+        return Paper(f"report of {which}", ())
+
+    place.papers = slow
+    assert "report of inc-1" in place.send("/report/inc-1").text
+    assert replies[0].status_code == 503
+    assert "being written: load the page again" in replies[0].text
+
+
 @pytest.mark.parametrize("path", ["/history", "/report/inc-1"])
 def test_an_event_that_this_version_does_not_know_is_said_in_place(path):
     place = Place(*GOOD)

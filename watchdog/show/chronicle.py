@@ -16,6 +16,11 @@ from watchdog.show.drawings import Drawings
 from watchdog.show.history import Told, history
 
 _MOST_TOLD = 200
+# A report waits for Prometheus: who asks meanwhile must not hold a thread.
+_BUSY = page.whole(
+    "A report is being written",
+    "<h1>A report is being written: load the page again</h1>",
+)
 _HAS_REPORT = ("incident", "question", "rollback", "drill", "repair")
 
 
@@ -71,13 +76,17 @@ class Chronicle:
 
     def _one(self, which: str) -> Response:
         try:
-            text = self._made.of(which, lambda: paper.page(self._reported(which)))
+            text = self._made.of(
+                which, lambda: paper.page(self._reported(which)), busy=_BUSY
+            )
         except JournalLost as problem:
             return _away(problem)
         except Problem as problem:
             hint = "Of the newest events: `watchdog report` looks through all of them."
             body = f"<h1>{page.safe(problem.words)}</h1>\n{page.dim(hint)}"
             return page.answer(page.whole("No such report", body), 404)
+        if text is _BUSY:
+            return page.answer(text, 503)
         return page.answer(text, style=paper.STYLE)
 
 
