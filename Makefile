@@ -52,7 +52,7 @@ campaign: setup sandbox ## What takes long: the slow tests, every Prometheus, ho
 	$(SANDBOX) run $(BIN)/pytest -q -m campaign -n 2
 	TRIGGERS=40 PROMETHEUS_BINARIES="$$(dirname "$$(command -v prometheus)"):$$(examples/sandbox/modern-prometheus)" \
 	  $(BIN)/pytest -q -m real tests/real/test_queries.py tests/real/test_edges.py tests/real/test_arming.py tests/real/test_differential.py tests/real/test_backtest.py
-	$(BIN)/python bench/confidence.py --runs 4000
+	$(BIN)/python -m bench.confidence --jobs 2
 
 campaign-engines: setup ## Fidelity, end to end and crashes on three engines, and a table
 	$(BIN)/python -m tests.engines

@@ -1,301 +1,338 @@
-#!/usr/bin/env python3
-"""How often a trigger is wrong, and how soon it is right: confidence.py [--runs 4000].
+"""How often a trigger is wrong, and how soon it is right: python -m bench.confidence.
 
-Each run is one release: an hour before it, then an hour of it, with the real judge
-at every poll of 15 s. Scans arrive by chance (Poisson); bad ones singly, or in
-batches of four on average ("x4"). Nothing is measured in time, so a busy machine
-changes nothing; the seed is printed, and the same seed gives the same table.
+Whole releases are played, each with its watch of 24 h, with the judge of the product:
+polls of 5 s, settling, what is scraped when, and what `rate` makes of it. Beside it
+stands the rule of the first build, on the same releases. Nothing is measured in time,
+so a busy machine changes nothing; the same seed gives the same table.
 
-  rolled back  the breach was confirmed, and charged to the release
-  breached     confirmed: promotion pauses and a person is told, whoever's doing
+  rolled back  of all healthy releases, so many would have been, in their whole watch
+  median, p95  seconds from the onset to the turn that acts
+  missed       not found in 15 min, with `for` in an hour
 
-`--markdown` prints the table of docs/explanation/how-often-it-is-wrong.md.
+`--quick` takes minutes, without it hours. `--markdown` prints the tables of
+docs/explanation/how-often-it-is-wrong.md. `--only TEXT` plays the lines that have it.
 """
 
 import argparse
-import itertools
 import math
 import multiprocessing
-import os
 import random
-import statistics
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import NamedTuple
 
-from watchdog.facts.reading import Before, Block, Look, Measured
+from bench.earlier import Earlier
+from bench.watches import DAY, POLL, SEEN_AFTER, START, Case, Watch
 from watchdog.facts.trigger import Action, Ratio, Trigger
 from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
+from watchdog.judge.odds import Bound, Odds
 
-POLL = 15
-HOUR = 3600
-START = datetime(2026, 3, 11, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-# A service that uses a fifth of its bound is healthy; with half of it, it is near.
-HEALTHY = 0.2
-
-AWB = Trigger(
-    name="AwbRoutingFailures",
-    kind=Ratio("failures", "scans"),
-    action=Action.ROLLBACK,
-    window=300 * SECOND,
-    sustained=False,
-    block=30 * SECOND,
-    above=0.01,
-)
-HTTP = Trigger(
-    name="Http5xxRate",
-    kind=Ratio("errors", "requests"),
-    action=Action.PAUSE_AND_ALERT,
-    window=300 * SECOND,
-    sustained=True,
-    block=60 * SECOND,
-    above=0.05,
-)
+# The judge is asked only where what came could make it say so; with replicas and
+# missing scrapes it sees other sums, so it is asked much earlier.
+_SURELY, _PERHAPS = 1.0, 0.02
+_SUSTAINED = 0.4
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One case: what arrives, what is bad before and after the release."""
-
-    trigger: Trigger
-    per_minute: float
-    before: float
-    after: float
-    batch: int = 1
-    burst: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """Say the case in a few words."""
-        batches = f" x{self.batch}" if self.batch > 1 else ""
-        burst = " + 45 s at 60%" if self.burst else ""
-        return f"{self.before:.2%} -> {self.after:.2%}{batches}{burst}"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one run: when it would have rolled back or only paused, in s."""
-
-    rolled_back: int | None
-    breached: int | None
-
-
-def poisson(rng: random.Random, mean: float) -> int:
-    """Draw how many come when *mean* come on average."""
-    if mean <= 0:
-        return 0
-    if mean > 50:
-        return max(0, round(rng.gauss(mean, math.sqrt(mean))))
-    limit, count, product = math.exp(-mean), 0, rng.random()
-    while product > limit:
-        count += 1
-        product *= rng.random()
-    return count
-
-
-def arrivals(
-    rng: random.Random, cell: Cell, share: float, seconds: int, bins: int
-) -> Iterator[tuple[int, int]]:
-    """Draw (bad, all) for so many *bins* of *seconds* each."""
-    every = cell.per_minute * seconds / 60
-    for _ in range(bins):
-        count = poisson(rng, every)
-        if cell.batch == 1:
-            bad = poisson(rng, count * share)
-        else:
-            groups = poisson(rng, count * share / cell.batch)
-            bad = sum(size(rng, cell.batch) for _ in range(groups))
-        yield min(bad, count), count
-
-
-def size(rng: random.Random, mean: int) -> int:
-    """Draw the size of a batch: geometric, at least one, *mean* on average."""
-    return 1 + int(math.log(1 - rng.random()) / math.log(1 - 1 / mean))
-
-
-def before(rng: random.Random, cell: Cell) -> Before:
-    """Measure the hour before the release."""
-    minutes = list(arrivals(rng, cell, cell.before, 60, 60))
-    bad, every = (sum(parts) for parts in zip(*minutes, strict=True))
-    late_bad, late = (sum(parts) for parts in zip(*minutes[-10:], strict=True))
-    return Before(
-        since=START - HOUR * SECOND,
-        until=START,
-        whole={"bad": bad, "all": every, "seconds": HOUR},
-        last={"bad": late_bad, "all": late, "seconds": 600},
-        bad_each=tuple(float(b) for b, _ in minutes) if bad >= 5 else (),
+def awb(scrape: int = 15) -> Trigger:
+    """> 1 % of scans: immediate rollback."""
+    return Trigger(
+        name="AwbRoutingFailures",
+        kind=Ratio("failures", "scans"),
+        action=Action.ROLLBACK,
+        window=300 * SECOND,
+        sustained=False,
+        block=scrape * SECOND,
+        above=0.01,
     )
 
 
-def run(cell: Cell, seed: int) -> Outcome:
-    """Play one release."""
-    rng = random.Random(seed)
-    known = before(rng, cell)
-    bins = list(arrivals(rng, cell, cell.after, POLL, HOUR // POLL))
-    if cell.burst:
-        at = rng.randrange(20, len(bins) - 3)
-        shaken = arrivals(rng, cell, cell.burst, POLL, 3)
-        bins[at : at + 3] = shaken
-    bad = [0, *itertools.accumulate(b for b, _ in bins)]
-    every = [0, *itertools.accumulate(n for _, n in bins)]
-    width = int(cell.trigger.block / SECOND) // POLL
-    span = int(cell.trigger.window / SECOND) // POLL
-    bound = cell.trigger.above or 0.0
-    breached = None
-    for end in range(2, len(bins) + 1):
-        counted = bad[end] - bad[max(0, end - span)]
-        of_all = every[end] - every[max(0, end - span)]
-        # A breach needs both; asking the judge only then saves nine in ten calls.
-        if counted < cell.trigger.min_events or counted <= bound * of_all:
+def http(scrape: int = 15) -> Trigger:
+    """> 5 % for five minutes."""
+    return replace(
+        awb(scrape),
+        name="Http5xxRate",
+        kind=Ratio("errors", "requests"),
+        sustained=True,
+        above=0.05,
+    )
+
+
+class Outcome(NamedTuple):
+    """When each rule would have acted, in seconds from the release's start."""
+
+    now: float | None
+    earlier: float | None
+
+
+def turns(watch: Watch, begin: float, end: float) -> Iterator[float]:
+    """Give the turns from *begin* until before *end*."""
+    turn = watch.turns_at + max(0, math.ceil((begin - watch.turns_at) / POLL)) * POLL
+    while turn < end:
+        yield turn
+        turn += POLL
+
+
+def now(watch: Watch, after: float) -> float | None:
+    """Say in which turn the product would act."""
+    case = watch.case
+    trigger = case.trigger
+    bound = trigger.above or 0.0
+    exact = case.replicas == 1 and not case.missing
+    asked = (_SURELY if exact else _PERHAPS) * (_SUSTAINED if trigger.sustained else 1)
+    measure = Bound(bound, trigger.block)
+    odds = Odds(measure)
+    armed_from = START + case.scrape * SECOND
+    span = int(trigger.window.total_seconds()) // case.scrape + 1
+    for place, (at, bad, every) in enumerate(watch.steps):
+        odds.take(bad, every)
+        if not bad or at < after:
             continue
-        looks = tuple(
-            look(bad, every, end - back, width, span)
-            for back in range(cell.trigger.confirm_polls)
-        )
-        verdict = judge(cell.trigger, Measured(looks, before=known), START)
-        if isinstance(verdict, Breached):
-            breached = breached or end * POLL
-            if not verdict.elsewhere:
-                return Outcome(end * POLL, breached)
-    return Outcome(None, breached)
+        recent = watch.steps[max(0, place - span) : place + 1]
+        few = sum(b for _, b, _ in recent)
+        if few < trigger.min_events or few * 1.1 <= bound * sum(n for *_, n in recent):
+            continue
+        if odds.value < asked * measure.needed * 0.999:
+            continue
+        more = case.scrape * (1 if exact else 2)
+        for turn in turns(watch, at + SEEN_AFTER, at + SEEN_AFTER + more + 1):
+            verdict = judge(trigger, watch.reading(turn), armed_from)
+            if isinstance(verdict, Breached) and not verdict.elsewhere:
+                return turn
+    return None
 
 
-def look(bad: list[int], every: list[int], end: int, width: int, span: int) -> Look:
-    """Cut the window that ends at bin *end* into blocks; none from before is filled."""
-    blocks = tuple(
-        Block(
-            START + at * POLL * SECOND,
-            {
-                "bad": float(bad[at] - bad[at - width]),
-                "all": float(every[at] - every[at - width]),
-            }
-            if at >= width
-            else {},
+def earlier(watch: Watch, after: float) -> float | None:
+    """Say in which turn the first build would have acted."""
+    case = watch.case
+    bound, window = case.trigger.above or 0.0, case.trigger.window.total_seconds()
+    rule = Earlier(watch)
+    span = int(window) // case.scrape + 3
+    for place, (at, _, _) in enumerate(watch.steps):
+        if at < after:
+            continue
+        recent = watch.steps[max(0, place - span) : place + 1]
+        few = sum(b for _, b, _ in recent)
+        if few < 5 or few * 1.3 <= bound * sum(n for *_, n in recent):
+            continue
+        for turn in turns(watch, at + case.scrape, at + 2 * case.scrape):
+            if rule.rolled_back(turn):
+                return turn
+    return None
+
+
+class Job(NamedTuple):
+    """So many runs of one case."""
+
+    case: Case
+    runs: int
+    seed: int
+    both: bool
+
+
+def play(job: Job) -> list[Outcome]:
+    """Play them; what is found before the onset is no finding."""
+    found = []
+    for number in range(job.runs):
+        watch = Watch(job.case, random.Random(job.seed + number))
+        after = 0.0 if math.isinf(job.case.onset) else job.case.onset
+        found.append(
+            Outcome(now(watch, after), earlier(watch, after) if job.both else None)
         )
-        for at in range(end - span + width, end + 1, width)
+    return found
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cases with one thought; *rate* if what counts is how many are rolled back."""
+
+    title: str
+    cases: Sequence[Case]
+    rate: bool
+    quick: int
+
+
+HALF = 0.005
+_COMINGS = ((1, False), (2, False), (4, False), (8, False), (4, True), (8, True))
+
+
+def tables() -> list[Table]:
+    """List all that is played."""
+    one, five = awb(), http()
+    healthy = [
+        Case(one, per_minute, HALF, batch=batch, mixed=mixed)
+        for per_minute in (6, 20, 60, 600, 6000)
+        for batch, mixed in _COMINGS
+    ]
+    rhythms = [
+        Case(awb(scrape), per_minute, HALF, batch=batch, scrape=scrape)
+        for scrape in (5, 30, 60)
+        for per_minute, batch in ((12, 1), (120, 4))
+    ] + [
+        Case(one, 60, HALF, batch=4, replicas=3),
+        Case(one, 60, HALF, batch=4, replicas=3, missing=0.05),
+        Case(replace(one, above=0.1), 6, 0.05, batch=4),
+    ]
+    fifth = [Case(one, n, 0.002, batch=4) for n in (20, 60)]
+    sustained = [
+        Case(five, per_minute, 0.025, batch=batch, mixed=mixed)
+        for per_minute in (6, 12, 30, 60, 120)
+        for batch, mixed in ((1, False), (4, False), (8, True))
+    ]
+    burst = [
+        Case(one, n, 0.002, 1.0, onset=1800, ends=1800 + length, lasts=2700)
+        for length in (5, 10)
+        for n in (60, 600, 6000)
+    ]
+    ill = (
+        [
+            Case(awb(scrape), n, 0.002, share, onset=3600, lasts=4560, scrape=scrape)
+            for scrape in (15, 5, 30, 60)
+            for n, share in (
+                (20, 1.0),
+                (60, 1.0),
+                (600, 1.0),
+                (6000, 1.0),
+                (20, 0.05),
+                (60, 0.1),
+            )
+        ]
+        + [
+            Case(
+                one, n, 0.002, 1.0, onset=3600, lasts=4560, replicas=3, missing=missing
+            )
+            for n in (20, 60, 600)
+            for missing in (0.0, 0.05)
+        ]
+        + [
+            Case(one, n, 0.002, share, onset=3600, lasts=4560, batch=4)
+            for n, share in ((60, 0.05), (600, 0.05))
+        ]
     )
-    return Look(START + end * POLL * SECOND, blocks)
-
-
-def play(job: tuple[Cell, int, int]) -> list[Outcome]:
-    """Play *runs* releases of one cell."""
-    cell, runs, seed = job
-    return [run(cell, seed + number) for number in range(runs)]
-
-
-def healthy() -> list[Cell]:
-    """List what must never be rolled back, at every traffic level."""
-    cells = []
-    for per_minute in (2, 8, 20, 60, 300, 3000):
-        cells += [
-            Cell(AWB, per_minute, 0.002, 0.002),
-            Cell(AWB, per_minute, 0.005, 0.005),
-            Cell(AWB, per_minute, 0.002, 0.002, batch=4),
-            Cell(AWB, per_minute, 0.005, 0.005, batch=4),
-            Cell(AWB, per_minute, 0.015, 0.015),
-        ]
-    for per_minute in (12, 30, 120, 300):
-        cells += [
-            Cell(HTTP, per_minute, 0.005, 0.005),
-            Cell(HTTP, per_minute, 0.005, 0.005, burst=0.6),
-            Cell(HTTP, per_minute, 0.04, 0.04),
-        ]
-    return cells
-
-
-def sick() -> list[Cell]:
-    """List what must be found."""
-    cells = [
-        Cell(AWB, per_minute, 0.002, after)
-        for per_minute in (8, 20, 60, 300)
-        for after in (0.02, 0.03, 0.05, 0.10, 0.30, 1.0)
+    start = [
+        Case(awb(scrape), n, 0.002, 1.0, onset=0, lasts=960, scrape=scrape, births=born)
+        for scrape in (15, 5)
+        for born in (False, True)
+        for n in (20, 60, 600)
     ]
-    cells += [Cell(AWB, 300, 0.005, 0.05, batch=4)]
-    cells += [
-        Cell(HTTP, per_minute, 0.005, after)
-        for per_minute in (12, 30, 120, 300)
-        for after in (0.10, 0.20, 0.50)
+    long = [
+        Case(five, n, 0.005, share, onset=3600, lasts=7200)
+        for n in (12, 30, 120, 600)
+        for share in (0.2, 1.0)
+    ] + [
+        Case(http(s), 120, 0.005, 0.2, onset=3600, lasts=7200, scrape=s)
+        for s in (5, 30, 60)
     ]
-    return cells
+    outage = [
+        Case(five, n, 0.005, 1.0, onset=3600, ends=3600 + length, lasts=4500)
+        for n in (12, 30, 120, 600)
+        for length in (200, 240, 270, 285, 300)
+    ]
+    return [
+        Table("Healthy: half the bound, `window: 5m`", healthy, rate=True, quick=12),
+        Table("Healthy: how it is scraped", rhythms, rate=True, quick=12),
+        Table("Healthy: a fifth of the bound", fifth, rate=True, quick=25),
+        Table("Healthy: half the bound, `for: 5m`", sustained, rate=True, quick=12),
+        Table("A burst of total failure", burst, rate=True, quick=60),
+        Table("Ill in the middle of a watch, `window: 5m`", ill, rate=False, quick=60),
+        Table("Ill from the start, `window: 5m`", start, rate=False, quick=60),
+        Table("Ill in the middle of a watch, `for: 5m`", long, rate=False, quick=40),
+        Table("An outage shorter than `for: 5m`", outage, rate=True, quick=40),
+    ]
 
 
-def table(
-    cells: list[Cell], outcomes: list[list[Outcome]], *, found: bool, markdown: bool
+def what(case: Case) -> str:
+    """Say what fails."""
+    if math.isinf(case.onset):
+        return f"{case.usual:.1%}"
+    length = "" if math.isinf(case.ends) else f" for {case.ends - case.onset:.0f} s"
+    born = ", births" if case.births else ""
+    return f"{case.usual:.1%} -> {case.ill:.0%}{length}{born}"
+
+
+def rolled(found: Sequence[float | None]) -> str:
+    """Say how many were rolled back."""
+    count = sum(one is not None for one in found)
+    return f"{count} of {len(found)} ({count / len(found):.1%})"
+
+
+def delays(case: Case, found: Sequence[float | None]) -> list[str]:
+    """Give median, p95 and what was missed."""
+    limit = 3600 if case.trigger.sustained else 900
+    late = sorted(
+        math.inf if one is None or one - case.onset > limit else one - case.onset
+        for one in found
+    )
+
+    def at(share: float) -> str:
+        seconds = late[min(len(late) - 1, math.ceil(share * len(late)) - 1)]
+        return "-" if math.isinf(seconds) else f"{seconds:.0f} s"
+
+    missed = sum(map(math.isinf, late)) / len(late)
+    return [at(0.5), at(0.95), f"{missed:.1%}"]
+
+
+def lines(
+    table: Table, played: Sequence[list[Outcome]], *, both: bool, markdown: bool
 ) -> Iterator[str]:
-    """Write one line per cell."""
-    head = ["trigger", "per minute", "bad before -> after", "breached", "rolled back"]
-    head += ["found in 15 min", "median delay"] if found else []
+    """Write one line per case."""
+    head = ["per minute", "fails", "comes", "scraped"]
+    measures = ["rolled back"] if table.rate else ["median", "p95", "missed"]
+    head += measures
+    if both:
+        head += [f"{name}, first build" for name in measures]
     rows = [head]
-    for cell, played in zip(cells, outcomes, strict=True):
-        count = len(played)
-        hit = [o.breached for o in played if o.breached is not None]
-        rolled = [o.rolled_back for o in played if o.rolled_back is not None]
-        row = [
-            cell.trigger.name,
-            f"{cell.per_minute:g}",
-            cell.name,
-            f"{len(hit) / count:.2%}",
-            f"{len(rolled) / count:.2%}",
-        ]
-        if found:
-            soon = [delay for delay in rolled if delay <= 900]
-            delay = f"{statistics.median(soon):.0f} s" if soon else "-"
-            row += [f"{len(soon) / count:.1%}", delay]
+    for case, outcomes in zip(table.cases, played, strict=True):
+        row = [f"{case.per_minute:g}", what(case), case.coming, case.scraped]
+        for number in range(2 if both else 1):
+            found = [one[number] for one in outcomes]
+            row += [rolled(found)] if table.rate else delays(case, found)
         rows.append(row)
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     for number, row in enumerate(rows):
         parts = [text.ljust(width) for text, width in zip(row, widths, strict=True)]
-        yield f"| {' | '.join(parts)} |" if markdown else "  ".join(parts)
+        yield f"| {' | '.join(parts)} |" if markdown else "  ".join(parts).rstrip()
         if markdown and number == 0:
             yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"
 
 
 def main() -> int:
-    """Play every cell; fail when a healthy release was rolled back."""
-    usage = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    usage.add_argument("--runs", type=int, default=4000)
+    """Play every table; fail when a release at a fifth of its bound was rolled back."""
+    usage = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    usage.add_argument("--quick", action="store_true", help="a minute or two")
+    usage.add_argument("--runs", type=int, help="so many of each line")
     usage.add_argument("--seed", type=int, default=20261123)
+    usage.add_argument("--jobs", type=int, default=1, help="processes; 1")
+    usage.add_argument("--only", default="", help="only tables whose title has this")
+    usage.add_argument(
+        "--now-only", action="store_true", help="without the first build"
+    )
     usage.add_argument("--markdown", action="store_true")
     given = usage.parse_args()
-    good, bad = healthy(), sick()
-    found_runs = max(200, given.runs // 10)
-    jobs = [
-        (cell, given.runs if share_of_bound(cell) <= 0.5 else found_runs, given.seed)
-        for cell in good
-    ]
-    jobs += [(cell, found_runs, given.seed) for cell in bad]
-    with multiprocessing.Pool(os.cpu_count()) as pool:
-        outcomes = []
-        for done, played in enumerate(pool.imap(play, jobs), start=1):
-            outcomes.append(played)
-            print(f"\r{done} of {len(jobs)} cells", end="", file=sys.stderr)
-    print(file=sys.stderr)
-    print(f"seed {given.seed}, defaults of the release file, poll {POLL} s")
-    print(
-        f"\nNot ill by the release: {given.runs} hours a line; "
-        f"{found_runs} where it was over half its bound before already\n"
-    )
-    lines = table(good, outcomes[: len(good)], found=False, markdown=given.markdown)
-    print("\n".join(lines))
-    print(f"\nIll since the release: {found_runs} releases a line\n")
-    lines = table(bad, outcomes[len(good) :], found=True, markdown=given.markdown)
-    print("\n".join(lines))
-    wrong = [
-        cell
-        for cell, played in zip(good, outcomes, strict=False)
-        if any(o.rolled_back for o in played)
-        and share_of_bound(cell) <= HEALTHY
-        and cell.batch == 1
-    ]
+    both = not given.now_only
+    print(f"seed {given.seed}, poll {POLL} s, watches of {DAY / 3600:.0f} h")
+    wrong = 0
+    with multiprocessing.Pool(given.jobs) as pool:
+        for table in tables():
+            if given.only.casefold() not in table.title.casefold():
+                continue
+            runs = given.runs or (table.quick if given.quick else 400)
+            jobs = [Job(case, runs, given.seed, both) for case in table.cases]
+            played = []
+            for done, outcomes in enumerate(pool.imap(play, jobs), start=1):
+                played.append(outcomes)
+                print(f"\r{done} of {len(jobs)} lines", end="", file=sys.stderr)
+            print("\r", end="", file=sys.stderr)
+            print(f"\n{'## ' if given.markdown else ''}{table.title}\n")
+            print(f"{runs} a line.\n")
+            for line in lines(table, played, both=both, markdown=given.markdown):
+                print(line, flush=True)
+            if "fifth" in table.title:
+                wrong += sum(one.now is not None for many in played for one in many)
     return 1 if wrong else 0
-
-
-def share_of_bound(cell: Cell) -> float:
-    """Tell how much of its bound the service uses."""
-    return cell.after / (cell.trigger.above or 1.0)
 
 
 if __name__ == "__main__":

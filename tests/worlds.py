@@ -140,7 +140,6 @@ def a_trigger(name="AwbRoutingFailures", action=Action.ROLLBACK, **other):
         "sustained": False,
         "block": MINUTE,
         "above": 1.0,
-        "confirm_polls": 1,
     }
     return Trigger(**(values | other))
 

@@ -17,7 +17,6 @@ from watchdog.facts.problem import Refused
 from watchdog.facts.trigger import (
     Action,
     Baseline,
-    Dispersion,
     Latency,
     Missing,
     Queue,
@@ -241,7 +240,7 @@ def test_the_example_says_what_the_runbook_says():
                 action=Action.PAUSE_AND_ALERT,
                 window=5 * MINUTE,
                 sustained=True,
-                block=MINUTE,
+                block=SCRAPE,
                 above=0.05,
             ),
             Trigger(
@@ -254,7 +253,7 @@ def test_the_example_says_what_the_runbook_says():
                 action=Action.PAUSE_AND_INVESTIGATE,
                 window=10 * MINUTE,
                 sustained=True,
-                block=MINUTE,
+                block=SCRAPE,
                 above=0.05,
             ),
             Trigger(
@@ -266,7 +265,7 @@ def test_the_example_says_what_the_runbook_says():
                 action=Action.ROLLBACK,
                 window=5 * MINUTE,
                 sustained=False,
-                block=30 * SECOND,
+                block=SCRAPE,
                 above=0.01,
             ),
             Trigger(
@@ -342,12 +341,12 @@ def test_a_trigger_is_more_careful_than_its_file_where_it_says_so(read):
     raw = a_file(
         HTTP_5XX | {"min_samples": 100, "coverage": "90%"},
         DMS_DOWN,
-        defaults={"min_samples": 30, "confidence": "99%"},
+        defaults={"min_samples": 30, "min_events": 9},
     )
 
     one, two = read(raw).triggers
-    assert (one.min_samples, one.confidence, one.coverage) == (100, 0.99, 0.9)
-    assert (two.min_samples, two.confidence, two.coverage) == (30, 0.99, 0.8)
+    assert (one.min_samples, one.min_events, one.coverage) == (100, 9, 0.9)
+    assert (two.min_samples, two.min_events, two.coverage) == (30, 9, 0.8)
 
 
 def test_a_trigger_can_be_told_to_observe_only(read_trigger):
@@ -394,43 +393,48 @@ def test_a_release_may_say_when_it_need_not_stay_restorable(read):
             read(a_file(retention=wrong))
 
 
-@pytest.mark.parametrize(
-    ("for_", "scrape_s", "block_s"),
-    [
-        ("5m", 15, 60),
-        ("10m", 15, 60),
-        ("7m", 15, 60),
-        ("2m30s", 15, 30),
-        ("90s", 5, 18),
-        ("5m30s", 15, 55),  # not a minute: 5m30s is no whole number of them
-        ("24h", 15, 60),
-    ],
-)
-def test_a_sustained_window_is_counted_in_minutes_or_less(
-    read_trigger, for_, scrape_s, block_s
-):
-    trigger = read_trigger(HTTP_5XX | {"for": for_}, scrape=scrape_s * SECOND)
+@pytest.mark.parametrize("scrape_s", [5, 15, 30, 60])
+@pytest.mark.parametrize("key", ["for", "window"])
+def test_five_minutes_can_be_written_at_every_usual_scrape(read_trigger, scrape_s, key):
+    raw = without(HTTP_5XX, "for") | {key: "5m"}
 
-    assert trigger.block == block_s * SECOND
-    assert trigger.sustained
+    trigger = read_trigger(raw, scrape=scrape_s * SECOND)
+
+    assert (trigger.window, trigger.block) == (5 * MINUTE, scrape_s * SECOND)
+
+
+def test_four_scrapes_are_the_least(read_trigger):
+    assert read_trigger(HTTP_5XX | {"for": "61s"}, scrape=SCRAPE).window == 61 * SECOND
+    with pytest.raises(Refused) as refused:
+        read_trigger(HTTP_5XX | {"for": "59s"}, scrape=SCRAPE)
+    (fault,) = refused.value.faults
+    assert fault.path == "triggers[0].for"
+    assert fault.words == "59s holds 3 scrapes, 15s apart; meant 4 or more"
+    assert fault.hint == "write `for: 1m` or more"
+
+
+GROWING = {
+    "alert": "Growing",
+    "queue": {"depth": "d", "enqueued": "e", "drained": "o"},
+    "growing_for": "15m",
+    "action": "pause-and-alert",
+}
 
 
 @given(
     window_s=st.integers(1, 7200),
     block_s=st.none() | st.integers(1, 900),
     scrape_s=st.integers(1, 60),
-    key=st.sampled_from(["for", "window"]),
 )
 def test_blocks_fit_their_window_or_the_hint_is_one_that_does(
-    shelf, window_s, block_s, scrape_s, key
+    shelf, window_s, block_s, scrape_s
 ):
     scrape = scrape_s * SECOND
     path = shelf / "v1.3.0.yaml"
 
     def read(time, block):
-        times = {key: time} | ({"block": block} if block else {})
-        raw = a_file(without(HTTP_5XX, "for") | times)
-        path.write_text(yaml.safe_dump(raw))
+        times = {"growing_for": time} | ({"block": block} if block else {})
+        path.write_text(yaml.safe_dump(a_file(GROWING | times)))
         return load_release(path, scrape).triggers[0]
 
     def is_fit(trigger):
@@ -446,9 +450,45 @@ def test_blocks_fit_their_window_or_the_hint_is_one_that_does(
     else:
         cures = []
     for cure in cures:
-        written = {key: time} | ({"block": block} if block else {})
+        written = {"growing_for": time} | ({"block": block} if block else {})
         written |= dict(part.strip("`").split(": ") for part in cure.split(" with "))
-        assert is_fit(read(written[key], written.get("block")))
+        assert is_fit(read(written["growing_for"], written.get("block")))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("confidence", "99.9%", "some thousand times likelier from a failing release"),
+        ("min_blocks_hit", 3, "two scrapes 15s apart or more must agree"),
+        ("confirm_polls", 2, "two polls read the same scrape"),
+        ("dispersion", "auto", "singly, in batches of up to eight, or mixed"),
+    ],
+)
+def test_a_key_of_the_earlier_judge_is_refused_and_says_what_decides_now(
+    read, key, value, words
+):
+    for raw, at in (
+        (a_file(HTTP_5XX | {key: value}), f"triggers[0].{key}"),
+        (a_file(GROWING | {key: value}), f"triggers[0].{key}"),
+        (a_file(HTTP_5XX, defaults={key: value}), f"defaults.{key}"),
+    ):
+        with pytest.raises(Refused) as refused:
+            read(raw)
+        (fault,) = refused.value.faults
+        assert (fault.path, fault.hint) == (at, "leave it out")
+        assert fault.words.startswith("decides nothing any more: ")
+        assert words in fault.words
+
+
+def test_the_blocks_of_what_is_counted_are_refused_and_a_queue_has_its_own(
+    read_trigger,
+):
+    with pytest.raises(Refused) as refused:
+        read_trigger(HTTP_5XX | {"block": "1m"})
+    (fault,) = refused.value.faults
+    assert fault.path == "triggers[0].block"
+    assert "what counts events is read scrape by scrape" in fault.words
+    assert read_trigger(GROWING | {"block": "1m"}).block == MINUTE
 
 
 # A folder of files.
@@ -573,26 +613,11 @@ def test_an_outside_cause_and_a_label_are_read(read_trigger):
     assert (trigger.unless, trigger.by) == ("carrier == 0", "tenant")
 
 
-@pytest.mark.parametrize(
-    ("value", "meant"),
-    [("auto", Dispersion.AUTO), (1, Dispersion.NONE), ("1", Dispersion.NONE)],
-)
-def test_batches_are_measured_or_said_to_be_none(read_trigger, value, meant):
-    assert read_trigger(HTTP_5XX | {"dispersion": value}).dispersion is meant
-    assert read_trigger(HTTP_5XX).dispersion is Dispersion.AUTO
-
-
 def test_what_means_nothing_to_a_kind_may_stand_in_defaults(read):
-    care = {"min_samples": 9, "min_growth": 9, "confidence": "99%", "coverage": "90%"}
-    care |= {"dispersion": 1, "baseline": {"worse_by": 2}}
-    queue = {
-        "alert": "Growing",
-        "queue": {"depth": "d", "enqueued": "e", "drained": "o"},
-        "growing_for": "15m",
-        "action": "pause-and-alert",
-    }
+    care = {"min_samples": 9, "min_growth": 9, "coverage": "90%"}
+    care |= {"baseline": {"worse_by": 2}}
 
-    assert len(read(a_file(HTTP_5XX, DMS_DOWN, queue, defaults=care)).triggers) == 3
+    assert len(read(a_file(HTTP_5XX, DMS_DOWN, GROWING, defaults=care)).triggers) == 3
 
 
 # Units of a latency.

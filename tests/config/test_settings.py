@@ -181,14 +181,14 @@ def test_what_is_left_open_has_its_default(read):
 
 @pytest.mark.parametrize(
     ("written", "settle_s"),
-    [({}, 30), ({"settle": None}, 30), ({"settle": "0s"}, 0), ({"settle": "1m"}, 60)],
+    [({}, 15), ({"settle": None}, 15), ({"settle": "0s"}, 0), ({"settle": "1m"}, 60)],
 )
-def test_settling_takes_two_scrapes_unless_it_is_written(read, written, settle_s):
+def test_settling_takes_one_scrape_unless_it_is_written(read, written, settle_s):
     assert read(written).settle == settle_s * SECOND
 
 
 def test_settling_follows_the_scrape_interval(read):
-    assert read({"prometheus": {"scrape_interval": "1m"}}).settle == 120 * SECOND
+    assert read({"prometheus": {"scrape_interval": "1m"}}).settle == 60 * SECOND
 
 
 def test_the_environment_is_stronger_than_secrets_and_these_than_the_file(
@@ -223,7 +223,7 @@ def test_the_environment_can_write_everything_that_the_file_can(read):
     assert settings.stack.project == "file"
     assert settings.approvers == Path("/etc/people.yaml")
     assert settings.listen.private == Address("::1", 9000)
-    assert (settings.settle, settings.daily_limit) == (30 * SECOND, 0)
+    assert (settings.settle, settings.daily_limit) == (15 * SECOND, 0)
 
 
 def test_only_the_environment_that_is_handed_over_counts(read, monkeypatch):

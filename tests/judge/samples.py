@@ -23,26 +23,24 @@ GAP = None
 
 
 def http_5xx(**other):
-    """> 5 % for 5 min, counted in minutes."""
+    """> 5 % for 5 min, scraped every 15 s."""
     values = {
         "name": "Http5xxRate",
         "kind": Ratio("errors", "total"),
         "action": Action.PAUSE_AND_ALERT,
         "window": 5 * MINUTE,
         "sustained": True,
-        "block": MINUTE,
+        "block": 15 * SECOND,
         "above": 0.05,
-        "confirm_polls": 1,
     }
     return Trigger(**(values | other))
 
 
 def awb(**other):
-    """> 1 % of scans, at once; ten blocks of half a minute."""
+    """> 1 % of scans in 5 min, at once."""
     own = {
         "name": "AwbRoutingFailures",
         "sustained": False,
-        "block": 30 * SECOND,
         "above": 0.01,
     }
     return http_5xx(**(own | other))

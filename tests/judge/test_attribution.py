@@ -26,8 +26,8 @@ from watchdog.facts.trigger import Baseline, Missing, RatioQuery
 from watchdog.facts.verdict import Breached, Clear
 from watchdog.judge.breach import judge
 
-OVER = counts(*[(120, 1200)] * 5)
-FINE = counts(*[(6, 1200)] * 5)
+OVER = counts(*[(30, 300)] * 20)
+FINE = counts(*[(1, 300), (2, 300)] * 10)
 IGNORE = Baseline(missing=Missing.IGNORE)
 
 
@@ -76,17 +76,39 @@ def test_three_bad_minutes_before_it_do_not_let_it_off():
     assert not with_before(360, 60_000, last=(360, 10_000))
 
 
-def test_a_few_events_before_prove_nothing():
-    assert "not clearly worse" in with_before(0, 5)
-    assert not with_before(0, 200)
+def test_where_little_happened_before_it_is_held_against_the_bound():
+    """A release in a quiet hour: all of it fails, and one event was before it."""
+    trigger = awb()
+    blocks = counts(*[(0, 0)] * 13, *[(15, 15)] * 7)
+
+    def charged(*pair, **other):
+        reading = read(trigger, blocks, before=before(*pair, **other))
+        return not elsewhere(trigger, reading)
+
+    assert charged(0, 1)
+    assert charged(0, 0)
+    assert charged(0, 200)
+    assert not with_before(0, 5)
 
 
-def test_without_events_before_nobody_is_charged():
-    assert with_before(0, 0) == (
-        "nothing to compare with: no events in the 1h before it"
+def test_little_that_was_over_before_it_is_not_this_releases_doing():
+    trigger = awb()
+    blocks = counts(*[(0, 0)] * 18, (3, 3), (3, 3))
+
+    def said(*pair, **other):
+        return elsewhere(trigger, read(trigger, blocks, before=before(*pair, **other)))
+
+    assert said(2, 2, last=(2, 2)) == (
+        "over before it started: 2 of 2 (100%) in the last 10m before; bound 1%"
     )
+    assert said(5, 5, last=(0, 0)) == (
+        "over before it started: 5 of 5 (100%) in the 1h before; bound 1%"
+    )
+
+
+def test_a_time_before_that_was_not_measured_charges_nobody():
     assert with_before(whole={}, last={}) == (
-        "nothing to compare with: no events in the 1h before it"
+        "nothing to compare with: the 1h before it were not measured"
     )
 
 
@@ -111,7 +133,7 @@ def test_without_a_run_before_it_nobody_is_charged():
 def test_a_dri_may_charge_the_release_by_its_bound_alone():
     trigger = http_5xx(baseline=IGNORE)
 
-    assert not with_before(0, 0, trigger=trigger)
+    assert not with_before(whole={}, last={}, trigger=trigger)
     rejected = Blind(Cause.REJECTED, "too many samples")
     assert not elsewhere(trigger, read(trigger, OVER, before=rejected))
     # What was measured still speaks.
@@ -155,11 +177,11 @@ def test_a_pair_that_a_rollback_put_up_is_compared_with_nothing():
 
 
 def test_only_what_the_release_did_is_compared():
-    # Of ten blocks three are its own: 27 of 90, against 10 % before.
+    # Of twenty scrapes six are its own: 27 of 90, against 1 % before.
     trigger = awb()
     reading = read(
         trigger,
-        counts(*[(0, 30)] * 7, *[(9, 30)] * 3),
+        counts(*[(0, 15)] * 14, *[(4, 15), (5, 15)] * 3),
         before=before(6, 600, last=(1, 100)),
     )
 
@@ -211,10 +233,10 @@ def test_an_outside_cause_that_cannot_be_evaluated_charges_nobody():
 GROWING = [(10, 900, 900), *[(10 + 90 * n, 900, 700) for n in range(1, 6)]]
 
 
-def drain(came, went, last=None, triples=GROWING, **other):
+def drain(came, went, last=None, triples=GROWING, most=0.0, **other):
     parts = {"in": came, "out": went, "seconds": 3600.0}
     lately = {"in": came / 6, "out": went / 6} if last is None else last
-    time_before = before(whole=parts, last=lately)
+    time_before = before(whole=parts, last=lately, most=most)
     trigger = outbox(**other)
     return elsewhere(trigger, read(trigger, queue(*triples), before=time_before))
 
@@ -227,8 +249,19 @@ def test_a_drain_that_does_clearly_less_than_before_is_this_releases_doing():
 def test_a_drain_that_does_what_it_did_while_more_comes_in_is_not():
     assert drain(14_400, 14_400) == (
         "the drain is not clearly worse than before it: 3500 in 15m now, "
-        "3600 per 15m in the 1h before; more comes in"
+        "at most 3600 per 15m in the 1h before; more comes in"
     )
+
+
+def test_after_a_quiet_hour_it_is_held_against_what_it_could_drain_in_a_day():
+    """Twenty a minute in the hour before, a hundred in the rush of the day before."""
+    assert "not clearly worse" in drain(1_200, 1_200)
+    assert not drain(1_200, 1_200, most=4_500.0)
+    assert "not clearly worse" in drain(1_200, 1_200, most=3_600.0)
+
+
+def test_a_queue_that_never_had_anything_to_drain_is_held_against_what_comes_in():
+    assert not drain(0, 0)
 
 
 def test_less_traffic_than_before_excuses_a_drain_that_follows_it():
@@ -247,8 +280,7 @@ def test_a_drain_that_failed_before_is_not_this_releases_doing():
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        ({}, "nothing came into the queue in the 1h before it"),
-        ({"in": 0.0, "out": 0.0, "seconds": 60.0}, "nothing came into the queue"),
+        ({}, "the 1h before it were not measured"),
         ({"in": 9.0, "out": 9.0, "seconds": 60.0}, "the last 10m before it were not"),
     ],
 )

@@ -1,11 +1,10 @@
-"""The one door: looks are judged alone, and all of them confirm."""
+"""The one door: a reading in, a verdict out, whatever it holds."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.judge.samples import (
     AT,
-    GAP,
     LONG_AGO,
     MINUTE,
     SECOND,
@@ -22,54 +21,8 @@ from tests.judge.samples import (
 )
 from tests.thorough import TIMES
 from watchdog.facts.reading import Blind, Block, Cause, Look, Measured
-from watchdog.facts.trigger import Dispersion
-from watchdog.facts.verdict import Breached, Clear, Pending
+from watchdog.facts.verdict import Breached, Clear
 from watchdog.judge.breach import judge
-
-OVER = counts(*[(120, 1200)] * 5)
-FINE = counts(*[(6, 1200)] * 5)
-NOTHING = counts(*[GAP] * 5)
-
-
-def confirmed(*looks, polls=2):
-    trigger = http_5xx(confirm_polls=polls)
-    return judge(trigger, read(trigger, *looks), LONG_AGO)
-
-
-def test_a_breach_of_one_poll_is_only_suspected():
-    words = (
-        "suspected: 1 poll of 2; 600 of 6000 (10%) were bad; "
-        "with 99.9% confidence at least 8.84%; bound 5%"
-    )
-
-    assert confirmed(OVER, FINE) == Pending(words)
-    assert confirmed(OVER, NOTHING) == Pending(words)
-    assert confirmed(OVER) == Pending(words)
-
-
-def test_a_breach_of_every_poll_asked_for_is_confirmed():
-    assert isinstance(confirmed(OVER, OVER), Breached)
-    assert isinstance(confirmed(OVER, OVER, FINE), Breached)
-    assert isinstance(confirmed(OVER, OVER, OVER, polls=3), Breached)
-    seen = confirmed(OVER, OVER, FINE, polls=3)
-    assert isinstance(seen, Pending)
-    assert seen.words.startswith("suspected: 2 polls of 3; ")
-
-
-def test_the_newest_look_decides_what_is_not_a_breach():
-    assert isinstance(confirmed(FINE, OVER), Clear)
-    assert isinstance(confirmed(NOTHING, OVER), Blind)
-
-
-def test_an_older_look_is_charged_by_its_own_time():
-    trigger = awb(confirm_polls=2)
-    reading = read(trigger, *[counts(*[(9, 30)] * 10)] * 2)
-
-    # The newest look has three whole blocks since; the one before has two.
-    seen = judge(trigger, reading, AT - 90 * SECOND)
-
-    assert isinstance(seen, Pending)
-    assert seen.words.startswith("suspected: 1 poll of 2")
 
 
 def test_a_blind_reading_is_its_own_verdict():
@@ -86,27 +39,27 @@ def test_a_reading_without_a_look_is_blind():
 
 # ---------------------------------------------------------------- properties
 
+SCRAPES = 20
 pairs = st.one_of(
     st.none(),
-    st.tuples(st.integers(0, 400), st.integers(0, 1200)).map(
+    st.tuples(st.integers(0, 40), st.integers(0, 120)).map(
         lambda pair: (min(pair), max(pair))
     ),
-    st.tuples(st.none(), st.integers(0, 1200)),
+    st.tuples(st.none(), st.integers(0, 120)),
 )
-windows = st.lists(pairs, min_size=5, max_size=5)
-tens = st.lists(pairs, min_size=10, max_size=10)
-places = st.sets(st.integers(0, 9))
-# Near the bound of 1 %: most of these are over in most blocks.
+windows = st.lists(pairs, min_size=SCRAPES, max_size=SCRAPES)
+places = st.sets(st.integers(0, SCRAPES - 1))
+# Near the bound of 1 %: most of these are over in some scrapes.
 hot = st.lists(
     st.one_of(
         st.none(),
         st.just((0, 0)),
-        st.tuples(st.integers(0, 9), st.integers(20, 600)),
-        st.tuples(st.integers(2, 9), st.integers(20, 200)),
-        st.tuples(st.integers(2, 9), st.integers(20, 200)),
+        st.tuples(st.integers(0, 2), st.integers(20, 60)),
+        st.tuples(st.integers(0, 1), st.integers(5, 20)),
+        st.tuples(st.integers(0, 1), st.integers(5, 20)),
     ),
-    min_size=10,
-    max_size=10,
+    min_size=SCRAPES,
+    max_size=SCRAPES,
 )
 
 
@@ -144,27 +97,23 @@ def bridged(seen, lost):
     return gaps
 
 
-@given(
-    tens | hot,
-    st.sets(st.integers(0, 9), max_size=3),
-    st.booleans(),
-    st.sampled_from([0.5, 0.8, 1.0]),
-    st.sampled_from([1, 2, 3]),
-)
-@settings(max_examples=500 * TIMES, deadline=None)
-def test_losing_blocks_may_delay_a_breach_but_never_makes_one(
-    window, lost, sustained, coverage, hit
-):
-    trigger = awb(sustained=sustained, coverage=coverage, min_blocks_hit=hit)
+@given(windows | hot, places, st.booleans())
+@settings(max_examples=200 * TIMES, deadline=None)
+def test_lost_scrapes_that_nobody_can_tell_of_never_make_odds(window, lost, sustained):
+    """What was before a hole is forgotten: less is known, so less is charged."""
+    trigger = awb(sustained=sustained)
     seen = look(trigger, counts(*window))
-    before = judge(trigger, Measured((seen,)), LONG_AGO)
+    blind = Measured((Look(seen.at, emptied(seen, lost).looks[0].blocks),))
 
-    for after in (without(seen, lost), emptied(seen, lost)):
-        if not isinstance(before, Breached):
-            assert not isinstance(judge(trigger, after, LONG_AGO), Breached)
+    after = judge(trigger, blind, LONG_AGO)
+
+    if isinstance(after, Breached) and lost:
+        hole = max(lost)
+        kept = Measured((Look(seen.at, seen.blocks[hole + 1 :]),))
+        assert isinstance(judge(trigger, kept, LONG_AGO), Breached)
 
 
-@given(tens, places, st.booleans())
+@given(windows, places, st.booleans())
 def test_a_block_left_out_and_a_block_without_samples_are_the_same(
     window, lost, sustained
 ):
@@ -176,14 +125,15 @@ def test_a_block_left_out_and_a_block_without_samples_are_the_same(
     assert left_out == judge(trigger, emptied(seen, lost), LONG_AGO)
 
 
-@given(tens, st.integers(3, 10))
-def test_fewer_blocks_than_the_coverage_never_make_a_breach_or_a_clear(window, gaps):
+@given(windows, st.integers(5, SCRAPES))
+def test_fewer_scrapes_than_the_coverage_never_make_a_clear(window, gaps):
     trigger = awb(sustained=True)
     seen = look(trigger, counts(*window))
+    blocks = emptied(seen, set(range(gaps))).looks[0].blocks
 
-    verdict = judge(trigger, emptied(seen, set(range(gaps))), LONG_AGO)
+    verdict = judge(trigger, Measured((Look(seen.at, blocks),)), LONG_AGO)
 
-    assert not isinstance(verdict, Breached | Clear)
+    assert not isinstance(verdict, Clear)
 
 
 @given(st.sampled_from(list(Cause)), st.sampled_from([http_5xx(), outbox(), down()]))
@@ -192,23 +142,10 @@ def test_blindness_alone_never_makes_a_breach(cause, trigger):
     gaps = look(trigger, [{}] * 6)
 
     assert judge(trigger, blind, LONG_AGO) == blind
-    assert isinstance(judge(trigger, Measured((gaps,) * 2), LONG_AGO), Blind)
+    assert isinstance(judge(trigger, Measured((gaps,)), LONG_AGO), Blind)
 
 
-@given(tens, st.integers(2, 50), st.booleans())
-def test_more_of_the_same_never_loses_a_breach(window, times, sustained):
-    trigger = awb(sustained=sustained)
-    scaled = [
-        one and (one[0] if one[0] is None else one[0] * times, one[1] * times)
-        for one in window
-    ]
-
-    if isinstance(judge(trigger, read(trigger, counts(*window)), LONG_AGO), Breached):
-        seen = judge(trigger, read(trigger, counts(*scaled)), LONG_AGO)
-        assert isinstance(seen, Breached)
-
-
-@given(tens, st.randoms())
+@given(windows, st.randoms())
 def test_a_verdict_does_not_depend_on_the_order_or_the_identity_of_blocks(
     window, random
 ):
@@ -223,11 +160,11 @@ def test_a_verdict_does_not_depend_on_the_order_or_the_identity_of_blocks(
     assert first == again
 
 
-@given(tens, tens, st.integers(0, 10))
+@given(windows, windows, st.integers(0, SCRAPES))
 def test_what_was_before_the_release_never_changes_the_verdict(window, other, kept):
     trigger = awb()
     armed_from = AT - kept * trigger.block
-    mixed = other[: 10 - kept] + window[10 - kept :]
+    mixed = other[: SCRAPES - kept] + window[SCRAPES - kept :]
 
     first = judge(trigger, read(trigger, counts(*window)), armed_from)
     again = judge(trigger, read(trigger, counts(*mixed)), armed_from)
@@ -278,8 +215,8 @@ def test_a_clear_verdict_has_measured_enough(window):
 
     if isinstance(seen, Clear):
         measured = [one for one in window if one]
-        assert window[-1]
-        assert len(measured) >= 4
+        assert any(window[-3:])
+        assert len(measured) >= 14
         assert sum(one[1] for one in measured) >= trigger.min_samples
 
 
@@ -293,11 +230,11 @@ def test_a_release_that_is_younger_is_never_judged_harder(window, seconds):
         assert not isinstance(younger, Breached)
 
 
-@given(tens, st.integers(0, 60), st.integers(0, 60_000), st.booleans())
+@given(windows, st.integers(0, 60), st.integers(0, 60_000), st.booleans())
 def test_what_was_before_never_makes_a_breach_nor_unmakes_one(
     window, bad, every, sustained
 ):
-    trigger = awb(sustained=sustained, dispersion=Dispersion.NONE)
+    trigger = awb(sustained=sustained)
     looks = counts(*window)
     time_before = before(min(bad, every), every)
 
@@ -308,18 +245,7 @@ def test_what_was_before_never_makes_a_breach_nor_unmakes_one(
     assert alone.words == compared.words
 
 
-@given(tens, st.lists(st.integers(0, 400), min_size=60, max_size=60), st.booleans())
-def test_batches_may_weigh_a_breach_away_but_never_make_one(window, minutes, sustained):
-    trigger = awb(sustained=sustained)
-    looks = counts(*window)
-    in_batches = before(bad_each=tuple(map(float, minutes)))
-
-    if not isinstance(judge(trigger, read(trigger, looks), LONG_AGO), Breached):
-        seen = judge(trigger, read(trigger, looks, before=in_batches), LONG_AGO)
-        assert not isinstance(seen, Breached)
-
-
-@given(tens, st.sampled_from(list(Cause)), st.booleans())
+@given(windows, st.sampled_from(list(Cause)), st.booleans())
 def test_blindness_beside_the_looks_never_makes_a_breach(window, cause, sustained):
     trigger = awb(sustained=sustained, unless="down", by="tenant")
     looks, blind = counts(*window), Blind(cause, "…")

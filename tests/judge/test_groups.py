@@ -10,8 +10,8 @@ from watchdog.facts.reading import Blind, Cause, Groups
 from watchdog.facts.verdict import Breached, Clear, Pending
 from watchdog.judge.breach import judge
 
-OVER = counts(*[(9, 30)] * 10)
-FINE = counts(*[(0, 30)] * 10)
+OVER = counts(*[(9, 30)] * 20)
+FINE = counts(*[(0, 30)] * 20)
 
 
 def verdict(blocks, counted, were=(), **other):
@@ -32,12 +32,12 @@ def test_a_breach_says_in_how_many_tenants_it_is_over_and_where_most():
 
     assert isinstance(seen, Breached)
     assert seen.words.endswith(
-        "bound 1%; over in 23 of 1,000 tenants; worst: t7 10 of 40"
+        "4,000 needed; over in 23 of 1,000 tenants; worst: t7 10 of 40"
     )
 
 
 def test_what_is_suspected_says_so_too():
-    seen = verdict(counts(*[(0, 30)] * 8, *[(9, 30)] * 2), many(1))
+    seen = verdict(counts(*[(0, 30)] * 19, (9, 30)), many(1))
 
     assert isinstance(seen, Pending)
     assert seen.words.endswith("; over in 1 of 1,000 tenants; worst: t0 9 of 40")
@@ -53,7 +53,7 @@ def test_a_thousand_tenants_together_keep_the_confidence():
 def test_a_tenant_with_few_events_is_not_said_to_be_over():
     assert (
         "over in 0 of 2 tenants"
-        in verdict(OVER, {"a": (10.0, 10.0), "b": (4.0, 20.0)}).words
+        in verdict(OVER, {"a": (10.0, 10.0), "b": (3.0, 20.0)}).words
     )
 
 
@@ -61,16 +61,16 @@ def test_a_tenant_that_was_there_before_and_is_gone_is_named_as_not_seen():
     seen = verdict(FINE, {"a": (0.0, 40.0)}, were=["a", "b", "c"])
 
     assert seen == Clear(
-        "0 of 300 (0%) were bad; bound 1%; over in 0 of 1 tenant; "
+        "0 of 600 (0%) were bad; bound 1%; over in 0 of 1 tenant; "
         "2 of 3 tenants not seen"
     )
 
 
 def test_a_clear_verdict_says_only_what_stands_out():
-    assert verdict(FINE, many(0)) == Clear("0 of 300 (0%) were bad; bound 1%")
+    assert verdict(FINE, many(0)) == Clear("0 of 600 (0%) were bad; bound 1%")
     assert verdict(FINE, {"": (20.0, 40.0)}).words.endswith("worst: (none) 20 of 40")
     blind = Blind(Cause.TIMEOUT, "no answer")
-    assert verdict(FINE, blind) == Clear("0 of 300 (0%) were bad; bound 1%")
+    assert verdict(FINE, blind) == Clear("0 of 600 (0%) were bad; bound 1%")
     assert verdict(OVER, blind).words.endswith("; not measured by tenant: no answer")
     assert isinstance(verdict(counts(*[GAP] * 10), many(3)), Blind)
 

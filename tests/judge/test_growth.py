@@ -9,6 +9,7 @@ from tests.judge.samples import (
     GAP,
     LONG_AGO,
     MINUTE,
+    SECOND,
     outbox,
     queue,
     read,
@@ -82,23 +83,30 @@ def test_a_rise_that_ended_is_clear():
     assert isinstance(verdict(*DEAD[:5], (370, 90, 90)), Clear)
 
 
+def test_fifteen_minutes_of_a_release_are_fifteen_minutes():
+    """What waited when it started is where the queue rises from."""
+    assert isinstance(verdict(*DEAD, armed_from=AT - 15 * MINUTE), Breached)
+    early = verdict(*DEAD, armed_from=AT - 15 * MINUTE + SECOND)
+    assert isinstance(early, Pending)
+
+
 def test_a_young_release_whose_queue_rises_is_pending_and_says_its_age():
     seen = verdict(*DEAD, armed_from=AT - 9 * MINUTE)
 
     assert seen == Pending(
-        "suspected: floor 280, 370, 460; 0 of 180 drained (0%); "
+        "suspected: floor 190, 280, 370, 460; 0 of 270 drained (0%); "
         "release settled 9m ago, the window is 15m"
     )
 
 
 def test_a_young_release_whose_queue_stands_is_too_few_samples():
     seen = verdict(*[(3, 9, 9)] * 6, armed_from=AT - 9 * MINUTE)
-    one = verdict(*DEAD, armed_from=AT - 4 * MINUTE)
+    one = verdict(*DEAD, armed_from=AT - 2 * MINUTE)
 
     assert isinstance(seen, Blind)
     assert seen.cause is Cause.TOO_FEW_SAMPLES
     assert isinstance(one, Blind)
-    assert "release settled 4m ago" in one.words
+    assert "release settled 2m ago" in one.words
 
 
 def test_a_release_younger_than_a_block_is_too_few_samples():

@@ -27,8 +27,8 @@ from watchdog.judge.quiet import Quiet
 from watchdog.judge.replay import Grid, Replay
 
 LAG = 15 * SECOND
-COUNTS = (http_5xx(), http_5xx(confirm_polls=2), awb(), awb(confirm_polls=3))
-TRIGGERS = (*COUNTS, outbox(), outbox(confirm_polls=2), down(), down(confirm_polls=2))
+COUNTS = (http_5xx(), awb())
+TRIGGERS = (*COUNTS, outbox(), down())
 
 few = st.integers(0, 6)
 many = st.integers(0, 400)
@@ -96,31 +96,28 @@ def points_of(trigger, count):
 def grid_of(trigger, stride, every, count):
     """Lay so many looks, *every* so many points; blocks are *stride* points wide."""
     width = trigger.block if trigger.name != "DmsDown" else 5 * SECOND
-    blocks = {"OutboxDrainFailure": 6, "DmsDown": 25}.get(
-        trigger.name, trigger.window // trigger.block
-    )
+    window = trigger.window // trigger.block
+    # Three windows, so that the points stay few.
+    near = {"OutboxDrainFailure": 6, "DmsDown": 25}.get(trigger.name, window)
+    blocks = 3 * window if trigger.counts else near
     apart = width / stride
-    return Grid(AT, apart, stride, blocks, every * apart, count, LAG)
+    return Grid(AT, apart, stride, blocks, near, every * apart, count, LAG)
 
 
 def read_at(trigger, grid, points, number):
-    """Read as the daemon does: all looks, the newest first, each from the points."""
-    looks = []
-    for back in range(trigger.confirm_polls):
-        last = number - back
-        taken = [
-            points[place] if place >= 0 else {}
-            for place in range(last - grid.reach, last + 1, grid.stride)
-        ]
-        blind = next((one for one in taken if isinstance(one, Blind)), None)
-        if blind and not back:
-            return blind
-        taken = [{} if isinstance(one, Blind) else one for one in taken]
-        end = grid.begin + last * grid.apart
-        width = grid.stride * grid.apart
-        ends = [end - n * width for n in reversed(range(grid.blocks))]
-        looks.append(Look(end, tuple(map(Block, ends, taken))))
-    return Measured(tuple(looks))
+    """Read as the daemon does: a look from the points."""
+    taken = [
+        points[place] if place >= 0 else {}
+        for place in range(number - grid.reach, number + 1, grid.stride)
+    ]
+    near = taken[-grid.window :]
+    if blind := next((one for one in near if isinstance(one, Blind)), None):
+        return blind
+    taken = [{} if isinstance(one, Blind) else one for one in taken]
+    end = grid.begin + number * grid.apart
+    width = grid.stride * grid.apart
+    ends = [end - n * width for n in reversed(range(grid.blocks))]
+    return Measured((Look(end, tuple(map(Block, ends, taken))),))
 
 
 def words_at(verdict):
@@ -160,10 +157,7 @@ def test_a_replay_says_at_every_instant_what_the_judge_says_there(data, trigger)
     said = []
     for looked in range(grid.count):
         number = grid.reach + looked * every
-        newest = read_at(replace(trigger, confirm_polls=1), grid, points, number)
-        reading = newest
-        if not isinstance(newest, Blind):
-            reading = read_at(trigger, grid, points, number)
+        reading = read_at(trigger, grid, points, number)
         at = grid.first + looked * grid.step + LAG
         said.append((at, judge(trigger, reading, armed_from)))
     assert track.judged == grid.count
@@ -199,12 +193,13 @@ def test_what_is_surely_clear_is_clear_to_the_judge(data, trigger):
     quiet = Quiet(trigger, trigger.above or 0.0)
     if any(isinstance(one, Blind) or not quiet.is_sound(one) for one in points):
         return
-    bad = sum(one.get("bad", 0.0) for one in points)
-    every = sum(one.get("all", 0.0) for one in points)
+    near = points[-grid.window :]
+    bad = sum(one.get("bad", 0.0) for one in near)
+    every = sum(one.get("all", 0.0) for one in near)
     if not quiet.is_clear(points[-1], points[-2], bad, every):
         return
 
-    reading = read_at(replace(trigger, confirm_polls=1), grid, points, grid.reach)
+    reading = read_at(trigger, grid, points, grid.reach)
 
     assert isinstance(judge(trigger, reading, LONG_AGO), Clear)
 
@@ -217,7 +212,7 @@ def test_the_judge_is_seldom_asked_in_a_quiet_month():
 
     def exact(at):
         asked.append(at)
-        return read_at(trigger, grid, points, 9)
+        return read_at(trigger, grid, points, grid.reach)
 
     replay = Replay(
         trigger, grid, LONG_AGO, exact, since=AT, until=AT + timedelta(days=30)
@@ -230,22 +225,22 @@ def test_the_judge_is_seldom_asked_in_a_quiet_month():
 
 def test_the_plot_shows_the_window_s_share_and_leaves_gaps_out():
     trigger = http_5xx()
-    points = [{"bad": 6.0, "all": 600.0}] * 8 + [{}] * 12
-    grid = grid_of(trigger, 1, 1, len(points) - 4)
+    points = [{"bad": 6.0, "all": 600.0}] * 64 + [{}] * 12
+    grid = grid_of(trigger, 1, 1, 17)
 
     track = replayed(trigger, grid, points, LONG_AGO)
 
     assert {band.high for band in track.bands} == {0.01}
-    assert max(band.since for band in track.bands) < AT + LAG + 4 * MINUTE
+    assert max(band.since for band in track.bands) < AT + LAG + 7 * 15 * SECOND
 
 
 def test_a_breach_that_is_not_the_release_s_is_a_stretch_of_its_own():
     trigger = http_5xx()
-    points = [{"bad": 60.0, "all": 600.0}] * 6
     grid = grid_of(trigger, 1, 1, 2)
+    points = [{"bad": 60.0, "all": 600.0}] * grid.points
 
     def exact(at):
-        reading = read_at(trigger, grid, points, 4)
+        reading = read_at(trigger, grid, points, grid.reach)
         held = AT if at == grid.first + LAG else None
         return replace(reading, outside=Outside(held))
 

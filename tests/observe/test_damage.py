@@ -23,8 +23,8 @@ SECOND = timedelta(seconds=1)
 SCRAPE = 15 * SECOND
 AT = datetime(2026, 3, 11, 3, 0, 15, tzinfo=UTC)
 STAMP = (AT - SCRAPE).timestamp()
-# What is counted is read up to the last poll two seconds ago.
-COUNTED = (AT - 5 * SECOND).timestamp()
+# What is counted is read up to two seconds ago.
+COUNTED = (AT - 2 * SECOND).timestamp()
 LONG_AGO = AT - timedelta(days=1)
 SINCE = AT - timedelta(hours=2)
 
@@ -39,15 +39,27 @@ SOUND = {
     "ratio": (
         http_5xx(),
         [
-            ({"part": "bad", "look": "0"}, samples("1", end=COUNTED)),
-            ({"part": "all", "look": "0"}, samples("1200", end=COUNTED)),
+            (
+                {"part": "bad", "look": "0"},
+                samples("1", every=15, count=24, end=COUNTED),
+            ),
+            (
+                {"part": "all", "look": "0"},
+                samples("1200", every=15, count=24, end=COUNTED),
+            ),
         ],
     ),
     "at once": (
         awb(),
         [
-            ({"part": "bad", "look": "0"}, samples("0", every=30, end=COUNTED)),
-            ({"part": "all", "look": "0"}, samples("600", every=30, end=COUNTED)),
+            (
+                {"part": "bad", "look": "0"},
+                samples("0", every=15, count=24, end=COUNTED),
+            ),
+            (
+                {"part": "all", "look": "0"},
+                samples("600", every=15, count=24, end=COUNTED),
+            ),
         ],
     ),
     "queue": (

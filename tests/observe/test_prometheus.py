@@ -29,16 +29,17 @@ from watchdog.observe.arming import Arming
 from watchdog.observe.fresh import fresh
 from watchdog.observe.numbers import duration
 from watchdog.observe.prometheus import Prometheus
+from watchdog.observe.recent import Recent
 from watchdog.observe.server import MOST_BYTES
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 AT = datetime(2026, 3, 11, 3, 0, 22, 700000, tzinfo=UTC)
-END = datetime(2026, 3, 11, 3, 0, 20, tzinfo=UTC)
+END = datetime(2026, 3, 11, 3, 0, 5, tzinfo=UTC)
 STAMP = END.timestamp()
-# Of expressions a whole scrape is left out, of counters what is under way.
-LATE_END = END - 15 * SECOND
-LATE_STAMP = LATE_END.timestamp()
+# Counters are asked as of the last whole second that no scrape is under way of.
+NOW = datetime(2026, 3, 11, 3, 0, 20, tzinfo=UTC)
+NEWEST = NOW.timestamp()
 
 
 @pytest.fixture
@@ -54,13 +55,16 @@ def asked(far):
         yield wire, far_end
 
 
-def prometheus(url, timeout=5.0):
-    return Prometheus(url, timeout * SECOND, 15 * SECOND, 5 * SECOND)
+def prometheus(url, timeout=5.0, portion=10_000):
+    """Make one that asks for the hour in one piece, unless it is told otherwise."""
+    made = Prometheus(url, timeout * SECOND, 15 * SECOND, 5 * SECOND)
+    made._recent = Recent(made.samples, portion)
+    return made
 
 
-def bad_and_all(look="0", end=STAMP):
-    moments = [[end - back * 60, "1200"] for back in range(5)]
-    few = [[end - 60, "120"]]
+def bad_and_all(look="0"):
+    moments = [[NEWEST - back * 15, "1200"] for back in range(5)]
+    few = [[NEWEST - 15, "120"]]
     return [
         ({"part": "bad", "look": look}, few),
         ({"part": "all", "look": look}, moments),
@@ -77,119 +81,154 @@ def blind(reading, cause, *words):
 # ------------------------------------------------------------- what is asked
 
 
-def test_one_request_brings_every_block_of_every_look(asked):
+def test_one_request_brings_every_scrape_of_the_last_hour(asked):
     wire, far_end = asked
-    wire.answers(matrix(*bad_and_all(), *bad_and_all("1")))
-
-    reading = far_end.read(http_5xx(confirm_polls=2), AT)
-
-    assert isinstance(reading, Measured)
-    newest, before = reading.looks
-    assert newest.at == END
-    assert before.at == END - 5 * SECOND
-    assert [one.end for one in newest.blocks] == [
-        END - back * timedelta(minutes=1) for back in (4, 3, 2, 1, 0)
-    ]
-    assert newest.blocks[-1].parts == {"all": 1200.0}
-    assert newest.blocks[-2].parts == {"bad": 120.0, "all": 1200.0}
-    assert before.blocks[-2].end == END - 65 * SECOND
-    assert before.blocks[-2].parts == {"bad": 120.0, "all": 1200.0}
-    (sent,) = wire.asked
-    assert sent["query"] == reading.queries[0]
-    assert "sum(last_over_time(errors[60s] offset 5s))" in sent["query"]
-    assert (float(sent["start"]), float(sent["end"])) == (STAMP - 240, STAMP)
-    assert sent["step"] == "60s"
-    assert sent["timeout"] == "5s"
-    assert sent["partial_response"] == "false"
-
-
-def test_the_same_grid_is_asked_whenever_the_poll_falls(asked):
-    wire, far_end = asked
-
-    for late in (0.0, 1.0, 2.2):
-        far_end.read(http_5xx(), AT + late * SECOND)
-
-    assert [float(one["end"]) for one in wire.asked] == [STAMP] * 3
-
-
-def test_of_what_was_answered_the_two_newest_blocks_are_asked_again(asked):
-    wire, far_end = asked
-    wire.answers(matrix(*bad_and_all()))
-    first = far_end.read(http_5xx(), AT)
-    minute = MINUTE.total_seconds()
-    newer = [[STAMP + (1 - back) * minute, "1300"] for back in range(3)]
-    wire.answers(matrix(({"part": "all", "look": "0"}, newer)))
-
-    then = far_end.read(http_5xx(), AT + MINUTE)
-
-    sent = wire.asked[1]
-    assert (float(sent["start"]), float(sent["end"])) == (STAMP - 60, STAMP + 60)
-    blocks = [block.parts for block in then.looks[0].blocks]
-    assert blocks == [
-        *[b.parts for b in first.looks[0].blocks[1:3]],
-        *[{"all": 1300}] * 3,
-    ]
-
-
-def test_what_was_not_answered_is_asked_again(asked):
-    wire, far_end = asked
-    wire.answers({}, 503)
-    far_end.read(http_5xx(), AT)
     wire.answers(matrix(*bad_and_all()))
 
     reading = far_end.read(http_5xx(), AT)
 
-    assert float(wire.asked[1]["start"]) == STAMP - 240
-    assert len([one for one in reading.looks[0].blocks if one.parts]) == 5
-
-
-def test_a_look_that_was_not_answered_has_blocks_without_parts(asked):
-    wire, far_end = asked
-    wire.answers(matrix(*bad_and_all()))
-
-    reading = far_end.read(http_5xx(confirm_polls=2), AT)
-
     assert isinstance(reading, Measured)
-    assert [one.parts for one in reading.looks[1].blocks] == [{}] * 5
+    (newest,) = reading.looks
+    assert newest.at == NOW
+    assert [one.end for one in newest.blocks] == [
+        NOW - back * 15 * SECOND for back in reversed(range(240))
+    ]
+    assert newest.blocks[-1].parts == {"all": 1200.0}
+    assert newest.blocks[-2].parts == {"bad": 120.0, "all": 1200.0}
+    assert newest.blocks[0].parts == {}
+    sent = wire.asked[0]
+    assert sent["query"] == reading.queries[0]
+    assert "sum(last_over_time(errors[15s]))" in sent["query"]
+    assert (float(sent["start"]), float(sent["end"])) == (NEWEST - 3585, NEWEST)
+    assert len(wire.asked) == 1
+    assert sent["step"] == "15s"
+    assert sent["timeout"] == "5s"
+    assert sent["partial_response"] == "false"
 
 
-def test_a_finished_query_is_asked_once_per_look(asked):
+def test_the_hour_is_asked_in_portions_the_newest_first(far):
+    wire, url = far
+    with closing(prometheus(url, portion=60)) as far_end:
+        far_end.read(http_5xx(), AT)
+
+    assert [float(one["end"]) for one in wire.asked] == [
+        NEWEST - 900 * portion for portion in range(4)
+    ]
+    assert float(wire.asked[-1]["start"]) == NEWEST - 3585
+
+
+def test_a_window_of_hours_is_read_twice_over(asked):
     wire, far_end = asked
-    trigger = http_5xx(kind=KINDS["query"], confirm_polls=2)
-    wire.answers(matrix(*bad_and_all(end=LATE_STAMP)))
+
+    far_end.read(http_5xx(window=timedelta(hours=2)), AT)
+
+    assert float(wire.asked[-1]["start"]) == NEWEST - 4 * 3600 + 15
+
+
+def test_the_same_instant_is_asked_whenever_the_poll_falls_in_its_second(asked):
+    wire, far_end = asked
+
+    for late in (0.0, 0.2):
+        far_end.read(http_5xx(by=""), AT + late * SECOND)
+
+    assert wire.asked[0]["end"] == wire.asked[1]["end"]
+
+
+def test_what_is_not_a_count_is_asked_on_the_grid_of_the_polls(asked):
+    wire, far_end = asked
+
+    for late in (0.0, 1.0, 2.2):
+        far_end.read(outbox(), AT + late * SECOND)
+
+    assert wire.asked[0] == wire.asked[1] == wire.asked[2]
+    assert float(wire.asked[0]["end"]) == STAMP
+
+
+def counting(wire):
+    """Answer each point with a number of its own, and the newest with none yet."""
+
+    def answer(handler):
+        sent = wire.asked[-1]
+        step = float(sent["step"].removesuffix("s"))
+        points, at = [], float(sent["start"])
+        while at <= float(sent["end"]):
+            points.append([at, str(at % 10_000)])
+            at += step
+        wire.send(handler, matrix(({"part": "all", "look": "0"}, points)))
+
+    wire.answer = answer
+
+
+def test_what_is_known_of_older_scrapes_is_not_asked_again(far):
+    wire, url = far
+    counting(wire)
+
+    with closing(prometheus(url)) as far_end:
+        readings = [far_end.read(http_5xx(), AT + n * 5 * SECOND) for n in range(9)]
+
+    spans = [float(one["end"]) - float(one["start"]) for one in wire.asked]
+    # Three polls lie at the same place of a scrape; each asks for all once, and then
+    # for the two newest again.
+    assert spans[:3] == [3585.0] * 3
+    assert spans[3:] == [2 * 15.0] * 6
+    for late, reading in enumerate(readings):
+        with closing(prometheus(url)) as started:
+            again = started.read(http_5xx(), AT + late * 5 * SECOND)
+        assert reading == again
+
+
+def test_a_question_that_failed_leaves_no_hole_in_what_is_known(asked):
+    wire, far_end = asked
+    counting(wire)
+    fine = wire.answer
+    far_end.read(http_5xx(), AT)
+    wire.answer = lambda handler: wire.send(handler, {"status": "error"}, 503)
+    for late in range(15, 300, 15):
+        blind(far_end.read(http_5xx(), AT + late * SECOND), Cause.UNREACHABLE)
+    wire.answer = fine
+
+    reading = far_end.read(http_5xx(), AT + 300 * SECOND)
+
+    assert all(block.parts for block in reading.looks[0].blocks)
+
+
+def test_a_finished_query_is_asked_as_one(asked):
+    wire, far_end = asked
+    trigger = http_5xx(kind=KINDS["query"])
+    moments = [[STAMP - back * 15, "1200"] for back in range(5)]
+    wire.answers(matrix(({"part": "all", "look": "0"}, moments)))
 
     reading = far_end.read(trigger, AT)
 
     assert isinstance(reading, Measured)
-    assert [float(one["end"]) for one in wire.asked] == [LATE_STAMP, LATE_STAMP - 5]
-    assert "sum(\nbad[75s]\n) * 60 / 75" in reading.queries[0]
+    assert [float(one["end"]) for one in wire.asked] == [STAMP]
+    assert "sum(\nbad[30s]\n) * 15 / 30" in reading.queries[0]
     assert reading.looks[0].blocks[-1].parts == {"all": 1200.0}
-    assert reading.looks[1].blocks[-1].parts == {}
 
 
 def test_a_value_is_asked_once_for_every_point_of_the_grid(asked):
     wire, far_end = asked
-    values = [[LATE_STAMP - back * 5, "1"] for back in range(26)]
+    values = [[STAMP - back * 5, "1"] for back in range(25)]
     wire.answers(matrix(({"part": "worst", "look": "0"}, values)))
 
-    reading = far_end.read(down(confirm_polls=2), AT)
+    reading = far_end.read(down(), AT)
 
     assert isinstance(reading, Measured)
     (sent,) = wire.asked
     assert sent["step"] == "5s"
     assert "min(last_over_time(up[30s]))" in sent["query"]
-    assert [len(look.blocks) for look in reading.looks] == [25, 25]
-    assert all(one.parts == {"worst": 1.0} for one in reading.looks[1].blocks)
+    assert [len(look.blocks) for look in reading.looks] == [25]
+    assert all(one.parts == {"worst": 1.0} for one in reading.looks[0].blocks)
 
 
 def test_a_value_of_one_series_that_is_no_number_is_none_at_all(asked):
     wire, far_end = asked
-    points = [[LATE_STAMP - back * 5, "1"] for back in range(25)]
-    sums = [[LATE_STAMP - back * 5, "2"] for back in range(1, 25)]
+    points = [[STAMP - back * 5, "1"] for back in range(25)]
+    sums = [[STAMP - back * 5, "2"] for back in range(1, 25)]
     wire.answers(
         matrix(
             ({"part": "worst", "look": "0"}, points),
-            ({"part": "sum", "look": "0"}, [*sums, [LATE_STAMP, "NaN"]]),
+            ({"part": "sum", "look": "0"}, [*sums, [STAMP, "NaN"]]),
         )
     )
 
@@ -204,7 +243,7 @@ def test_a_value_of_one_series_that_is_no_number_is_none_at_all(asked):
 def test_a_window_of_a_week_is_sampled_as_far_as_the_server_answers(asked):
     wire, far_end = asked
 
-    reading = far_end.read(down(window=timedelta(days=7), confirm_polls=3), AT)
+    reading = far_end.read(down(window=timedelta(days=7)), AT)
 
     assert isinstance(reading, Measured)
     sent = wire.asked[0]
@@ -216,24 +255,23 @@ def test_a_window_of_a_week_is_sampled_as_far_as_the_server_answers(asked):
     assert span >= timedelta(days=7)
 
 
-def test_blocks_of_part_seconds_still_end_on_the_second(asked):
+def test_scrapes_of_part_seconds_still_end_on_the_second(asked):
     wire, far_end = asked
 
-    far_end.read(http_5xx(block=1.5 * SECOND, window=7.5 * SECOND), AT)
+    far_end.read(http_5xx(block=1.5 * SECOND), AT)
 
-    (sent,) = wire.asked
+    sent = wire.asked[0]
     assert sent["step"] == "1500ms"
-    assert (float(sent["start"]), float(sent["end"])) == (STAMP - 6, STAMP)
+    assert float(sent["end"]) == NEWEST
     assert "last_over_time(errors[1500ms])" in sent["query"]
 
 
 def test_a_poll_of_part_seconds_is_taken_up_to_the_next_whole_one(far):
     wire, url = far
     with closing(Prometheus(url, 5 * SECOND, 1.5 * SECOND, 0.3 * SECOND)) as far_end:
-        far_end.read(http_5xx(confirm_polls=2), AT)
+        far_end.read(outbox(), AT)
 
     assert wire.asked[0]["end"] == str(round(AT.timestamp() - 1.7))
-    assert "offset 1s" in wire.asked[0]["query"]
 
 
 def test_the_servers_own_time_is_asked_without_a_time(asked):
@@ -403,7 +441,7 @@ def test_all_that_one_trigger_asks_has_the_time_of_a_turn(far):
     wire, url = far
     wire.drips(b"HTTP/1.1 200 OK\r\n\r\n")
     kind = RatioQuery("bad[{{ window }}]", "all[{{ window }}]")
-    trigger = http_5xx(kind=kind, unless="a", confirm_polls=2)
+    trigger = http_5xx(kind=kind, unless="a")
     with closing(Prometheus(url, SECOND, 15 * SECOND, SECOND)) as far_end:
         began = time.monotonic()
         trial = Arming(far_end, 15 * SECOND).try_out(trigger, AT, AT - MINUTE)
@@ -614,7 +652,7 @@ def test_a_time_of_another_shape_is_rejected(asked):
 def test_a_number_that_is_none_is_left_to_the_judge(asked, value):
     wire, far_end = asked
     labels = {"part": "all", "look": "0"}
-    wire.answers(matrix((labels, [[STAMP, value]])))
+    wire.answers(matrix((labels, [[NEWEST, value]])))
 
     reading = far_end.read(http_5xx(), AT)
 
@@ -778,7 +816,7 @@ def test_an_expression_looks_no_further_back_than_two_scrapes(expr, meant):
 
 def test_a_value_on_which_older_samples_do_not_agree_is_late_and_stale(asked):
     wire, far_end = asked
-    ends = [LATE_STAMP - back * 5 for back in range(25)]
+    ends = [STAMP - back * 5 for back in range(25)]
     wire.answers(
         matrix(
             ({"part": "worst", "look": "0"}, [[at, "0"] for at in ends]),
@@ -794,7 +832,7 @@ def test_a_value_on_which_older_samples_do_not_agree_is_late_and_stale(asked):
         (("late", 1.0),)
     }
     assert not any(one.over for one in reading.looks[0].blocks)
-    seen = judge(down(), reading, LATE_END - timedelta(days=1))
+    seen = judge(down(), reading, END - timedelta(days=1))
     assert isinstance(seen, Blind)
     assert seen.cause is Cause.STALE
     assert "older than two scrapes" in seen.words
@@ -845,7 +883,6 @@ def test_the_hour_before_a_start_is_asked_once(asked):
         until=UNTIL,
         whole={"bad": 180.0, "all": 60_000.0, "seconds": 3600.0},
         last={"bad": 30.0, "all": 10_000.0, "seconds": 600.0},
-        bad_each=(3.0,) * 60,
     )
     assert [one.before for one in readings] == [before] * 3
     assert len(wire.asked) == 4
@@ -865,8 +902,9 @@ def test_another_start_has_another_hour_before(asked):
     far_end.read(http_5xx(), AT, SINCE + timedelta(hours=1))
     far_end.read(http_5xx(name="Other"), AT, SINCE)
 
-    # The same question of two triggers is one question.
-    assert len(wire.asked) == 5
+    # The same question of two triggers is one question; each hour is empty, so the
+    # day is asked too.
+    assert len(wire.asked) == 7
 
 
 def test_nothing_is_asked_of_the_time_before_where_nothing_is_compared(asked):
@@ -885,6 +923,7 @@ def test_the_run_before_it_bounds_the_hour_before(asked):
     wire.answers(matrix())
 
     half = far_end.read(http_5xx(), AT, SINCE, SINCE - timedelta(minutes=30))
+    assert len(wire.asked) == 2  # there is no more than that to ask about
     short = far_end.read(http_5xx(), AT, SINCE, SINCE - timedelta(minutes=5))
     none = far_end.read(http_5xx(), AT, SINCE, SINCE - timedelta(seconds=61))
 
@@ -900,8 +939,7 @@ def test_a_few_seconds_before_are_counted_in_scrapes(far):
     with closing(Prometheus(url, 5 * SECOND, SECOND, SECOND)) as far_end:
         far_end.read(awb(), AT, SINCE, SINCE - 25 * SECOND)
 
-    (sent,) = [one for one in wire.asked if float(one["end"]) < STAMP - 60]
-    assert sent["step"] == "2s"
+    (sent,) = [one for one in wire.asked if one["step"] == "2s"]
     assert float(sent["end"]) - float(sent["start"]) == 18
 
 
@@ -912,7 +950,7 @@ def test_a_start_just_now_has_no_past_that_could_be_kept(asked):
     for late in range(3):
         far_end.read(http_5xx(), AT + late * SECOND, now)
 
-    assert len(wire.asked) == 6
+    assert len(wire.asked) == 9
 
 
 def test_a_failed_question_about_the_past_is_not_kept(far):
@@ -937,7 +975,7 @@ def test_a_failed_question_about_the_past_is_not_kept(far):
     for reading in failed:
         blind(reading.before, Cause.REJECTED, "too many")
     assert asked_meanwhile == 4  # at once it would fail again
-    assert again.before == Before(UNTIL - timedelta(hours=1), UNTIL)
+    assert again.before == Before(UNTIL - timedelta(days=1), UNTIL)
 
 
 def test_what_is_kept_of_the_past_is_bounded(asked, monkeypatch):
@@ -948,6 +986,49 @@ def test_what_is_kept_of_the_past_is_bounded(asked, monkeypatch):
         far_end.read(http_5xx(), AT, SINCE - n * timedelta(hours=1))
 
     assert len(far_end._background._once._kept) == 3
+
+
+def test_where_little_happened_in_the_hour_before_the_day_is_asked(asked):
+    wire, far_end = asked
+    answering(wire, baseline=hour_before(0.0, 1.0))
+
+    quiet = far_end.read(http_5xx(), AT, SINCE).before
+
+    day = wire.asked[-1]
+    assert day["step"] == "600s"
+    assert float(day["end"]) - float(day["start"]) == 143 * 600
+    assert "last_over_time(errors[600s])" in day["query"]
+    assert quiet.since == UNTIL - timedelta(days=1)
+    assert quiet.last == {"bad": 0.0, "all": 10.0, "seconds": 600.0}
+
+
+def test_no_day_before_goes_back_past_the_run_before(asked):
+    wire, far_end = asked
+    answering(wire, baseline=hour_before(0.0, 1.0))
+
+    quiet = far_end.read(http_5xx(), AT, SINCE, SINCE - timedelta(hours=3)).before
+
+    assert quiet.since == UNTIL - timedelta(minutes=170)
+
+
+def test_of_a_queue_the_most_that_it_drained_in_a_window_is_asked(asked):
+    wire, far_end = asked
+
+    def answer(handler):
+        sent = wire.asked[-1]
+        width = float(sent["step"].removesuffix("s"))
+        ends = [UNTIL.timestamp() - back * width for back in range(60)]
+        out = [[end, "4500" if n == 50 else "90"] for n, end in enumerate(ends)]
+        parts = ({"part": part, "look": "0"} for part in ("in", "out"))
+        wire.send(handler, matrix(*((labels, out) for labels in parts)))
+
+    wire.answer = answer
+
+    before = far_end.read(outbox(), AT, SINCE).before
+
+    assert wire.asked[-1]["step"] == "900s"
+    assert before.most == 4500.0
+    assert before.since == UNTIL - timedelta(days=1)
 
 
 def test_a_queue_before_is_what_came_and_went(asked):
@@ -964,7 +1045,6 @@ def test_a_queue_before_is_what_came_and_went(asked):
     # A minute without one of the two is no minute.
     assert reading.before.whole == {"in": 2700.0, "out": 2400.0, "seconds": 1800.0}
     assert reading.before.last == {"in": 900.0, "out": 800.0, "seconds": 600.0}
-    assert reading.before.bad_each == ()
     assert "floor" not in wire.asked[-1]["query"]
 
 
@@ -1003,7 +1083,7 @@ def test_an_outside_cause_is_asked_over_the_whole_window(asked):
     sent = wire.asked[-1]
     assert sent["query"] == "\ncarrier_api_up == bool 0 # theirs\n"
     assert sent["step"] == "15s"
-    assert float(sent["end"]) == STAMP
+    assert float(sent["end"]) == STAMP + 15
     assert float(sent["end"]) - float(sent["start"]) >= 300
 
 
@@ -1102,8 +1182,8 @@ def test_groups_are_one_question_however_many_there_are(asked):
     assert reading.groups.counts[""] == (0.0, 7.0)
     assert reading.groups.before == {"t1"}
     assert again.groups == reading.groups
-    # Two a turn; the past of the counts and of the tenants once.
-    assert len(wire.asked) == 6
+    # Two a turn; the past of the counts, twice, and of the tenants once.
+    assert len(wire.asked) == 7
     (named,) = [one for one in wire.asked if "group by" in one["query"]]
     assert named["query"] == "group by (tenant) (last_over_time(total[3600s]))"
     counted = [one for one in wire.asked if "sum by (tenant)" in one["query"]]
@@ -1115,8 +1195,8 @@ def test_groups_are_counted_from_the_start_of_the_pair_only(asked):
     answering(wire, **{"by (tenant)": vector()})
     trigger = http_5xx(by="tenant")
 
-    far_end.read(trigger, AT, END - 150 * SECOND, compare=False)
-    too_young = far_end.read(trigger, AT, END - 60 * SECOND, compare=False)
+    far_end.read(trigger, AT, NOW - 150 * SECOND, compare=False)
+    too_young = far_end.read(trigger, AT, NOW - 40 * SECOND, compare=False)
 
     assert "[135s]) * 120" in wire.asked[1]["query"]
     assert too_young.groups is None
@@ -1168,50 +1248,45 @@ def test_what_has_no_labels_left_is_not_counted_by_group(asked):
     assert far_end.read(http_5xx(kind=KINDS["query"], by="tenant"), AT).groups is None
 
 
-def test_what_happened_in_a_gap_came_with_the_block_after_it(asked):
+def test_what_happened_in_a_gap_came_with_the_scrape_after_it(asked):
     wire, far_end = asked
-    moments = [[STAMP - back * 60, "1200"] for back in (0, 1, 3, 4)]
-    looks = matrix(({"part": "all", "look": "0"}, moments))
-    wire.answers(looks)
+    moments = [[NEWEST - back * 15, "1200"] for back in (0, 1, 3, 4)]
+    wire.answers(matrix(({"part": "all", "look": "0"}, moments)))
 
     reading = far_end.read(http_5xx(), AT)
 
-    assert reading.looks[0].gaps == {END - 120 * SECOND: {"bad": 0.0, "all": 0.0}}
+    assert reading.looks[0].gaps == {NOW - 30 * SECOND: {"bad": 0.0, "all": 0.0}}
     assert len(wire.asked) == 1
 
 
 def test_a_gap_that_is_longer_than_counters_are_looked_back_for_is_not_known(asked):
     wire, far_end = asked
-    moments = [[STAMP - back * 60, "1200"] for back in (0, 1, 7, 8)]
+    moments = [[NEWEST - back * 15, "1200"] for back in (0, 1, 25, 26)]
     wire.answers(matrix(({"part": "all", "look": "0"}, moments)))
 
-    reading = far_end.read(http_5xx(window=9 * MINUTE), AT)
-
-    assert reading.looks[0].gaps == {}
+    assert far_end.read(http_5xx(), AT).looks[0].gaps == {}
 
 
 def test_a_gap_of_a_finished_query_is_asked_by_itself(asked):
     wire, far_end = asked
-    moments = [[LATE_STAMP - back * 60, "1200"] for back in (0, 1, 3, 4)]
+    moments = [[STAMP - back * 15, "1200"] for back in (0, 1, 3, 4)]
     trigger = http_5xx(kind=KINDS["query"])
-    around = matrix(({"part": "all", "look": "0"}, [[LATE_STAMP - 60, "3000"]]))
+    around = matrix(({"part": "all", "look": "0"}, [[STAMP - 15, "3000"]]))
     whole = matrix(({"part": "all", "look": "0"}, moments))
-    answering(wire, **{"[195s]": around, "all[": whole})
+    answering(wire, **{"[60s]": around, "all[": whole})
 
     reading = far_end.read(trigger, AT)
 
-    assert reading.looks[0].gaps == {
-        LATE_END - 120 * SECOND: {"bad": 0.0, "all": 600.0}
-    }
+    assert reading.looks[0].gaps == {END - 30 * SECOND: {"bad": 0.0, "all": 600.0}}
 
 
 def test_a_gap_that_is_not_answered_stays_unknown(asked):
     wire, far_end = asked
-    moments = [[LATE_STAMP - back * 60, "1200"] for back in (0, 1, 3, 4)]
+    moments = [[STAMP - back * 15, "1200"] for back in (0, 1, 3, 4)]
     answering(
         wire,
         **{
-            "[195s]": matrix(),
+            "[60s]": matrix(),
             "all[": matrix(({"part": "all", "look": "0"}, moments)),
         },
     )
@@ -1224,10 +1299,10 @@ def test_a_value_brings_each_series_past_its_bound(asked):
     past = {"__name__": "up", "job": "dms", "part": "past"}
     wire.answers(
         matrix(
-            ({"part": "worst", "look": "0"}, [[LATE_STAMP, "0"]]),
-            ({"part": "sum", "look": "0"}, [[LATE_STAMP, "1"]]),
-            (past | {"pod": 'a"'}, [[LATE_STAMP, "0"], [LATE_STAMP - 5, "-Inf"]]),
-            ({"part": "past"}, [[LATE_STAMP, "0.5"]]),
+            ({"part": "worst", "look": "0"}, [[STAMP, "0"]]),
+            ({"part": "sum", "look": "0"}, [[STAMP, "1"]]),
+            (past | {"pod": 'a"'}, [[STAMP, "0"], [STAMP - 5, "-Inf"]]),
+            ({"part": "past"}, [[STAMP, "0.5"]]),
         )
     )
 

@@ -47,8 +47,8 @@ CASES = [
             "not-a-number", "no-such-case",
         ),
     ),
-    awb(kind=ratio("ten-per-cent").kind, confirm_polls=2),
-    awb(kind=ratio("burst").kind, confirm_polls=3),
+    awb(kind=ratio("ten-per-cent").kind),
+    awb(kind=ratio("burst").kind),
     *map(latency, ("slow", "quick", "no-bucket", "half-with-bucket", "no-such-case")),
     *map(drained, ("dead-drain", "sawtooth", "no-such-case")),
     *map(is_down, ("down", "just-down", "up", "lost", "two")),
@@ -243,9 +243,9 @@ def test_a_release_that_started_is_judged_from_then_until_its_watch_is_over(url)
     assert (done.since, done.until) == (started, started + 9 * MINUTE)
     fired = track.of("breached")
     assert len(fired) == 1
-    # Five minutes after it settled, the second of two polls, one scrape behind.
+    # Five minutes after it settled, as of its newest scrape.
     wait = fired[0].since - started - 30 * SECOND
-    assert 5 * MINUTE <= wait <= 5 * MINUTE + 3 * POLL + SCRAPE * SECOND
+    assert 5 * MINUTE <= wait <= 5 * MINUTE + POLL + SCRAPE * SECOND
     assert fired[0].cause == "elsewhere"  # it was no better before
     assert "not this release" in words(done, chosen())
 
@@ -478,10 +478,10 @@ def test_random_pasts_are_judged_as_the_daemon_judged_them(tmp_path):
         samples["up"].append((at, float(mode != "down")))
     series = [(name, {}, some) for name, some in samples.items()]
     triggers = [
-        http_5xx(kind=Ratio("bad", "all"), confirm_polls=2),
-        awb(kind=Ratio("bad", "all"), confirm_polls=3),
-        outbox(kind=Queue("depth", "in", "out"), confirm_polls=2),
-        down(kind=Value("up"), window=MINUTE, confirm_polls=2),
+        http_5xx(kind=Ratio("bad", "all")),
+        awb(kind=Ratio("bad", "all")),
+        outbox(kind=Queue("depth", "in", "out")),
+        down(kind=Value("up"), window=MINUTE),
         http_5xx(kind=Latency("h", SECOND / 2, 0.95)),
     ]
     started = begin + 12 * MINUTE

@@ -8,7 +8,6 @@ import os
 import random
 import subprocess
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -66,7 +65,6 @@ def invent(chance):
             block=SCRAPE,
             above=BOUND if is_above else None,
             below=None if is_above else BOUND,
-            confirm_polls=1,
         )
         pods = "abc"[: chance.choice([1, 1, 2, 3])]
         yield trigger, {pod: telegraph(chance, window) for pod in pods}
@@ -211,21 +209,6 @@ def as_promtool_says(seconds):
     hours, minutes = divmod(minutes, 60)
     parts = zip((hours, minutes, rest), "hms", strict=True)
     return "".join(f"{count}{unit}" for count, unit in parts if count) or "0s"
-
-
-def test_each_poll_to_be_confirmed_delays_it_by_one_evaluation(drawn):
-    url, cases, _ = drawn
-    with closing(Past(url, SCRAPE, POLL)) as past:
-        for trigger, _ in cases[:10]:
-            once, twice = (
-                track_of(past, replace(trigger, confirm_polls=polls)).of("breached")
-                for polls in (1, 2)
-            )
-            last = BEGIN + LENGTH * SECOND
-            begun = [one.since + POLL for one in once if one.length > POLL]
-            assert [at for at in begun if at < last] == [
-                one.since for one in twice if one.since < last
-            ]
 
 
 def test_the_daemon_itself_says_so_at_that_poll_and_not_before(drawn):

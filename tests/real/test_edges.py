@@ -1,6 +1,5 @@
 """The edges of the research's table that need a past written sample by sample."""
 
-import time
 from contextlib import closing
 from datetime import timedelta
 
@@ -157,21 +156,21 @@ def seen(far_end):
 
 def ratio(case, **other):
     kind = Ratio(f'errors{{case="{case}"}}', f'total{{case="{case}"}}')
-    return http_5xx(**({"kind": kind, "confirm_polls": 2} | other))
+    return http_5xx(**({"kind": kind} | other))
 
 
 def latency(case):
     kind = Latency(f'h{{case="{case}"}}', SECOND / 2, 0.95)
-    return http_5xx(kind=kind, confirm_polls=2)
+    return http_5xx(kind=kind)
 
 
 def is_down(case):
-    return down(kind=Value(f'up{{case="{case}"}}'), confirm_polls=2)
+    return down(kind=Value(f'up{{case="{case}"}}'))
 
 
 def outbox_of(case):
     parts = (f'{name}{{case="{case}"}}' for name in ("depth", "come", "gone"))
-    return outbox(kind=Queue(*parts), confirm_polls=2)
+    return outbox(kind=Queue(*parts))
 
 
 def blind(verdict, cause):
@@ -203,7 +202,7 @@ def test_what_began_eight_minutes_before_is_not_this_release(seen):
 
 def test_what_has_no_past_charges_nobody(seen):
     assert charged(seen(ratio("new"))) == (
-        "nothing to compare with: no events in the 1h before it"
+        "nothing to compare with: the 1d before it were not measured"
     )
 
 
@@ -226,14 +225,6 @@ def test_a_finished_query_is_compared_too(seen):
     assert "over before it started" in charged(seen(ratio("x", kind=kind)))
 
 
-def test_bursts_of_sixty_are_known_to_be_batches(far_end):
-    reading = far_end.read(ratio("bursts"), AT, START)
-
-    assert isinstance(reading, Measured)
-    assert sum(reading.before.bad_each) == pytest.approx(300, abs=61)
-    assert max(reading.before.bad_each) > 40
-
-
 def test_an_outside_cause_in_the_window_explains_it(seen):
     trigger = ratio("worse", unless='carrier_up{case="away"} == 0')
 
@@ -250,7 +241,7 @@ def test_a_failing_drain_is_this_releases_and_more_traffic_is_not(seen):
     assert charged(seen(outbox_of("failing"))) == ""
     # 1.5 a second come and 1 goes, as before.
     assert charged(seen(outbox_of("surge"))).startswith(
-        "the drain is not clearly worse than before it: 900 in 15m now, 8"
+        "the drain is not clearly worse than before it: 900 in 15m now, at most "
     )
 
 
@@ -274,18 +265,15 @@ def test_one_replica_that_stays_down_is_named(seen):
 
 
 def test_a_thousand_tenants_are_two_questions_a_turn(far_end, seen):
-    trigger = awb(kind=ratio("tenants").kind, by="tenant", confirm_polls=2)
+    trigger = awb(kind=ratio("tenants").kind, by="tenant")
     seen(trigger)
     asked = []
     server = far_end._server
     server.asked, ask = lambda call: asked.append(call) or ask(call), server.asked
-    began = time.perf_counter()
 
     reading = far_end.read(trigger, AT, START)
 
-    took = time.perf_counter() - began
     assert len(asked) == 2
-    assert took < 1.0
     assert len(reading.groups.counts) == TENANTS - 3
     verdict = judge(trigger, reading, START + 30 * SECOND)
     assert charged(verdict) == ""

@@ -35,7 +35,6 @@ SLOW = Trigger(
     sustained=True,
     block=2 * SECOND,
     above=0.05,
-    confirm_polls=1,
 )
 
 

@@ -25,7 +25,7 @@ BAD = sorted((HERE / "bad").glob("*.yaml"))
 # is outside the file, or about arithmetic.
 BEYOND = {
     "a-dri-without-a-key",
-    "a-for-too-short-for-its-blocks",
+    "a-for-of-too-few-scrapes",
     "a-latency-that-selects-le",
     "a-rollback-that-nobody-approved",
     "a-value-shorter-than-a-scrape",
@@ -43,7 +43,6 @@ BEYOND = {
     "images-of-another-release",
     "manifests-that-are-no-plain-names",
     "no-manifests",
-    "more-blocks-hit-than-there-are",
     "latencies-in-the-wrong-unit",
     "manifests-of-look-alikes",
     "one-manifest-for-two-tenants",
@@ -191,7 +190,7 @@ def test_a_duration_is_written_as_in_prometheus(fine):
 
 
 def test_a_share_is_a_percentage_or_a_part_of_one():
-    rule = schema()["$defs"]["CareForm"]["properties"]["confidence"]
+    rule = schema()["$defs"]["BaselineForm"]["properties"]["confidence"]
 
     assert all(fits(fine, rule, {}) for fine in ("99.9%", 0.999, "0.999"))
     assert not any(fits(wrong, rule, {}) for wrong in (99.9, 1, "-1%", "much", True))

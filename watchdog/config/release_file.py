@@ -16,7 +16,11 @@ from watchdog.config.release_images import (
     faults_of_manifests,
 )
 from watchdog.config.release_people import faults_of_people
-from watchdog.config.trigger_rule import trigger_in
+from watchdog.config.trigger_rule import (
+    faults_of_retired,
+    trigger_in,
+    without_retired,
+)
 from watchdog.config.yaml_file import mapping_in
 from watchdog.facts.problem import Fault, Problem, Refused
 from watchdog.facts.reference import is_same
@@ -151,6 +155,10 @@ def load_release(
     if path.suffix != ".yaml":
         faults.append(Fault(WHOLE_FILE, f"ends in {path.suffix}", "name it `….yaml`"))
     raw = mapping_in(path)
+    defaults = raw.get("defaults")
+    if isinstance(defaults, dict):
+        faults += faults_of_retired(defaults, ("defaults",))
+        raw["defaults"] = without_retired(defaults)
     filled = fill(FileForm, raw)
     file = filled.value
     faults += filled.faults

@@ -30,7 +30,7 @@ from watchdog.config.notation import (
     written,
 )
 from watchdog.facts import selector
-from watchdog.facts.trigger import Action, Dispersion, Missing
+from watchdog.facts.trigger import Action, Missing
 
 _WEEK = timedelta(weeks=1)
 
@@ -163,15 +163,6 @@ class QueueForm(_Part):
     drained: Selector
 
 
-def _dispersion(value: object) -> Dispersion:
-    # YAML reads a 1 as a number.
-    for known in Dispersion:
-        if str(value) == known and not isinstance(value, bool):
-            return known
-    hint = "write `auto` to measure batches, `1` if events never come in any"
-    raise Said(f"{seen(value)} is not one of: auto, 1", hint)
-
-
 class BaselineForm(_Part):
     """What was before the release, and how much worse a breach must be."""
 
@@ -186,24 +177,16 @@ class BaselineForm(_Part):
 
 
 class CareForm(_Part):
-    """How sure a breach must be: in ``defaults`` for all triggers, or in one."""
+    """How much must be seen: in ``defaults`` for all triggers, or in one."""
 
-    confidence: (
-        Annotated[Share, _between(0.5, 1, low_too=True, high_too=False)] | None
-    ) = None
     min_samples: Count | None = None
     min_events: Count | None = None
-    min_blocks_hit: Count | None = None
     min_growth: (
         Annotated[Number, _between(0, 1e9, low_too=False, high_too=True)] | None
     ) = None
     coverage: Annotated[Share, _between(0, 1, low_too=False, high_too=True)] | None = (
         None
     )
-    confirm_polls: (
-        Annotated[Whole, _between(1, 10, low_too=True, high_too=True)] | None
-    ) = None
-    dispersion: Annotated[Dispersion, BeforeValidator(_dispersion)] | None = None
     baseline: BaselineForm | None = None
 
 

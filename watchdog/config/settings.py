@@ -128,10 +128,10 @@ class Settings(BaseSettings):
 
     @field_validator("settle", mode="before")
     @classmethod
-    def _two_scrapes(cls, value: object, info: ValidationInfo) -> object:
+    def _one_scrape(cls, value: object, info: ValidationInfo) -> object:
         if value is not None:
             return duration(value)
-        return 2 * info.data.get("prometheus", Prometheus()).scrape_interval
+        return info.data.get("prometheus", Prometheus()).scrape_interval
 
     @classmethod
     def settings_customise_sources(

@@ -1,32 +1,24 @@
-"""A window is counted in five blocks or more, each of two scrapes or more."""
+"""What a window is counted in: scrapes, points, or a queue's blocks."""
 
 from datetime import timedelta
 
 from watchdog.config.notation import written
 
 _SECOND = timedelta(seconds=1)
-_MINUTE = timedelta(minutes=1)
 _LEAST_BLOCKS = 5
-_BLOCKS_OF_A_WINDOW = 10
+_LEAST_SCRAPES = 4
 
 
 def block_of(
-    kind: str, window: timedelta, time: str, scrape_interval: timedelta
+    kind: str,
+    window: timedelta,
+    wanted: timedelta | None,
+    scrape_interval: timedelta,
 ) -> timedelta:
-    """Choose the block that the file left open."""
-    if kind == "value":
+    """Give the block of a kind; only a queue's may be *wanted* otherwise."""
+    if kind != "queue":
         return max(scrape_interval, _SECOND)
-    if kind == "queue":
-        return window / _LEAST_BLOCKS
-    if time == "window":
-        return window / _BLOCKS_OF_A_WINDOW
-    # A minute, or what divides the window evenly below it.
-    least = max(_LEAST_BLOCKS, -(-window // max(_MINUTE, 2 * scrape_interval)))
-    for blocks in range(least, 2 * least):
-        block = window / blocks
-        if window % (blocks * _SECOND) == timedelta() and block >= 2 * scrape_interval:
-            return block
-    return window / least
+    return wanted or window / _LEAST_BLOCKS
 
 
 def fault_of_block(
@@ -34,8 +26,6 @@ def fault_of_block(
     time: tuple[str, timedelta],
     block: timedelta,
     scrape_interval: timedelta,
-    *,
-    is_written: bool,
 ) -> tuple[str, str] | None:
     """Say what is wrong with a block, and what to write instead."""
     key, window = time
@@ -44,6 +34,14 @@ def fault_of_block(
         words = f"a block of {written(block)} does not fit into {written(window)}"
         cure = f"write `{key}: {written(block)}` or more"
         return (words, cure) if block > window else None
+    if kind != "queue":
+        fewest = _LEAST_SCRAPES * block
+        words = (
+            f"{written(window)} holds {window // block} scrapes, {written(block)} "
+            f"apart; meant {_LEAST_SCRAPES} or more"
+        )
+        cure = f"write `{key}: {written(fewest)}` or more"
+        return (words, cure) if window < fewest else None
     blocks = window // block
     if block < least:
         words = f"blocks of {written(block)} are under two scrapes, {written(least)}"
@@ -56,21 +54,17 @@ def fault_of_block(
         )
     else:
         return None
-    return words, f"write {_cure(time, block, least, is_written=is_written)}"
+    return words, f"write {_cure(time, block, least)}"
 
 
-def _cure(
-    time: tuple[str, timedelta], block: timedelta, least: timedelta, *, is_written: bool
-) -> str:
+def _cure(time: tuple[str, timedelta], block: timedelta, least: timedelta) -> str:
     """Name a longer window that fits, and a block that fits the window if any does."""
     key, window = time
     near = max(block, least)
     near = _SECOND * -(-near // _SECOND)
-    is_tenth = key == "window" and not is_written
-    fewest = _BLOCKS_OF_A_WINDOW if is_tenth else _LEAST_BLOCKS
-    longer = near * max(fewest, -(-window // near))
+    longer = near * max(_LEAST_BLOCKS, -(-window // near))
     cures = [f"`{key}: {written(longer)}`"]
-    if is_written and near != block:
+    if near != block and block * _LEAST_BLOCKS != window:
         cures = [f"{cures[0]} with `block: {written(near)}`"]
     fitting = [
         window / blocks

@@ -1,7 +1,7 @@
 """One trigger of a release file: what it asks for, or what is wrong with it."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -56,20 +56,32 @@ _NO_BOUND = {
 
 
 # What a kind does not ask for; in ``defaults`` it may stand for the others.
-_COUNTS_ONLY = (
-    "confidence",
-    "min_samples",
-    "min_events",
-    "min_blocks_hit",
-    "dispersion",
-    "by",
-)
+_COUNTS_ONLY = ("min_samples", "min_events", "by")
 _MEANS_NOTHING: dict[str, tuple[str, ...]] = {
     "ratio": ("min_growth",),
     "latency": ("min_growth",),
     "queue": (*_COUNTS_ONLY, "coverage"),
     "value": (*_COUNTS_ONLY, "min_growth", "block"),
 }
+_ODDS = "what is counted must be some thousand times likelier from a failing release"
+_BY_SCRAPES = "two scrapes 15s apart or more must agree"
+# Of an earlier judge: what decides now in their place.
+RETIRED: Mapping[str, str] = {
+    "confidence": f"decides nothing any more: {_ODDS} than from one at its bound",
+    "min_blocks_hit": f"decides nothing any more: {_BY_SCRAPES}",
+    "confirm_polls": (
+        "decides nothing any more: two polls read the same scrape; for what is "
+        f"counted, {_BY_SCRAPES}"
+    ),
+    "dispersion": (
+        "decides nothing any more: failures may come singly, in batches of up to "
+        "eight, or mixed, and the least of what each would say counts"
+    ),
+}
+_RETIRED_BLOCK = (
+    "decides nothing any more: what counts events is read scrape by scrape",
+    "leave it out",
+)
 # Only counts are compared by how much worse they are.
 _COMPARED = ("worse_by", "confidence")
 # Labels that the queries use themselves.
@@ -87,9 +99,11 @@ def trigger_in(
     if not isinstance(raw, dict):
         faults.append(Fault(in_words(at), f"{seen(raw)} is not a mapping"))
         return None
+    found = [*faults_of_retired(raw, at)]
+    raw = without_retired(raw)
     filled = fill(RuleForm, raw, at)
     given = {key for key, value in raw.items() if value is not None}
-    found = [*filled.faults, *_faults_of_rule(filled, given, at)]
+    found += [*filled.faults, *_faults_of_rule(filled, given, at)]
     rule = filled.value
     window = rule.for_ or rule.window or rule.growing_for
     kinds = [kind for kind in TIMES if kind in given]
@@ -100,22 +114,13 @@ def trigger_in(
         baseline = Baseline(**(care.pop("baseline", {}) | own.pop("baseline", {})))
         care |= own
         time = next((key for key in TIMES[kinds[0]] if key in given), "for")
-        block = rule.block or block_of(kinds[0], window, time, scrape_interval)
-        wrong = fault_of_block(
-            kinds[0],
-            (time, window),
-            block,
-            scrape_interval,
-            is_written=rule.block is not None,
-        )
+        block = block_of(kinds[0], window, rule.block, scrape_interval)
+        wrong = fault_of_block(kinds[0], (time, window), block, scrape_interval)
+        is_written = rule.block is not None and kinds[0] == "queue"
         if wrong and filled.is_right("block"):
             found.append(
-                Fault(in_words((*at, "block" if rule.block else time)), *wrong)
+                Fault(in_words((*at, "block" if is_written else time)), *wrong)
             )
-        hit = care.get("min_blocks_hit", 1)
-        if not wrong and hit > window // block and kinds[0] in ("ratio", "latency"):
-            words = f"{hit} is more than the {window // block} blocks that there are"
-            found.append(Fault(in_words((*at, "min_blocks_hit")), words))
         kind = _kind(rule)
         if kind and rule.alert and rule.action and not found:
             trigger = Trigger(
@@ -137,6 +142,18 @@ def trigger_in(
             )
     faults += found
     return trigger
+
+
+def faults_of_retired(raw: Mapping[str, Any], at: Place) -> Iterator[Fault]:
+    """Say of each key that an earlier judge had what decides now."""
+    for key, words in RETIRED.items():
+        if key in raw:
+            yield Fault(in_words((*at, key)), words, "leave it out")
+
+
+def without_retired(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what an earlier judge had: it is said, and not again as unknown."""
+    return {key: value for key, value in raw.items() if key not in RETIRED}
 
 
 def _above(rule: RuleForm) -> float | None:
@@ -223,6 +240,8 @@ def _faults_of_rule(
     for key in _MEANS_NOTHING[kind]:
         if key in given:
             yield fault(key, f"means nothing to a {kind}", "leave it out")
+    if "block" in given and kind in ("ratio", "latency"):
+        yield fault("block", *_RETIRED_BLOCK)
     if kind in ("queue", "value") and filled.is_right("baseline"):
         for key in _COMPARED:
             if getattr(filled.value.baseline, key, None) is not None:

@@ -70,15 +70,15 @@ class Before:
     """What was measured before the running pair started, from *since* to *until*.
 
     *whole* adds up all of it, *last* its last ten minutes; parts as in a block,
-    and ``seconds`` is how much time was measured. *bad_each*: the bad events of
-    each minute, empty when there are too few to tell batches from chance.
+    and ``seconds`` is how much time was measured. *most*: of a queue, the most that
+    it drained in any window.
     """
 
     since: datetime
     until: datetime
     whole: Mapping[str, float] = field(default_factory=dict)
     last: Mapping[str, float] = field(default_factory=dict)
-    bad_each: tuple[float, ...] = ()
+    most: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,18 +20,15 @@ class Action(StrEnum):
 UNITS_OF_TIME: Mapping[str, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
+# So much of the past can speak against a release, where its window is shorter.
+_EVIDENCE = timedelta(hours=1)
+
+
 class Missing(StrEnum):
     """What a breach leads to when there is nothing before the release to compare."""
 
     PAUSE = "pause"
     IGNORE = "ignore"
-
-
-class Dispersion(StrEnum):
-    """Whether bad events may come in batches: *auto* measures it, *1* says no."""
-
-    AUTO = "auto"
-    NONE = "1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +138,10 @@ class Trigger:
     ``Queue``. *window* is the time looked at: ``for``, ``window`` or
     ``growing_for``. *sustained* is true when the whole window must be over (with
     ``for``), false when it acts as soon as it is confirmed.
-    *confidence*, *coverage*: shares of 1. *block*: the window is counted in these.
-    *unless* is an expression of an outside cause, *by* a label to count apart for
-    evidence; both may be empty.
+    *block*: the window is counted in these; what counts events is read scrape by
+    scrape. *min_samples* and *coverage*, a share of 1, are what a clear verdict needs,
+    *min_events* bad ones a breach. *unless* is an expression of an outside cause, *by*
+    a label to count apart for evidence; both may be empty.
     """
 
     name: str
@@ -154,20 +152,26 @@ class Trigger:
     block: timedelta
     above: float | None = None
     below: float | None = None
-    confidence: float = 0.999
     min_samples: int = 20
-    min_events: int = 5
-    min_blocks_hit: int = 3
+    min_events: int = 4
     min_growth: float = 20.0
     coverage: float = 0.8
-    confirm_polls: int = 2
     baseline: Baseline = Baseline()
-    dispersion: Dispersion = Dispersion.AUTO
     unless: str = ""
     by: str = ""
     observe_only: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> bool:
+        """True for bad events out of all events."""
+        return isinstance(self.kind, Ratio | RatioQuery | Latency)
+
+    @property
+    def reach(self) -> timedelta:
+        """How far back it is read: evidence may be older than the window."""
+        return max(_EVIDENCE, 2 * self.window) if self.counts else self.window
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ from watchdog.facts.trigger import (
     Trigger,
     Value,
 )
-from watchdog.judge.batches import in_batches
-from watchdog.judge.counts import MOST_EVENTS, bound_of, tally
+from watchdog.judge.counts import bound_of, tally
 from watchdog.judge.growth import DRAIN_FAILS_BELOW, flow_of
+from watchdog.judge.scrapes import MOST_EVENTS
 from watchdog.judge.tail import upper_tail
 from watchdog.judge.value import is_past
 from watchdog.judge.words import exact_percent, number, percent, spell
@@ -37,11 +37,7 @@ _HALF_AN_EVENT = 0.5
 
 
 def elsewhere(
-    trigger: Trigger,
-    reading: Measured,
-    look: Look,
-    armed_from: datetime,
-    batch: float = 1.0,
+    trigger: Trigger, reading: Measured, look: Look, armed_from: datetime
 ) -> str | Blind:
     """Say why a breach seen in *look* is not this release's doing; empty if it is.
 
@@ -60,14 +56,14 @@ def elsewhere(
         return _nothing(trigger, before.words)
     if before.since >= before.until:
         return _nothing(trigger, "what ran before it had hardly started")
-    for parts in (before.whole, before.last):
+    for parts in (before.whole, before.last, {"most": before.most}):
         if not all(map(math.isfinite, parts.values())):
             return _nothing(trigger, "what was measured before is no number")
         if any(parts.get(name, 0.0) > MOST_EVENTS for name in ("bad", "all")):
             return _nothing(trigger, "what was measured before is more than can be")
     match trigger.kind:
         case Ratio() | RatioQuery() | Latency():
-            return _counts(trigger, before, look, armed_from, batch)
+            return _counts(trigger, before, look, armed_from)
         case Queue():
             return _drain(trigger, before, look, armed_from)
         case Value():
@@ -98,40 +94,32 @@ def _outside(
             assert_never(unreachable)
 
 
-def _counts(
-    trigger: Trigger,
-    before: Before,
-    look: Look,
-    armed_from: datetime,
-    batch: float,
-) -> str:
+def _counts(trigger: Trigger, before: Before, look: Look, armed_from: datetime) -> str:
     """Charge the release if it is clearly worse than the time before it.
 
     Clearly: were it no more than `worse_by` times worse, so many bad events now
     would be a chance of less than one in a hundred. And the last ten minutes
-    before the release must not have been over the bound already.
+    before the release must not have been over the bound already. Where there were so
+    few events that none of them bad would not do, it is held against the bound, which
+    it is past; but not if even those few were clearly over it.
     """
     time, last_time = _times(before)
-    bad, every = _whole(before.whole)
-    if not every:
-        return _nothing(trigger, f"no events in {time} before it")
+    if "all" not in before.whole:
+        return _nothing(trigger, f"{time} before it were not measured")
     if "all" not in before.last:
         return _nothing(trigger, f"{last_time} before it were not measured")
     doubt = 1 - trigger.baseline.confidence
-    bound = bound_of(trigger)
+    bad, every = _whole(before.whole)
     lately, of = _whole(before.last)
-    if lately > bound * of and upper_tail(lately, of, bound) < doubt:
-        return (
-            f"over before it started: {lately} of {of} ({percent(lately / of)}) in "
-            f"{last_time} before; bound {exact_percent(bound)}"
-        )
+    if said := _over_before(trigger, lately, of, last_time):
+        return said
     now = tally(trigger, look, armed_from)
     times_worse = trigger.baseline.worse_by
-    share = times_worse * now.every / (times_worse * now.every + every)
-    few, _ = in_batches(now.bad, now.every, batch)
-    many = few + (math.ceil(bad / batch) if batch > 1 else bad)
-    if upper_tail(few, many, share) < doubt:
+    share = times_worse * now.every / max(1, times_worse * now.every + every)
+    if upper_tail(now.bad, now.bad + bad, share) < doubt:
         return ""
+    if upper_tail(now.bad, now.bad, share) >= doubt:
+        return _over_before(trigger, bad, every, time)
     return (
         f"not clearly worse than before it: {now.bad} of {now.every} "
         f"({percent(now.bad / now.every)}) now, {bad} of {every} "
@@ -140,18 +128,29 @@ def _counts(
     )
 
 
-def _drain(trigger: Trigger, before: Before, look: Look, armed_from: datetime) -> str:
-    """Charge the release if the drain takes out clearly less than before it.
+def _over_before(trigger: Trigger, bad: int, every: int, time: str) -> str:
+    """Say that it was clearly over its bound in *time* before; empty if not."""
+    bound = bound_of(trigger)
+    doubt = 1 - trigger.baseline.confidence
+    if bad <= bound * every or upper_tail(bad, every, bound) >= doubt:
+        return ""
+    return (
+        f"over before it started: {bad} of {every} ({percent(bad / every)}) in "
+        f"{time} before; bound {exact_percent(bound)}"
+    )
 
-    Clearly: less than 90 % of what it took out in the time before, or of what
-    comes in if that is less. And in the last ten minutes before the release the
-    queue must not have been running full already.
+
+def _drain(trigger: Trigger, before: Before, look: Look, armed_from: datetime) -> str:
+    """Charge the release if the drain takes out clearly less than it could before.
+
+    Clearly: less than 90 % of the most that it took out in any window of the time
+    before, or of what comes in if that is less. And in the last ten minutes before
+    the release the queue must not have been running full already.
     """
     time, last_time = _times(before)
     span = before.whole.get("seconds", 0.0)
-    came, went = before.whole.get("in", 0.0), before.whole.get("out", 0.0)
-    if not {"in", "out"} <= before.whole.keys() or not span or came < _HALF_AN_EVENT:
-        return _nothing(trigger, f"nothing came into the queue in {time} before it")
+    if not {"in", "out"} <= before.whole.keys() or not span:
+        return _nothing(trigger, f"{time} before it were not measured")
     if not {"in", "out"} <= before.last.keys():
         return _nothing(trigger, f"{last_time} before it were not measured")
     now = flow_of(trigger, look, armed_from)
@@ -164,13 +163,17 @@ def _drain(trigger: Trigger, before: Before, look: Look, armed_from: datetime) -
             f"failing before it started: {before.last['out']:.0f} of "
             f"{before.last['in']:.0f} drained in {last_time} before"
         )
-    usual = went / span * trigger.window.total_seconds()
-    window = spell(trigger.window)
-    if now.went < _DRAIN_IS_WORSE_BELOW * min(now.came, usual):
+    usual = before.whole["out"] / span * trigger.window.total_seconds()
+    could = max(before.most, usual)
+    if could < _HALF_AN_EVENT or now.went < _DRAIN_IS_WORSE_BELOW * min(
+        now.came, could
+    ):
         return ""
+    window = spell(trigger.window)
     return (
         f"the drain is not clearly worse than before it: {now.went:.0f} in "
-        f"{window} now, {usual:.0f} per {window} in {time} before; more comes in"
+        f"{window} now, at most {could:.0f} per {window} in {time} before; more comes "
+        "in"
     )
 
 

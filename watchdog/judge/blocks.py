@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from watchdog.facts.reading import Blind, Cause, Look
@@ -45,9 +45,9 @@ class Counted:
         return len(self.blocks) < self.asked
 
 
-def blocks_in_window(trigger: Trigger) -> int:
-    """Give how many blocks the window holds; a part of one is a whole one."""
-    return max(1, -(-trigger.window // trigger.block))
+def blocks_in(trigger: Trigger, time: timedelta) -> int:
+    """Give how many blocks a time holds; a part of one is a whole one."""
+    return max(1, -(-time // trigger.block))
 
 
 def counted(
@@ -65,7 +65,8 @@ def counted(
     blocks = Counted(parts, asked, tuple(_gaps(parts, charged, look)))
     if any(blocks.blocks):
         return blocks
-    return nothing_measured(trigger, look.at, armed_from, young=blocks.is_young)
+    young = len(charged) < blocks_in(trigger, trigger.window)
+    return nothing_measured(trigger, look.at, armed_from, young=young)
 
 
 def _gaps(

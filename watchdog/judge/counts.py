@@ -1,47 +1,41 @@
-"""Ratio and latency: bad events out of all events, block by block.
+"""Ratio and latency: bad events out of all events, scrape by scrape.
 
-The rule is one table, read from the top; the first line that fits decides.
-Research: a bound on a ratio alone fires on one failed request in an idle hour.
-
-A gap never stands in for what was fine: its events are read from the counters on
-both of its sides, and count. So losing samples may delay a breach, never make one.
+At once: breached when what was counted since some moment of the release is some
+thousand times likelier from a failing release than from one at its bound, and two
+scrapes apart say so. With ``for``: when the evidence has not been nil for so long.
+Research: a test of one window is wrong once in so many looks, and a day has 17,280.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchdog.facts.reading import Blind, Cause, Look
 from watchdog.facts.trigger import Latency, Trigger
 from watchdog.facts.verdict import Breached, Clear, Pending, Verdict
-from watchdog.judge.batches import in_batches
-from watchdog.judge.blocks import (
-    Counted,
-    Parts,
-    blocks_in_window,
-    counted,
-    not_numbers,
-    too_many,
-)
-from watchdog.judge.tail import lower_bound, upper_tail
-from watchdog.judge.words import age, exact_percent, percent
+from watchdog.judge.odds import Bound, Odds
+from watchdog.judge.scrapes import Scrape, Scrapes, scrapes_of
+from watchdog.judge.words import age, exact_percent, percent, spell
 
-# Rates are extrapolated, so two counters of one event may differ by this much.
-_SLACK_SHARE = 0.02
-_SLACK_EVENTS = 1.0
-# A million a second for ten days; weighing more would take seconds.
-MOST_EVENTS = 1e12
-# Half an event in a block is none: a neutral block, neither over nor a dip.
-_IDLE_BELOW = 0.5
+# Two bad scrapes are apart by this, or half of a shorter window: one burst falls into
+# two that are neighbours.
+_APART = timedelta(seconds=15)
+# Where more are bad, every scrape has some: three must be over by themselves.
+_FEW_BAD = 64
+_OVER_BY_THEMSELVES = 3
+# With `for`: evidence by half more than the bound, full at fifty to one, and so much
+# of the odds that one without `for` needs.
+_HALF_MORE = 1.5
+_FULL = math.log(50)
+_SHARE_OF_ODDS = 0.4
+# What was counted over a longer gap, as one, may have been fine in between.
+_LONGEST_GAP, _MISSED = timedelta(minutes=1), 2
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What the measured blocks add up to, in whole events.
-
-    Rates bring 4.9 for 5: Prometheus extrapolates less near a counter's zero.
-    """
+    """What the window adds up to, in whole events."""
 
     bad: int
     every: int
@@ -65,192 +59,48 @@ class Tally:
         return f"bound {exact_percent(self.bound)}"
 
 
-def judge_counts(
-    trigger: Trigger, look: Look, armed_from: datetime, batch: float = 1.0
-) -> Verdict:
-    """Judge bad events of all events as of ``look.at``.
-
-    ``bad`` missing beside ``all`` is no bad event: a series is born with its
-    first. ``all`` missing is a gap, and a gap is neither over nor clear.
-    *batch* is how many bad events come at a time; a batch proves as much as one.
-    """
-    window = counted(trigger, look, armed_from, blocks_in_window(trigger))
-    if isinstance(window, Blind):
-        return window
-    blocks = window.blocks
-    known = _known(window)
-    fault = not_numbers(known) or too_many(known, MOST_EVENTS) or _nonsense(known)
-    if fault:
-        return fault
-    if not blocks[-1]:
-        return Blind(Cause.STALE, "the newest block was not measured")
+def judge_counts(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
+    """Judge bad events of all events as of ``look.at``."""
+    scrapes = _needed_scrapes(trigger, look, armed_from)
+    if isinstance(scrapes, Blind):
+        return scrapes
     bound = bound_of(trigger)
-    tally = _tally(known, bound, _how(trigger))
-    if fault := _too_few(trigger, tally, window, look.at, armed_from):
-        return fault
-    newest_over = _over(blocks[-1], bound)
-    recovered = trigger.sustained and not newest_over and not _idle(blocks[-1])
-    if not tally.is_over and trigger.sustained and newest_over:
-        return Pending(
-            f"{tally.words} in the window; {tally.limit}, "
-            f"but the newest block is over: {_block_words(blocks[-1])}"
+    tally = _tally(trigger, scrapes)
+    if not tally.every:
+        cause = Cause.TOO_FEW_SAMPLES if scrapes.young else Cause.NO_TRAFFIC
+        young = f"; {age(trigger, look.at, armed_from)}" if scrapes.young else ""
+        words = f"no events in {scrapes.measured} measured scrapes{young}"
+        return Blind(cause, words)
+    if not tally.is_over:
+        return _inside(trigger, tally, scrapes, look.at, armed_from)
+    held = _held(scrapes.all, bound, trigger.block) if trigger.sustained else None
+    if held and not held.evidence:
+        return _inside(trigger, tally, scrapes, look.at, armed_from)
+    needed = _needed(trigger)
+    odds = _odds(trigger, scrapes.all)
+    said = f"{tally.words}; {tally.limit}; {_likelier(odds, needed)}"
+    why_not = _too_few_bad(trigger, tally)
+    if not why_not and held:
+        why_not = _not_for_long(trigger, held, scrapes, look.at, armed_from)
+    elif not why_not:
+        why_not = _not_apart(scrapes.window, bound, min(_APART, trigger.window / 2))
+    if not why_not and odds >= needed:
+        lasted = f"; without a break for {spell(held.time)}" if held else ""
+        onset = held.since if held else _onset(scrapes.all, tally)
+        return Breached(
+            said + lasted, value=tally.bad / tally.every, bound=bound, onset=onset
         )
-    if not tally.is_over or recovered:
-        return _inside(trigger, tally, window, look.at, armed_from)
-    if why_not := _not_yet(trigger, tally, window, look.at, armed_from):
-        return why_not
-    bad, every = in_batches(tally.bad, tally.every, batch)
-    said = tally.words
-    if batch > 1:
-        said += f" in batches of about {batch:.2g}, so they weigh as {bad} of {every}"
-    sure = f"{exact_percent(trigger.confidence)} confidence"
-    if upper_tail(bad, every, tally.bound) >= 1 - trigger.confidence:
-        return Pending(
-            f"suspected: {said}; {tally.limit}; too few to be sure with {sure}"
-        )
-    least = percent(lower_bound(bad, every, trigger.confidence))
-    return Breached(
-        f"{said}; with {sure} at least {least}; {tally.limit}",
-        value=tally.bad / tally.every,
-        bound=bound,
-    )
+    if tally.every < trigger.min_samples and tally.bad < trigger.min_events:
+        return _too_few(trigger, tally, scrapes, look.at, armed_from)
+    return Pending(f"suspected: {said}" + (f"; {why_not}" if why_not else ""))
 
 
 def tally(trigger: Trigger, look: Look, armed_from: datetime) -> Tally:
-    """Add up what is charged to the release in *look*, its gaps included."""
-    window = counted(trigger, look, armed_from, blocks_in_window(trigger))
-    blocks = () if isinstance(window, Blind) else _known(window)
-    return _tally(blocks, bound_of(trigger), _how(trigger))
-
-
-def _inside(
-    trigger: Trigger,
-    tally: Tally,
-    window: Counted,
-    at: datetime,
-    armed_from: datetime,
-) -> Verdict:
-    """Clear, if enough of the window was measured to say so."""
-    measured = _measured(window)
-    if measured < trigger.coverage * window.asked:
-        what = f"{tally.words}, but only {measured} of {window.asked} blocks measured"
-        if window.is_young:
-            what += f": {age(trigger, at, armed_from)}"
-        return Blind(Cause.TOO_FEW_SAMPLES, what)
-    if tally.is_over:
-        newest = _block_words(window.blocks[-1])
-        return Clear(f"recovered: {newest} in the newest block; {tally.limit}")
-    return Clear(f"{tally.words}; {tally.limit}")
-
-
-def _not_yet(
-    trigger: Trigger,
-    tally: Tally,
-    window: Counted,
-    at: datetime,
-    armed_from: datetime,
-) -> Verdict | None:
-    """Say why a window over the bound is not a breach, or nothing if it is one."""
-    blocks = window.blocks
-    so_far = f"suspected: {tally.words}; {tally.limit}"
-    if tally.bad < trigger.min_events:
-        return Pending(f"{so_far}; fewer than {trigger.min_events} bad events")
-    if trigger.sustained and window.is_young:
-        return Pending(f"{so_far}; {age(trigger, at, armed_from)}")
-    measured = _measured(window)
-    if measured < trigger.coverage * len(blocks):
-        return Blind(
-            Cause.TOO_FEW_SAMPLES,
-            f"only {measured} of {len(blocks)} blocks measured, "
-            f"{exact_percent(trigger.coverage)} needed; {tally.words}",
-        )
-    if unbridged := _unbridged(trigger, tally, window):
-        return unbridged
-    busy = [parts for parts in _known(window) if parts and not _idle(parts)]
-    needed = min(trigger.min_blocks_hit, window.asked)
-    if trigger.sustained:
-        over = sum(_over(parts, tally.bound) for parts in busy)
-        if over < len(busy):
-            return Pending(f"{so_far}; only {over} of {len(busy)} blocks over")
-        over = sum(_over(parts, tally.bound) for parts in blocks)
-        if over < needed:
-            return Pending(f"{so_far}; only {over} blocks over, {needed} needed")
-    else:
-        hit = sum(_bad(parts) >= _IDLE_BELOW for parts in blocks)
-        if hit < needed:
-            return Pending(
-                f"{so_far}; bad events in only {hit} blocks, {needed} needed"
-            )
-    return None
-
-
-def _unbridged(trigger: Trigger, tally: Tally, window: Counted) -> Blind | None:
-    """Blind for a gap of which nobody can say what happened in it.
-
-    With ``for`` every block must be over, and a gap of several has one count.
-    """
-    for gap in window.gaps:
-        if gap.leads:
-            why = "the window begins with a gap"
-        elif not gap.parts:
-            why = "the counters do not tell what happened in a gap of the window"
-        elif trigger.sustained and gap.blocks > 1:
-            why = f"a gap of {gap.blocks} blocks in a row, 1 can be bridged"
-        else:
-            continue
-        return Blind(Cause.TOO_FEW_SAMPLES, f"{why}; {tally.words}")
-    return None
-
-
-def _too_few(
-    trigger: Trigger,
-    tally: Tally,
-    window: Counted,
-    at: datetime,
-    armed_from: datetime,
-) -> Blind | None:
-    """Blind while there is less traffic than any verdict needs."""
-    if tally.every >= max(1, trigger.min_samples):
-        return None
-    young = f"; {age(trigger, at, armed_from)}" if window.is_young else ""
-    if tally.every == 0:
-        cause = Cause.TOO_FEW_SAMPLES if window.is_young else Cause.NO_TRAFFIC
-        return Blind(cause, f"no events in {_measured(window)} measured blocks{young}")
-    return Blind(
-        Cause.TOO_FEW_SAMPLES,
-        f"{tally.words}, {trigger.min_samples} events needed{young}",
-    )
-
-
-def _nonsense(blocks: Sequence[Parts]) -> Blind | None:
-    for parts in blocks:
-        if parts and "all" not in parts:
-            return Blind(Cause.NONSENSE, f"{_bad(parts):g} bad events without a total")
-        for name, value in parts.items():
-            if value < -_slack(parts["all"]):
-                return Blind(Cause.NONSENSE, f'"{name}" was {value:g}, below zero')
-    bad, every = sum(map(_bad, blocks)), sum(map(_all, blocks))
-    if bad > every + _slack(every):
-        return Blind(Cause.NONSENSE, f"{bad:g} bad events of {every:g}")
-    return None
-
-
-def _known(window: Counted) -> tuple[Parts, ...]:
-    """Give all that was counted, in blocks and in gaps; gaps first, no matter where."""
-    return (*(gap.parts for gap in window.gaps), *window.blocks)
-
-
-def _how(trigger: Trigger) -> str:
-    return trigger.kind.words if isinstance(trigger.kind, Latency) else "bad"
-
-
-def _tally(blocks: Sequence[Parts], bound: float, how: str) -> Tally:
-    bad = math.floor(sum(map(_bad, blocks)) + 0.5)
-    every = math.floor(sum(map(_all, blocks)) + 0.5)
-    if every > 0:
-        # Latency and ratio alike: within the slack, the extra bad ones are noise.
-        return Tally(min(bad, every), every, bound, how)
-    return Tally(0, 0, bound, how)
+    """Add up what is charged to the release in *look*."""
+    scrapes = scrapes_of(trigger, look, armed_from)
+    if isinstance(scrapes, Blind):
+        return Tally(0, 0, bound_of(trigger))
+    return _tally(trigger, scrapes)
 
 
 def bound_of(trigger: Trigger) -> float:
@@ -262,29 +112,169 @@ def bound_of(trigger: Trigger) -> float:
     raise ValueError(f"{trigger.name} counts events but has no bound `above`")
 
 
-def _block_words(parts: Parts) -> str:
-    return f"{_bad(parts):.0f} of {_all(parts):.0f}"
+def _needed_scrapes(
+    trigger: Trigger, look: Look, armed_from: datetime
+) -> Scrapes | Blind:
+    """Give those of the window where they are all there and not over, else all."""
+    near = scrapes_of(trigger, look, armed_from, older=False)
+    if isinstance(near, Scrapes) and not (near.holes or _tally(trigger, near).is_over):
+        return near
+    return scrapes_of(trigger, look, armed_from)
 
 
-def _measured(window: Counted) -> int:
-    return sum(map(bool, window.blocks))
+def _tally(trigger: Trigger, scrapes: Scrapes) -> Tally:
+    how = trigger.kind.words if isinstance(trigger.kind, Latency) else "bad"
+    return Tally(scrapes.bad, scrapes.every, bound_of(trigger), how)
 
 
-def _bad(parts: Parts) -> float:
-    return max(0.0, parts.get("bad", 0.0))
+def _needed(trigger: Trigger) -> float:
+    needed = Bound(bound_of(trigger), trigger.block).needed
+    return _SHARE_OF_ODDS * needed if trigger.sustained else needed
 
 
-def _all(parts: Parts) -> float:
-    return max(0.0, parts.get("all", 0.0))
+def _odds(trigger: Trigger, scrapes: Sequence[Scrape]) -> float:
+    odds = Odds(Bound(bound_of(trigger), trigger.block))
+    for one in scrapes:
+        odds.take(one.bad, one.every)
+    return odds.value
 
 
-def _idle(parts: Parts) -> bool:
-    return _all(parts) < _IDLE_BELOW
+def _likelier(odds: float, needed: float) -> str:
+    """Say the odds as a person would, and no digits that mean nothing."""
+    if odds >= 2 * needed:
+        return (
+            f"more than {2 * needed:,.0f} times likelier from a failing release than "
+            f"from one at its bound, {needed:,.0f} needed"
+        )
+    return (
+        f"{max(1.0, odds):,.0f} times likelier from a failing release than from one "
+        f"at its bound, {needed:,.0f} needed"
+    )
 
 
-def _over(parts: Parts, bound: float) -> bool:
-    return not _idle(parts) and _bad(parts) > bound * _all(parts)
+def _too_few_bad(trigger: Trigger, tally: Tally) -> str:
+    if tally.bad < trigger.min_events:
+        return f"fewer than {trigger.min_events} bad events"
+    return ""
 
 
-def _slack(every: float) -> float:
-    return _SLACK_SHARE * abs(every) + _SLACK_EVENTS
+def _not_apart(window: Sequence[Scrape], bound: float, apart: timedelta) -> str:
+    """Say why the scrapes of a window may be one burst; empty if they agree.
+
+    The newest must be bad, and one before it, far enough that no burst of a moment
+    falls into both. Where there are so many that each has some, being bad says
+    nothing: then three must be over by themselves.
+    """
+    newest = window[-1] if window else None
+    if newest is None or not newest.bad:
+        return "none in the newest scrape"
+    if not any(one.bad and newest.end - one.end >= apart for one in window):
+        return f"no other scrape {spell(apart)} before has any"
+    if sum(one.bad for one in window) > _FEW_BAD:
+        over = sum(one.bad > bound * one.every for one in window)
+        if over < _OVER_BY_THEMSELVES:
+            return f"only {over} scrapes over, {_OVER_BY_THEMSELVES} needed"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Since when the *evidence* has not been nil, and how much there is now."""
+
+    since: datetime
+    time: timedelta
+    evidence: float
+
+
+def _held(scrapes: Sequence[Scrape], bound: float, apart: timedelta) -> _Held | None:
+    """Follow the evidence that more than the bound fails, as far as it is full.
+
+    Since the last long gap: one count does not tell that it was so all along.
+    """
+    if not scrapes:
+        return None
+    longest = max(_LONGEST_GAP, _MISSED * apart)
+    for place in reversed(range(len(scrapes))):
+        if scrapes[place].end - scrapes[place].begin > longest:
+            scrapes = scrapes[place + 1 :] or scrapes[-1:]
+            break
+    more = min(_HALF_MORE * bound, (1 + bound) / 2) if bound else _HALF_MORE * 1e-6
+    since, evidence = _followed(scrapes, max(bound, 1e-6), more, _FULL)
+    return _Held(since, scrapes[-1].end - since, evidence)
+
+
+def _followed(
+    scrapes: Sequence[Scrape], bound: float, share: float, most: float
+) -> tuple[datetime, float]:
+    """Say since when it has been likelier that *share* fails, and how much now.
+
+    E. S. Page (1954): what speaks against it is taken off, but never below none.
+    """
+    worse, better = math.log(share / bound), math.log((1 - share) / (1 - bound))
+    since, evidence = scrapes[0].begin, 0.0
+    for one in scrapes:
+        if not evidence:
+            since = one.begin
+        says = one.bad * worse + (one.every - one.bad) * better
+        evidence = min(most, max(0.0, evidence + says))
+    return since, evidence
+
+
+def _not_for_long(
+    trigger: Trigger,
+    held: _Held,
+    scrapes: Scrapes,
+    at: datetime,
+    armed_from: datetime,
+) -> str:
+    if held.time < trigger.window:
+        so_far = f"for {spell(held.time)} of {spell(trigger.window)} so far"
+        return so_far + (f"; {age(trigger, at, armed_from)}" if scrapes.young else "")
+    if held.evidence < _FULL:
+        return "less so in the newest scrapes"
+    return ""
+
+
+def _onset(scrapes: Sequence[Scrape], tally: Tally) -> datetime:
+    """Say since when the window's share is likelier than the bound: MTTR begins."""
+    bound = max(tally.bound, 1e-6)
+    share = min(0.99, max(tally.bad / tally.every, _HALF_MORE * bound))
+    if share <= bound:
+        return scrapes[0].begin
+    return _followed(scrapes, bound, share, math.inf)[0]
+
+
+def _inside(
+    trigger: Trigger,
+    tally: Tally,
+    scrapes: Scrapes,
+    at: datetime,
+    armed_from: datetime,
+) -> Verdict:
+    """Clear, if enough of the window was measured to say so."""
+    if tally.every < trigger.min_samples:
+        return _too_few(trigger, tally, scrapes, at, armed_from)
+    if scrapes.measured < trigger.coverage * scrapes.asked:
+        words = (
+            f"{tally.words}, but only {scrapes.measured} of {scrapes.asked} scrapes "
+            "measured"
+        )
+        if scrapes.young:
+            words += f": {age(trigger, at, armed_from)}"
+        return Blind(Cause.TOO_FEW_SAMPLES, words)
+    if tally.is_over:
+        return Clear(f"recovered: {tally.words}, but not any more; {tally.limit}")
+    return Clear(f"{tally.words}; {tally.limit}")
+
+
+def _too_few(
+    trigger: Trigger,
+    tally: Tally,
+    scrapes: Scrapes,
+    at: datetime,
+    armed_from: datetime,
+) -> Blind:
+    """Blind while there is less traffic than a clear verdict needs."""
+    young = f"; {age(trigger, at, armed_from)}" if scrapes.young else ""
+    words = f"{tally.words}, {trigger.min_samples} events needed{young}"
+    return Blind(Cause.TOO_FEW_SAMPLES, words)

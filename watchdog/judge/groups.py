@@ -6,7 +6,7 @@ from watchdog.facts.verdict import Clear, Verdict
 from watchdog.judge.counts import bound_of
 from watchdog.judge.tail import upper_tail
 
-_IDLE_BELOW = 0.5
+_CHANCE = 0.001
 
 
 def evidence(trigger: Trigger, groups: Groups | Blind | None, verdict: Verdict) -> str:
@@ -39,7 +39,7 @@ def evidence(trigger: Trigger, groups: Groups | Blind | None, verdict: Verdict) 
 
 def _over(trigger: Trigger, groups: Groups) -> list[tuple[float, str, int, int]]:
     bound = bound_of(trigger)
-    chance = (1 - trigger.confidence) / max(1, len(groups.counts))
+    chance = _CHANCE / max(1, len(groups.counts))
     found = []
     for name, (few, many) in groups.counts.items():
         bad, every = round(few), round(many)

@@ -13,8 +13,9 @@ from watchdog.facts.reading import Blind, Cause, Look
 from watchdog.facts.trigger import Trigger
 from watchdog.facts.verdict import Breached, Clear, Pending, Verdict
 from watchdog.judge.blocks import (
+    Counted,
     Parts,
-    blocks_in_window,
+    blocks_in,
     counted,
     not_numbers,
     too_many,
@@ -74,7 +75,7 @@ def judge_growth(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
 
     A floor needs its neighbour, so here a gap is blindness whatever ``coverage``.
     """
-    window = counted(trigger, look, armed_from, blocks_in_window(trigger) + 1)
+    window = _counted(trigger, look, armed_from)
     if isinstance(window, Blind):
         return window
     blocks = window.blocks
@@ -97,10 +98,20 @@ def judge_growth(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
 
 def flow_of(trigger: Trigger, look: Look, armed_from: datetime) -> Flow | None:
     """Give what is charged to the release in *look*; None if it has holes."""
-    window = counted(trigger, look, armed_from, blocks_in_window(trigger) + 1)
+    window = _counted(trigger, look, armed_from)
     if isinstance(window, Blind) or _gaps(window.blocks):
         return None
     return _flow(window.blocks)
+
+
+def _counted(trigger: Trigger, look: Look, armed_from: datetime) -> Counted | Blind:
+    """Give one block more than the window: the floor from which it rose.
+
+    What waited when the release started is where it rises from; what came in and
+    went before is not counted.
+    """
+    count = blocks_in(trigger, trigger.window) + 1
+    return counted(trigger, look, armed_from - trigger.block, count)
 
 
 def _flow(blocks: Sequence[Parts]) -> Flow:

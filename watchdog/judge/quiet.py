@@ -60,12 +60,13 @@ class Quiet:
             case _:
                 if every - _MARGIN < max(1, self.trigger.min_samples):
                     return False
-                if self.trigger.sustained:
-                    over = newest.get("bad", 0.0) > self.share * newest["all"]
-                    if over:
-                        return False
-                none = bad < _SURELY_NONE
-                return none or bad + _MARGIN <= self.share * (every - _MARGIN)
+                return self.is_under(bad, every)
+
+    def is_under(self, bad: float, every: float) -> bool:
+        """Tell that a window is surely not over the bound, if it counts."""
+        if not self.trigger.counts:
+            return False
+        return bad < _SURELY_NONE or bad + _MARGIN <= self.share * (every - _MARGIN)
 
     def _is_past(self, value: float) -> bool:
         if self.trigger.above is not None:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import cast
 
 from watchdog.facts.past import ELSEWHERE, Band, Stretch, Track
 from watchdog.facts.reading import Blind, Block, Look, Measured, Reading
@@ -12,8 +11,8 @@ from watchdog.facts.trigger import Latency, Queue, Trigger, Value
 from watchdog.facts.verdict import Breached, Clear, Verdict, kind_of
 from watchdog.judge.blocks import Parts
 from watchdog.judge.breach import judge
-from watchdog.judge.counts import MOST_EVENTS
 from watchdog.judge.quiet import Quiet
+from watchdog.judge.scrapes import MOST_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +20,16 @@ class Grid:
     """Where the points of a trigger lie, and at which of them it is judged.
 
     Points are *apart* from each other. A look has *blocks* of them, *stride* points
-    from one to the next. The first look ends at *first*, the next ones *step*
-    later each, *count* in all; each is judged *lag* after its end.
+    from one to the next, and the last *window* of them are its window. The first look
+    ends at *first*, the next ones *step* later each, *count* in all; each is judged
+    *lag* after its end.
     """
 
     first: datetime
     apart: timedelta
     stride: int
     blocks: int
+    window: int
     step: timedelta
     count: int
     lag: timedelta
@@ -74,7 +75,6 @@ class Replay:
         columns: int = 480,
     ) -> None:
         self._trigger = trigger
-        self._alone = replace(trigger, confirm_polls=1)
         self._grid = grid
         self._armed_from = armed_from
         self._exact = exact
@@ -95,7 +95,7 @@ class Replay:
     def take(self, points: Sequence[Parts | Blind]) -> None:
         """Take the next points; one that could not be asked for is ``Blind``."""
         grid, quiet = self._grid, self._quiet
-        stride, window = grid.stride, grid.blocks * grid.stride
+        stride, window = grid.stride, grid.window * grid.stride
         all_points = [*self._tail, *points]
         for place in range(len(self._tail), len(all_points)):
             number, phase = self._taken, self._taken % stride
@@ -115,8 +115,8 @@ class Replay:
             at = end + grid.lag
             self._judged += 1
             before = all_points[place - stride] if place >= stride else {}
-            is_whole = self._sound[phase] >= grid.blocks
-            is_whole &= end - grid.blocks * grid.stride * grid.apart >= self._armed_from
+            is_whole = self._sound[phase] >= grid.window
+            is_whole &= end - window * grid.apart >= self._armed_from
             if (
                 is_whole
                 and not isinstance(newest, Blind)
@@ -129,11 +129,12 @@ class Replay:
                 continue
             start = place - grid.reach
             blocks = all_points[start : place + 1 : stride]
-            verdict = self._weigh(end, at, blocks)
+            under = quiet.is_under(self._bad[phase], self._every[phase])
+            verdict = self._weigh(end, at, blocks, under=under)
             self._note(at, verdict)
             if not isinstance(verdict, Blind) and not isinstance(newest, Blind):
                 self._plot(at, newest, phase)
-        self._tail = all_points[-window:]
+        self._tail = all_points[-grid.blocks * stride :]
 
     def track(self, queries: tuple[str, ...] = ()) -> Track:
         """Give what came of it; the last word holds until the period ends."""
@@ -153,19 +154,30 @@ class Replay:
         )
 
     def _weigh(
-        self, end: datetime, at: datetime, points: Sequence[Parts | Blind]
+        self,
+        end: datetime,
+        at: datetime,
+        points: Sequence[Parts | Blind],
+        *,
+        under: bool,
     ) -> Verdict:
-        """Judge one look alone if that is enough to go on with the last word."""
-        for point in points:
+        """Judge one look alone if that is enough to go on with the last word.
+
+        What was counted in a gap is not known here. Before the window it says
+        nothing, if the window is *under* the bound.
+        """
+        near = points[-self._grid.window :]
+        for point in near:
             if isinstance(point, Blind):
                 return point
-        if not isinstance(self._trigger.kind, Value) and (
-            all(points) or not any(points)
-        ):
+        known = under or all(points) or not any(points)
+        known &= all(near) or not any(near)
+        if not isinstance(self._trigger.kind, Value) and known:
             width = self._grid.stride * self._grid.apart
             ends = [end - back * width for back in reversed(range(len(points)))]
-            look = Look(end, tuple(map(Block, ends, cast("Sequence[Parts]", points))))
-            verdict = judge(self._alone, Measured((look,)), self._armed_from)
+            parts = [{} if isinstance(point, Blind) else point for point in points]
+            look = Look(end, tuple(map(Block, ends, parts)))
+            verdict = judge(self._trigger, Measured((look,)), self._armed_from)
             if isinstance(verdict, Clear | Blind) and self._goes_on(verdict):
                 return verdict
         return judge(self._trigger, self._exact(at), self._armed_from)

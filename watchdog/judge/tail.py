@@ -1,4 +1,4 @@
-"""The exact binomial tail, and the share it vouches for; no table, no scipy.
+"""The exact binomial tail; no table, no scipy.
 
 The largest relative error against exact fractions is below 1e-12; counts up to
 a thousand million take milliseconds (both are tested).
@@ -28,34 +28,6 @@ def upper_tail(bad: int, of_all: int, share: float) -> float:
         return min(1.0, first * _rising_sum(bad, of_all, odds))
     first = _chance(bad - 1, of_all, share)
     return max(0.0, 1.0 - first * _falling_sum(bad - 1, of_all, odds))
-
-
-def lower_bound(bad: int, of_all: int, confidence: float) -> float:
-    """Give the share that the true one exceeds with *confidence*.
-
-    The one-sided bound of Clopper and Pearson: the share under which *bad* or
-    more of *of_all* has a chance of exactly ``1 - confidence``.
-    """
-    if bad <= 0:
-        return 0.0
-    goal = math.log(1 - confidence)
-    low, high = 0.0, bad / of_all
-    share = high
-    # The log of the tail is concave in the share, so Newton's steps come from one
-    # side; the bracket is for the few floats where rounding says otherwise.
-    for _ in range(200):  # pragma: no branch
-        tail = upper_tail(bad, of_all, share)
-        miss = math.log(tail) - goal if tail > 0 else -math.inf
-        low, high = (share, high) if miss < 0 else (low, share)
-        slope = _chance(bad, of_all, share) * bad / share / tail if tail > 0 else 0.0
-        step = miss / slope if slope > 0 else math.inf
-        following = share - step
-        if not low < following < high:
-            following = (low + high) / 2
-        if abs(following - share) <= 1e-12 * share:
-            break
-        share = following
-    return share
 
 
 def _rising_sum(bad: int, of_all: int, odds: float) -> float:

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from watchdog.facts.reading import Before, Blind, Groups, Outside
-from watchdog.facts.trigger import Latency, Ratio, RatioQuery, Trigger, Value
+from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
 from watchdog.observe import promql
 from watchdog.observe.envelope import NotSeen
 from watchdog.observe.looks import MOST_POINTS, Looks, floored
@@ -28,6 +29,9 @@ _MINUTE = timedelta(minutes=1)
 _SCRAPES_OF_A_START = 2
 # Fewer blocks than this are made shorter than a minute.
 _FEW_BLOCKS = 10
+# So many events tell a share; with fewer, what is earlier is read too.
+_ENOUGH = 1000
+_A_DAY = timedelta(days=1)
 
 _Taken = TypeVar("_Taken")
 
@@ -84,9 +88,48 @@ class Background:
         return min(begin, until), until
 
     def before(
-        self, trigger: Trigger, at: datetime, begin: datetime, until: datetime
+        self,
+        trigger: Trigger,
+        at: datetime,
+        begin: datetime,
+        until: datetime,
+        before_from: datetime | None = None,
     ) -> Before | Blind:
-        """Read the time before the running pair, once."""
+        """Read the time before the running pair, once.
+
+        Further back than *begin*, a day at most, where little happened since then;
+        of a queue always, for the most that it ever drained in a window. But not
+        from before *before_from*.
+        """
+        found = self._time(trigger, at, begin, until)
+        if isinstance(found, Blind) or isinstance(trigger.kind, Value):
+            return found
+        enough = found.whole.get("all", 0.0) >= _ENOUGH
+        earliest = until - _A_DAY
+        if before_from is not None:
+            start = _SCRAPES_OF_A_START * self._scrape
+            earliest = max(earliest, floored(before_from + start, _SECOND))
+        is_queue = isinstance(trigger.kind, Queue)
+        width = max(trigger.window, 2 * self._scrape) if is_queue else LAST
+        found = replace(found, most=0.0)
+        known = not is_queue and earliest >= begin
+        if enough or known or until - earliest < 2 * width:
+            return found
+        day = self._time(trigger, at, earliest, until, width)
+        if isinstance(day, Blind):
+            return day
+        if is_queue:
+            return replace(found, since=day.since, most=day.most)
+        return replace(found, since=day.since, whole=day.whole)
+
+    def _time(
+        self,
+        trigger: Trigger,
+        at: datetime,
+        begin: datetime,
+        until: datetime,
+        block: timedelta | None = None,
+    ) -> Before | Blind:
         kind, scrape = trigger.kind, self._scrape
         least = max(_SECOND, -(-scrape // _SECOND) * _SECOND)
         span = until - begin
@@ -95,8 +138,8 @@ class Background:
             highest = trigger.below is None
             query = promql.worst(kind.expr, highest=highest, scrape=scrape)
         else:
-            width = max(_MINUTE, 2 * least)
-            if span < _FEW_BLOCKS * width:
+            width = block or max(_MINUTE, 2 * least)
+            if block is None and span < _FEW_BLOCKS * width:
                 shorter = span // _FEW_BLOCKS // _SECOND * _SECOND
                 width = max(2 * least, shorter)
             if isinstance(kind, RatioQuery):
@@ -115,7 +158,7 @@ class Background:
             return Before(until, until)
         ask = Ask(query, until, width, points)
         return self._once.read(
-            (query, begin, until),
+            (query, begin, until, width),
             lambda: summed(trigger, ask, self._server.samples(ask)),
             keep=until <= at - scrape,
         )

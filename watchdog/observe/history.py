@@ -79,7 +79,9 @@ class Past(Prometheus):
         first = _EPOCH - (_EPOCH - (since - lag)) // step * step
         count = max(0, (until - lag - first) // step + 1)
         apart = _gcd(step, ask.step)
-        return Grid(first, apart, ask.step // apart, ask.points, step, count, lag)
+        near = -(-trigger.window // ask.step) if trigger.counts else ask.points
+        stride = ask.step // apart
+        return Grid(first, apart, stride, ask.points, max(1, near), step, count, lag)
 
     def points(self, trigger: Trigger, grid: Grid) -> Iterator[list[Parts | Blind]]:
         """Give every point that the grid's looks need, oldest first, in portions.
@@ -173,7 +175,7 @@ class Past(Prometheus):
 
     def _newest(self, trigger: Trigger, at: datetime) -> tuple[Ask, str]:
         """Give the ask and the label of the newest look alone."""
-        plan = self._looks.plan(replace(trigger, confirm_polls=1), at)
+        plan = self._looks.plan(trigger, at)
         place = plan.looks[0]
         return plan.asks[place.answer], place.label
 

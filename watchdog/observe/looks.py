@@ -1,4 +1,4 @@
-"""What is asked for one trigger: its looks, on the poll's grid, and their queries."""
+"""What is asked for one trigger: its look, on a grid, and the query."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,13 +18,14 @@ from watchdog.observe.samples import EPOCH, Ask, Place
 
 # Prometheus refuses more than 11,000 points a series.
 MOST_POINTS = 10_000
+_SECOND = timedelta(seconds=1)
 # A sample bears the time at which its scrape began, and is there when that ends.
 _SCRAPING = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked for one trigger: looks, newest first, of *blocks* each."""
+    """What is asked for one trigger: a look of *blocks*."""
 
     asks: tuple[Ask, ...]
     looks: tuple[Place, ...]
@@ -43,32 +44,32 @@ class Looks:
         self.native: set[Latency] = set()
 
     def plan(self, trigger: Trigger, at: datetime) -> Plan:
-        """Lay the trigger's looks on the poll's grid and write their queries."""
+        """Lay the trigger's look on its grid and write the query.
+
+        What counts events is read scrape by scrape, further back than its window, and
+        of plain counters at any whole second; all else on the poll's grid.
+        """
         width, scrape = trigger.block, self._scrape
-        blocks = max(1, -(-trigger.window // width))
         if isinstance(trigger.kind, Value):
             return self._of_value(trigger, trigger.kind.expr, at)
-        ends = self._ends(trigger, at, self._poll)
+        blocks = max(1, -(-trigger.reach // width))
+        grid = _SECOND if self.is_exact(trigger.kind) else self._poll
+        end = floored(at - self.lag(trigger), grid)
         if isinstance(trigger.kind, RatioQuery):
             query = promql.finished_counts(trigger.kind, width, scrape)
-            return Plan(
-                tuple(Ask(query, end, width, blocks) for end in ends),
-                tuple(Place(end, answer=n) for n, end in enumerate(ends)),
-                blocks,
+        else:
+            selectors, ready = self.counted(trigger.kind)
+            if isinstance(trigger.kind, Queue):
+                blocks += 1
+                ready = {"floor": promql.floor(trigger.kind.depth, width)}
+            query = promql.counts(
+                selectors,
+                width=width,
+                scrape=scrape,
+                offsets=[timedelta()],
+                ready=ready,
             )
-        selectors, ready = self.counted(trigger.kind)
-        if isinstance(trigger.kind, Queue):
-            blocks += 1
-            ready = {"floor": promql.floor(trigger.kind.depth, width)}
-        offsets = [ends[0] - end for end in ends]
-        counting = promql.counts(
-            selectors, width=width, scrape=scrape, offsets=offsets, ready=ready
-        )
-        places = tuple(
-            Place(end, label=str(number), moved=offset)
-            for number, (end, offset) in enumerate(zip(ends, offsets, strict=True))
-        )
-        return Plan((Ask(counting, ends[0], width, blocks),), places, blocks)
+        return Plan((Ask(query, end, width, blocks),), (Place(end),), blocks)
 
     def lag(self, trigger: Trigger) -> timedelta:
         """Give how much is left out at the end: its samples may be under way.
@@ -85,32 +86,24 @@ class Looks:
             isinstance(kind, Latency) and kind not in self.native
         )
 
-    def _ends(
-        self, trigger: Trigger, at: datetime, grid: timedelta
-    ) -> tuple[datetime, ...]:
-        """Give the ends of the looks, newest first, each on the grid."""
-        newest = floored(at - self.lag(trigger), grid)
-        return tuple(newest - n * grid for n in range(max(1, trigger.confirm_polls)))
-
     def _of_value(self, trigger: Trigger, expr: str, at: datetime) -> Plan:
-        """Ask for every point of the poll's grid, once for all looks.
+        """Ask for every point of the poll's grid.
 
         The grid is absolute, so the points of one poll are those of the next and
         of every restart. A window of more points than Prometheus answers is
-        sampled at the smallest multiple of the poll that fits, looks included.
+        sampled at the smallest multiple of the poll that fits.
         """
-        more = max(1, trigger.confirm_polls) - 1
-        fitting = -(-trigger.window // (self._poll * (MOST_POINTS - more - 1)))
+        fitting = -(-trigger.window // (self._poll * (MOST_POINTS - 1)))
         step = self._poll * max(1, fitting)
         points = -(-trigger.window // step) + 1
-        ends = self._ends(trigger, at, step)
+        end = floored(at - self.lag(trigger), step)
         highest, scrape = trigger.below is None, self._scrape
         bound = trigger.above if highest else trigger.below
         terms = [promql.worst(expr, highest=highest, scrape=scrape)]
         if bound is not None:
             terms.append(promql.past(expr, bound, highest=highest, scrape=scrape))
-        ask = Ask(promql.joined(terms), ends[0], step, points + more)
-        return Plan((ask,), tuple(map(Place, ends)), points)
+        ask = Ask(promql.joined(terms), end, step, points)
+        return Plan((ask,), (Place(end),), points)
 
     def counted(
         self, kind: Ratio | Latency | Queue

@@ -54,6 +54,8 @@ _SECOND = timedelta(seconds=1)
 _MOST_AT_ONCE = 4
 # Whether a histogram without buckets is a native one is asked once in so many seconds.
 _ASKED_AGAIN = 30.0
+# The newest scrapes may not be there yet.
+_A_FEW = 3
 _NOT_NOW = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
 
 
@@ -150,10 +152,10 @@ class Prometheus:
         *,
         compare: bool = True,
     ) -> Reading:
-        """Read what *trigger* counts, as of the last whole poll before *at*.
+        """Read what *trigger* counts: of plain counters as of *at*, scrape by scrape.
 
-        One scrape interval is left out at the end: its samples may be under way.
-        A part that the server did not answer is missing from its block.
+        Of all else a scrape is left out at the end: its samples may be under way. A
+        part that the server did not answer is missing from its block.
 
         *since* is when the running pair started, *before_from* when the run before
         it did, if that is known: what was between is read too, and kept, unless
@@ -175,8 +177,7 @@ class Prometheus:
     ) -> Reading:
         try:
             plan = self._looks.plan(trigger, at)
-            settles = self._looks.is_exact(trigger.kind)
-            answered = self.recent if settles else self.samples
+            answered = self.recent if trigger.counts else self.samples
             answers = [answered(ask) for ask in plan.asks]
             looks = tuple(
                 look_at(place, answers[place.answer], plan.asks[0].step, plan.blocks)
@@ -194,7 +195,8 @@ class Prometheus:
             seen = replace(seen, outside=self._background.outside(trigger, at))
         before = self._background.time_before(trigger, since, before_from)
         if compare and before and not _is_not_now(seen.outside):
-            seen = replace(seen, before=self._background.before(trigger, at, *before))
+            compared = self._background.before(trigger, at, *before, before_from)
+            seen = replace(seen, before=compared)
         if trigger.by and not (_is_not_now(seen.outside) or _is_not_now(seen.before)):
             groups = self._background.groups(trigger, looks[0].at, at, since, before)
             seen = replace(seen, groups=groups)
@@ -249,7 +251,7 @@ class Prometheus:
         kind = trigger.kind
         if not isinstance(kind, Latency) or kind in self._looks.native:
             return False
-        if looks[0].blocks[-1].parts:
+        if any(block.parts for block in looks[0].blocks[-_A_FEW:]):
             return False
         asked_at = self._asked.get(kind, -math.inf)
         if time.monotonic() < asked_at + _ASKED_AGAIN:

@@ -30,10 +30,14 @@ class _Kept:
 
 
 class Recent:
-    """Answers from what is kept, and has *ask* answer for the rest; for any thread."""
+    """Answers from what is kept, and has *ask* answer for the rest; for any thread.
 
-    def __init__(self, ask: Callable[[Ask], Samples]) -> None:
+    No more than *portion* steps are asked at once.
+    """
+
+    def __init__(self, ask: Callable[[Ask], Samples], portion: int = _PORTION) -> None:
         self._ask = ask
+        self._portion = portion
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[object, ...], _Kept] = OrderedDict()
 
@@ -54,7 +58,7 @@ class Recent:
         found: Samples = {}
         first = ask.end + ask.step
         while missing:
-            points = min(missing, _PORTION)
+            points = min(missing, self._portion)
             portion = replace(ask, end=first - ask.step, points=points)
             try:
                 answered = self._ask(portion)

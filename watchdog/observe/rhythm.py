@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from watchdog.config.notation import Said, duration, written
 from watchdog.facts.problem import Fault
 from watchdog.facts.reading import Blind
-from watchdog.facts.trigger import Trigger, Value
+from watchdog.facts.trigger import Queue, Trigger
 from watchdog.observe.numbers import duration as in_promql
 from watchdog.observe.promql import is_selector
 
@@ -147,7 +147,7 @@ def _by_samples(
             apart = apart or _apart(prometheus, target, span, at)
     if apart is None:
         return Rhythm()
-    if trigger.block < 1.8 * apart and not isinstance(trigger.kind, Value):
+    if trigger.block < 1.8 * apart and isinstance(trigger.kind, Queue):
         fault = Fault(
             "block",
             f"samples are {apart.total_seconds():.0f}s apart, a block is "

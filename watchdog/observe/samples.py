@@ -13,7 +13,6 @@ from watchdog.facts.trigger import Queue, Trigger, Value
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_MINUTE = timedelta(minutes=1)
 LAST = timedelta(minutes=10)
 _OVER = "over"
 
@@ -90,15 +89,12 @@ class Gap:
 def look_at(place: Place, answer: Samples, step: timedelta, blocks: int) -> Look:
     """Give the look at *place* of *answer*; what was not answered is missing there."""
     ends = [place.end - back * step for back in reversed(range(blocks))]
+    moments = [millis(end + place.moved) for end in ends]
     return Look(
         place.end,
         tuple(
-            Block(
-                end,
-                answer.get((place.label, millis(end + place.moved)), {}),
-                answer.get((_OVER, millis(end + place.moved)), {}),
-            )
-            for end in ends
+            Block(end, answer.get((place.label, at), {}), answer.get((_OVER, at), {}))
+            for end, at in zip(ends, moments, strict=True)
         ),
     )
 
@@ -229,11 +225,9 @@ def summed(trigger: Trigger, ask: Ask, samples: Samples) -> Before:
     needed = {"in", "out"} if isinstance(trigger.kind, Queue) else {"all"}
     sound = [parts for _, parts in found if needed <= parts.keys()]
     recent = [parts for parts in lately if needed <= parts.keys()]
-    minutes: tuple[float, ...] = ()
-    if ask.step >= _MINUTE and "all" in needed:
-        minutes = tuple(parts.get("bad", 0.0) for parts in sound)
     whole, last = _total(sound, ask.step), _total(recent, ask.step)
-    return Before(begin, ask.end, whole, last, minutes)
+    most = max((parts.get("out", 0.0) for parts in sound), default=0.0)
+    return Before(begin, ask.end, whole, last, most)
 
 
 def _total(blocks: Sequence[Mapping[str, float]], step: timedelta) -> dict[str, float]:

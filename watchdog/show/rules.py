@@ -7,6 +7,7 @@ Source: Prometheus, "Alerting rules", and ``rulefmt.Rule``, which is strict.
 import json
 import math
 import re
+from datetime import timedelta
 from typing import assert_never
 
 from watchdog.config.notation import written
@@ -61,26 +62,27 @@ def rules(release: Release) -> str:
 
 def expression(trigger: Trigger) -> str:
     """Write what is true, in PromQL, while *trigger* is over its bound."""
-    block = written(trigger.block)
+    # Of what is scraped; a rate needs two scrapes, and one may be missing.
+    short = written(max(timedelta(minutes=1), 4 * trigger.block))
     match trigger.kind:
         case Ratio(errors=errors, good=good) if good:
-            over = block if trigger.sustained else written(trigger.window)
+            over = short if trigger.sustained else written(trigger.window)
             bad = f"sum(rate({errors.strip()}[{over}]))"
             fine = f"sum(rate({good.strip()}[{over}]))"
             return f"{bad}\n  / ({bad} + {fine}) > {_bound(trigger)}"
         case Ratio(errors=errors, total=total):
-            over = block if trigger.sustained else written(trigger.window)
+            over = short if trigger.sustained else written(trigger.window)
             return (
                 f"sum(rate({errors.strip()}[{over}]))\n"
                 f"  / sum(rate({total.strip()}[{over}])) > {_bound(trigger)}"
             )
         case RatioQuery(errors_query=errors, total_query=total):
-            over = block if trigger.sustained else written(trigger.window)
+            over = short if trigger.sustained else written(trigger.window)
             parts = (_PLACEHOLDER.sub(over, query) for query in (errors, total))
             bad, every = (f"sum(\n{part}\n)" for part in parts)
             return f"{bad}\n  / {every} > {_bound(trigger)}"
         case Latency() as latency:
-            over = block if trigger.sustained else written(trigger.window)
+            over = short if trigger.sustained else written(trigger.window)
             fast = bucket(latency.histogram, _le(latency))
             every = bucket(latency.histogram, 'le="+Inf"')
             return (
@@ -155,11 +157,11 @@ def _comments(trigger: Trigger) -> list[str]:
         case Ratio() | RatioQuery() | Latency():
             if not trigger.sustained:
                 lines.append(
-                    "The watchdog acts as soon as it is confirmed, on"
-                    f" {trigger.min_events} bad events of {trigger.min_samples} or more"
+                    "The watchdog acts as soon as it is confirmed, by what each scrape"
                 )
                 lines.append(
-                    f"in {trigger.min_blocks_hit} blocks; the rule on the ratio alone."
+                    f"counted and {trigger.min_events} bad events or more; the rule on"
+                    " the ratio alone."
                 )
         case Queue():
             steps = -(-trigger.window // trigger.block)
