@@ -295,9 +295,9 @@ def test_an_immediate_trigger_is_a_breach_after_a_few_scrapes(seen):
     kind = ratio("ten-per-cent").kind
     trigger = awb_at_once(kind=kind)
 
-    # Ten per cent of 300 in each: 64 failures and more ask for three scrapes.
+    # Two scrapes of ten per cent are suspected, three are not chance.
     assert isinstance(seen(trigger, AT - 65 * SECOND), Breached)
-    assert isinstance(seen(trigger, AT - 15 * SECOND), Pending)
+    assert isinstance(seen(trigger, AT - 45 * SECOND), Pending)
 
 
 def test_finished_queries_count_like_selectors(seen):
