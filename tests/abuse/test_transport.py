@@ -27,7 +27,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from watchdog.wiring import listening
 from watchdog.wiring.doorway import Doorway
-from watchdog.config.settings import Address
+from watchdog.config.sections.listen import Address
 
 listening._WHOLE_REQUEST = float(sys.argv[1])
 listening._WHOLE_ANSWER = float(sys.argv[1])
