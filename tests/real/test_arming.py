@@ -122,12 +122,12 @@ def test_series_that_were_there_today_are_a_dead_target_and_no_typo(server):
     )
 
 
-def test_errors_without_a_series_are_a_doubt_since_a_late_birth_hides_them(server):
+def test_errors_without_a_series_are_a_doubt_since_the_name_may_be_wrong(server):
     trial = tried(server, kind=Ratio('never{job="dms"}', 'total{job="dms"}'))
 
     assert trial.is_proven
     assert [doubt.path for doubt in trial.doubts] == ["ratio.errors"]
-    assert "start its counters at 0" in trial.doubts[0].hint
+    assert "its first errors count" in trial.doubts[0].hint
 
 
 def test_a_bound_that_is_no_bucket_is_named(server):

@@ -122,8 +122,10 @@ def test_a_pause_asks_and_a_signed_answer_rolls_back(stage):
         started = it.until("act.rollback_started")
         it.until("record.rollback_audited", how="proved")
         it.until("verify.recovery_seen")
-        pages = [httpx.get(f"{it.private}{path}").text for path in ("/", "/history")]
-        paper = httpx.get(f"{it.private}/report/{started['incident']}").text
+        paths = ("/", "/history", f"/report/{started['incident']}")
+        *pages, paper = (
+            httpx.get(f"{it.private}{path}", timeout=60).text for path in paths
+        )
         page = httpx.get(f"{it.decisions}/a/{asked['question']}", timeout=60)
 
     assert "carried out and proved" in page.text

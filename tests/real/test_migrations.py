@@ -1,5 +1,6 @@
 """A job among the enrolled services, on a real engine: it ends, and serves nobody."""
 
+import time
 import uuid
 
 import pytest
@@ -46,6 +47,11 @@ class Migrating(Rig):
         self.deploy(OLD)
         self.target = self.record()
         self.deploy(BAD)
+        # The engine says that it runs before it has said so itself.
+        until = time.monotonic() + 60
+        while f"app {BAD}" not in self.ran():
+            assert time.monotonic() < until, self.ran()
+            time.sleep(0.05)
         self.forget()
 
     def ran(self):
