@@ -194,6 +194,10 @@ class Watch(Half):
         """Give no name: a work tree's manifests are where its commit has them."""
         return {}
 
+    def tenants_of(self, version):
+        """Name its one tenant: it has a manifest, though none is kept by its name."""
+        return ("meesho",)
+
     def finish(self):
         """Turn until nothing is under way; give what each turn said."""
         said = []
