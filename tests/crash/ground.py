@@ -212,8 +212,14 @@ class Ground:
         return [self.api.inspect_container(c["Id"]) for c in self.listed()]
 
     def read_in(self, container, path):
-        one = self.api.exec_create(container, ["cat", path])["Id"]
-        return self.api.exec_start(one)
+        data = b""
+        # A busy engine may hand over nothing of a command that is over at once.
+        for _ in range(5):
+            one = self.api.exec_create(container, ["cat", path])["Id"]
+            data = self.api.exec_start(one)
+            if data:
+                break
+        return data
 
     def starts(self):
         """Give (image, manifest) of each start, as the DMS itself noted it."""
