@@ -123,6 +123,16 @@ def test_errors_that_were_renamed_are_not_zero_errors(server, kind):
     assert "nothing of what runs now" in seen.words
 
 
+@pytest.mark.parametrize("window", [5 * MINUTE, 50 * MINUTE])
+def test_errors_from_before_the_release_are_not_its_own(server, window):
+    trigger = http_5xx(kind=requests("label"), window=window, coverage=0.1)
+    readings = server.read_all([trigger], END, START)
+    seen = judge(trigger, readings[trigger.name], ARMED)
+
+    assert isinstance(seen, Blind)
+    assert seen.cause is Cause.NO_SERIES
+
+
 def test_what_a_rollback_put_up_has_the_names_that_it_had(server):
     trigger = http_5xx(kind=requests("label"))
     readings = server.read_all([trigger], END, START, compare=False)

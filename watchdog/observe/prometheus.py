@@ -227,7 +227,7 @@ class Prometheus:
                     return seen  # it ran before, under the names that it has
                 try:
                     return self._names.held_against(
-                        trigger, seen, lambda query: self.instant(query, at)
+                        trigger, seen, since, lambda query: self.instant(query, at)
                     )
                 except Exception as error:  # noqa: BLE001 - the others must be read
                     return unforeseen(error)

@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from watchdog.facts import selector
@@ -36,14 +36,25 @@ class Names:
         self._scrape = scrape
         self._told: dict[str, tuple[float, str]] = {}
 
-    def held_against(self, trigger: Trigger, reading: Reading, ask: Ask) -> Reading:
-        """Say in *reading* why no errors' series is there while the total grows."""
+    def held_against(
+        self, trigger: Trigger, reading: Reading, since: datetime | None, ask: Ask
+    ) -> Reading:
+        """Say in *reading* why no errors' series is there while the total grows.
+
+        Only in the newest window, and of the pair that runs *since* then: a look
+        reaches further back, to errors under the names that they had before.
+        """
         kind = trigger.kind
         if not isinstance(kind, Ratio) or not isinstance(reading, Measured):
             return reading
-        blocks = [block.parts for look in reading.looks for block in look.blocks]
-        grows = sum(parts.get("all", 0.0) for parts in blocks) >= 1
-        if not grows or any("bad" in parts for parts in blocks):
+        own = [
+            (block.end > look.at - trigger.window, block.parts)
+            for look in reading.looks
+            for block in look.blocks
+            if since is None or block.end - trigger.block >= since
+        ]
+        grows = sum(parts.get("all", 0.0) for _, parts in own) >= 1
+        if not grows or any(new and "bad" in parts for new, parts in own):
             return reading
         query = errors_question(kind, self._scrape)
         if not query:
