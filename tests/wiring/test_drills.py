@@ -1,6 +1,7 @@
 """What orders drills: the same door as a person's, one try a day."""
 
 from datetime import time, timedelta
+from functools import partial
 
 import pytest
 
@@ -37,8 +38,14 @@ def drills(memory, *, dry=True):
         unseen=lambda *_: None,
     )
     rule = DrillRule(30 * DAY, time(0), time(23, 59), dry=dry)
-    wake = lambda: woken.append(1)  # noqa: E731
-    it = Drills(rule, memory, orders, releases=releases, rules=rules(), wake=wake)
+    it = Drills(
+        rule,
+        memory,
+        orders,
+        releases=releases,
+        rules=rules(),
+        wake=partial(woken.append, 1),
+    )
     return it, woken
 
 
