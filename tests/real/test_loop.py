@@ -151,9 +151,11 @@ def test_a_healthy_release_is_left_alone_under_load_for_several_windows(stage, w
 
     story = it.story()
     assert not _breaches(story)
-    assert {line.get("kind") for line in story if "kind" in line} <= {"blind", "clear"}
+    # A busy machine may well make it slow enough to be suspected for a while.
+    kinds = {line["kind"] for line in story if "kind" in line}
+    assert "clear" in kinds and "breached" not in kinds
     assert _pairs(it) == ["v1.2.0", "v1.3.1"]
-    assert _gate(it, "v1.3.1").status_code == 200
+    _opens(it, "v1.3.1")
 
 
 def test_without_prometheus_a_bad_release_is_said_blind_and_not_rolled_back(stage):
