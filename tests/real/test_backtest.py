@@ -120,7 +120,9 @@ def test_at_every_poll_a_backtest_says_what_the_daemon_said(url, case, young):
         same(track, at, verdict)
 
 
-@pytest.mark.parametrize("most_points", [1, 7, 33, 240])
+@pytest.mark.parametrize(
+    "most_points", [pytest.param(1, marks=pytest.mark.campaign), 7, 33, 240]
+)
 def test_the_size_of_an_ask_does_not_change_the_result(url, most_points):
     some = [CASES[case] for case in (0, 2, 5, 14, 15, 20, 23)]
     for trigger in some:
