@@ -19,6 +19,9 @@ from watchdog.facts.event import (
     Entry,
     HoldPlaced,
     PromotionChanged,
+    RecoveryMissed,
+    RecoverySeen,
+    RollbackRefused,
     RollbackStuck,
 )
 from watchdog.facts.message import Message, Severity
@@ -73,6 +76,44 @@ def test_a_question_in_slack_links_to_its_page_and_offers_both_answers():
     assert body["unfurl_links"] is False
 
 
+ENDS = (
+    ended(),
+    RecoverySeen("inc-1", "clear again"),
+    RecoveryMissed("inc-1", "still over"),
+    RollbackRefused("inc-1", "no target"),
+)
+
+
+@pytest.mark.parametrize("event", ENDS)
+def test_what_ends_a_story_leads_to_its_report_on_each_channel(event):
+    done, pages = message_of(Entry(9, AT, event), "dms"), "https://inside.example"
+    link = "https://inside.example/report/inc-1"
+    file, command = "reports/inc-1.html", "watchdog report inc-1"
+
+    hook = SignedWebhook("b", "http://x", KEY, "dms", pages=pages).body(done)
+    assert hook["data"]["report"] == {
+        "name": "inc-1",
+        "url": link,
+        "file": file,
+        "command": command,
+    }
+    room = Slack("room", "http://x", pages=pages).body(done)["blocks"][-1]
+    assert room["text"]["text"] == f"<{link}|its report>"
+    bare = Slack("room", "http://x").body(done)["blocks"][-1]["text"]["text"]
+    assert f"\u200d`{command}\u200d`, or {file} in the state folder" in bare
+
+
+def test_one_without_an_incident_leads_to_the_report_of_its_operation():
+    assert message_of(Entry(9, AT, ended(incident="")), "dms").report == "op"
+
+
+@pytest.mark.parametrize("event", [begun(), asked(), HoldPlaced("asha", "a sale")])
+def test_what_goes_on_leads_to_no_report(event):
+    told = message_of(Entry(9, AT, event), "dms")
+
+    assert "report" not in SignedWebhook("b", "http://x", KEY, "dms").body(told)["data"]
+
+
 def test_without_an_app_behind_it_slack_offers_no_buttons():
     asked_ = message_of(Entry(1, AT, asked()), "dms")
     body = Slack("room", "http://x").body(asked_)
@@ -117,11 +158,14 @@ def test_apprise_reaches_what_it_can_reach():
     with receiving() as to:
         url = to.url.replace("http://", "json://")
         Everywhere("any", url).check()
-        Everywhere("any", url).send(message(), AT)
+        Everywhere("any", url).send(message(report="inc-1"), AT)
         ((_, _, body),) = to.came
 
     assert json.loads(body)["title"] == "dms: on hold"
-    assert json.loads(body)["message"] == "words"
+    assert json.loads(body)["message"] == (
+        "words\nits report: `watchdog report inc-1`, or reports/inc-1.html in the "
+        "state folder"
+    )
 
 
 def everywhere(to, more="", user=""):

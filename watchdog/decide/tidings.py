@@ -69,8 +69,24 @@ def message_of(entry: Entry, name: str) -> Message | None:
     if isinstance(event, PromotionChanged):
         facts = _gate_fields(event, name)
     return Message(
-        entry.seq, entry.at, kind, severity, f"{name}: {title}", words, facts
+        *(entry.seq, entry.at, kind, severity, f"{name}: {title}", words, facts),
+        report=_reported(event),
     )
+
+
+def _reported(event: object) -> str:
+    """Name what *event* ends, which has a report then; empty where it ends nothing."""
+    match event:
+        case RollbackEnded(incident=incident, op=op):
+            return incident or op
+        case (
+            RecoverySeen(incident=incident)
+            | RecoveryMissed(incident=incident)
+            | RollbackRefused(incident=incident)
+        ):
+            return incident
+        case _:
+            return ""
 
 
 def _asked(entry: Entry, name: str) -> Message | None:

@@ -21,7 +21,7 @@ class Message:
     sent again has the same. *title* is one line, *words* the sentence of the log,
     *facts* what belongs to it by name. *to* are people by name; empty is everybody
     that the channel reaches. *question*, *digest* and *document* go with what can be
-    answered: the document's exact bytes, as text.
+    answered: the document's exact bytes, as text. *report* names what has one.
     """
 
     seq: int
@@ -36,6 +36,7 @@ class Message:
     digest: str = ""
     document: str = ""
     expires: datetime | None = None
+    report: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """A way to reach people: it takes a message, or says why it did not."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -28,6 +29,37 @@ class NotTaken(Problem):
         super().__init__(words)
         self.final = final
         self.after = after
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where the report of what a message ends is; *url* is empty where no page is."""
+
+    name: str
+    url: str
+
+    @property
+    def command(self) -> str:
+        """Give what writes it, on the box."""
+        return f"watchdog report {self.name}"
+
+    @property
+    def file(self) -> str:
+        """Name the file, in the state folder, that is written once it is over."""
+        return f"reports/{self.name}.html"
+
+    @property
+    def words(self) -> str:
+        """Say it in one line."""
+        return self.url or f"`{self.command}`, or {self.file} in the state folder"
+
+
+def report_of(message: Message, pages: str) -> Report | None:
+    """Tell where the report of *message* is; *pages* is where our pages are."""
+    name = message.report
+    if not name:
+        return None
+    return Report(name, f"{pages}/report/{quote(name, safe='')}" if pages else "")
 
 
 class Channel(Protocol):

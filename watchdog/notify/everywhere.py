@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from watchdog.facts.message import Message, Severity
 from watchdog.facts.problem import Problem
-from watchdog.notify.channel import NotTaken
+from watchdog.notify.channel import NotTaken, report_of
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _WITH_A_HOST = ("json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos")
@@ -32,6 +32,7 @@ class Everywhere:
     name: str
     url: str = field(repr=False)
     base: str = ""
+    pages: str = ""
 
     def check(self) -> None:
         """Say now what would fail later.
@@ -71,6 +72,8 @@ class Everywhere:
         lines = [message.words, *(f"{name}: {value}" for name, value in message.facts)]
         if message.question and self.base:
             lines.append(f"{self.base}/a/{message.question}")
+        if report := report_of(message, self.pages):
+            lines.append(f"its report: {report.words}")
         taken = speaker.notify(
             title=message.title,
             body="\n".join(lines),

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from watchdog.facts.message import Message, Severity
-from watchdog.notify.channel import post
+from watchdog.notify.channel import post, report_of
 
 _LONGEST_HEADER, _LONGEST_TEXT, _LONGEST_FACT, _MOST_FACTS = 150, 2900, 300, 10
 _SIGN = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "⚪"}
@@ -23,7 +23,8 @@ _MARKS = "*_~`@#"
 class Slack:
     """Posts every message to one incoming webhook, whose URL is a secret.
 
-    *base* is where people reach our pages. *buttons*: an app with interactivity is
+    *base* is where people reach the decisions listener, *pages* where the private
+    one. *buttons*: an app with interactivity is
     behind the webhook, so that an answer can be given there.
     """
 
@@ -31,6 +32,7 @@ class Slack:
     url: str = field(repr=False)
     base: str = ""
     buttons: bool = False
+    pages: str = ""
 
     def send(self, message: Message, _: datetime) -> None:
         """Post *message*; raises NotTaken."""
@@ -59,6 +61,12 @@ class Slack:
             # Ours and the settings': nothing of others is in this link.
             link = f"<{self.base}/a/{message.question}|look and decide>"
             blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": link}})
+        if report := report_of(message, self.pages):
+            words = f"<{report.url}|its report>" if report.url else ""
+            text = {"type": "mrkdwn", "text": words}
+            if not words:
+                text = _text(f"its report: {report.words}", _LONGEST_TEXT)
+            blocks.append({"type": "section", "text": text})
         if message.document and self.buttons:
             blocks.append(_buttons(message))
         return {

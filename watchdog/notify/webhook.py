@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from watchdog.facts.message import Message
-from watchdog.notify.channel import post
+from watchdog.notify.channel import post, report_of
 from watchdog.sign.delivery import signature
 
 
@@ -22,8 +22,9 @@ from watchdog.sign.delivery import signature
 class SignedWebhook:
     """Posts every message to one URL, signed with the watchdog's own key.
 
-    *audience* is the watchdog's name, *base* where people reach its pages, empty
-    when they do not. *also* are keys that sign beside it while one is changed.
+    *audience* is the watchdog's name, *base* where people reach the decisions
+    listener, *pages* where the private one, empty when they do not. *also* are keys
+    that sign beside it while one is changed.
     *checkpoint* gives the newest one of the journal, for whoever keeps it. The id is
     the same over all attempts, the time is each one's.
     """
@@ -35,6 +36,7 @@ class SignedWebhook:
     base: str = ""
     also: tuple[Ed25519PrivateKey | bytes, ...] = field(default=(), repr=False)
     checkpoint: Callable[[], str] = lambda: ""
+    pages: str = ""
 
     def send(self, message: Message, at: datetime) -> None:
         """Post *message*; raises NotTaken."""
@@ -55,6 +57,13 @@ class SignedWebhook:
         }
         if note := self.checkpoint():
             data["checkpoint"] = note
+        if report := report_of(message, self.pages):
+            data["report"] = {
+                "name": report.name,
+                "url": report.url,
+                "file": report.file,
+                "command": report.command,
+            }
         if message.question:
             data["approval_id"] = message.question
             if self.base:

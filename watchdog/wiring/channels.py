@@ -150,7 +150,6 @@ def channels_of(
         Refused: a secret cannot be read, two channels have one name, a key is no key.
     """
     notify = settings.notify
-    base = notify.base_url or ""
     faults: list[Fault] = []
     channels: list[Channel] = []
     names: set[str] = set()
@@ -165,7 +164,7 @@ def channels_of(
                 faults.append(Fault(at, f"there are two channels {far.name}"))
             names.add(far.name)
             try:
-                channels.append(_channel(kind, far, settings.name, base, checkpoint))
+                channels.append(_channel(kind, far, settings, checkpoint))
             except Said as said:
                 faults.append(Fault(at, said.words, said.hint))
             except Problem as problem:
@@ -176,9 +175,11 @@ def channels_of(
 
 
 def _channel(
-    kind: str, far: Far, audience: str, base: str, checkpoint: Callable[[], str]
+    kind: str, far: Far, settings: Settings, checkpoint: Callable[[], str]
 ) -> Channel:
     url = address_of(far)
+    base = settings.notify.base_url or ""
+    pages = settings.notify.private_url or ""
     if kind == "webhooks":
         key_file = getattr(far, "key_file", None)
         if key_file is None:
@@ -186,10 +187,12 @@ def _channel(
         also_file = getattr(far, "also_key_file", None)
         also = (signing_key(also_file),) if also_file else ()
         key = signing_key(key_file)
-        return SignedWebhook(far.name, url, key, audience, base, also, checkpoint)
+        own = (key, settings.name, base, also, checkpoint)
+        return SignedWebhook(far.name, url, *own, pages=pages)
     if kind == "slack":
-        return Slack(far.name, url, base, buttons=bool(getattr(far, "buttons", False)))
-    everywhere = Everywhere(far.name, url, base)
+        buttons = bool(getattr(far, "buttons", False))
+        return Slack(far.name, url, base, buttons=buttons, pages=pages)
+    everywhere = Everywhere(far.name, url, base, pages)
     everywhere.check()
     return everywhere
 

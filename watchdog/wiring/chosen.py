@@ -80,8 +80,9 @@ def untold_of(settings: Settings) -> list[Backlog] | None:
 
 def hosts_of(settings: Settings) -> tuple[str, ...]:
     """Take from the settings by which names requests may come."""
-    ours = urlsplit(settings.notify.base_url or "").hostname
-    return (*settings.listen.hosts, *((ours,) if ours else ()))
+    known = (settings.notify.base_url, settings.notify.private_url)
+    ours = {urlsplit(url or "").hostname for url in known}
+    return (*settings.listen.hosts, *sorted(name for name in ours if name))
 
 
 def jobs_of(releases: ReleaseFolder) -> Jobs:

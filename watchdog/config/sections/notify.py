@@ -66,6 +66,7 @@ class Notify(Section):
     """Who is told, and where people reach our pages from there."""
 
     base_url: HttpUrl | None = None
+    private_url: HttpUrl | None = None
     webhooks: tuple[Hook, ...] = ()
     slack: tuple[Room, ...] = ()
     apprise: tuple[Far, ...] = ()
