@@ -37,7 +37,15 @@ COPY --from=compose /docker-compose /usr/local/bin/docker-compose
 ENV PATH=/opt/watchdog/bin:$PATH \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     WATCHDOG_CONFIG=/etc/watchdog/watchdog.yaml
+# The version that watchdog/__init__.py says; a test holds the two together.
+ARG VERSION=26.11.0
+# Which commit: `docker build --build-arg REVISION=$(git rev-parse HEAD)`.
+ARG REVISION=
 LABEL org.opencontainers.image.title="dms-rollback-watchdog" \
+      org.opencontainers.image.description="Puts the last known-good pair back when a release is confirmed bad" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
       io.flexli.watchdog.self="1"
 USER 10001:10001
 VOLUME /var/lib/watchdog

@@ -1,6 +1,6 @@
 # Everything is one word. `make` alone lists the words.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-chaos campaign-engines bench lock pin-images sbom audit pictures fix clean
+.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-chaos campaign-engines bench lock dist pin-images sbom audit pictures fix clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -82,6 +82,9 @@ lock: ## Resolve the dependencies again
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements-dev.lock
 
+dist: setup ## Write dist/: an sdist and, made from it, a wheel
+	@$(BIN)/python examples/supply/dist.py dist
+
 pin-images: setup ## Ask the registry which digests the images of examples/supply/images.env have now
 	$(BIN)/python examples/supply/pin_images.py examples/supply/images.env
 
@@ -99,4 +102,4 @@ fix: setup ## Let ruff mend what it can
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 clean: ## Remove what was made here
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -17,6 +17,7 @@ ROOMS: Final = {
     "reporting": ("report",),
     "ledger": ("releases", "retention"),
     "audit": ("audit",),
+    "keeping": ("backup", "restore", "uninstall"),
     "by_hand": ("hold", "resume", "rollback", "drill", "repair"),
     "by_key": ("approve", "deny", "forward-fix", "keys"),
     "pipeline": ("promotion",),

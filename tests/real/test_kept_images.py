@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from tests.real.rig import Rig, docker, write
 from tests.worlds import a_release
+from watchdog.__main__ import app
+from watchdog.act.claim import OnEngine
 from watchdog.act.keeper import HOLDS, PROJECT, Keeper
 from watchdog.config.release_file import Releases
 from watchdog.facts.event import (
@@ -23,10 +26,12 @@ from watchdog.facts.event import (
     RetentionReleased,
 )
 from watchdog.outside.engine import Engine
+from watchdog.record.journal import Journal
 from watchdog.turn.keeping import Keeping
 
 pytestmark = pytest.mark.real
 
+SECOND = timedelta(seconds=1)
 REGISTRY = "127.0.0.1:5055"
 VERSIONS = ("v1.2.0", "v1.3.0")
 TEXT = """
@@ -185,6 +190,36 @@ def test_a_holder_is_never_started_makes_no_volume_and_is_nothing_to_compose(kep
         assert docker("start", holder["Id"], check=False).count("Error")
     assert "Running" in kept.up()
     assert kept.eyes.obstacles() == ()
+
+
+def test_uninstall_takes_what_is_ours_and_leaves_the_stack_and_its_images(
+    kept, tmp_path
+):
+    _, old = two_releases(kept)
+    OnEngine(Engine(kept.url, 30 * SECOND, to_act=True), kept.name, "a1a1a1").take()
+    before = kept.up()
+    config = tmp_path / "watchdog.yaml"
+    stack = {"project": kept.name, "services": ["app"], "directory": str(tmp_path)}
+    whole = {"stack": stack, "engine": {"url": kept.url}, "releases": str(tmp_path)}
+    config.write_text(json.dumps(whole | {"state": str(tmp_path / "state")}))
+    Journal(tmp_path / "state").close()
+    words = ["uninstall", "--config", str(config)]
+
+    refused = CliRunner().invoke(app, words, input="n\n")
+
+    assert refused.exit_code == 1
+    assert f"container {kept.name}-watchdog-claim, which is our claim" in refused.output
+    assert len(kept.holders()) == 2
+    done = CliRunner().invoke(app, [*words, "--yes"])
+    assert done.exit_code == 0, done.output
+    assert kept.holders() == []
+    left = docker("ps", "-aq", "--filter", f"name={kept.name}-watchdog-claim")
+    assert left == ""
+    assert f"rollback-watchdog-keep:{kept.name}" not in docker("images")
+    assert kept.here(old)
+    assert kept.up() == before
+    again = CliRunner().invoke(app, [*words, "--yes"])
+    assert again.output.startswith("nothing of it is on the engine")
 
 
 def test_what_a_person_released_is_let_go_and_not_deleted(kept):

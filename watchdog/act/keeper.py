@@ -18,7 +18,7 @@ HOLDS = "io.flexli.watchdog.holds"
 PROJECT = "io.flexli.watchdog.project"
 BY = "io.flexli.watchdog.by"
 IMAGE = "io.flexli.watchdog.image"
-_REPOSITORY = "rollback-watchdog-keep"
+REPOSITORY = "rollback-watchdog-keep"
 _NEVER_STARTED = "/held-for-a-rollback/never-started"
 
 
@@ -58,7 +58,7 @@ class Keeper:
     def _held(self, record: Record, image: dict[str, Any]) -> str:
         """Hold one image, by a name and a container of ours."""
         id_, own = str(image["Id"]), self._own(record, str(image["Id"]))
-        keep = f"{_REPOSITORY}:{self._project[:100]}.{own}"
+        keep = f"{REPOSITORY}:{self._project[:100]}.{own}"
         kept = self._engine.image(keep)
         if kept is None or kept["Id"] != id_:
             self._engine.tag(id_, *keep.split(":"))
@@ -78,7 +78,7 @@ class Keeper:
             self._engine.remove(str(holder["Id"]))
         last: list[str] = []
         for id_ in dict.fromkeys(one.image for one in record.each_image):
-            keep = f"{_REPOSITORY}:{self._project[:100]}.{self._own(record, id_)}"
+            keep = f"{REPOSITORY}:{self._project[:100]}.{self._own(record, id_)}"
             image = self._engine.image(keep)
             tags = (image or {}).get("RepoTags") or ()
             if image is not None and len(tags) > 1:
