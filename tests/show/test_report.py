@@ -184,7 +184,8 @@ def test_a_page_has_the_plots_and_asks_nobody():
 
     def draws(breach, since, until):
         seen.append((breach.trigger, since < AT < until))
-        return Drawing("<figure>plot</figure>", "above 5%")
+        queries = ("sum(rate(x[5m]))", "````<b>\n# no")
+        return Drawing("<figure>plot</figure>", "above 5%", queries)
 
     text = written(*APPROVED, as_page=True, draws=draws)
 
@@ -192,6 +193,18 @@ def test_a_page_has_the_plots_and_asks_nobody():
     assert "<figure>plot</figure>" in text
     assert "default-src 'none'" in text
     assert "http" not in text.replace("http-equiv", "")
+
+
+def test_the_evidence_has_its_queries_to_paste():
+    def draws(*_):
+        return Drawing("", "above 5%", ("sum(x)", "````<b>\n# \u202eno"))
+
+    text = written(*APPROVED, draws=draws)
+
+    assert "`````\nsum(x)\n\n````<b>\n# ?no\n`````" in text
+    assert "<pre>sum(x)\n\n````&lt;b&gt;\n# ?no</pre>" in written(
+        *APPROVED, draws=draws, as_page=True
+    )
 
 
 def test_why_there_is_no_plot_is_said():

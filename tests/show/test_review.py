@@ -47,7 +47,7 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import together
-from watchdog.facts.past import Band, Stretch, Track
+from watchdog.facts.past import Band, Sampled, Stretch, Track
 from watchdog.show.beside import is_link
 from watchdog.show.review import Review
 from watchdog.turn.roles import Turn
@@ -94,7 +94,12 @@ class Place:
     """The page over real routing, with a question open."""
 
     def __init__(
-        self, *events, draws=drawn, base="https://watchdog.example/", release=None
+        self,
+        *events,
+        draws=drawn,
+        base="https://watchdog.example/",
+        release=None,
+        kept=None,
     ):
         self.memory = Notebook()
         self.at = AT + 13 * MINUTE
@@ -107,6 +112,7 @@ class Place:
             rules=rules(),
             now=lambda: self.at,
             draws=self.draw,
+            kept=lambda incident: (kept or {}) if incident == "inc-1" else {},
             base=base,
         )
         self.app = Starlette(routes=review.routes())
@@ -519,3 +525,34 @@ def test_g_088_a_hostile_host_header_is_not_repeated():
     reply = Place(a_question(), base="").send(headers={"host": "evil.example"})
 
     assert "evil.example" not in reply.text
+
+
+KEPT = {HTTP_5XX.name: Sampled(AT, AT + HOUR, drawn(HTTP_5XX, AT, AT + HOUR))}
+
+
+def test_a_closed_question_keeps_its_plot_and_asks_nobody_for_it():
+    events = (a_question(), QuestionClosed("apr_1", "denied", "no"))
+    place = Place(*events, kept=KEPT, draws=lambda *_: "it has forgotten")
+
+    text = place.text()
+    assert 'class="band"' in text
+    assert "at 04:00:00 UTC 2.25" in text
+    assert "now 2.25" not in text
+    assert place.asked_to_draw == []
+
+
+def test_an_open_one_is_drawn_anew_and_what_was_kept_stands_in_for_it():
+    fresh = Place(a_question(), kept=KEPT)
+    assert "now " in fresh.text()
+    assert len(fresh.asked_to_draw) == 1
+
+    away = Place(a_question(), kept=KEPT, draws=lambda *_: "refused")
+    assert 'class="band"' in away.text()
+    gone = Place(a_question(), kept=KEPT, release=a_release(triggers=()))
+    assert 'class="band"' in gone.text()
+
+
+def test_what_nobody_kept_and_nobody_has_is_said():
+    gone = Place(a_question(), release=a_release(triggers=()))
+
+    assert "no release file has Http5xxRate any more" in gone.text()

@@ -10,6 +10,7 @@ from watchdog.commands.shell import HERE, Config, settings_at, write
 from watchdog.record.journal import Journal
 from watchdog.show.paper import markdown, page
 from watchdog.wiring.reporting import written
+from watchdog.wiring.sampling import Sampling
 
 app = typer.Typer()
 
@@ -38,5 +39,6 @@ def report_command(
     """
     settings = settings_at(config)
     with closing(Journal(settings.state, read_only=True)) as journal:
-        paper = written(journal, settings, which, plots=html and plots)
+        sampling = Sampling(settings, asks=html and plots)
+        paper = written(journal, sampling, which, name=settings.name)
     write(out, page(paper) if html else markdown(paper))

@@ -73,6 +73,15 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampled:
+    """A track with the period that it was asked for, from *since* until *until*."""
+
+    since: datetime
+    until: datetime
+    track: Track
+
+
+@dataclass(frozen=True, slots=True)
 class Backtest:
     """A release file over a period; *started* is None for "long before it"."""
 

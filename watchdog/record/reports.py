@@ -12,6 +12,11 @@ _KEPT = 200  # files
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
+def is_a_name(name: str) -> bool:
+    """Tell whether *name* can be a file's, and leads nowhere else."""
+    return bool(_PLAIN.fullmatch(name))
+
+
 def keep(state: Path, name: str, texts: Mapping[str, str]) -> None:
     """Write the report *name*, one file for each ending of *texts*; old ones go.
 
@@ -21,7 +26,7 @@ def keep(state: Path, name: str, texts: Mapping[str, str]) -> None:
         OSError: one cannot be written.
         ValueError: *name* is no name for a file.
     """
-    if not _PLAIN.fullmatch(name):
+    if not is_a_name(name):
         raise ValueError(f"{name!r} is no name for a report")
     folder = state / NAME
     folder.mkdir(mode=0o700, exist_ok=True)

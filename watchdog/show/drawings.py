@@ -132,12 +132,17 @@ def drawn_as(
     words: str,
     marks: tuple[Mark, ...],
     asked_at: datetime | None = None,
+    *,
+    is_now: bool = True,
 ) -> str:
-    """Draw *track* with its legend and its values, when asked and now."""
+    """Draw *track* with its legend and its values, when asked and at the end.
+
+    *is_now*: the end of the *span* is now, and not long ago.
+    """
     trigger, (since, until) = track.trigger, span
     figure = plot.figure(track, since, until, words, marks=marks)
     now = plot.value_words(trigger, plot.value_at(track, until)) or "not measured"
-    values = f"now {now}"
+    values = f"now {now}" if is_now else f"at {page.clock(until)} {now}"
     if asked_at is not None and asked_at < until:
         then = plot.value_words(trigger, plot.value_at(track, asked_at))
         values = f"when asked {then or 'not measured'}, {values}"

@@ -16,7 +16,8 @@ h1{{font-size:1.5rem;line-height:1.25}}h2{{font-size:1.15rem;margin:1.8rem 0 .3r
 th,td{{text-align:left;vertical-align:top;padding:.25rem .8rem .25rem 0;
 border-bottom:1px solid var(--rule);font-size:.9rem}}
 th{{color:var(--dim);font-weight:600}}dt{{color:var(--dim);margin-top:.4rem}}
-dd{{margin:0}}
+dd{{margin:0}}pre{{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem;
+border:1px solid var(--rule);padding:.6rem}}
 """
 _MARKS = re.compile(r"([\\`*_{}\[\]<>|#])")
 
@@ -51,14 +52,25 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """What is to be pasted somewhere else, as it stands."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
-    """A plot, as SVG that is safe already; *words* stand for it in Markdown."""
+    """A plot, as SVG that is safe already; *words* stand for it in Markdown.
+
+    *queries* are what Prometheus was asked for it.
+    """
 
     figure: str
     words: str
+    queries: tuple[str, ...] = ()
 
 
-Part = Heading | Words | Pairs | Table | Drawing
+Part = Heading | Words | Pairs | Table | Code | Drawing
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,8 @@ def markdown(paper: Paper) -> str:
                 blocks.append("\n".join(lines))
             case Table(columns, rows):
                 blocks.append("\n".join(_rows(columns, rows)))
+            case Code(text):
+                blocks.append(_fenced(text))
             case Drawing(words=words):
                 blocks.append(_marked(words))
     return "\n\n".join(blocks) + "\n"
@@ -135,6 +149,8 @@ def _html(part: Part) -> str:
                 f'{_safe(", ".join(columns))}"><table><thead><tr>{head}</tr></thead>'
                 f"<tbody>{lines}</tbody></table></div>"
             )
+        case Code(text):
+            return f"<pre>{plot.safe(_lines(text))}</pre>"
         case Drawing(figure, words):
             return f"{figure}\n<p>{_safe(words)}</p>"
 
@@ -149,6 +165,17 @@ def _rows(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterable
 def _marked(text: str) -> str:
     """Let nothing in *text* be Markdown, nor end its line."""
     return _MARKS.sub(r"\\\1", plain(text.replace("\n", " ")))
+
+
+def _fenced(text: str) -> str:
+    """Let *text* stand as it is, behind a fence that it cannot end."""
+    runs = [len(run) for run in re.findall("`+", text)]
+    fence = "`" * max(3, *(one + 1 for one in runs)) if runs else "```"
+    return f"{fence}\n{_lines(text)}\n{fence}"
+
+
+def _lines(text: str) -> str:
+    return "\n".join(plain(line) for line in text.split("\n"))
 
 
 def _safe(text: str) -> str:

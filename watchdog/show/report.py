@@ -32,10 +32,11 @@ from watchdog.facts.event import (
     WayChosen,
     WentBack,
 )
-from watchdog.show.paper import Drawing, Heading, Pairs, Paper, Part, Table, Words
+from watchdog.show.paper import Code, Drawing, Heading, Pairs, Paper, Part, Table, Words
 from watchdog.show.threads import Threads
 
-_BEFORE = timedelta(minutes=30)
+BEFORE = timedelta(minutes=30)
+"""How long before its onset a breach's metric is drawn."""
 _ANSWERS = (Answered, QuestionClosed)
 Draws = Callable[[BreachConfirmed, datetime, datetime], Drawing | str]
 
@@ -191,7 +192,7 @@ def _timeline(
     """Tell what people were told, and what else was seen of it, with seconds."""
     first, mine = own[0], {one.seq for one in own}
     for one in found:
-        near = one.at >= first.at - _BEFORE or one.seq == found[0].seq
+        near = one.at >= first.at - BEFORE or one.seq == found[0].seq
         said = message_of(one, name) if near else None
         words = ""
         match one.event:
@@ -226,9 +227,15 @@ def _evidence(own: list[Entry], draws: Draws | None) -> Iterator[Part]:
             + (f"; elsewhere: {event.elsewhere}" if event.elsewhere else "")
         )
         if draws:
-            since = (event.onset or one.at) - _BEFORE
-            drawn = draws(event, since, own[-1].at + _BEFORE / 6)
-            yield drawn if isinstance(drawn, Drawing) else Words(f"No plot: {drawn}")
+            since = (event.onset or one.at) - BEFORE
+            drawn = draws(event, since, own[-1].at + BEFORE / 6)
+            if isinstance(drawn, str):
+                yield Words(f"No plot: {drawn}")
+                continue
+            yield drawn
+            if drawn.queries:
+                yield Words("Asked of Prometheus, over and over in that time:")
+                yield Code("\n\n".join(drawn.queries))
 
 
 def _decisions(own: list[Entry]) -> Iterator[Part]:
@@ -301,7 +308,7 @@ def _ends(own: list[Entry]) -> Iterator[Part]:
 
 
 def _unknown(found: list[Entry], own: list[Entry]) -> Iterator[Part]:
-    since = own[0].at - _BEFORE
+    since = own[0].at - BEFORE
     rows: list[tuple[str, str]] = []
     for one in found:
         if one.at < since:

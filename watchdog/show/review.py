@@ -1,6 +1,6 @@
 """One question on one page, for a phone at night; looking changes nothing."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from watchdog.decide.document import Asked, read
 from watchdog.decide.question import Question
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import BreachConfirmed
+from watchdog.facts.past import Sampled
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release, Trigger
 from watchdog.show import asked as parts
@@ -36,7 +37,8 @@ _SCRIPT = "".join(
 class Review:
     """Serves the page of each question; *draws* asks Prometheus, or says why not.
 
-    *base* is where people reach the listener, empty when nobody said.
+    *kept* gives the samples that were kept of an incident, by trigger. *base* is where
+    people reach the listener, empty when nobody said.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Review:
         rules: Rules,
         now: Callable[[], datetime],
         draws: Draws,
+        kept: Callable[[str], Mapping[str, Sampled]] = lambda _: {},
         base: str,
     ) -> None:
         self._memory = memory
@@ -54,6 +57,7 @@ class Review:
         self._rules = rules
         self._now = now
         self._draws = draws
+        self._kept = kept
         self._base = base.rstrip("/")
         self._drawings = Drawings(now)
 
@@ -139,26 +143,46 @@ class Review:
         breach = question.breaches[0]
         release = self._releases.for_version(breach.release)
         trigger = next(iter(_triggers(release, question)), None)
-        if trigger is None:
-            words = f"No release file has {breach.trigger} any more: nothing is drawn."
-            return page.dim(words)
+        kept = self._kept(breach.incident).get(breach.trigger)
         started = _started(self._memory.standing, breach)
-        onset = breach.onset or question.asked_at
         asked_at = question.asked_at
+        found: Sampled | str = f"no release file has {breach.trigger} any more"
+        if trigger and not (kept and question.closed):
+            found = self._asked(trigger, question, started, at)
+        if isinstance(found, str):
+            # What was kept stays as it was, also once Prometheus has forgotten it.
+            found = kept or found
+        if isinstance(found, str):
+            return page.dim(f"The metric cannot be drawn: {found}")
+        marks = [(started, f"{breach.release} starts")] if started else []
+        marks.append((asked_at, "asked"))
+        if question.ended and question.ended.how in ("proved", "unpinned"):
+            ended = question.ended_at or asked_at
+            marks.append((ended, f"{question.ended.target} proved"))
+        figure = drawn_as(
+            *(found.track, (found.since, found.until), breach.words, tuple(marks)),
+            asked_at,
+            is_now=not question.closed,
+        )
+        return f"{plot.HATCH}\n{figure}"
+
+    def _asked(
+        self,
+        trigger: Trigger,
+        question: Question,
+        started: datetime | None,
+        at: datetime,
+    ) -> Sampled | str:
+        """Ask Prometheus for so much that the breach and what came of it are seen."""
+        asked_at = question.asked_at
+        onset = question.breaches[0].onset or asked_at
         before = min(_MOST_BEFORE, max(_LEAST_BEFORE, 3 * trigger.window))
         since = max(min(started or onset, onset) - before, asked_at - _MOST)
         ended = question.ended_at or asked_at
         until = min(at, ended + _AFTER) if question.closed else at
         until = min(until, since + 2 * _MOST)
         track = self._draws(trigger, since, until)
-        if isinstance(track, str):
-            return page.dim(f"The metric cannot be drawn: {track}")
-        marks = [(started, f"{breach.release} starts")] if started else []
-        marks.append((asked_at, "asked"))
-        if question.ended and question.ended.how in ("proved", "unpinned"):
-            marks.append((ended, f"{question.ended.target} proved"))
-        figure = drawn_as(track, (since, until), breach.words, tuple(marks), asked_at)
-        return f"{plot.HATCH}\n{figure}"
+        return track if isinstance(track, str) else Sampled(since, until, track)
 
 
 def _triggers(release: Release | None, question: Question) -> tuple[Trigger, ...]:
@@ -170,9 +194,11 @@ def _triggers(release: Release | None, question: Question) -> tuple[Trigger, ...
 
 def _started(s: Standing, breach: BreachConfirmed) -> datetime | None:
     running = s.running
-    if running is None or running.pair.version != breach.release:
-        return None
-    return s.pair_since or running.since
+    if running and running.pair.version == breach.release:
+        return s.pair_since or running.since
+    # It runs no more: where it ran once, this is when it started.
+    known = s.pairs.get(breach.key)
+    return known.first_seen if known else None
 
 
 def _successor(question: Question) -> Iterator[str]:

@@ -32,6 +32,7 @@ from watchdog.record.journal import Journal
 from watchdog.record.outbox import Outbox
 from watchdog.turn.roles import Clock
 from watchdog.wiring.reporting import Reporting
+from watchdog.wiring.sampling import Sampling
 
 _LONGEST_KEY, _SHORTEST_RSA = 16 * 1024, 2048
 _SHORTEST_SECRET, _FEWEST_SIGNS = 20, 8
@@ -137,7 +138,7 @@ def telling_of(
     )
     replies = Replies(settings.name, settings.notify.base_url or "")
     names = tuple(channel.name for channel in channels)
-    reporting = Reporting(settings, journal)
+    reporting = Reporting(settings, journal, Sampling(settings, keeps=True))
     return Telling(names, outbox, sender, heartbeat, replies, reporting)
 
 

@@ -30,6 +30,7 @@ from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
 from watchdog.observe.holding import Holding
 from watchdog.observe.lacks import short_of_space
+from watchdog.record import samples
 from watchdog.record.checkpoint import Checkpoints, Signer
 from watchdog.record.identity import identity
 from watchdog.record.journal import Journal
@@ -251,6 +252,7 @@ def wire(
         rules=rules,
         now=clock.now,
         draws=drawing_of(settings),
+        kept=partial(samples.kept, settings.state),
         base=str(settings.notify.base_url or ""),
     )
     board = Board(
