@@ -17,7 +17,7 @@ HOUR, DAY = 3600.0, 86_400.0
 START = datetime(2026, 3, 11, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 # A scrape may be under way for so long, and is left to the next poll.
-SEEN_AFTER = 2.0
+SEEN_AFTER = 1.0
 # So far back goes the sample before a block.
 REACH = 300.0
 POLL = 5

@@ -68,6 +68,23 @@ def test_one_burst_that_falls_into_two_scrapes_convicts_nobody_where_there_are_m
     assert isinstance(third, Breached)
 
 
+def test_two_scrapes_of_hardly_anything_but_failures_need_no_third():
+    many = (3, 1500)
+
+    wholly = verdict(awb(), *[many] * 18, (1300, 1500), (1300, 1500))
+    partly = verdict(awb(), *[many] * 18, (1100, 1500), (1500, 1500))
+
+    assert isinstance(wholly, Breached)
+    assert isinstance(partly, Pending)
+    over = verdict(awb(above=0.9), *[many] * 18, (1300, 1500), (1300, 1500))
+    assert not isinstance(over, Breached)
+
+
+@pytest.mark.parametrize("first", [9, 12, 15])
+def test_the_scrape_within_which_it_began_speaks_too(first):
+    assert isinstance(verdict(awb(), *[FINE] * 18, (first, 15), LOST), Breached)
+
+
 def test_scrapes_closer_than_fifteen_seconds_do_not_agree_by_themselves():
     trigger = awb(block=5 * SECOND)
 

@@ -24,7 +24,7 @@ SCRAPE = 15 * SECOND
 AT = datetime(2026, 3, 11, 3, 0, 15, tzinfo=UTC)
 STAMP = (AT - SCRAPE).timestamp()
 # What is counted is read up to two seconds ago.
-COUNTED = (AT - 2 * SECOND).timestamp()
+COUNTED = (AT - SECOND).timestamp()
 LONG_AGO = AT - timedelta(days=1)
 SINCE = AT - timedelta(hours=2)
 

@@ -38,7 +38,7 @@ AT = datetime(2026, 3, 11, 3, 0, 22, 700000, tzinfo=UTC)
 END = datetime(2026, 3, 11, 3, 0, 5, tzinfo=UTC)
 STAMP = END.timestamp()
 # Counters are asked as of the last whole second that no scrape is under way of.
-NOW = datetime(2026, 3, 11, 3, 0, 20, tzinfo=UTC)
+NOW = datetime(2026, 3, 11, 3, 0, 21, tzinfo=UTC)
 NEWEST = NOW.timestamp()
 
 

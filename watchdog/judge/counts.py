@@ -21,9 +21,11 @@ from watchdog.judge.words import age, exact_percent, percent, spell
 # Two bad scrapes are apart by this, or half of a shorter window: one burst falls into
 # two that are neighbours.
 _APART = timedelta(seconds=15)
-# Where more are bad, every scrape has some: three must be over by themselves.
+# Where more are bad, every scrape has some: three must be over by themselves, or two
+# hardly anything but bad. No burst of less than 24 s does that to two scrapes of 15 s.
 _FEW_BAD = 64
 _OVER_BY_THEMSELVES = 3
+_HARDLY_ELSE = 0.8
 # With `for`: evidence by half more than the bound, full at fifty to one, and so much
 # of the odds that one without `for` needs.
 _HALF_MORE = 1.5
@@ -163,13 +165,19 @@ def _not_apart(window: Sequence[Scrape], bound: float, apart: timedelta) -> str:
 
     The newest must be bad, and one before it, far enough that no burst of a moment
     falls into both. Where there are so many that each has some, being bad says
-    nothing: then three must be over by themselves.
+    nothing: then three must be over by themselves, or those two all but wholly bad.
     """
     newest = window[-1] if window else None
     if newest is None or not newest.bad:
         return "none in the newest scrape"
-    if not any(one.bad and newest.end - one.end >= apart for one in window):
+    others = [one for one in window if newest.end - one.end >= apart]
+    if not any(one.bad for one in others):
         return f"no other scrape {spell(apart)} before has any"
+    wholly = max(bound, _HARDLY_ELSE)
+    if newest.bad > wholly * newest.every and any(
+        one.bad > wholly * one.every for one in others
+    ):
+        return ""
     if sum(one.bad for one in window) > _FEW_BAD:
         over = sum(one.bad > bound * one.every for one in window)
         if over < _OVER_BY_THEMSELVES:

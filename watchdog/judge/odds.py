@@ -15,14 +15,17 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from typing import TypeAlias
 
 # A false alarm of a service at its bound: once in so many seconds, at any scrape.
 _SECONDS_BETWEEN = 60_000
 # What a failing release may do: so many times the bound, and how much it weighs.
-_SINGLY = (1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 99.0)
-_IN_A_BATCH, _IN_BATCHES = 4, (3.0, 10.0, 30.0)
-_WEIGHTS = (0.04, 0.12, 0.26, 0.28, 0.10, 0.05, 0.03, 0.04, 0.03, 0.03, 0.02)
+_SINGLY = (2.0, 3.5, 6.0, 12.0, 30.0, 99.0)
+_IN_A_BATCH, _IN_BATCHES = 4, (5.0, 20.0)
+_WEIGHTS = (0.10, 0.24, 0.30, 0.08, 0.04, 0.08, 0.12, 0.04)
 _MOST_SHARE = 0.995
+# It begins within a scrape: then only so much of the scrape's events are of it.
+_OF_THE_FIRST = (1.0, 0.75, 0.5, 0.25)
 # Of a bound below 1 % the last of these are 20 % and more all the same: else a total
 # failure would look more like a batch at the bound than like any of them.
 _FAR, _LEAST_FAR = 20.0, 0.01
@@ -75,46 +78,68 @@ class Odds:
         """Weigh one scrape; one without events says nothing."""
         if every <= 0:
             return
-        fresh, times = _weighed(self._bound, min(bad, every), every)
+        firsts, times = _weighed(self._bound, min(bad, every), every)
         self._states = [
             [
-                min(cap, (fresh + before) * more)
-                for before, more, cap in zip(state, likelier, self._caps, strict=True)
+                min(cap, first + before * more)
+                for before, first, more, cap in zip(
+                    state, begun, likelier, self._caps, strict=True
+                )
             ]
-            for state, likelier in zip(self._states, times, strict=True)
+            for state, begun, likelier in zip(self._states, firsts, times, strict=True)
         ]
 
 
 _WAYS = 1 + len(_BATCHES) + len(_MIXED)
 
 
+_Ways: TypeAlias = tuple[tuple[float, ...], ...]
+
+
 @lru_cache(maxsize=16_384)
-def _weighed(
-    bound: Bound, bad: int, every: int
-) -> tuple[float, tuple[tuple[float, ...], ...]]:
-    """Say what a scrape adds, and how much likelier it is, by way and alternative."""
+def _weighed(bound: Bound, bad: int, every: int) -> tuple[_Ways, _Ways]:
+    """Say what a scrape is worth if it began in it, and how much likelier it is.
+
+    By way at the bound, and by alternative.
+    """
     expected = every * bound.rare
     whole = _A_WHOLE_SCRAPE * bound.scrape.total_seconds()
     fresh = min(1.0, expected / whole)
     if (many := max(bad, expected) / _MOST_WEIGHED) > 1:
         bad, every = int(bad / many), math.ceil(every / many)
     most = math.log(bound.needed / _SCRAPES_NEEDED)
-    failing = [
-        *(_singly(bad, every, _failing(bound, times)) for times in _SINGLY),
-        *(
-            _mixed(bad, 0.0, every * _failing(bound, times), _IN_A_BATCH)
-            for times in _IN_BATCHES
-        ),
+    in_batches = [
+        _mixed(bad, 0.0, every * _failing(bound, times), _IN_A_BATCH)
+        for times in _IN_BATCHES
     ]
+    failing = [_singly(bad, every, _failing(bound, times)) for times in _SINGLY]
+    began = [_began(bound, bad, every, times) for times in _SINGLY]
     expected = every * bound.rare
     sound = [
         _singly(bad, every, bound.rare),
         *(_mixed(bad, 0.0, expected, size) for size in _BATCHES),
         *(_mixed(bad, expected / 2, expected / 2, size) for size in _MIXED),
     ]
-    return fresh, tuple(
-        tuple(math.exp(min(most, one - other)) for one in failing) for other in sound
-    )
+
+    def against(ones: list[float], times: float) -> _Ways:
+        return tuple(
+            tuple(
+                times * math.exp(min(most, one - other)) for one in (*ones, *in_batches)
+            )
+            for other in sound
+        )
+
+    return against(began, fresh), against(failing, 1.0)
+
+
+def _began(bound: Bound, bad: int, every: int, times: float) -> float:
+    """Give the log of the chance of *bad* in the scrape within which it began."""
+    share = _failing(bound, times)
+    logs = [
+        _singly(bad, every, max(bound.rare, share * part)) for part in _OF_THE_FIRST
+    ]
+    most = max(logs)
+    return most + math.log(sum(math.exp(one - most) for one in logs) / len(logs))
 
 
 def _failing(bound: Bound, times: float) -> float:

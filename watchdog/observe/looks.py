@@ -20,7 +20,7 @@ from watchdog.observe.samples import EPOCH, Ask, Place
 MOST_POINTS = 10_000
 _SECOND = timedelta(seconds=1)
 # A sample bears the time at which its scrape began, and is there when that ends.
-_SCRAPING = timedelta(seconds=2)
+_SCRAPING = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
