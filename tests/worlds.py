@@ -883,8 +883,7 @@ class World:
         )
 
     def tenants_of(self, version):
-        release = self.filed().for_version(version)
-        return tuple(sorted(release.manifests)) if release else ()
+        return Releases(self.releases, self.default).tenants_of(version)
 
     def filed(self):
         return Files(Releases(self.releases, self.default), self.faulty)

@@ -35,19 +35,23 @@ def tree(tmp_path):
         one.strike()
 
 
-def known(it):
+def known(it, **chosen):
     """Run v1.2.0, note it, and go on to v1.3.0: a watch, and the target."""
     it.deploy(OLD)
-    watch = it.watch()
+    watch = it.watch(**chosen)
     target = watch.record()
     it.deploy(BAD)
     return watch, target
 
 
-@TRACKED
-def test_the_previous_tag_is_checked_out_and_serves(tree, tracked):
+@pytest.mark.parametrize(
+    ("tracked", "unfiled"),
+    [(True, ""), (False, ""), (False, BAD)],
+    ids=["tracked", "beside", "beside, and no release file says whose"],
+)
+def test_the_previous_tag_is_checked_out_and_serves(tree, tracked, unfiled):
     it = tree(tracked=tracked)
-    watch, target = known(it)
+    watch, target = known(it, unfiled=unfiled)
 
     watch.begin(target)
     words = watch.carry_on()

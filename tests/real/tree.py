@@ -174,7 +174,7 @@ class Tree:
 class Watch(Half):
     """The watchdog's own half: eyes, plans and hands as they are wired."""
 
-    def __init__(self, tree, prove_within=10 * SECOND, **git):
+    def __init__(self, tree, prove_within=10 * SECOND, unfiled="", **git):
         settings = Settings(
             executor="git",
             stack=Stack(directory=tree.folder, health=tree.health),
@@ -183,6 +183,7 @@ class Watch(Half):
         )
         super().__init__(tree.state)
         self.tree = tree
+        self.unfiled = unfiled
         self.smoke = self.wire(settings).smoke
         self.rules = rules(prove_within=prove_within)
 
@@ -196,7 +197,7 @@ class Watch(Half):
 
     def tenants_of(self, version):
         """Name its one tenant: it has a manifest, though none is kept by its name."""
-        return ("meesho",)
+        return None if version == self.unfiled else ("meesho",)
 
     def finish(self):
         """Turn until nothing is under way; give what each turn said."""

@@ -67,6 +67,16 @@ class Releases:
         }
         return replace(self.default, manifests=manifests)
 
+    def tenants_of(self, version: str) -> tuple[str, ...] | None:
+        """Name the tenants of its manifests; None where no file says whose it has.
+
+        A default that names none cannot know of a version that nobody wrote a file for.
+        """
+        release = self.for_version(version)
+        if release is None or (release.is_default and not release.manifests):
+            return None
+        return tuple(sorted(release.manifests))
+
     def naming(self, service: str, ref: str) -> tuple[str, ...]:
         """Give the versions whose files name *ref* as the image of *service*."""
         return tuple(

@@ -48,6 +48,10 @@ class ReleaseFolder:
         """Give the file of *version*, or the default, or None."""
         return self._releases.for_version(version)
 
+    def tenants_of(self, version: str) -> tuple[str, ...] | None:
+        """Name the tenants of its manifests; None where no file says whose it has."""
+        return () if self._bare else self._releases.tenants_of(version)
+
     def naming(self, service: str, ref: str) -> tuple[str, ...]:
         """Give the versions whose files name *ref* as the image of *service*."""
         return self._releases.naming(service, ref)

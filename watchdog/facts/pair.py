@@ -3,12 +3,16 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from watchdog.facts.job import Job
+
+# Names the tenants that a version has manifests of; None where no release file says
+# so, and what is mounted has to.
+Tenants = Callable[[str], tuple[str, ...] | None]
 
 # What a build adds to its release's version: v1.3.0-4f9c2ab is one of v1.3.0.
 _BUILD = re.compile(r"-[0-9a-f]{7,40}$")

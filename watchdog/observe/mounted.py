@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.facts.lack import Lack
-from watchdog.facts.pair import NotKnown, Record
+from watchdog.facts.pair import Found, NotKnown, Record
 from watchdog.facts.problem import Problem
 from watchdog.observe.labelled import FOLDER, instant, service_of
 from watchdog.outside.stack_folder import StackFolder
@@ -54,6 +54,62 @@ class Mounted:
             )
         return None
 
+    def of_all(
+        self, containers: list[dict[str, Any]], said: tuple[str, ...] | None
+    ) -> tuple[tuple[str, str], ...] | NotKnown:
+        """Read the manifests that *containers* run with: (tenant, sha256), in order.
+
+        They are those that a release file *said*; where none does, those that are
+        mounted: what runs has its second half, whoever wrote it down.
+        """
+        try:
+            tenants = self._mounted_for(containers) if said is None else {*said}
+            manifests: list[tuple[str, str]] = []
+            for tenant in sorted(tenants):
+                unlike = self.apart(containers, tenant)
+                _, data = self.held(containers, tenant)
+                if unlike:
+                    return unlike
+                manifests.append((tenant, _sha(data)))
+        except Problem as problem:
+            return NotKnown(problem.words)
+        return tuple(manifests)
+
+    def found(
+        self, container: dict[str, Any], said: tuple[str, ...] | None
+    ) -> tuple[Found, ...]:
+        """Look at the same of one *container*, each as far as it can be read."""
+        try:
+            tenants = self._mounted_for([container]) if said is None else {*said}
+        except Problem as problem:
+            return (Found("any tenant", problem.words, ""),)
+        return tuple(self._found(container, tenant) for tenant in sorted(tenants))
+
+    def _found(self, container: dict[str, Any], tenant: str) -> Found:
+        try:
+            path, data = self.held([container], tenant)
+        except Problem as problem:
+            return Found(tenant, problem.words, "")
+        return Found(tenant, path, _sha(data), self.late(container, tenant))
+
+    def _mounted_for(self, containers: list[dict[str, Any]]) -> set[str]:
+        """Name the tenants whose manifests are mounted, each file or their folder."""
+        folder, named = self._inside.rpartition("/")[0], named_by(self._inside)
+        tenants: set[str] = set()
+        for container in containers:
+            mounts = {m["Destination"]: m for m in container.get("Mounts") or ()}
+            places = {*mounts}
+            above = [
+                p for p in (folder, *map(str, Path(folder).parents)) if p in mounts
+            ]
+            # In a volume nobody can look, and no rollback would change it.
+            if above and mounts[above[0]].get("Type") == "bind":
+                place = self._where(container, folder)
+                places |= {f"{folder}/{name}" for name in self._files.names(place)}
+            found = (named.fullmatch(place) for place in places)
+            tenants |= {one["tenant"] for one in found if one}
+        return tenants
+
     def unnamed(self, target: Record) -> Iterator[Lack]:
         """Say what *target* mounts as a manifest, though it is of none.
 
@@ -61,9 +117,7 @@ class Mounted:
         """
         if target.manifests:
             return
-        tenant = r"[A-Za-z0-9][A-Za-z0-9_-]*"
-        before, _, after = self._inside.partition("{tenant}")
-        inside = re.compile(f"{re.escape(before)}{tenant}{re.escape(after)}")
+        inside = named_by(self._inside)
         version = target.pair.version
         for replica in target.replicas:
             for place, source in binds_of(replica.body).items():
@@ -119,7 +173,10 @@ class Mounted:
 
         Nothing where none is mounted.
         """
-        inside = self._inside.format(tenant=tenant)
+        return self._where(container, self._inside.format(tenant=tenant))
+
+    def _where(self, container: Mapping[str, Any], inside: str) -> str:
+        """Say where in the stack's folder *inside* of *container* is; or nothing."""
         mounts = [
             m
             for m in container.get("Mounts") or ()
@@ -132,8 +189,15 @@ class Mounted:
         there = Path(mount["Source"]) / rest if rest else Path(mount["Source"])
         root = Path(container["Config"]["Labels"].get(FOLDER, "/"))
         if not there.is_relative_to(root):
-            raise Problem(f"the manifest of {tenant} is at {there}, outside {root}")
+            raise Problem(f"{inside} is at {there}, outside {root}")
         return str(there.relative_to(root))
+
+
+def named_by(inside: str) -> re.Pattern[str]:
+    """Tell by a manifest's place, as *inside* has it, whose it is: ``tenant``."""
+    before, _, after = inside.partition("{tenant}")
+    tenant = "(?P<tenant>[A-Za-z0-9][A-Za-z0-9_-]*)"
+    return re.compile(f"{re.escape(before)}{tenant}{re.escape(after)}")
 
 
 def _nanoseconds(text: str) -> int:

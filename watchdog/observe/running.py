@@ -12,13 +12,13 @@ from watchdog.decide.one_release import apart, shared_version
 from watchdog.facts.job import Jobs
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import (
-    Found,
     HeldManifest,
     NotKnown,
     Pair,
     Part,
     Record,
     Running,
+    Tenants,
     together,
 )
 from watchdog.facts.plan import Deployed, Plan
@@ -117,9 +117,7 @@ class Stack:
         )
         self._mounted = Mounted(self._files, project=project, inside=inside)
 
-    def running(
-        self, tenants_of: Callable[[str], tuple[str, ...]]
-    ) -> Running | NotKnown:
+    def running(self, tenants_of: Tenants) -> Running | NotKnown:
         """Read what is deployed. *tenants_of* a version names whose manifests to read.
 
         Raises Unreachable when the engine does not answer; everything else that
@@ -135,20 +133,16 @@ class Stack:
         version = shared_version(refs, images, names)
         if not version:
             return NotKnown(apart(self._project, refs), split=True)
-        manifests: list[tuple[str, str]] = []
-        late: list[tuple[str, str]] = []
-        for tenant in tenants_of(version):
-            try:
-                unlike = self._mounted.apart(found, tenant)
-                _, data = self._mounted.held(found, tenant)
-            except Problem as problem:
-                return NotKnown(problem.words)
-            if unlike:
-                return unlike
-            manifests.append((tenant, _sha(data)))
-            late += [(str(c["Id"]), self._mounted.late(c, tenant)) for c in found]
+        manifests = self._mounted.of_all(found, tenants_of(version))
+        if isinstance(manifests, NotKnown):
+            return manifests
+        late = [
+            (str(c["Id"]), self._mounted.late(c, tenant))
+            for tenant, _ in manifests
+            for c in found
+        ]
         return Running(
-            pair=Pair(version, together(images), tuple(sorted(manifests))),
+            pair=Pair(version, together(images), manifests),
             containers=tuple(str(c["Id"]) for c in found),
             since=max(began(c) for c in found),
             states=tuple(str(c["State"]["Status"]) for c in found),
@@ -209,9 +203,7 @@ class Stack:
         found = [self._engine.container(job.container) for job in ours]
         return [c for c in found if c is not None]
 
-    def parts(
-        self, tenants_of: Callable[[str], tuple[str, ...]], *, anyhow: bool = False
-    ) -> tuple[Part, ...]:
+    def parts(self, tenants_of: Tenants, *, anyhow: bool = False) -> tuple[Part, ...]:
         """Look at every container of the services, whatever state it is in.
 
         *anyhow* gives what is listed of one that the engine refuses to show, with what
@@ -232,19 +224,12 @@ class Stack:
                     continue
                 ref = str(found["Config"]["Image"])
                 names = self._names(service, ref)
-                held = [self._found(found, one) for one in tenants_of(names[0])]
-                part = inspected(service, found, jobs, tuple(held), names)
+                held = self._mounted.found(found, tenants_of(names[0]))
+                part = inspected(service, found, jobs, held, names)
                 if anyhow and part.state not in ("running", "created"):
                     part = replace(part, said=last_line(self._engine, part.container))
                 parts.append(part)
         return tuple(parts)
-
-    def _found(self, container: dict[str, Any], tenant: str) -> Found:
-        try:
-            path, data = self._mounted.held([container], tenant)
-        except Problem as problem:
-            return Found(tenant, problem.words, "")
-        return Found(tenant, path, _sha(data), self._mounted.late(container, tenant))
 
     def obstacles(self) -> tuple[str, ...]:
         """Say what here cannot be put back by replaying records, each in a sentence."""

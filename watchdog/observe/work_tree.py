@@ -1,7 +1,7 @@
 """The pair that is checked out: a git work tree's commit, and its manifests."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from watchdog.decide.git import SERVICE
@@ -14,9 +14,11 @@ from watchdog.facts.pair import (
     Part,
     Record,
     Running,
+    Tenants,
 )
 from watchdog.facts.plan import Plan
 from watchdog.facts.problem import Problem
+from watchdog.observe.mounted import named_by
 from watchdog.outside.git import Git
 from watchdog.outside.stack_folder import StackFolder
 
@@ -39,9 +41,7 @@ class WorkTree:
         self._manifests = manifests
         self._inside = inside
 
-    def running(
-        self, tenants_of: Callable[[str], tuple[str, ...]]
-    ) -> Running | NotKnown:
+    def running(self, tenants_of: Tenants) -> Running | NotKnown:
         """Read what is checked out. *tenants_of* a version names its manifests."""
         try:
             commit, version = self._git.commit("HEAD"), self._git.tag()
@@ -51,7 +51,7 @@ class WorkTree:
                 return NotKnown(f"HEAD is {commit[:12]}, which no tag names")
             manifests = tuple(
                 (tenant, _sha(self._held(tenant)[1]))
-                for tenant in sorted(tenants_of(version))
+                for tenant in self._tenants(tenants_of(version))
             )
         except Problem as problem:
             return NotKnown(problem.words)
@@ -88,9 +88,7 @@ class WorkTree:
             compose_version="",
         ), blobs
 
-    def parts(
-        self, tenants_of: Callable[[str], tuple[str, ...]], *, anyhow: bool = False
-    ) -> tuple[Part, ...]:
+    def parts(self, tenants_of: Tenants, *, anyhow: bool = False) -> tuple[Part, ...]:
         """Look at what is checked out, whole or not: it is all that there is."""
         del anyhow
         commit, version = self._git.commit("HEAD"), self.pinned()
@@ -104,7 +102,9 @@ class WorkTree:
                 image=COMMIT + commit,
                 state="checked out",
                 aside=False,
-                manifests=tuple(self._found(one) for one in tenants_of(version)),
+                manifests=tuple(
+                    self._found(one) for one in self._tenants(tenants_of(version))
+                ),
             ),
         )
 
@@ -143,6 +143,14 @@ class WorkTree:
         """Give nothing: only the service itself says how it is."""
         del containers
         return ()
+
+    def _tenants(self, said: tuple[str, ...] | None) -> tuple[str, ...]:
+        """Take the tenants that a file *said*; or else those that have a manifest."""
+        if said is not None:
+            return tuple(sorted(said))
+        named = named_by(Path(self._inside).name)
+        found = map(named.fullmatch, self._files.names(self._manifests))
+        return tuple(sorted(one["tenant"] for one in found if one))
 
     def _held(self, tenant: str) -> tuple[str, bytes]:
         """Read the tenant's manifest: its path in the work tree, its bytes."""

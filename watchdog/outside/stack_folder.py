@@ -81,6 +81,16 @@ class StackFolder:
             "let nothing write there; replace a file whole, by a rename",
         )
 
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Name what is in *folder*; nothing when there is none."""
+        try:
+            with self.opened(f"{folder}/any") as (handle, _):
+                return tuple(one.name for one in os.scandir(handle))
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise _unread(folder, error) from error
+
     def sha_of(self, path: str) -> str:
         """Give the sha256 in hex of what ``read`` gives; empty when there is none."""
         data = self.read(path)

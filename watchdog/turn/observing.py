@@ -1,6 +1,5 @@
 """What runs now, taken in: another pair, the same one, or nothing that is clear."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +15,7 @@ from watchdog.facts.event import (
     QuestionClosed,
     ReleaseUnfiled,
 )
-from watchdog.facts.pair import NotKnown, Running
+from watchdog.facts.pair import NotKnown, Running, Tenants
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.turn.judging import far_end_back, far_end_lost
@@ -28,7 +27,7 @@ class Observing:
     """Looks at what runs, and has the journal know of it."""
 
     eyes: Eyes
-    tenants_of: Callable[[str], tuple[str, ...]]
+    tenants_of: Tenants
     memory: Remembers
     releases: Filed
     rules: Rules

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from watchdog.facts.pair import NotKnown, Pair, Running
+from watchdog.facts.pair import NotKnown, Pair, Running, Tenants
 from watchdog.facts.problem import NotProven, Undone
 from watchdog.facts.rules import Rules
 from watchdog.facts.smoke import SmokeCheck
@@ -29,7 +29,7 @@ class Proving:
     eyes: Eyes
     ask_stack: Callable[[str, timedelta], tuple[Answer, ...]]
     smoke: Callable[[SmokeCheck, tuple[str, ...]], Answer]
-    tenants_of: Callable[[str], tuple[str, ...]]
+    tenants_of: Tenants
     rules: Rules
     clock: Clock
     lasting: float = LASTING

@@ -10,7 +10,7 @@ from watchdog.facts.claim import Claim
 from watchdog.facts.event import Event
 from watchdog.facts.lack import Lack
 from watchdog.facts.message import Due, Message
-from watchdog.facts.pair import NotKnown, Part, Record, Running
+from watchdog.facts.pair import NotKnown, Part, Record, Running, Tenants
 from watchdog.facts.plan import Plan, Step, Wanted
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Reading
@@ -39,9 +39,7 @@ class Turn:
 class Eyes(Protocol):
     """Sees the stack; changes nothing."""
 
-    def running(
-        self, tenants_of: Callable[[str], tuple[str, ...]]
-    ) -> Running | NotKnown:
+    def running(self, tenants_of: Tenants) -> Running | NotKnown:
         """Read what is deployed now; *tenants_of* a version names its manifests."""
         ...
 
@@ -63,7 +61,7 @@ class Eyes(Protocol):
         """Say how what the next deployment would read is not *version*, which runs."""
         ...
 
-    def parts(self, tenants_of: Callable[[str], tuple[str, ...]]) -> tuple[Part, ...]:
+    def parts(self, tenants_of: Tenants) -> tuple[Part, ...]:
         """Look at every container of the services, whatever state it is in."""
         ...
 

@@ -9,7 +9,7 @@ from watchdog.facts.event import (
     FarEndLost,
     WentBack,
 )
-from watchdog.facts.pair import Record
+from watchdog.facts.pair import Record, Tenants
 from watchdog.facts.plan import Do, Plan, Step, Which
 from watchdog.facts.problem import (
     Foreign,
@@ -51,7 +51,7 @@ class Transaction:
     hands: Doer
     ask_stack: Callable[[str, timedelta], tuple[Answer, ...]]
     smoke: Callable[[SmokeCheck, tuple[str, ...]], Answer]
-    tenants_of: Callable[[str], tuple[str, ...]]
+    tenants_of: Tenants
     memory: Remembers
     rules: Rules
     clock: Clock

@@ -93,9 +93,3 @@ def jobs_of(releases: ReleaseFolder) -> Jobs:
         return release.jobs if release else {}
 
     return Jobs(lambda: releases.jobs, said)
-
-
-def tenants_of(releases: ReleaseFolder, version: str) -> tuple[str, ...]:
-    """Name the tenants that the file of *version* lists."""
-    release = releases.for_version(version)
-    return tuple(sorted(release.manifests)) if release else ()

@@ -24,7 +24,7 @@ from watchdog.observe.work_tree import WorkTree
 from watchdog.outside.engine import Engine
 from watchdog.outside.stack_folder import StackFolder
 from watchdog.verify.proof import Answer
-from watchdog.wiring.chosen import jobs_of, releases_of, rules_of, tenants_of
+from watchdog.wiring.chosen import jobs_of, releases_of, rules_of
 from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import there_of
 from watchdog.wiring.measuring import prometheus_of
@@ -80,7 +80,7 @@ def what_is_there(
     releases = releases_of(settings)
     there = there_of(settings, jobs_of(releases), releases.naming)
     try:
-        parts = there.parts(lambda version: tenants_of(releases, version), anyhow=True)
+        parts = there.parts(releases.tenants_of, anyhow=True)
     except Problem as problem:
         return (), there.astray, problem.words
     return parts, there.astray, ""
@@ -121,7 +121,7 @@ def held(settings: Settings, releases: ReleaseFolder) -> Held:
     """Ask of what runs now what would prove it, once; nothing that runs inside it."""
     there = there_of(settings, jobs_of(releases), releases.naming)
     try:
-        seen = there.running(lambda version: tenants_of(releases, version))
+        seen = there.running(releases.tenants_of)
         in_the_way = _in_the_way(settings, there)
         if isinstance(seen, NotKnown):
             said = f"what proves a pair was not asked: {seen.words}"

@@ -48,7 +48,7 @@ from watchdog.turn.readiness import Checked, Readiness
 from watchdog.turn.transaction import Transaction
 from watchdog.wiring.auditing import signer_at
 from watchdog.wiring.channels import Telling, button_secret, github_secrets, telling_of
-from watchdog.wiring.chosen import jobs_of, releases_of, rules_of, tenants_of
+from watchdog.wiring.chosen import jobs_of, releases_of, rules_of
 from watchdog.wiring.clock import RealClock
 from watchdog.wiring.doors import (
     at_github,
@@ -153,7 +153,7 @@ def wire(
         ),
         smoke=executor.smoke,
         agrees=executor.agrees,
-        tenants_of=lambda version: tenants_of(releases, version),
+        tenants_of=releases.tenants_of,
         memory=memory,
         rules=rules,
         clock=clock,
@@ -182,7 +182,7 @@ def wire(
         eyes=executor.eyes,
         parts=partial(
             there_of(settings, jobs_of(releases), releases.naming).parts,
-            lambda version: tenants_of(releases, version),
+            releases.tenants_of,
         ),
         plans=PlannedByOne(
             Checked(executor.plans, executor.eyes, journal.room.lacks), claiming
