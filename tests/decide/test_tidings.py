@@ -1,10 +1,13 @@
 """What people are told is in words for people."""
 
 import pytest
+from hypothesis import given
 
+from tests.record.strategies import events
 from tests.worlds import ASHA, AT, MINUTE
 from watchdog.decide.tidings import message_of
-from watchdog.facts.event import Answered, Entry, QuestionClosed
+from watchdog.facts.event import Answered, Entry, PromotionChanged, QuestionClosed
+from watchdog.facts.message import Severity
 
 
 def title(event):
@@ -33,3 +36,39 @@ def test_nothing_is_told_to_be_carried_out_before_it_is_proved():
     closed = title(QuestionClosed("apr_1", "carried out", "why"))
 
     assert closed == "dms: the question is approved, and what it asked is begun"
+
+
+@given(events)
+def test_whatever_is_told_says_what_follows_from_it(event):
+    message = message_of(Entry(1, AT, event), "dms")
+
+    assert message is None or message.next
+
+
+@pytest.mark.parametrize(
+    ("event", "follows"),
+    [
+        (
+            PromotionChanged("v1", "paused", ("too young",), expected=True),
+            "it opens by itself once each trigger was clear over its window",
+        ),
+        (
+            PromotionChanged("v1", "paused", ("breached",), over="quarantined"),
+            "waiting will not open it; deploy another version",
+        ),
+        (
+            Answered("apr_1", "m1", "forward_fix", ASHA, "", "{}", eta=AT),
+            "it is asked again if the breach still stands at 03:00 UTC",
+        ),
+    ],
+)
+def test_what_follows_is_said_of_the_very_case(event, follows):
+    assert message_of(Entry(1, AT, event), "dms").next == follows
+
+
+def test_a_deployment_as_it_should_be_alarms_nobody():
+    young = PromotionChanged("v1", "paused", ("too young",), expected=True)
+    opened = PromotionChanged("v1", "open", ())
+    told = [message_of(Entry(1, AT, one), "dms") for one in (young, opened)]
+
+    assert {message.severity for message in told} == {Severity.INFO}

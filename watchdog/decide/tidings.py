@@ -1,7 +1,9 @@
 """Which event is worth telling people, and in which words; most are not."""
 
+from dataclasses import replace
 from datetime import datetime
 
+from watchdog.decide.what_next import what_next
 from watchdog.facts.event import (
     Answered,
     AnswerRefused,
@@ -58,7 +60,7 @@ def message_of(entry: Entry, name: str) -> Message | None:
     event = entry.event
     asked = _asked(entry, name)
     if asked is not None:
-        return asked
+        return replace(asked, next=what_next(event))
     told = _ended(event) or _happened(event) or _waited(event) or _seen(event)
     if told is None:
         return None
@@ -71,6 +73,7 @@ def message_of(entry: Entry, name: str) -> Message | None:
     return Message(
         *(entry.seq, entry.at, kind, severity, f"{name}: {title}", words, facts),
         report=_reported(event),
+        next=what_next(event),
     )
 
 

@@ -21,7 +21,8 @@ class Message:
     sent again has the same. *title* is one line, *words* the sentence of the log,
     *facts* what belongs to it by name. *to* are people by name; empty is everybody
     that the channel reaches. *question*, *digest* and *document* go with what can be
-    answered: the document's exact bytes, as text. *report* names what has one.
+    answered: the document's exact bytes, as text. *report* names what has one. *next*
+    is what follows, by itself or through people.
     """
 
     seq: int
@@ -37,6 +38,7 @@ class Message:
     document: str = ""
     expires: datetime | None = None
     report: str = ""
+    next: str = ""
 
 
 @dataclass(frozen=True, slots=True)

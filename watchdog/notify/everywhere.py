@@ -70,6 +70,8 @@ class Everywhere:
         speaker = _apprise().Apprise()
         speaker.add(self._service())
         lines = [message.words, *(f"{name}: {value}" for name, value in message.facts)]
+        if message.next:
+            lines.append(f"next: {message.next}")
         if message.question and self.base:
             lines.append(f"{self.base}/a/{message.question}")
         if report := report_of(message, self.pages):

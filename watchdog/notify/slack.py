@@ -54,6 +54,9 @@ class Slack:
                 for name, value in message.facts[:_MOST_FACTS]
             ]
             blocks.append({"type": "section", "fields": fields})
+        if message.next:
+            after = _text(f"next: {message.next}", _LONGEST_TEXT)
+            blocks.append({"type": "context", "elements": [after]})
         if message.to:
             who = _text(f"for {', '.join(message.to)}", _LONGEST_TEXT)
             blocks.append({"type": "context", "elements": [who]})

@@ -52,6 +52,7 @@ class SignedWebhook:
             "severity": str(message.severity),
             "title": message.title,
             "words": message.words,
+            "next": message.next,
             "facts": dict(message.facts),
             "to": list(message.to),
         }

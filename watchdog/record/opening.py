@@ -31,8 +31,9 @@ _SCHEMA = (
         looked TEXT
     ) STRICT""",
 )
-# From the version before to that one; a journal is brought on when it is opened.
-_STEPS = {2: "ALTER TABLE turn ADD COLUMN looked TEXT"}
+# What a turn's row gained since the first form, some of it without a version of its
+# own; a journal is brought on when it is opened.
+_GAINED = {"verdicts": "TEXT NOT NULL DEFAULT '{}'", "looked": "TEXT"}
 NAME = "journal.db"
 
 
@@ -111,8 +112,9 @@ def _bring_on(db: sqlite3.Connection, version: int, *, read_only: bool) -> None:
             "an older watchdog wrote it: start this one once, it goes on with it",
         )
     db.execute("BEGIN IMMEDIATE")
-    for step in range(version + 1, _VERSION + 1):
-        db.execute(_STEPS[step])
+    there = {str(row[1]) for row in db.execute("PRAGMA table_info(turn)")}
+    for column in _GAINED.keys() - there:
+        db.execute(f"ALTER TABLE turn ADD COLUMN {column} {_GAINED[column]}")
     db.execute(f"PRAGMA user_version = {_VERSION}")
     db.execute("COMMIT")
 
