@@ -1,8 +1,7 @@
-"""Latency on histograms that Prometheus 3 keeps as native ones, as it scrapes them."""
+"""Latency on what Prometheus keeps as native histograms, as it scrapes them."""
 
 import subprocess
 import time
-import urllib.request
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -10,8 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.real import prometheus as real
-from tests.real.exporter import exporting
-from watchdog.facts.reading import Measured
+from tests.real.exporter import exporting, native
 from watchdog.facts.trigger import Action, Latency, Trigger
 from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
@@ -63,9 +61,10 @@ def version():
 
 
 @contextmanager
-def scraped(folder, tools, *flags, job):
-    with real.taken_from(tools), exporter() as address:
-        if version():
+def scraped(folder, tools, *flags, job="", say=None):
+    exports = exporting(say) if say else exporter()
+    with real.taken_from(tools), exports as address:
+        if job and version():
             pytest.skip("Prometheus 2 makes no native histograms of classic ones")
         scrapes = (
             "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
@@ -136,43 +135,46 @@ def test_a_histogram_of_which_nothing_is_stored_points_at_the_scrape_job(
 
 
 @pytest.mark.parametrize("tools", real.BINARIES)
-def test_a_latency_is_counted_on_exponential_buckets_and_said_to_be_interpolated(
+def test_a_latency_is_counted_on_exponential_buckets_of_either_prometheus(
     tools, tmp_path
 ):
-    past = [real.line("nothing", {}, 1, 1)]
-    for name in ("far", "near"):
-        (tmp_path / name).mkdir()
-    kind = Latency('prometheus_http_request_duration_seconds{job="dms"}', SECOND, 0.95)
-    every = replace(SLOW, kind=kind)
-    with real.taken_from(tools):
-        if version():
-            pytest.skip("what Prometheus 2.42 keeps of them is not found")
-    # It exports such of its own requests, to who can read them.
-    with real.taken_from(tools), real.running(tmp_path / "far", past) as far:
-        scrapes = (
-            "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
-            "scrape_configs:\n- job_name: dms\n"
-            f"  static_configs: [{{targets: ['{far.removeprefix('http://')}']}}]\n"
-        )
-        with (
-            real.running(
-                tmp_path / "near", past, scrapes=scrapes, flags=(FEATURE,)
-            ) as url,
-            closing(Prometheus(url, 5 * SECOND, SECOND, SECOND)) as server,
-        ):
+    begun = time.monotonic()
 
-            def counted():
-                with urllib.request.urlopen(f"{far}/-/ready") as answer:
-                    answer.read()
-                seen = server.read(every, server.now())
-                if not isinstance(seen, Measured):
-                    return 0.0
-                return sum(one.parts.get("all", 0.0) for one in seen.looks[0].blocks)
+    def say():
+        # Of 100 a second 88 take no longer than half a second, as above.
+        passed = int(time.monotonic() - begun)
+        counts = {-2: 80, -1: 8, 0: 9, 1: 3}
+        return native("h_seconds", {key: passed * rate for key, rate in counts.items()})
 
-            until(counted, lambda many: many >= 10)
-            trial = try_out(server, every, SECOND, server.now())
-            slow = server.read(every, server.now()).looks[0].blocks
+    by_instance = replace(SLOW, by="instance")
+    with scraped(tmp_path, tools, FEATURE, say=say) as server:
 
-    assert trial.is_proven
-    assert "interpolated between" in trial.doubts[0].words
-    assert sum(block.parts.get("bad", 0.0) for block in slow) < 1
+        def counted():
+            seen = server.read(by_instance, server.now()).looks[0].blocks
+            there = [block.parts for block in seen if block.parts]
+            return [(parts["bad"], parts["all"]) for parts in there]
+
+        def samples():
+            answer = server.instant("count_over_time(h_seconds[1m])", server.now())
+            return answer[0][1] if answer else 0
+
+        until(samples, lambda many: many >= 10)
+        blocks = until(counted, lambda blocks: len(blocks) >= 3)
+        at = server.now()
+        trial = try_out(server, SLOW, SECOND, at)
+        between = replace(SLOW, kind=replace(SLOW.kind, over=SECOND * 3 / 10))
+        other = try_out(server, between, SECOND, at)
+        reading = server.read(by_instance, at, at - 7 * SECOND, at - 30 * SECOND)
+        # Of three containers one is measured: no latency alone may be green.
+        whole = server.read_all([SLOW], at, at - 3 * SECOND, replicas={"127.0.0.1": 3})[
+            SLOW.name
+        ]
+
+    bad, every = (sum(one) for one in zip(*blocks, strict=True))
+    assert bad / every == pytest.approx(0.12, abs=0.001)
+    assert every / len(blocks) == pytest.approx(200, rel=0.5)
+    assert (trial.is_proven, trial.doubts, trial.series) == (True, (), 1)
+    assert other.is_proven
+    assert "interpolated between 0.25 and 0.5" in other.doubts[0].words
+    assert len(reading.groups.before) == 1
+    assert whole.measured_on == (1, 3)

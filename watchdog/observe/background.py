@@ -219,11 +219,8 @@ class Background:
         counts = {name: (bad.get(name, 0.0), n) for name, n in counted["all"].items()}
         if before is None or before[0] >= before[1]:
             return Groups(counts)
-        selector = (
-            kind.must_be_there if isinstance(kind, Ratio) else promql.every_bucket(kind)
-        )
         begin, until = before
-        naming = promql.groups_of(selector, label, until - begin)
+        naming = promql.groups_of(kind, label, until - begin)
 
         def read() -> frozenset[str]:
             named = self._server.instant(naming, until)

@@ -88,9 +88,19 @@ def grouped(
     )
 
 
-def groups_of(selector: str, label: str, time: timedelta) -> str:
-    """Name the values of *label* that there were in the *time* before an instant."""
-    lately = f"last_over_time({selector.strip()}[{duration(time)}])"
+def groups_of(kind: Ratio | Latency, label: str, time: timedelta) -> str:
+    """Name the values of *label* that there were in the *time* before an instant.
+
+    Of what counts all events; a histogram may be kept as a native one.
+    """
+    back = f"[{duration(time)}]"
+    if isinstance(kind, Ratio):
+        lately = f"last_over_time({kind.must_be_there.strip()}{back})"
+    else:
+        lately = " or ".join(
+            f"last_over_time({one}{back})"
+            for one in (every_bucket(kind), kind.histogram.strip())
+        )
     return f"group by ({written(label)}) ({lately})"
 
 
@@ -191,10 +201,14 @@ def _rated(kind: Ratio | Latency, span: Span, *, native: bool) -> dict[str, str]
 
 
 def native(kind: Latency, scrape: timedelta) -> str:
-    """Count the series that are kept as native histograms, as of two scrapes."""
+    """Count the series that are kept as native histograms, as of two scrapes.
+
+    Of such a series Prometheus 2.42 gives 0 for ``last_over_time``, and no histogram.
+    """
     back = duration(2 * scrape)
     selector = kind.histogram.strip()
-    return f"count(histogram_count(last_over_time({selector}[{back}])))"
+    here = f"present_over_time({selector}[{back}])"
+    return f"count(histogram_count({selector}) and {here})"
 
 
 def is_filter(expr: str) -> bool:

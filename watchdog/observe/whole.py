@@ -163,17 +163,16 @@ def _replicas_question(
     And which targets of the same job are down.
     """
     total = kind.must_be_there if isinstance(kind, Ratio) else promql.every_bucket(kind)
-    now = duration(_SCRAPES * scrape)
-    lately = duration(max(_SCRAPES * scrape, min(age, _AN_HOUR)))
+    now = _SCRAPES * scrape
     terms = [
-        ("now", f"group by (instance) (last_over_time({total.strip()}[{now}]))"),
-        ("lately", f"group by (instance) (last_over_time({total.strip()}[{lately}]))"),
+        ("now", promql.groups_of(kind, "instance", now)),
+        ("lately", promql.groups_of(kind, "instance", max(now, min(age, _AN_HOUR)))),
     ]
     found = selector.read(total)
     matchers = found.matchers if found else ()
     jobs = [str(one) for one in matchers if one.label == "job" and one.how[0] == "="]
     if jobs:
-        up = f"last_over_time(up{{{','.join(jobs)}}}[{now}]) == 0"
+        up = f"last_over_time(up{{{','.join(jobs)}}}[{duration(now)}]) == 0"
         terms.append(("down", f"group by (instance) ({up})"))
     return promql.joined(
         f'label_replace(label_replace({what}, "part", "{part}", "", ""), '
