@@ -21,6 +21,7 @@ ROOMS: Final = {
     "by_hand": ("hold", "resume", "rollback", "drill", "repair"),
     "by_key": ("approve", "deny", "forward-fix", "keys"),
     "pipeline": ("promotion",),
+    "setting_up": ("init",),
     "checking": ("check", "backtest", "export-rules", "schema"),
 }
 """Which room of ``commands`` has which commands."""

@@ -23,7 +23,7 @@ from watchdog.facts.smoke import Runs
 
 pytestmark = pytest.mark.real
 
-CFG = Path(__file__).resolve().parents[2] / "examples/socket-proxy/haproxy.cfg"
+CFG = Path(__file__).resolve().parents[2] / "watchdog/adopt/haproxy.cfg"
 SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 X = "no-such-container"
 EXEC = "0" * 64

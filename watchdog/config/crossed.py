@@ -14,14 +14,18 @@ from watchdog.config.settings import Settings
 from watchdog.facts.problem import Fault
 
 
-def crossed(filled: Filled[Settings]) -> Iterator[Fault]:
-    """Find what is wrong between values that are right by themselves."""
+def crossed(filled: Filled[Settings], *, has_stack: bool = True) -> Iterator[Fault]:
+    """Find what is wrong between values that are right by themselves.
+
+    *has_stack* says that the stack's folder is to be there.
+    """
     it = filled.value
 
     def are_right(*places: Place) -> bool:
         return all(filled.is_right(*map(str, place)) for place in places)
 
-    if are_right(("stack", "directory")) and not _is_folder(it.stack.directory):
+    here = are_right(("stack", "directory")) and has_stack
+    if here and not _is_folder(it.stack.directory):
         yield Fault(
             "stack.directory",
             f"there is no folder {seen(str(it.stack.directory))}",

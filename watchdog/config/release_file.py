@@ -106,7 +106,7 @@ class AllRefused(Refused):
 def load_releases(
     folder: Path,
     scrape_interval: timedelta,
-    approvers: Collection[str],
+    approvers: Collection[str] | None,
     *,
     services: Collection[str] = (),
     bare: bool = False,

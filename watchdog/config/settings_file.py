@@ -6,7 +6,8 @@ the defaults of the settings.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,11 +72,35 @@ class _Given(EnvSettingsSource):
             return value
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Settings with all that could be read of them; what is wrong has its default.
+
+    *is_right* tells whether a place of them has no fault.
+    """
+
+    settings: Settings
+    faults: tuple[Fault, ...]
+    is_right: Callable[..., bool]
+
+
 def load(path: Path, env: Mapping[str, str]) -> Settings:
     """Read the settings file, overridden by *env* and by the secrets that it names.
 
     Raises:
         Refused: every fault of the three at once; nothing was started.
+    """
+    draft = read(path, env)
+    if draft.faults:
+        raise Refused(str(path), list(draft.faults))
+    return draft.settings
+
+
+def read(path: Path, env: Mapping[str, str], *, has_stack: bool = True) -> Draft:
+    """Read the same, as far as it can be; *has_stack*: its folder is to be there.
+
+    Raises:
+        Refused: the file is not there, or is no YAML.
     """
     raw = mapping_in(path)
     secrets, faults = _secrets(env)
@@ -95,19 +120,17 @@ def load(path: Path, env: Mapping[str, str]) -> Settings:
         del raw[key]
         faults.append(Fault(key, "unknown key", one_of(key, Settings.model_fields)))
     filled = fill(Settings, raw)
-    faults += [
-        _traced(fault, given, secrets) for fault in (*filled.faults, *crossed(filled))
-    ]
-    if faults:
-        raise Refused(str(path), faults)
+    found = (*filled.faults, *crossed(filled, has_stack=has_stack))
+    faults += [_traced(fault, given, secrets) for fault in found]
     settings = filled.value
     here = path.parent
-    return settings.model_copy(
+    settings = settings.model_copy(
         update={
             "releases": here / settings.releases,
             "approvers": here / settings.approvers,
         }
     )
+    return Draft(settings, tuple(faults), filled.is_right)
 
 
 def _secrets(env: Mapping[str, str]) -> tuple[dict[str, _Secret], list[Fault]]:

@@ -250,7 +250,7 @@ def _by_compose(
 
 
 def _in_files(services: tuple[str, ...], files: Mapping[str, str]) -> Iterator[str]:
-    models = {name: _model(text) for name, text in files.items()}
+    models = {name: model_of(text) for name, text in files.items()}
     written = _written(models.values())
     for file in models:
         for service in services:
@@ -286,7 +286,7 @@ def chosen_macs(
     the files with its variables filled in, it is what those say.
     """
     if models is None:
-        models = [_model(text) for text in files.values()]
+        models = [model_of(text) for text in files.values()]
     services = [
         options
         for model in models
@@ -315,7 +315,8 @@ def _any_tag(loader: _Lenient, _: str, node: yaml.Node) -> Any:
 _Lenient.add_multi_constructor("!", _any_tag)
 
 
-def _model(text: str) -> Mapping[str, Any]:
+def model_of(text: str) -> Mapping[str, Any]:
+    """Give a Compose file as it is written; empty where it is no YAML."""
     try:
         whole = yaml.load(text, Loader=_Lenient)  # noqa: S506 # a SafeLoader
     except yaml.YAMLError:
@@ -347,7 +348,7 @@ def compose_files(folder: Path, there: str, names: str) -> dict[str, str]:
         name = str(here.relative_to(inside))
         if name not in found:
             found[name] = here.read_text(errors="replace")
-            further = _further(_model(found[name]))
+            further = _further(model_of(found[name]))
             wanted += [here.parent / other for other in further]
     return found
 

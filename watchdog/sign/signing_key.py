@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
     load_ssh_private_key,
+    load_ssh_public_key,
 )
 
 from watchdog.config.roster_file import PUBLIC
@@ -153,6 +154,32 @@ def public_of(key: OwnKey) -> bytes:
 def line_of(public: bytes) -> str:
     """Write a public half as the roster has it."""
     return f"{PUBLIC}{base64.b64encode(public).decode()}"
+
+
+def line_in(path: Path, passphrase: Callable[[], str]) -> str:
+    """Give the roster's line of the key in *path*, of which only that half is taken.
+
+    It is that line already, an OpenSSH public key, or a private one.
+
+    Raises:
+        Problem: it is none of them, or of another kind than Ed25519.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LARGEST).decode("ascii", "replace")
+    except OSError as error:
+        raise Problem(f"cannot read the key {path}: {error.strerror}") from error
+    for word in text.split():
+        if word.startswith(PUBLIC):
+            return word
+    if text.startswith(_KIND.decode()):
+        try:
+            key = load_ssh_public_key(text.encode())
+        except (ValueError, UnsupportedAlgorithm):
+            key = None
+        if isinstance(key, Ed25519PublicKey):
+            return line_of(key.public_bytes(Encoding.Raw, PublicFormat.Raw))
+    return line_of(public_of(from_file(path, passphrase)))
 
 
 def from_agent(which: str, path: str) -> AgentKey:
