@@ -28,10 +28,14 @@ from starlette.routing import Route
 from watchdog.wiring import listening
 from watchdog.wiring.doorway import Doorway
 from watchdog.config.sections.listen import Address
+from watchdog.show.following import Following
 
 listening._WHOLE_REQUEST = float(sys.argv[1])
 listening._WHOLE_ANSWER = float(sys.argv[1])
 listening._MOST = int(sys.argv[2])
+listening._WHOLE_EXCHANGE = float(sys.argv[3])
+listening._GRACE = 600
+following = Following()
 
 async def take(request):
     body = bytearray()
@@ -43,6 +47,10 @@ async def take(request):
 
 async def fine(_):
     return JSONResponse({"fine": True})
+
+async def ring(_):
+    following.rang()
+    return JSONResponse({"rang": True})
 
 async def big(_):
     return JSONResponse({"big": "x" * 20_000_000})
@@ -57,6 +65,7 @@ apps = []
 for _ in range(2):
     routes = [Route("/take", take, methods=["POST"]), Route("/fine", fine)]
     routes += [Route("/big", big), Route("/openapi.json", fine)]
+    routes += [Route("/ring", ring), *(following.routes() if not apps else ())]
     routes += [Route("/bad", bad, methods=["GET", "POST"])]
     door = [Middleware(Doorway, crashed=crashed)]
     app = Starlette(routes=routes, middleware=door)
@@ -71,8 +80,9 @@ print(json.dumps("stopped"), flush=True)
 
 
 @contextmanager
-def serving(patience=2.0, most=listening._MOST):
-    command = [sys.executable, "-c", _SERVER, str(patience), str(most)]
+def serving(patience=2.0, most=listening._MOST, exchange=60.0):
+    numbers = map(str, (patience, most, exchange))
+    command = [sys.executable, "-c", _SERVER, *numbers]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             found = json.loads(process.stdout.readline())

@@ -81,7 +81,13 @@ def a_question(name="apr_1", *, cause="Http5xxRate: 9 of 40 failed"):
 @contextmanager
 def served(application):
     """Serve over real HTTP on loopback; give the address."""
-    config = uvicorn.Config(application, port=0, log_config=None, lifespan="off")
+    config = uvicorn.Config(
+        application,
+        port=0,
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=1,  # a page may be followed still
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()

@@ -34,6 +34,7 @@ class Living(Place):
     def turned(self, *events):
         self.memory.add(self.now(), *events)
         self.memory.mark(Turn(self.now(), "watching", {}, looked=self.now()))
+        self.following.rang()
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])

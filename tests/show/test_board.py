@@ -40,6 +40,7 @@ from watchdog.facts.message import Backlog
 from watchdog.facts.problem import JournalLost, Problem
 from watchdog.show.board import Board
 from watchdog.show.chronicle import Chronicle
+from watchdog.show.following import Following
 from watchdog.show.paper import Paper, Words
 from watchdog.turn.roles import Turn
 
@@ -61,6 +62,7 @@ class Place:
         if watched:
             self.memory.mark(Turn(self.at, "watching v1.3.0", {}, looked=self.at))
         self.release = chosen.pop("release", None) or a_release()
+        self.following = Following()
         self.board = Board(
             memory=self.memory,
             releases=Files(Releases({"v1.3.0": self.release})),
@@ -69,6 +71,7 @@ class Place:
             untold=lambda: told,
             draws=self.draw,
             base=base,
+            following=self.following,
         )
         self.papers = lambda which: Paper(f"report of {which}", (Words("words"),))
         chronicle = Chronicle(
@@ -113,7 +116,7 @@ class Place:
 
     def said(self, path="/"):
         text = self.text(path)
-        return Page(text[text.index("<main>") : text.index("</main>")]).said
+        return Page(text[text.index("<main") : text.index("</main>")]).said
 
 
 def word(*events, **how):
@@ -221,6 +224,21 @@ def test_many_who_look_ask_prometheus_once():
     place.at += MINUTE
     place.text()
     assert place.drawn == 4
+
+
+def test_who_was_told_of_a_change_sees_it_however_new_the_page_before_it_is():
+    place = Place(*GOOD)
+    place.text()
+    assert "GOOD: " in place.send("/?part=live").text
+    place.memory.add(place.at, breached())
+    place.following.rang()
+    newest = place.following.count
+
+    assert "BAD: " in place.send(f"/?part=live&as_of={newest}").text
+    made = len(place.board._texts._drawn)
+    for odd in (newest + 1, "9" * 12, "9" * 30, "-1", "x", ""):
+        place.send(f"/?part=live&as_of={odd}")
+    assert len(place.board._texts._drawn) == made
 
 
 @pytest.mark.parametrize("away", ["connection refused", RuntimeError("odd")])

@@ -197,6 +197,8 @@ def test_every_answer_of_every_door_is_kept_by_nobody(watch, door):
     for route in app.routes:
         path = route.path.replace("{id}", "x").replace("{release}", "v1.2.0")
         path = path.replace("{kind}", "nothing")
+        if path == "/follow":  # an answer without an end
+            continue
         for method in ("GET", "POST", "DELETE", "HEAD", "OPTIONS"):
             asked(app, path, method)
     assert asked(app, "/nowhere").headers["content-type"] == PROBLEM

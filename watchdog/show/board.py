@@ -1,5 +1,6 @@
 """One page of everything: what runs, is it watched, could it go back, what is asked."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from watchdog.facts.trigger import Release
 from watchdog.show import page, plot
 from watchdog.show.backtest import rule_words
 from watchdog.show.drawings import Behind, Drawings, Draws, Mark
+from watchdog.show.following import PATH, Following
 from watchdog.show.mood import mood
 from watchdog.show.outcome import step_list
 from watchdog.show.status import picture, words
@@ -26,6 +28,7 @@ from watchdog.turn.roles import Filed, Remembers
 _SCRIPT = Path(__file__).with_name("follow.js").read_text("utf-8")
 # However many look, it is put together once a second.
 _FRESH = timedelta(seconds=1)
+_NUMBER = re.compile(r"[0-9]{1,12}")
 _AGAIN = 10  # seconds, without a script
 _CAN = {True: "Yes", False: "NO", None: "Not known"}
 
@@ -34,6 +37,7 @@ class Board:
     """Serves the page of everything; *draws* asks Prometheus, in nobody's way.
 
     *base* is where people reach the decisions listener, empty when nobody said.
+    *following* is told when there are new drawings.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Board:
         untold: Callable[[], Iterable[Backlog] | None],
         draws: Draws,
         base: str,
+        following: Following,
     ) -> None:
         self._memory = memory
         self._releases = releases
@@ -54,16 +59,22 @@ class Board:
         self._untold = untold
         self._base = base.rstrip("/")
         self._texts = Drawings(now, _FRESH)
-        self.plots = Behind(draws, now)
+        self._following = following
+        self.plots = Behind(draws, now, following.rang)
 
     def routes(self) -> list[Route]:
-        """Build what a person opens first."""
-        return [Route("/", self._page, methods=["GET"])]
+        """Build what a person opens first, and what it follows."""
+        first = Route("/", self._page, methods=["GET"])
+        return [first, *self._following.routes()]
 
     async def _page(self, request: Request) -> Response:
         part = "live" if request.query_params.get("part") == "live" else ""
+        asked = request.query_params.get("as_of", "")
+        seen = int(asked) if _NUMBER.fullmatch(asked) else 0
+        # Who was told of a change gets nothing that was put together before it.
+        name = f"{part} {min(seen, self._following.count)}"
         text = await run_in_threadpool(
-            self._texts.of, part, lambda: self._text(follows=bool(part))
+            self._texts.of, name, lambda: self._text(follows=bool(part))
         )
         return page.answer(text, script=_SCRIPT)
 
@@ -101,7 +112,8 @@ class Board:
             page.live("told", *_channels(told)),
         ]
         title = f"{word}: {first}"
-        return page.whole(title, "\n".join(lines), script=_SCRIPT, again=_AGAIN)
+        how = {"script": _SCRIPT, "follow": PATH}
+        return page.whole(title, "\n".join(lines), again=_AGAIN, **how)
 
     def _asked(self, whole: dict[str, Any]) -> Iterator[str]:
         question = whole["question"]

@@ -60,11 +60,18 @@ class Behind:
     """Draws each trigger over the last hours in a thread of its own.
 
     Nobody waits for it: what is not drawn yet is said, and what is old is shown while
-    it is drawn again. *draws* asks Prometheus within its deadline, or says why not.
+    it is drawn again. *draws* asks Prometheus within its deadline, or says why not;
+    *rang* is told once all are drawn.
     """
 
-    def __init__(self, draws: Draws, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        draws: Draws,
+        now: Callable[[], datetime],
+        rang: Callable[[], None] = lambda: None,
+    ) -> None:
         self._draws = draws
+        self._rang = rang
         self._now = now
         self._busy = threading.Lock()
         self._drawn: dict[str, str] = {}
@@ -113,6 +120,7 @@ class Behind:
         finally:
             self._done = self._now()
             self._busy.release()
+            self._rang()
 
     def _one(self, trigger: Trigger, marks: tuple[Mark, ...], at: datetime) -> str:
         since = at - _HOURS

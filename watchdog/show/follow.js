@@ -1,4 +1,5 @@
-// Follows the page that it is in: what is marked live is fetched and put in its place.
+// Follows the page that it is in: what is marked live is fetched and put in its place,
+// when the server says that something changed, or else every few seconds.
 // The pages stand without it; nothing is asked of anybody but who served the page.
 (() => {
   const clocks = () => {
@@ -16,12 +17,12 @@
   for (const one of parts(document)) seen.set(one.id, one.outerHTML);
   clocks();
   if (!seen.size) return;
-  const every = 3000;
-  const look = async () => {
+  const look = async (asOf) => {
     try {
-      const reply = await fetch("?part=live", { credentials: "omit" });
+      const reply = await fetch(`?part=live&as_of=${asOf}`, { credentials: "same-origin" });
       if (!reply.ok) return;
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+      if (page.title) document.title = page.title;
       for (const fresh of parts(page)) {
         const old = document.getElementById(fresh.id);
         if (!old || seen.get(fresh.id) === fresh.outerHTML) continue;
@@ -34,9 +35,34 @@
       clocks();
     } catch {
       // Away for a moment: the page says as of when it is.
-    } finally {
-      setTimeout(look, document.hidden ? 5 * every : every);
     }
   };
-  setTimeout(look, every);
+  const ask = (every) => {
+    setTimeout(async () => {
+      await look(0);
+      ask(every);
+    }, document.hidden ? 5 * every : every);
+  };
+  const follow = document.querySelector("main").dataset.follow;
+  if (!follow || !window.EventSource) {
+    ask(3000);
+    return;
+  }
+  const told = new EventSource(follow);
+  let asOf = 0;
+  let shown = -1;
+  const show = async () => {
+    if (document.hidden || shown === asOf) return;
+    shown = asOf;
+    await look(asOf);
+  };
+  told.onmessage = (message) => {
+    asOf = Number(message.data);
+    show();
+  };
+  document.addEventListener("visibilitychange", show);
+  told.onerror = () => {
+    // It begins again by itself, but not where it was refused.
+    if (told.readyState === EventSource.CLOSED) ask(10000);
+  };
 })();

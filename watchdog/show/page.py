@@ -36,8 +36,14 @@ cursor:pointer}}
 """
 
 
-def whole(title: str, body: str, *, script: str = "", again: int = 0) -> str:
-    """Put *body* into a page; without a script it is loaded *again* so often."""
+def whole(
+    title: str, body: str, *, script: str = "", again: int = 0, follow: str = ""
+) -> str:
+    """Put *body* into a page; without a script it is loaded *again* so often.
+
+    *follow* is where a script is told that something changed.
+    """
+    told = f' data-follow="{safe(follow)}"' if follow else ""
     seconds = f'<noscript><meta http-equiv="refresh" content="{again}"></noscript>\n'
     scripts = f"<script>{script}</script>\n" if script else ""
     return f"""\
@@ -50,7 +56,7 @@ def whole(title: str, body: str, *, script: str = "", again: int = 0) -> str:
 {seconds if again else ""}<style>{STYLE}</style>
 </head>
 <body>
-<main>
+<main{told}>
 {body}
 </main>
 {scripts}</body>

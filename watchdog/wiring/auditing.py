@@ -1,5 +1,6 @@
 """Who signs checkpoints of the journal: the settings' keys, or one drawn here."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -7,9 +8,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from watchdog.config.notation import Said
 from watchdog.config.settings import Settings
 from watchdog.facts.problem import Fault, Refused
-from watchdog.record.checkpoint import Signer, drawn_key, signer_of
+from watchdog.record.checkpoint import Checkpoints, Signer, drawn_key, signer_of
+from watchdog.record.journal import Journal
+from watchdog.record.memory import Memory
 from watchdog.sign.note import NoteKey
-from watchdog.wiring.channels import signing_key
+from watchdog.wiring.channels import Telling, signing_key, telling_of
+from watchdog.wiring.clock import RealClock
 
 
 def signer_at(settings: Settings, identity: str) -> Signer:
@@ -20,6 +24,31 @@ def signer_at(settings: Settings, identity: str) -> Signer:
         JournalLost: the drawn key cannot be kept.
     """
     return signer_of(settings.name, identity, _keys(settings, writes=True))
+
+
+def signed_telling_of(
+    settings: Settings, journal: Journal, clock: RealClock, identity: str
+) -> tuple[Signer, Telling]:
+    """Make who signs checkpoints, and who sends the newest one along."""
+    signer = signer_at(settings, identity)
+    return signer, telling_of(settings, journal, clock, lambda: signer.newest)
+
+
+def turned_of(
+    checkpoints: Checkpoints,
+    telling: Telling,
+    memory: Memory,
+    clock: RealClock,
+    rang: Callable[[], None],
+) -> Callable[[], None]:
+    """Make what is done at the end of each turn; a checkpoint first, as it is told."""
+
+    def turned() -> None:
+        checkpoints.turned(clock.now())
+        telling.turned(memory.standing)
+        rang()
+
+    return turned
 
 
 def public_at(settings: Settings) -> tuple[NoteKey, ...]:

@@ -45,8 +45,12 @@ _MOST_LOOKING = 32  # of them who are being answered to a question
 # has just come. Those that wait in the kernel meanwhile.
 _AT_ONCE, _QUEUE = 4, 512
 _LARGEST_HEADERS = 8 * 1024
+# How an answer without an end is known, and noted of its request.
+_STREAM, _FOLLOWS = b"text/event-stream; charset=utf-8", "watchdog.follows"
 _AT_AN_END = struct.pack("ii", 1, 0)
 _ENDS = (h11.DONE, h11.MUST_CLOSE, h11.CLOSED, h11.ERROR)
+# Told to stop: seconds for what is being answered.
+_GRACE = 3
 # After a listener failed: seconds until it is opened again, at the most.
 _LONGEST_PAUSE = 30.0
 
@@ -115,6 +119,17 @@ class Exchange(H11Protocol):
         if not self._places.take(self):
             self.cut()
 
+    @property
+    def follows(self) -> bool:
+        """True while an answer goes on that has no end of its own to wait for."""
+        return self.scope is not None and bool(self.scope.get(_FOLLOWS))
+
+    def shutdown(self) -> None:
+        """End with the server: who follows is told by the end, and begins again."""
+        super().shutdown()
+        if self.follows:
+            self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back."""
         self._places.leave(self)
@@ -166,7 +181,13 @@ class Exchange(H11Protocol):
     def _within(self, seconds: float) -> None:
         if self._late is not None:
             self._late.cancel()
-        self._late = self.loop.call_later(seconds, self.cut)
+        self._late = self.loop.call_later(seconds, self._too_late, seconds)
+
+    def _too_late(self, seconds: float) -> None:
+        if self.follows and not self.stalled:
+            self._within(seconds)
+        else:
+            self.cut()
 
 
 def guarded(app: App, crashed: Crashed, places: Places) -> App:
@@ -174,8 +195,16 @@ def guarded(app: App, crashed: Crashed, places: Places) -> App:
     inner = Doorway(app, crashed=crashed)
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
+        looks = 0
+
         async def last(message: Message) -> None:
+            nonlocal looks
             if message["type"] == "http.response.start":
+                if (b"content-type", _STREAM) in message["headers"]:
+                    # Who follows has a place of their own, and no end to wait for.
+                    scope[_FOLLOWS] = True
+                    places.looking -= looks
+                    looks = 0
                 # What follows on the connection would be held by who reads no answer.
                 headers = [h for h in message["headers"] if h[0] != b"connection"]
                 headers.append((b"connection", b"close"))
@@ -188,11 +217,12 @@ def guarded(app: App, crashed: Crashed, places: Places) -> App:
         if places.looking >= _MOST_LOOKING:
             await Doorway(_BUSY)(scope, receive, last)
             return
-        places.looking += 1
+        looks = 1
+        places.looking += looks
         try:
             await inner(scope, receive, last)
         finally:
-            places.looking -= 1
+            places.looking -= looks
 
     return guard
 
@@ -309,5 +339,5 @@ def _config(app: App, crashed: Crashed) -> uvicorn.Config:
         server_header=False,
         backlog=_AT_ONCE,
         h11_max_incomplete_event_size=2 * _LARGEST_HEADERS,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=_GRACE,
     )

@@ -31,12 +31,13 @@ from watchdog.observe.health import ask_stack
 from watchdog.observe.holding import Holding
 from watchdog.observe.lacks import short_of_space
 from watchdog.record import samples
-from watchdog.record.checkpoint import Checkpoints, Signer
+from watchdog.record.checkpoint import Checkpoints
 from watchdog.record.identity import identity
 from watchdog.record.journal import Journal
 from watchdog.record.log import to_stdout
 from watchdog.record.memory import Memory
 from watchdog.show.board import Board
+from watchdog.show.following import Following
 from watchdog.show.http import Faces
 from watchdog.show.review import Review
 from watchdog.sign.trust import When
@@ -46,8 +47,8 @@ from watchdog.turn.gating import Gating
 from watchdog.turn.keeping import Keeping
 from watchdog.turn.readiness import Checked, Readiness
 from watchdog.turn.transaction import Transaction
-from watchdog.wiring.auditing import signer_at
-from watchdog.wiring.channels import Telling, button_secret, github_secrets, telling_of
+from watchdog.wiring.auditing import signed_telling_of, turned_of
+from watchdog.wiring.channels import Telling, button_secret, github_secrets
 from watchdog.wiring.chosen import jobs_of, releases_of, rules_of
 from watchdog.wiring.clock import RealClock
 from watchdog.wiring.doors import (
@@ -109,20 +110,16 @@ def wire(
         making = journal.room.making
         rules = replace(rules, identity=making(lambda: identity(settings.state)))
         signer, telling = making(
-            lambda: _telling_of(settings, journal, clock, rules.identity)
+            lambda: signed_telling_of(settings, journal, clock, rules.identity)
         )
         secret = button_secret(settings)
         app_secrets = github_secrets(settings)
     except Problem:
         journal.close()
         raise
+    following = Following()
     log = say or to_stdout(settings.log.format, settings.log.level)
-
-    def heard(entry: Entry) -> None:
-        telling.happened(entry)
-        log(entry)
-
-    memory = Memory(journal, heard)
+    memory = Memory(journal, _each(telling.happened, log, following.rang))
     seals = seals_of(settings)
 
     revocations = revocations_of(settings, seals, memory, clock)
@@ -205,7 +202,11 @@ def wire(
         clock,
         settings.poll,
         lost=_leave,
-        turned=_turned_of(Checkpoints(memory, journal, signer), telling, memory, clock),
+        turned=turned_of(
+            Checkpoints(memory, journal, signer),
+            *(telling, memory, clock),
+            following.rang,
+        ),
     )
     memory.add(clock.now(), WatchStarted(version, settings.mode))
     faces = Faces(
@@ -263,6 +264,7 @@ def wire(
         untold=telling.untold,
         draws=drawing_of(settings),
         base=str(settings.notify.base_url or ""),
+        following=following,
     )
     orders = Orders(
         memory,
@@ -314,24 +316,14 @@ def wire(
     )
 
 
-def _telling_of(
-    settings: Settings, journal: Journal, clock: RealClock, identity: str
-) -> tuple[Signer, Telling]:
-    """Make who signs checkpoints, and who sends the newest one along."""
-    signer = signer_at(settings, identity)
-    return signer, telling_of(settings, journal, clock, lambda: signer.newest)
+def _each(*hearers: Callable[[Entry], None]) -> Callable[[Entry], None]:
+    """Tell each of *hearers* what was journaled, in this order."""
 
+    def heard(entry: Entry) -> None:
+        for hear in hearers:
+            hear(entry)
 
-def _turned_of(
-    checkpoints: Checkpoints, telling: Telling, memory: Memory, clock: RealClock
-) -> Callable[[], None]:
-    """Make what is done at the end of each turn; a checkpoint first, as it is told."""
-
-    def turned() -> None:
-        checkpoints.turned(clock.now())
-        telling.turned(memory.standing)
-
-    return turned
+    return heard
 
 
 def _claiming_of(
