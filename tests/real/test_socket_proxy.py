@@ -37,6 +37,7 @@ PASSED = [
     ("GET", f"/v1.41/containers/{X}/json"),
     ("GET", f"/v1.41/containers/{X}/logs?stdout=1"),
     ("GET", "/v1.41/images/127.0.0.1:5055/no/such%40sha256:00/json"),
+    ("GET", "/v1.41/events?since=1&until=1.000000"),
     ("POST", PULL),
     ("POST", f"/v1.41/containers/{X}/start"),
     ("POST", f"/v1.41/containers/{X}/stop?t=1"),
@@ -50,6 +51,8 @@ REFUSED = [
     ("GET", "/secrets"),
     ("GET", "/info"),
     ("GET", "/events"),
+    ("GET", "/v1.41/events"),
+    ("GET", "/v1.41/events?since=1"),
     ("POST", "/build"),
     ("POST", f"/containers/{X}/exec"),
     ("POST", f"/exec/{EXEC}/start"),
@@ -236,7 +239,8 @@ def _anothers() -> str:
 
 
 # What the lists of `haproxy.cfg` are of.
-METHODS = {"look": "GET", "change": "POST", "pull": "POST", "remove": "DELETE",
+METHODS = {"look": "GET", "happened": "GET", "change": "POST", "pull": "POST",
+           "remove": "DELETE",
            "unkeep": "DELETE", "exec_ask": "GET", "exec_run": "POST"}  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from watchdog.config.notation import (
     written,
 )
 from watchdog.facts import selector
-from watchdog.facts.trigger import Action, Missing
+from watchdog.facts.trigger import Action, Missing, Sickness
 
 _WEEK = timedelta(weeks=1)
 
@@ -76,6 +76,22 @@ def _over(value: object) -> timedelta | Decimal:
     if time <= timedelta():
         raise Said(f"{written(time)} is no time at all", "write more than `0s`")
     return time
+
+
+def _sicknesses(value: object) -> tuple[Sickness, ...]:
+    known = ", ".join(Sickness)
+    given = value if isinstance(value, list | tuple) else [value]
+    if not given:
+        raise Said("is empty", f"write some of: {known}")
+    found: list[Sickness] = []
+    for one in given:
+        if one not in list(Sickness):
+            words = f"{seen(one)} is nothing that the engine says of a container"
+            raise Said(words, f"write some of: {known}")
+        if one in found:
+            raise Said(f"{seen(one)} is there twice", "leave one out")
+        found.append(Sickness(str(one)))
+    return tuple(found)
 
 
 def _query(value: object) -> str:
@@ -201,6 +217,9 @@ class RuleForm(CareForm):
     latency: LatencyForm | None = None
     queue: QueueForm | None = None
     value: Prose | None = None
+    container: Annotated[tuple[Sickness, ...], BeforeValidator(_sicknesses)] | None = (
+        None
+    )
     above: Number | None = None
     below: Number | None = None
     for_: Window | None = Field(default=None, alias="for")

@@ -30,6 +30,8 @@ def fault_of_block(
     """Say what is wrong with a block, and what to write instead."""
     key, window = time
     least = 2 * scrape_interval
+    if kind == "container":
+        return None  # the engine tells any time, whatever is scraped
     if kind == "value":
         words = f"a block of {written(block)} does not fit into {written(window)}"
         cure = f"write `{key}: {written(block)}` or more"

@@ -19,6 +19,7 @@ from watchdog.facts.trigger import (
     Queue,
     Ratio,
     RatioQuery,
+    Sick,
     Trigger,
     Value,
 )
@@ -41,17 +42,20 @@ TIMES = {
     "latency": ("for", "window"),
     "queue": ("growing_for",),
     "value": ("for",),
+    "container": ("for",),
 }
 BOUNDS: dict[str, tuple[str, ...]] = {
     "ratio": ("above",),
     "latency": (),
     "queue": (),
     "value": ("above", "below"),
+    "container": (),
 }
 _NO_BOUND = {
     "latency": "leave it out; `quantile: 0.95` means 5% may be slower",
     "queue": "leave it out; a queue is judged by its growth",
     "ratio": "write `above`",
+    "container": "leave it out; `for` says how long it may be so",
 }
 
 
@@ -62,6 +66,7 @@ _MEANS_NOTHING: dict[str, tuple[str, ...]] = {
     "latency": ("min_growth",),
     "queue": (*_COUNTS_ONLY, "coverage"),
     "value": (*_COUNTS_ONLY, "min_growth", "block"),
+    "container": (*_COUNTS_ONLY, "min_growth", "block", "coverage", "unless"),
 }
 _ODDS = "what is counted must be some thousand times likelier from a failing release"
 _BY_SCRAPES = "two scrapes 15s apart or more must agree"
@@ -84,6 +89,11 @@ _RETIRED_BLOCK = (
 )
 # Only counts are compared by how much worse they are.
 _COMPARED = ("worse_by", "confidence")
+_NOT_COMPARED = {
+    "queue": _COMPARED,
+    "value": _COMPARED,
+    "container": (*_COMPARED, "window"),
+}
 # Labels that the queries use themselves.
 _OWN_LABELS = ("le", "look", "part")
 
@@ -173,6 +183,8 @@ def _kind(rule: RuleForm) -> Kind | None:
         return Latency(got.histogram, got.over, got.quantile, _unit(got))
     if rule.queue:
         return Queue(rule.queue.depth, rule.queue.enqueued, rule.queue.drained)
+    if rule.container:
+        return Sick(rule.container)
     return Value(rule.value) if rule.value else None
 
 
@@ -242,8 +254,8 @@ def _faults_of_rule(
             yield fault(key, f"means nothing to a {kind}", "leave it out")
     if "block" in given and kind in ("ratio", "latency"):
         yield fault("block", *_RETIRED_BLOCK)
-    if kind in ("queue", "value") and filled.is_right("baseline"):
-        for key in _COMPARED:
+    if kind in _NOT_COMPARED and filled.is_right("baseline"):
+        for key in _NOT_COMPARED[kind]:
             if getattr(filled.value.baseline, key, None) is not None:
                 yield fault(
                     f"baseline.{key}", f"means nothing to a {kind}", "leave it out"

@@ -66,6 +66,7 @@ def started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
     if not event.by and not only_seen_again:
         known = replace(known, unseen_from=event.unseen_from, between=event.between)
     pair_since, before_since = s.pair_since, s.before_since
+    sick_before = s.sick_before
     running = s.running
     same = running is not None and (
         running.containers == event.containers or running.pair.key == event.pair.key
@@ -74,11 +75,13 @@ def started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         pair_since = event.since  # named when it was proved; now its start is seen
     elif not same:
         pair_since, before_since = event.since, s.pair_since
+        sick_before = event.sick
     seen = replace(
         s,
         running=event,
         pair_since=pair_since,
         before_since=before_since,
+        sick_before=sick_before,
         unclear=None,
         unproven_since=entry.at,
         pairs=s.pairs | {event.pair.key: known},

@@ -200,6 +200,7 @@ def _serving(s: Standing, at: datetime, ended: RollbackEnded) -> Standing:
         running=PairStarted(pair, record, (), at, ended.op),
         pair_since=at,
         before_since=s.pair_since,
+        sick_before=None,
         unclear=None,
         unproven_since=at,
         verdicts={},

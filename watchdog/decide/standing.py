@@ -177,6 +177,8 @@ class Standing:
     ``kind/how``.
     *pair_since* is the first start of the running pair since another one ran, at
     *before_since*: containers made anew from the same pair are still its doing.
+    *sick_before* says what was wrong with the containers of that other one; None when
+    nobody looked.
     *keys_used* has the fingerprint of each key that was ever used, empty for what was
     used before that was noted.
     *deployments* are those that GitHub asked about: all open ones, and the last others.
@@ -196,6 +198,7 @@ class Standing:
     running: PairStarted | None = None
     pair_since: datetime | None = None
     before_since: datetime | None = None
+    sick_before: tuple[str, ...] | None = None
     unclear: PairUnclear | None = None
     claimed: StackClaimed | None = None
     watching_since: datetime | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from watchdog.facts.container import Container
 from watchdog.facts.job import Job
 
 # Names the tenants that a version has manifests of; None where no release file says
@@ -198,7 +199,8 @@ class Running:
     whose container each is, where that is known. *late* holds (container, sentence)
     where a manifest's file changed after that had started: unless it was known before,
     nobody knows what it started with. *jobs* are run to their ends and no part of the
-    other fields.
+    other fields. *seen* is each of its containers by the engine's word, *before* those
+    that were seen last in their place; None when nobody looked.
     """
 
     pair: Pair
@@ -209,6 +211,8 @@ class Running:
     services: tuple[str, ...] = ()
     late: tuple[tuple[str, str], ...] = ()
     jobs: tuple[Job, ...] = ()
+    seen: tuple[Container, ...] = field(default=(), compare=False)
+    before: tuple[Container, ...] | None = field(default=None, compare=False)
 
     @property
     def replicas(self) -> dict[str, int]:

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from watchdog.facts.container import Containers
+
 _LONGEST = 200
 
 
@@ -118,7 +120,7 @@ class Measured:
     measured_on: tuple[int, int] | None = None
 
 
-Reading: TypeAlias = Measured | Blind
+Reading: TypeAlias = Measured | Containers | Blind
 
 
 def unforeseen(error: Exception) -> Blind:

@@ -126,7 +126,29 @@ class Value:
     expr: str
 
 
-Kind: TypeAlias = Ratio | RatioQuery | Latency | Queue | Value
+class Sickness(StrEnum):
+    """What the engine may say of a container that is not well."""
+
+    UNHEALTHY = "unhealthy"
+    EXITED = "exited"
+    RESTARTING = "restarting"
+    OOM = "oom"
+
+
+@dataclass(frozen=True, slots=True)
+class Sick:
+    """The release's own containers, by the engine's word; no Prometheus is asked."""
+
+    of: tuple[Sickness, ...]
+
+    @property
+    def words(self) -> str:
+        """Say what is too much: ``unhealthy, exited or restarting``."""
+        *some, last = self.of
+        return f"{', '.join(some)} or {last}" if some else str(last)
+
+
+Kind: TypeAlias = Ratio | RatioQuery | Latency | Queue | Value | Sick
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +157,7 @@ class Trigger:
 
     *above* and *below* are exclusive bounds; exactly one is set for ``Value``,
     *above* for ``Ratio`` and ``Latency`` (a share, 0.05 for 5 %), none for
-    ``Queue``. *window* is the time looked at: ``for``, ``window`` or
+    ``Queue`` and ``Sick``. *window* is the time looked at: ``for``, ``window`` or
     ``growing_for``. *sustained* is true when the whole window must be over (with
     ``for``), false when it acts as soon as it is confirmed.
     *block*: the window is counted in these; what counts events is read scrape by

@@ -19,6 +19,7 @@ from watchdog.facts.trigger import (
     Queue,
     Ratio,
     RatioQuery,
+    Sick,
     Trigger,
     Value,
 )
@@ -68,6 +69,8 @@ def elsewhere(
             return _drain(trigger, before, look, armed_from)
         case Value():
             return _value(trigger, before)
+        case Sick():
+            return ""  # what was before is in the engine's own reading
         case _ as unreachable:  # pragma: no cover
             assert_never(unreachable)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from watchdog.facts.container import Containers
 from watchdog.facts.reading import (
     Blind,
     Cause,
@@ -12,12 +13,21 @@ from watchdog.facts.reading import (
     Reading,
     unforeseen,
 )
-from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
+from watchdog.facts.trigger import (
+    Latency,
+    Queue,
+    Ratio,
+    RatioQuery,
+    Sick,
+    Trigger,
+    Value,
+)
 from watchdog.facts.verdict import Breached, Clear, Verdict
 from watchdog.judge.attribution import elsewhere
 from watchdog.judge.counts import judge_counts
 from watchdog.judge.groups import evidence
 from watchdog.judge.growth import judge_growth
+from watchdog.judge.sick import judge_sick
 from watchdog.judge.value import judge_value
 
 
@@ -34,9 +44,20 @@ def judge(trigger: Trigger, reading: Reading, armed_from: datetime) -> Verdict:
     if isinstance(reading, Blind):
         return reading
     try:
+        if isinstance(trigger.kind, Sick) or isinstance(reading, Containers):
+            return _by_the_engine(trigger, reading, armed_from)
         return _weighed(trigger, reading, armed_from)
     except Exception as error:  # noqa: BLE001 - the others must be judged
         return unforeseen(error)
+
+
+def _by_the_engine(
+    trigger: Trigger, reading: Measured | Containers, armed_from: datetime
+) -> Verdict:
+    if isinstance(trigger.kind, Sick) and isinstance(reading, Containers):
+        return judge_sick(trigger, trigger.kind, reading, armed_from)
+    words = "the engine is asked of containers only, and Prometheus of all else"
+    return Blind(Cause.NONSENSE, words)
 
 
 def _weighed(trigger: Trigger, reading: Measured, armed_from: datetime) -> Verdict:
@@ -77,5 +98,7 @@ def _judge_look(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
             return judge_growth(trigger, look, armed_from)
         case Value():
             return judge_value(trigger, look, armed_from)
+        case Sick():
+            return Blind(Cause.NONSENSE, "Prometheus knows no containers")
         case _ as unreachable:  # pragma: no cover
             assert_never(unreachable)

@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from watchdog.facts.reading import Before, Blind, Groups, Outside
-from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
+from watchdog.facts.trigger import (
+    Latency,
+    Queue,
+    Ratio,
+    RatioQuery,
+    Sick,
+    Trigger,
+    Value,
+)
 from watchdog.observe import promql
 from watchdog.observe.envelope import NotSeen
 from watchdog.observe.looks import MOST_POINTS, Looks, floored
@@ -102,7 +110,7 @@ class Background:
         from before *before_from*.
         """
         found = self._time(trigger, at, begin, until)
-        if isinstance(found, Blind) or isinstance(trigger.kind, Value):
+        if isinstance(found, Blind) or isinstance(trigger.kind, Value | Sick):
             return found
         enough = found.whole.get("all", 0.0) >= _ENOUGH
         earliest = until - _A_DAY
@@ -131,6 +139,8 @@ class Background:
         block: timedelta | None = None,
     ) -> Before | Blind:
         kind, scrape = trigger.kind, self._scrape
+        if isinstance(kind, Sick):
+            return Before(until, until)
         least = max(_SECOND, -(-scrape // _SECOND) * _SECOND)
         span = until - begin
         if isinstance(kind, Value):

@@ -5,7 +5,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from watchdog.facts.reading import Look
-from watchdog.facts.trigger import Latency, Queue, Ratio, RatioQuery, Trigger, Value
+from watchdog.facts.trigger import (
+    Latency,
+    Queue,
+    Ratio,
+    RatioQuery,
+    Sick,
+    Trigger,
+    Value,
+)
 from watchdog.observe import promql
 from watchdog.observe.background import Asked
 from watchdog.observe.grown import reach
@@ -28,7 +36,7 @@ class Gaps:
         over the gap and a block on either side, less those two blocks.
         """
         kind, width = trigger.kind, trigger.block
-        if isinstance(kind, Queue | Value):
+        if isinstance(kind, Queue | Value | Sick):
             return looks
         gaps = [gap for n, look in enumerate(looks) for gap in gaps_of(n, look)]
         if not gaps:

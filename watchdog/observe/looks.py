@@ -4,16 +4,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from watchdog.facts.reading import Cause
 from watchdog.facts.trigger import (
     Kind,
     Latency,
     Queue,
     Ratio,
     RatioQuery,
+    Sick,
     Trigger,
     Value,
 )
 from watchdog.observe import promql
+from watchdog.observe.envelope import NotSeen
 from watchdog.observe.samples import EPOCH, Ask, Place
 
 # Prometheus refuses more than 11,000 points a series.
@@ -50,6 +53,8 @@ class Looks:
         of plain counters at any whole second; all else on the poll's grid.
         """
         width, scrape = trigger.block, self._scrape
+        if isinstance(trigger.kind, Sick):
+            raise NotSeen(Cause.NO_SERIES, "Prometheus knows no containers", "")
         if isinstance(trigger.kind, Value):
             return self._of_value(trigger, trigger.kind.expr, at)
         blocks = max(1, -(-trigger.reach // width))

@@ -25,6 +25,7 @@ from watchdog.facts.plan import Deployed, Plan
 from watchdog.facts.problem import EngineRefused, Problem, Unreachable
 from watchdog.observe.agreeing import Agreeing
 from watchdog.observe.as_written import AsWritten
+from watchdog.observe.condition import Condition
 from watchdog.observe.images import images_of
 from watchdog.observe.labelled import (
     ENV_FILE,
@@ -116,6 +117,7 @@ class Stack:
             awaited=self._written.awaited,
         )
         self._mounted = Mounted(self._files, project=project, inside=inside)
+        self._condition = Condition(engine)
 
     def running(self, tenants_of: Tenants) -> Running | NotKnown:
         """Read what is deployed. *tenants_of* a version names whose manifests to read.
@@ -141,6 +143,7 @@ class Stack:
             for tenant, _ in manifests
             for c in found
         ]
+        seen, before = self._condition.of(found)
         return Running(
             pair=Pair(version, together(images), manifests),
             containers=tuple(str(c["Id"]) for c in found),
@@ -150,6 +153,8 @@ class Stack:
             services=tuple(service_of(c) for c in found),
             late=tuple((id_, words) for id_, words in late if words),
             jobs=self._labelled.ended(jobs),
+            seen=seen,
+            before=before,
         )
 
     def _names(self, service: str, ref: str) -> tuple[str, ...]:

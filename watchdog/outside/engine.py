@@ -3,9 +3,10 @@
 Source: Docker Engine API 1.41 and later, the highest that the engine speaks.
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import requests
@@ -212,6 +213,28 @@ class Engine:
             return self._call(f"read the logs of {container[:12]}", ask)
         except NotFound:
             return ""
+
+    def events(self, until: datetime) -> list[dict[str, Any]]:
+        """Give what the engine remembers to have happened up to *until*, in order.
+
+        It remembers the last 256 events; where *until* is not over, it is waited for.
+        """
+
+        def ask(client: APIClient) -> list[dict[str, Any]]:
+            wanted = {"since": 1, "until": f"{until.timestamp():.6f}"}
+            last = time.monotonic() + _LOGS_WITHIN
+            response = client._get(
+                client._url("/events"), params=wanted, stream=True, timeout=_LOGS_WITHIN
+            )
+            try:
+                client._raise_for_status(response)
+                raw = read_until(response.raw, last, _MOST_LOGS)
+            finally:
+                response.close()
+            lines = [line for line in raw.splitlines() if line.endswith(b"}")]
+            return [dict(json.loads(line)) for line in lines]
+
+        return self._found("tell what happened", ask)
 
     # -- acting ----------------------------------------------------------------
 

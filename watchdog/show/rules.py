@@ -18,6 +18,7 @@ from watchdog.facts.trigger import (
     Ratio,
     RatioQuery,
     Release,
+    Sick,
     Trigger,
     Value,
 )
@@ -55,6 +56,8 @@ def rules(release: Release) -> str:
         f"    interval: {_INTERVAL}",
         "    rules:",
     ]
+    if all(isinstance(trigger.kind, Sick) for trigger in release.triggers):
+        lines[-1] += " []"
     for trigger in release.triggers:
         lines += _rule(trigger, version)
     return "\n".join(lines) + "\n"
@@ -97,6 +100,8 @@ def expression(trigger: Trigger) -> str:
             asked = expr.strip() if plain else f"(\n{expr}\n)"
             word = ">" if trigger.above is not None else "<"
             return f"{asked} {word} {_bound(trigger)}"
+        case Sick():
+            raise ValueError(f"{trigger.name} is asked of the engine alone")
         case _ as unreachable:  # pragma: no cover
             assert_never(unreachable)
 
@@ -118,6 +123,8 @@ def _queue(trigger: Trigger, queue: Queue) -> str:
 
 
 def _rule(trigger: Trigger, version: str) -> list[str]:
+    if isinstance(trigger.kind, Sick):
+        return [f"      # {trigger.name}: {trigger.kind.words}, by the engine's word."]
     lines = [f"      # {comment}" for comment in _comments(trigger)]
     lines.append(f"      - alert: {trigger.name}")
     expr = expression(trigger)
@@ -176,6 +183,8 @@ def _comments(trigger: Trigger) -> list[str]:
             lines.append(
                 "One alert for each series; the watchdog holds the worst of them."
             )
+        case Sick():
+            lines.append("No rule: Prometheus does not know it.")
     if trigger.unless:
         lines.append("`unless` is not in the rule: it would hide the alert.")
     if trigger.observe_only:

@@ -16,6 +16,7 @@ from watchdog.config.release_form import FileForm, RuleForm
 from watchdog.config.trigger_rule import BOUNDS, TIMES
 from watchdog.facts.reference import REFERENCE
 from watchdog.facts.selector import PATTERN
+from watchdog.facts.trigger import Sickness
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -79,6 +80,17 @@ _READERS: Mapping[str, dict[str, Any]] = {
         ],
         "examples": ["500ms", 1024],
     },
+    "_sicknesses": {
+        "anyOf": [
+            {"enum": [*map(str, Sickness)]},
+            {
+                "type": "array",
+                "items": {"enum": [*map(str, Sickness)]},
+                "minItems": 1,
+                "uniqueItems": True,
+            },
+        ]
+    },
     "_query": {"type": "string", "pattern": r"\{\{\s*window\s*\}\}"},
 }
 
@@ -107,6 +119,7 @@ _WORDS: Mapping[str, str] = {
     "latency": "Requests slower than a bucket's bound.",
     "queue": "A queue whose floor rises while its drain is failing.",
     "value": "Any PromQL expression, each of its series held against a bound.",
+    "container": "What the engine says of the release's containers; no Prometheus.",
     "errors": "A plain selector of a counter of bad events.",
     "total": "A plain selector of a counter of all events.",
     "good": "A plain selector of a counter of good events, in place of total.",

@@ -7,6 +7,7 @@ from datetime import datetime
 from watchdog.decide.policy import choose_target
 from watchdog.decide.standing import Standing
 from watchdog.decide.steady import is_worse
+from watchdog.facts.container import Containers
 from watchdog.facts.event import (
     BlindTooLong,
     BreachConfirmed,
@@ -24,9 +25,10 @@ from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Cause, Reading
 from watchdog.facts.rules import Rules
 from watchdog.facts.trial import Trial, cure
-from watchdog.facts.trigger import Action, Release, Trigger
+from watchdog.facts.trigger import Action, Release, Sick, Trigger
 from watchdog.facts.verdict import Breached, Verdict, kind_of
 from watchdog.judge.breach import judge
+from watchdog.judge.sick import tried
 from watchdog.turn.roles import Arms, Metrics, Remembers
 
 _NOT_NOW = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
@@ -49,14 +51,21 @@ class Judging:
         since = running.since if running else seen.since
         if at > since + release.watch_for and self.memory.standing.incident is None:
             return {}
-        server = self.metrics.now()
-        if isinstance(server, Blind):
-            far_end_lost(self.memory, "prometheus", server, at)
-            return {trigger.name: server for trigger in release.triggers}
-        far_end_back(self.memory, "prometheus", at)
         standing = self.memory.standing
         pair_since = standing.pair_since or since
         armed_from = pair_since + self.rules.settle
+        shown, asked = self._by_the_engine(seen, release, at)
+        verdicts = {
+            one.name: judge(one, shown, armed_from)
+            for one in release.triggers
+            if one not in asked
+        }
+        server = self.metrics.now() if asked else at
+        if isinstance(server, Blind):
+            far_end_lost(self.memory, "prometheus", server, at)
+            return verdicts | {trigger.name: server for trigger in asked}
+        if asked:
+            far_end_back(self.memory, "prometheus", at)
 
         def enough(trigger: Trigger, reading: Reading) -> bool:
             """Tell a breach that is acted on in this turn, whatever the others say."""
@@ -67,8 +76,9 @@ class Judging:
             verdict = judge(trigger, reading, armed_from)
             return isinstance(verdict, Breached) and not verdict.elsewhere
 
-        readings = self.metrics.read_all(
-            release.triggers,
+        readings: dict[str, Reading] = {one.name: shown for one in release.triggers}
+        readings |= self.metrics.read_all(
+            asked,
             server,
             since=pair_since,
             before_from=standing.before_since,
@@ -77,17 +87,33 @@ class Judging:
             enough=enough,
             replicas=seen.replicas,
         )
-        verdicts = {
+        verdicts |= {
             trigger.name: judge(trigger, readings[trigger.name], armed_from)
-            for trigger in release.triggers
+            for trigger in asked
         }
         # Trying takes questions of its own: a breach does not wait for them.
         if not any(enough(one, readings[one.name]) for one in release.triggers):
-            self._arm(release, since, server, at)
+            self._arm(release, since, server, at, shown)
         return verdicts
 
+    def _by_the_engine(
+        self, seen: Running, release: Release, at: datetime
+    ) -> tuple[Containers, tuple[Trigger, ...]]:
+        """Give what the engine showed, and the triggers that Prometheus is asked for.
+
+        What a rollback put up is compared with nothing: it is no change by people.
+        """
+        before = () if seen.rolled_back_by else self.memory.standing.sick_before
+        asked = tuple(t for t in release.triggers if not isinstance(t.kind, Sick))
+        return Containers(at, seen.seen, before), asked
+
     def _arm(
-        self, release: Release, since: datetime, server: datetime, at: datetime
+        self,
+        release: Release,
+        since: datetime,
+        server: datetime,
+        at: datetime,
+        shown: Containers,
     ) -> None:
         """Try every trigger live until all are proven; say once which are not.
 
@@ -101,6 +127,9 @@ class Judging:
         trials: list[Trial] = []
         answers = True
         for trigger in release.triggers:
+            if isinstance(trigger.kind, Sick):
+                trials.append(tried(trigger, trigger.kind, shown))
+                continue
             trials.append(self.arms.try_out(trigger, server, since))
             verdict = trials[-1].verdict
             if isinstance(verdict, Blind) and verdict.cause in _NOT_NOW:

@@ -18,6 +18,7 @@ from watchdog.facts.event import (
 from watchdog.facts.pair import NotKnown, Running, Tenants
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
+from watchdog.judge.sick import was_sick
 from watchdog.turn.judging import far_end_back, far_end_lost
 from watchdog.turn.roles import Eyes, Filed, Remembers
 
@@ -117,6 +118,10 @@ class Observing:
             one_way=release is not None and not release.rollback_safe,
             unseen_from=None if by else came.unseen_from,
             between=() if by else came.between,
+            # What nobody saw for a while may have been sick as well.
+            sick=None
+            if came.unseen_from or seen.before is None
+            else was_sick(seen.before, at),
         )
         events: list[Event] = [started]
         back = before is not None and before.pair.key == seen.pair.key

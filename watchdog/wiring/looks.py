@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from watchdog.config.release_folder import ReleaseFolder
 from watchdog.config.settings import Settings
+from watchdog.facts.container import Containers
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import HeldManifest, NotKnown, Pair, Part, Record, Running
 from watchdog.facts.problem import Fault, Problem, Refused
@@ -13,7 +14,8 @@ from watchdog.facts.reading import Blind
 from watchdog.facts.rules import Rules
 from watchdog.facts.smoke import Asks, SmokeCheck
 from watchdog.facts.trial import Held, Trial, cure
-from watchdog.facts.trigger import Release
+from watchdog.facts.trigger import Release, Sick
+from watchdog.judge.sick import tried as by_the_engine_tried
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask, ask_stack
 from watchdog.observe.holding import HINT, Question, as_a_lack, by_the_engine
@@ -95,6 +97,7 @@ def tried(
         Problem: Prometheus cannot be asked at all, or nothing is known of *version*.
     """
     prometheus = prometheus_of(settings)
+    shown = _containers(settings, releases)
     try:
         at = prometheus.now()
         if isinstance(at, Blind):
@@ -108,13 +111,29 @@ def tried(
         arming = Arming(prometheus, settings.prometheus.scrape_interval)
         files = [(name, releases.for_version(name)) for name in names]
         return [
-            (name, arming.try_out(trigger, at))
+            (
+                name,
+                by_the_engine_tried(trigger, trigger.kind, shown)
+                if isinstance(trigger.kind, Sick)
+                else arming.try_out(trigger, at),
+            )
             for name, release in files
             if release is not None
             for trigger in release.triggers
         ]
     finally:
         prometheus.close()
+
+
+def _containers(settings: Settings, releases: ReleaseFolder) -> Containers:
+    """Look at the containers that run; none where they cannot be seen."""
+    there = there_of(settings, jobs_of(releases), releases.naming)
+    try:
+        seen = there.running(releases.tenants_of)
+    except Problem:
+        seen = NotKnown("")
+    found = () if isinstance(seen, NotKnown) else seen.seen
+    return Containers(RealClock().now(), found)
 
 
 def held(settings: Settings, releases: ReleaseFolder) -> Held:

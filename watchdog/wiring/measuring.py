@@ -10,7 +10,7 @@ from watchdog.config.settings import Settings
 from watchdog.facts.past import Track
 from watchdog.facts.problem import Refused
 from watchdog.facts.reading import Blind
-from watchdog.facts.trigger import Trigger
+from watchdog.facts.trigger import Sick, Trigger
 from watchdog.observe.access import Access
 from watchdog.observe.history import PATIENCE, Past
 from watchdog.observe.prometheus import Prometheus
@@ -72,6 +72,8 @@ def drawing_of(settings: Settings) -> Draws:
     """Give what draws a trigger's metric over a period, out of history."""
 
     def draw(trigger: Trigger, since: datetime, until: datetime) -> Track | str:
+        if isinstance(trigger.kind, Sick):
+            return "the engine tells how its containers are now, and keeps no history"
         past = past_of(settings, settings.prometheus.timeout)
         with contextlib.closing(past):
             now = past.now()

@@ -14,7 +14,8 @@ class PairStarted:
     *record* is the blob with how they were made; *by* is the rollback that made
     them, empty for anybody else. *one_way*: its file said ``rollback_safe: false``.
     *unseen_from*: nobody looked from then until it came, and *between* are one-way
-    releases that may have run meanwhile.
+    releases that may have run meanwhile. *sick* says what was wrong with the containers
+    before it, as ``service: words`` each; None when nobody looked.
     """
 
     pair: Pair
@@ -25,6 +26,7 @@ class PairStarted:
     one_way: bool = False
     unseen_from: datetime | None = None
     between: tuple[str, ...] = ()
+    sick: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,189 @@
+"""What a real engine says of containers that are sick, stopped, paused and killed."""
+
+import os
+import time
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.real.rig import docker
+from tests.real.undo import BAD, OLD, Asked
+from tests.worlds import (
+    ASHA,
+    Enrolled,
+    Files,
+    Trials,
+    a_release,
+    a_roster,
+    a_trigger,
+)
+from watchdog.commands.stage import IMAGE
+from watchdog.config.release_file import Releases
+from watchdog.facts.container import Containers
+from watchdog.facts.event import BreachConfirmed, PairProvedGood, RollbackEnded
+from watchdog.facts.trigger import Sick, Sickness
+from watchdog.facts.verdict import kind_of
+from watchdog.judge.breach import judge
+from watchdog.observe.prometheus import Prometheus
+from watchdog.observe.running import Stack
+from watchdog.outside.engine import Engine
+from watchdog.turn.cycle import Cycle
+from watchdog.turn.gating import Gating
+from watchdog.turn.readiness import Readiness
+
+pytestmark = pytest.mark.real
+
+SECOND = timedelta(seconds=1)
+LONG_AGO = datetime.fromtimestamp(0, UTC)
+RULE = a_trigger("DmsSick", kind=Sick(tuple(Sickness)), window=4 * SECOND)
+# What each of them is started with, and what comes of it.
+BOXES = {
+    "loops": (["--restart=always"], "sleep 0.3; exit 3"),
+    "exits": ([], "sleep 1; exit 3"),
+    "greedy": (
+        ["--memory=20m", "--memory-swap=20m"],
+        "sleep 1; head -c 100m /dev/zero | tail",
+    ),
+    # It ends with 1 when it is asked to stop, as many programs do.
+    "stopped": ([], "trap 'exit 1' TERM; while :; do sleep 0.1; done"),
+    "ill": (
+        ["--health-cmd=false", "--health-interval=500ms", "--health-retries=2"],
+        "sleep 999",
+    ),
+    "paused": (["--health-cmd=true", "--health-interval=500ms"], "sleep 999"),
+    "restarted": (
+        ["--restart=always"],
+        "trap 'exit 1' TERM; while :; do sleep 0.1; done",
+    ),
+}
+
+
+@pytest.fixture
+def boxes():
+    project, ids = f"sick-{uuid.uuid4().hex[:8]}", {}
+    for service, (options, script) in BOXES.items():
+        labels = {"project": project, "service": service, "oneoff": "False"}
+        labels["container-number"] = "1"
+        given = [f"--label=com.docker.compose.{k}={v}" for k, v in labels.items()]
+        image = [*options, "--entrypoint=sh", f"{IMAGE}:{OLD}", "-c", script]
+        ids[service] = docker("run", "-d", *given, *image).strip().splitlines()[-1]
+    yield project, ids
+    docker("rm", "-f", *ids.values())
+
+
+def eyes_on(project, folder):
+    """Open the eyes anew, as a watchdog that was just started."""
+    return Stack(
+        Engine(_url(), 30 * SECOND),
+        project=project,
+        services=tuple(BOXES),
+        folder=folder,
+        env_file=".env",
+        variable="DMS_VERSION",
+        manifests="manifests",
+        inside="/manifests/{tenant}.manifest.json",
+    )
+
+
+def said(eyes):
+    """Judge each container alone, as of now."""
+    seen = eyes.running(lambda _: ()).seen
+    now = datetime.now(UTC)
+    return {one.service: judge(RULE, Containers(now, (one,)), LONG_AGO) for one in seen}
+
+
+def test_only_what_is_sick_by_itself_is_a_breach(boxes, tmp_path):
+    project, ids = boxes
+    eyes = eyes_on(project, tmp_path)
+    docker("stop", ids["stopped"])
+    docker("pause", ids["paused"])
+    deadline, wanted = time.monotonic() + 90, {"loops", "exits", "greedy", "ill"}
+    found, ever = {}, set()
+    while time.monotonic() < deadline and not wanted <= ever:
+        docker("restart", "-t1", ids["restarted"])
+        time.sleep(0.5)
+        found = said(eyes)
+        ever |= {name for name, one in found.items() if kind_of(one) == "breached"}
+
+    assert ever == wanted, found
+    assert "signal 15" in found["stopped"].words
+    assert "is paused" in found["paused"].words
+    docker("unpause", ids["paused"])
+    assert kind_of(said(eyes)["paused"]) in ("blind", "clear")
+    # A watchdog that begins only now tells the same of what the engine remembers.
+    anew = said(eyes_on(project, tmp_path))
+    for name in ("exits", "greedy", "ill"):
+        assert kind_of(anew[name]) == "breached", anew[name]
+        assert abs(anew[name].onset - found[name].onset) < 2 * SECOND
+    assert "signal 15" in anew["stopped"].words
+
+
+@pytest.mark.campaign  # in short: tests/turn/test_by_the_engine
+def test_a_release_that_crash_loops_is_rolled_back_with_prometheus_stopped(tmp_path):
+    it = Asked(tmp_path)
+    try:
+        _crash_loops(it)
+    finally:
+        it.down()
+
+
+def _crash_loops(it):
+    it.has_scripts("dms")
+    (it.folder / f"start.{BAD}").write_text("#!/bin/sh\nsleep 0.5\nexit 3\n")
+    it.change("dms", restart="unless-stopped")
+    it.rules = replace(it.rules, settle=SECOND, poll=5 * SECOND)
+    ratio = a_trigger("AwbRoutingFailures")
+    releases = Releases(
+        {v: a_release(v, triggers=(ratio, RULE), dri=(ASHA,)) for v in (OLD, BAD)}
+    )
+    files = Files(releases)
+    away = Prometheus("http://127.0.0.1:9", SECOND, 15 * SECOND, 5 * SECOND)
+    watch = Cycle(
+        eyes=it.eyes,
+        parts=lambda: it.eyes.parts(it.tenants_of),
+        plans=it.plans,
+        metrics=away,
+        arms=Trials(),
+        transaction=it.transaction(),
+        readiness=Readiness(
+            eyes=it.eyes,
+            plans=it.plans,
+            hands=it.hands,
+            memory=it.memory,
+            rules=it.rules,
+            besides=tuple,
+        ),
+        gating=Gating(it.memory, files, it.rules),
+        memory=it.memory,
+        releases=files,
+        roster=Enrolled(a_roster()),
+        rules=it.rules,
+        secret=lambda: uuid.uuid4().hex,
+    )
+
+    def turn():
+        it.memory.mark(watch.turn(datetime.now(UTC)))
+
+    it.deploy(OLD)
+    turn()
+    good = it.memory.standing.running.pair.key
+    it.memory.add(datetime.now(UTC), PairProvedGood(good, "it ran long enough"))
+    it.pin(BAD)
+    it.up()
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and not it.events(RollbackEnded):
+        turn()
+        time.sleep(0.5)
+
+    assert [end.how for end in it.events(RollbackEnded)] == ["proved"]
+    breach = it.events(BreachConfirmed)[0]
+    assert (breach.trigger, breach.elsewhere) == ("DmsSick", "")
+    assert "prometheus" in it.memory.standing.lost
+    assert it.serves() == OLD
+
+
+def _url():
+
+    return os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
