@@ -26,6 +26,7 @@ from watchdog.show.trials import as_json as trials_json
 from watchdog.show.trials import words as trials_words
 from watchdog.wiring.channels import button_secret, channels_of, github_secrets
 from watchdog.wiring.chosen import releases_of, rules_of
+from watchdog.wiring.looking import Looking
 from watchdog.wiring.looks import check_pin, held, tried
 from watchdog.wiring.measuring import access_of, past_of
 
@@ -60,6 +61,7 @@ def check(
     releases = releases_of(settings)
     channels_of(settings)
     button_secret(settings)
+    Looking(settings)
     github_secrets(settings)
     access_of(settings)
     check_pin(settings, str(config))

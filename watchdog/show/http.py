@@ -21,6 +21,8 @@ from watchdog.show.metrics import Pulse, Standings, page
 from watchdog.show.status import picture
 from watchdog.turn.roles import Filed, Remembers
 
+STRANGER = "watchdog.stranger"
+"""Set in the scope of a request that may be answered only with yes or no."""
 _NEEDED = ("engine", "prometheus")
 
 
@@ -132,7 +134,7 @@ class Faces:
     async def _alive(self, _: Request) -> Response:
         return JSONResponse({"alive": True})
 
-    async def _ready(self, _: Request) -> Response:
+    async def _ready(self, request: Request) -> Response:
         standing = self._memory.standing
         fresh = self._pulse().is_fresh
         # A faulty release file is said, but the last good ones still watch.
@@ -151,6 +153,8 @@ class Faces:
             body["words"] = f"a rollback is under way: {acting.words}"
         elif standing.rollback:
             body["words"] = f"a rollback is stuck: {standing.rollback.stuck}"
+        if request.scope.get(STRANGER):  # who has no token hears yes or no
+            body = {"ready": ready}
         return JSONResponse(body, 200 if ready else 503)
 
     def _could(self) -> Answer:

@@ -22,16 +22,24 @@ from watchdog.show.metrics import Pulse
 from watchdog.turn.gating import Gating
 from watchdog.wiring.chosen import hosts_of
 from watchdog.wiring.clock import RealClock
-from watchdog.wiring.doorway import Troubles, house
+from watchdog.wiring.doorway import Minds, Troubles, house
 from watchdog.wiring.schedule import Schedule
 
 
 def door_of(
-    listener: str, settings: Settings, memory: Memory, clock: RealClock, *routes: Route
+    listener: str,
+    settings: Settings,
+    memory: Memory,
+    clock: RealClock,
+    *routes: Route,
+    minds: Minds = lambda _: None,
 ) -> Starlette:
-    """Make one door out of its *routes*, with what every request meets first."""
+    """Make one door out of its *routes*, with what every request meets first.
+
+    *minds* refuses for reasons of this door's own.
+    """
     troubles = troubles_at(listener, memory, clock)
-    return house(routes, hosts=hosts_of(settings), troubles=troubles)
+    return house(routes, hosts=hosts_of(settings), troubles=troubles, minds=minds)
 
 
 def troubles_at(listener: str, memory: Memory, clock: RealClock) -> Troubles:

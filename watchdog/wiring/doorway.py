@@ -24,6 +24,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 Crashed = Callable[[str, BaseException], None]
 """Hears what was being done, and what was raised that nobody had foreseen."""
 
+Minds = Callable[[Scope], Response | None]
+"""Refuses a request, or says nothing."""
+
 _LONGEST = 200  # of what is said of a request
 _LARGEST_HEADERS, _MOST_HEADERS = 8 * 1024, 64
 # No answer is to be kept: "open" of a minute ago is no answer to a pipeline.
@@ -52,12 +55,17 @@ class Doorway:
         hosts: Iterable[str] | None = None,
         crashed: Crashed = lambda *_: None,
         strange: Callable[[str], None] = lambda _: None,
+        minds: Minds = lambda _: None,
     ) -> None:
-        """*strange* hears of each request for a host that is not ours."""
+        """*strange* hears of each request for a host that is not ours.
+
+        *minds* refuses for reasons of this door's own.
+        """
         self._app = app
         self._hosts = None if hosts is None else frozenset(h.lower() for h in hosts)
         self._crashed = crashed
         self._strange = strange
+        self._minds = minds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -101,7 +109,7 @@ class Doorway:
                 self._strange(value.decode("latin-1"))
                 words = "no watchdog is known by this host; see `listen.hosts`"
                 return problem(421, "unknown_host", words)
-        return None
+        return self._minds(scope)
 
     def _is_ours(self, host: str) -> bool:
         """Tell whether *host* can be meant for us, and is no name of a stranger.
@@ -126,10 +134,15 @@ def house(
     *,
     hosts: Iterable[str],
     troubles: "Troubles",
+    minds: Minds = lambda _: None,
 ) -> Starlette:
     """Put *routes* behind a doorway; a path has one spelling, and no redirect."""
     doorway = Middleware(
-        Doorway, hosts=tuple(hosts), crashed=troubles.crashed, strange=troubles.strange
+        Doorway,
+        hosts=tuple(hosts),
+        crashed=troubles.crashed,
+        strange=troubles.strange,
+        minds=minds,
     )
     made = Starlette(
         routes=list(routes),

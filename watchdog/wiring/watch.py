@@ -62,6 +62,7 @@ from watchdog.wiring.doors import (
 from watchdog.wiring.drills import drills_of
 from watchdog.wiring.executors import claims_of, executor_of, keeper_of, there_of
 from watchdog.wiring.listening import bound, listen
+from watchdog.wiring.looking import Looking
 from watchdog.wiring.looks import questions_of, unseen_pair
 from watchdog.wiring.measuring import drawing_of, prometheus_of
 from watchdog.wiring.reporting import chronicle_of
@@ -112,7 +113,7 @@ def wire(
         signer, telling = making(
             lambda: signed_telling_of(settings, journal, clock, rules.identity)
         )
-        secret = button_secret(settings)
+        secret, looking = button_secret(settings), Looking(settings)
         app_secrets = github_secrets(settings)
     except Problem:
         journal.close()
@@ -307,6 +308,7 @@ def wire(
             *faces.private(),
             *board.routes(),
             *chronicle_of(settings, journal, clock).routes(),
+            minds=looking.refused,
         ),
         control=door_of("control", settings, memory, clock, *control.routes()),
         orders=orders,

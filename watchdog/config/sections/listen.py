@@ -6,7 +6,7 @@ from typing import Annotated, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from watchdog.config.notation import Said, Whole, one_line, seen
-from watchdog.config.sections.kinds import Section, distinct
+from watchdog.config.sections.kinds import Absolute, Section, distinct
 
 
 class Address(NamedTuple):
@@ -50,5 +50,6 @@ class Listen(Section):
         "127.0.0.1", 8470
     )
     private: Annotated[Address, BeforeValidator(_address)] = Address("127.0.0.1", 8471)
+    private_token_file: Absolute | None = None
     hosts: Annotated[tuple[Host, ...], AfterValidator(distinct)] = ()
     failures_a_minute: Annotated[Whole, Field(ge=1)] = 5
