@@ -27,10 +27,12 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.job import Jobs
 from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
+from watchdog.facts.plan import staging_of
 from watchdog.facts.problem import Claimed, EngineRefused, Unreachable
 from watchdog.facts.reading import Blind, Block, Look, Measured
 from watchdog.facts.roster import Approver, Key, Roster, Scheme
 from watchdog.facts.rules import Rules
+from watchdog.facts.swapping import Swapping
 from watchdog.facts.trial import Trial
 from watchdog.facts.trigger import Action, Release, Trigger, Value
 from watchdog.facts.verdict import Clear
@@ -401,6 +403,7 @@ class Docker:
         self.repositories = {}
         self.ports = {}
         self.addresses = {}
+        self.made = {}
         self._ids = itertools.count(1)
 
     # looking
@@ -414,10 +417,16 @@ class Docker:
                 "Labels": box["Config"]["Labels"],
                 "Ports": self.ports.get(id_, []),
                 "ImageID": box["Image"],
+                "State": box["State"]["Status"],
+                "NetworkSettings": box["NetworkSettings"],
             }
             for id_, box in self.boxes.items()
             if labels.items() <= box["Config"]["Labels"].items()
         ]
+
+    def api(self):
+        self._reached()
+        return 1, 41
 
     def podman(self):
         self._reached()
@@ -440,7 +449,8 @@ class Docker:
     def network(self, name):
         self._reached()
         there = {"Containers": self.addresses.get(name, {})}
-        return None if name in self.gone else there
+        gone = name in self.gone or (_is_ours(name) and name not in self.made)
+        return None if gone else there
 
     def volume(self, name):
         self._reached()
@@ -502,7 +512,29 @@ class Docker:
 
     def connect(self, container, network, endpoint):
         with self._act("connect", network):
+            if self.network(network) is None:
+                raise EngineRefused(f"network {network} not found")
             self._box(container)["NetworkSettings"]["Networks"][network] = endpoint
+            self._notes_who_runs_beside()
+
+    def disconnect(self, container, network):
+        with self._act("disconnect", network):
+            on = self._box(container)["NetworkSettings"]["Networks"]
+            if network not in on:
+                raise EngineRefused(f"it is not connected to network {network}")
+            del on[network]
+
+    def create_network(self, name, labels):
+        with self._act("create_network", name):
+            if name in self.made:
+                raise EngineRefused(f"network with name {name} already exists")
+            self.made[name] = labels
+
+    def remove_network(self, name):
+        with self._act("remove_network", name):
+            if any(_runs(b) and name in _networks(b) for b in self.boxes.values()):
+                raise EngineRefused(f"network {name} has active endpoints")
+            self.made.pop(name, None)
 
     def set_restart(self, container, policy):
         with self._act("set_restart", self._short(container)):
@@ -554,10 +586,16 @@ class Docker:
                 box["State"]["Health"] = {"Status": self.health[box["Image"]]}
 
     def _notes_who_runs_beside(self):
-        """Note where two of one service and number run: two versions at once."""
-        labels = [b["Config"]["Labels"] for b in self.boxes.values() if _runs(b)]
-        places = [(at.get(_SERVICE), at.get(_NUMBER)) for at in labels]
-        self.beside += [place for place in set(places) if places.count(place) > 1]
+        """Note where two of one service and number run on one network."""
+        places = [
+            (labels.get(_SERVICE), labels.get(_NUMBER), network)
+            for box in self.boxes.values()
+            for labels in [box["Config"]["Labels"]]
+            for network in _networks(box)
+            if _runs(box) and not _is_ours(network)
+        ]
+        twice = {place[:2] for place in places if places.count(place) > 1}
+        self.beside += sorted(twice)
 
     def remove(self, container):
         with self._act("remove", self._short(container)):
@@ -657,6 +695,14 @@ def _runs(box):
     return box["State"]["Running"]
 
 
+def _networks(box):
+    return box["NetworkSettings"]["Networks"]
+
+
+def _is_ours(network):
+    return network.startswith(staging_of(""))
+
+
 class _Act:
     """One call that changes something, with an instant before and one after it."""
 
@@ -729,6 +775,9 @@ class World:
         self.restart = "unless-stopped"
         self.needs = {}
         self.networks = {"dms_default": {}, "dms_back": {"Aliases": ["db"]}}
+        self.swapping = Swapping()
+        self.made_with = {}
+        self.labels = {}
         self._secrets = itertools.count(1)
         (folder / "manifests").mkdir(parents=True)
 
@@ -785,6 +834,7 @@ class World:
                     "com.docker.compose.project.working_dir": str(self.folder),
                 }
                 | labels
+                | self.labels
                 | self._awaits(service),
                 "HostConfig": {
                     "NetworkMode": "dms_default",
@@ -793,7 +843,7 @@ class World:
                     },
                     "Binds": [] if self.bare else [mount],
                 },
-            }
+            } | self.made_with
             id_ = self.docker.create(name, body, self.networks)
             for network in list(self.networks)[1:]:
                 self.docker.connect(id_, network, self.networks[network])
@@ -862,6 +912,7 @@ class World:
             self.services,
             self.rules.stop_within,
             self.said_of_jobs().again,
+            self.swapping,
         )
 
     def said_of_jobs(self):

@@ -8,6 +8,7 @@ import subprocess
 import time
 import uuid
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.real.undo import BAD, OLD, Asked
 from watchdog.commands.stage import IMAGE
 from watchdog.facts.problem import Unreachable
 from watchdog.facts.smoke import Runs
+from watchdog.facts.swapping import Swapping
 
 pytestmark = pytest.mark.real
 
@@ -45,6 +47,8 @@ PASSED = [
     ("DELETE", f"/v1.41/containers/{X}?v=False&link=False&force=False"),
     ("GET", f"/v1.41/networks/{X}"),
     ("GET", f"/v1.41/volumes/{X}"),
+    ("POST", f"/v1.41/networks/{X}/disconnect"),
+    ("DELETE", "/v1.41/networks/rb-staging-0123456789ab"),
     ("DELETE", "/v1.41/images/rollback-watchdog-keep:x?force=False&noprune=True"),
 ]
 REFUSED = [
@@ -66,6 +70,8 @@ REFUSED = [
     ("DELETE", "/v1.41/images/rollback-watchdog-keep:x?force=True&noprune=True"),
     ("DELETE", f"/v1.41/images/{X}:x?force=False&noprune=True"),
     ("GET", "/v1.41/networks"),
+    ("DELETE", f"/v1.41/networks/{X}"),
+    ("POST", "/v1.41/networks/prune"),
     ("POST", "/v1.41/volumes/create"),
     ("DELETE", "/volumes/no-such"),
     ("DELETE", f"/containers/{X}"),
@@ -206,6 +212,7 @@ def test_a_rollback_asks_for_all_that_is_let_through_and_for_nothing_else(filter
     try:
         before = json.loads(docker("inspect", theirs))
         failing = stack("shared-file")
+        _demanding(failing)
         target = failing.ready_to_go_back()
         failing.checks(Runs(("false",), "dms"), prove_within=timedelta(seconds=3))
         failing.begin(target)
@@ -214,6 +221,8 @@ def test_a_rollback_asks_for_all_that_is_let_through_and_for_nothing_else(filter
 
         it = stack()
         _demanding(it)
+        warm = Swapping({"dms": "warm"}, overlap={"dms": "safe"})
+        it.plans = replace(it.plans, swapping=warm)
         target = it.ready_to_go_back()
         docker("rmi", "-f", f"{IMAGE}:{OLD}")
         # Whether it is gone by that depends on who else here has it.
@@ -240,7 +249,7 @@ def _anothers() -> str:
 
 # What the lists of `haproxy.cfg` are of.
 METHODS = {"look": "GET", "happened": "GET", "change": "POST", "pull": "POST",
-           "remove": "DELETE",
+           "remove": "DELETE", "unstage": "DELETE",
            "unkeep": "DELETE", "exec_ask": "GET", "exec_run": "POST"}  # fmt: skip
 
 
@@ -268,20 +277,19 @@ ASKED_BESIDE = (
 
 
 def _not_by_this_one() -> list[str]:
-    """Name what this rollback need not ask; newer engines join no network later."""
-    newer = tuple(map(int, docker("version", "-f", _API).strip().split("."))) >= (1, 44)
-    later = "/networks/[A-Za-z0-9][A-Za-z0-9_.-]*/connect$"
-    return [rf"^/v1\.[0-9]{{1,2}}{one}" for one in (*ASKED_BESIDE, *[later] * newer)]
-
-
-_API = "{{.Server.APIVersion}}"
+    """Name what this rollback need not ask."""
+    return [rf"^/v1\.[0-9]{{1,2}}{one}" for one in ASKED_BESIDE]
 
 
 def _demanding(it: Asked) -> None:
     """Have what is joined later, and what is told not to start again meanwhile."""
     path = it.folder / "compose.yaml"
     model = yaml.safe_load(path.read_text())
-    model["services"]["dms"] |= {"networks": ["default", "side"], "restart": "always"}
+    model["services"]["dms"] |= {
+        "networks": ["default", "side"],
+        "restart": "always",
+        "healthcheck": {"test": "true", "interval": "500ms"},
+    }
     model["networks"] = (model.get("networks") or {}) | {"side": {}}
     path.write_text(yaml.safe_dump(model))
 

@@ -8,6 +8,7 @@ from watchdog.act.evidence import last_words
 from watchdog.act.ground import can_start
 from watchdog.act.image import Images
 from watchdog.act.stack_files import StackFiles
+from watchdog.act.staging import Staging
 from watchdog.decide.alike import number_of
 from watchdog.decide.meanwhile import NEVER_RAN
 from watchdog.decide.successor import remade
@@ -57,6 +58,7 @@ class Hands:
         self._engine = engine
         self._folder = folder
         self._images = Images(engine)
+        self._staging = Staging(engine)
         self._files = StackFiles(
             folder=folder,
             env_file=env_file,
@@ -84,6 +86,8 @@ class Hands:
                 return self._files.swapped(plan, step)
             case Do.HOLD_ROOM:
                 return self._files.room_held(plan)
+            case Do.UNSTAGE:
+                return self._staging.unstaged(step.to)
             case Do.PROVE:
                 raise AssertionError("proving is the verifier's")
             case Do.AWAIT:
@@ -106,6 +110,8 @@ class Hands:
                 self._files.swap_manifest(plan, step)
             case Do.HOLD_ROOM:
                 raise self._files.no_room(plan)
+            case Do.UNSTAGE:
+                self._staging.unstage(step.to)
             case Do.PROVE | Do.AWAIT:
                 raise AssertionError("proving and waiting is not ours")
             case _:
@@ -155,7 +161,12 @@ class Hands:
             case Do.RENAME:
                 seen = str(found["Name"]).lstrip("/")
                 return f"{id_} is {seen}" if seen == step.to else ""
-            case Do.START:
+            case Do.STAGE:
+                return self._staging.staged(plan, found)
+            case Do.HAND_OVER:
+                giver, ends = self._given(plan, step)
+                return self._staging.handed_over(plan, giver, found, ends)
+            case Do.START | Do.WARM:
                 up = state["Running"] or state.get("Restarting")
                 if _swap(plan, step).job:
                     # Whatever it came to: it is never run twice.
@@ -209,12 +220,27 @@ class Hands:
                 self._engine.stop(id_, swap.stop_within)
             case Do.RENAME:
                 self._engine.rename(id_, step.to)
-            case Do.START:
+            case Do.STAGE:
+                self._staging.stage(plan, swap, found)
+            case Do.HAND_OVER:
+                giver, ends = self._given(plan, step)
+                self._staging.hand_over(plan, giver, found, ends)
+            case Do.START | Do.WARM:
                 self._engine.start(id_)
             case Do.REMOVE:
+                if swap.is_warm and self._staging.reaches_nobody(plan, found):
+                    self._engine.stop(id_, swap.stop_within)
                 self._engine.remove(id_)
             case _:
                 raise AssertionError(f"{step.do} is not about a container")
+
+    def _given(
+        self, plan: Plan, step: Step
+    ) -> tuple[dict[str, Any] | None, Mapping[str, Mapping[str, Any]]]:
+        """Give who has the place that is handed over, and the endpoints that it has."""
+        swap, back = _swap(plan, step), step.which is Which.OLD
+        other = Step(step.do, step.subject, Which.NEW if back else Which.OLD)
+        return self._container(plan, other), swap.gives if back else swap.networks
 
     def _container(self, plan: Plan, step: Step) -> dict[str, Any] | None:
         swap = _swap(plan, step)

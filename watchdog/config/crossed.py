@@ -12,6 +12,7 @@ from watchdog.config.sections.prometheus import Prometheus
 from watchdog.config.sections.stack import Stack
 from watchdog.config.settings import Settings
 from watchdog.facts.problem import Fault
+from watchdog.facts.swapping import WARM, WISHES
 
 
 def crossed(filled: Filled[Settings], *, has_stack: bool = True) -> Iterator[Fault]:
@@ -36,6 +37,8 @@ def crossed(filled: Filled[Settings], *, has_stack: bool = True) -> Iterator[Fau
     nobody = it.executor == "git" and bool(it.stack.validator)
     if nobody and are_right(("stack", "validator")):
         yield Fault("stack.validator", "executor is git: no image", "take it out")
+    if are_right(("stack",)):
+        yield from _swapped(it)
     one, two = it.listen.decisions, it.listen.private
     same_host = one.host == two.host or {one.host, two.host} & {"0.0.0.0", "::"}
     if are_right(("listen",)) and one.port == two.port != 0 and same_host:
@@ -85,6 +88,26 @@ def crossed(filled: Filled[Settings], *, has_stack: bool = True) -> Iterator[Fau
             yield from _longer(
                 "prove_within", it.prove_within, f"{where}.timeout", check.timeout
             )
+
+
+def _swapped(it: Settings) -> Iterator[Fault]:
+    """Find what is said of how services are swapped, and nobody heeds."""
+    said = it.stack.swapping
+    for name in WISHES:
+        for service in getattr(said, name):
+            where = f"stack.{name}.{service}"
+            if service not in it.stack.services:
+                yield Fault(
+                    where,
+                    f"{seen(service)} is not one of stack.services",
+                    one_of(service, it.stack.services),
+                )
+            elif it.executor != "engine" and said.swap.get(service) == WARM:
+                yield Fault(
+                    where,
+                    f"executor is {it.executor}, which stops first",
+                    "write `executor: engine`, or take it out",
+                )
 
 
 def _who_asks(it: Prometheus) -> Iterator[Fault]:

@@ -81,7 +81,7 @@ def meanwhile(
     begun = any(part.state != NEVER_RAN for part in theirs)
     names = ", ".join(f"{part.name} ({part.version})" for part in theirs)
     # What was started and ended is a deployment too, whatever it came to.
-    serving = [p for p in parts if p.state in _UP]
+    serving = [p for p in parts if p.state in _UP and not p.aside]
     serving += [p for p in theirs if p.state not in (*_UP, NEVER_RAN)]
     places = tuple(_place(part) for part in theirs)
     ours = [p for p in serving if p.op == plan.op and _place(p) in places]

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
 
 from watchdog.decide.needed import back_in_order
 from watchdog.decide.successor import again_of, job_of, matched, swap_of
+from watchdog.decide.warm import Around, weighed
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import (
     Deployed,
@@ -22,8 +23,10 @@ from watchdog.facts.plan import (
     in_words,
     pins_of,
     proof_of,
+    staging_of,
 )
 from watchdog.facts.problem import Problem
+from watchdog.facts.swapping import Swapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ class Replay:
     the order of their numbers, or raises a Problem when they cannot be put back
     faithfully; *pinned* gives what the env file says of the variables of a record,
     or of the settings' one where it has none. *again* names the jobs that a rollback to
-    a version runs again; all others are left as they are.
+    a version runs again; all others are left as they are. *swapping* says which
+    services are to be swapped warm.
     """
 
     deployed: Callable[[tuple[str, ...]], Mapping[str, tuple[Deployed, ...]]]
@@ -42,6 +46,7 @@ class Replay:
     services: tuple[str, ...]
     stop_within: timedelta
     again: Callable[[str], Collection[str]] = lambda _: ()
+    swapping: Swapping = field(default_factory=Swapping)
 
     def plan(self, wanted: Wanted) -> Plan:
         """Spell it out for what runs now; see ``spell``."""
@@ -61,6 +66,7 @@ class Replay:
             pinned=self.pinned(wanted.target.pins),
             jobs=jobs,
             again=again,
+            swapping=self.swapping,
         )
 
 
@@ -77,6 +83,7 @@ def spell(
     pinned: Mapping[str, str],
     jobs: Collection[str] = (),
     again: Collection[str] = (),
+    swapping: Swapping | None = None,
 ) -> Plan:
     """Spell the rollback from *running* to *target* out.
 
@@ -124,6 +131,10 @@ def spell(
         for service in services
         if service in again
     )
+    swaps = _warmed(
+        swaps, deployed, swapping or Swapping(), Around(running, target, again)
+    )
+    warm = [s for s in swaps if s.is_warm]
     after, pins = target.pair.version, pins_of(target, pinned)
     prepare = [
         Step(Do.HOLD_ROOM, "folder"),
@@ -137,7 +148,9 @@ def spell(
             Step(Do.CONNECT, s.subject, Which.NEW, to=name)
             for s in (*ran, *swaps)
             for name in list(s.networks)[1:]
+            if not s.is_warm  # each is connected when it takes over
         ),
+        *_booted_beside(op, warm),
     ]
     pin = Step(Do.PIN, "variable", to=in_words(pins))
     if files:
@@ -158,6 +171,7 @@ def spell(
         *middle,
         proof_of(target.pair, Which.NEW),
         *(Step(Do.REMOVE, s.subject, Which.OLD) for s in (*ran, *swaps) if s.old_id),
+        *_unstaged(op, warm),
     )
     return Plan(
         op=op,
@@ -185,6 +199,62 @@ def op_of(incident: str, *running: str) -> str:
     """
     name = "/".join([incident, *running])
     return hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+def _warmed(
+    swaps: tuple[Swap, ...],
+    deployed: Mapping[str, tuple[Deployed, ...]],
+    swapping: Swapping,
+    around: Around,
+) -> tuple[Swap, ...]:
+    """Say of each which endpoints are handed over, or why they are not."""
+    olds = {old.id: old for several in deployed.values() for old in several}
+    return tuple(
+        replace(
+            swap,
+            **weighed(
+                swap,
+                olds[swap.old_id],
+                swapping.wishes(swap.service, olds[swap.old_id].wishes),
+                around,
+            ),
+        )
+        for swap in swaps
+    )
+
+
+def _booted_beside(op: str, warm: list[Swap]) -> list[Step]:
+    """Have all of *warm* healthy, and on nobody's network, before anything is touched.
+
+    Side by side: each waits for itself alone.
+    """
+    return [
+        *(Step(Do.STAGE, s.subject, Which.NEW, to=staging_of(op)) for s in warm),
+        *(Step(Do.WARM, s.subject, Which.NEW) for s in warm),
+        *(Step(Do.AWAIT, s.subject, Which.NEW) for s in warm),
+    ]
+
+
+def _is_given_over(op: str, swap: Swap) -> list[Step]:
+    """Give the new one the place of the old one, which runs on and reaches nobody."""
+    return [
+        Step(Do.HAND_OVER, swap.subject, Which.NEW),
+        Step(Do.RENAME, swap.subject, Which.OLD, to=f"{swap.name}.rb-old-{op}"),
+        Step(Do.RENAME, swap.subject, Which.NEW, to=swap.name),
+    ]
+
+
+def _is_given_back(op: str, swap: Swap) -> list[Step]:
+    return [
+        Step(Do.HAND_OVER, swap.subject, Which.OLD),
+        Step(Do.START, swap.subject, Which.OLD),
+        Step(Do.RENAME, swap.subject, Which.NEW, to=f"{swap.name}.rb-failed-{op}"),
+        Step(Do.RENAME, swap.subject, Which.OLD, to=swap.old_name or swap.name),
+    ]
+
+
+def _unstaged(op: str, warm: list[Swap]) -> list[Step]:
+    return [Step(Do.UNSTAGE, "network", to=staging_of(op))] if warm else []
 
 
 def _quiet(swap: Swap) -> list[Step]:
@@ -228,6 +298,8 @@ def _is_given_up(op: str, job: Swap) -> list[Step]:
 def _one_by_one(op: str, several: list[Swap]) -> list[Step]:
     """Change the containers of one service, each once the one before it serves."""
     steps: list[Step] = []
+    if several[0].is_warm:
+        return _is_given_over(op, several[0])
     for swap in several:
         # Not before its turn: until then it serves, and is started again if it dies.
         steps += _quiet(swap)
@@ -250,9 +322,10 @@ def _way_back(
     # that need what is waited for: a proxy would look up what is about to go.
     scaled = {s.service for s in swaps if s.number and not files}
     order = back_in_order(scaled, [s.service for s in swaps], running)
-    alone = [s for s in swaps if s.service not in order]
+    alone = [s for s in swaps if s.service not in order and not s.is_warm]
     return (
         bar(running.pair.version) if files else pin,
+        *(step for s in swaps if s.is_warm for step in _is_given_back(op, s)),
         *(step for s in ran for step in _is_given_up(op, s)),
         *(Step(Do.STOP, s.subject, Which.NEW) for s in alone),
         *(Step(Do.STOP, s.subject, Which.OLD) for s in swaps if files),
@@ -262,10 +335,13 @@ def _way_back(
         *(
             step
             for service in order
-            for step in _back_one_by_one(op, [s for s in swaps if s.service == service])
+            for step in _back_one_by_one(
+                op, [s for s in swaps if s.service == service and not s.is_warm]
+            )
         ),
         proof_of(running.pair, Which.OLD),
         *(Step(Do.REMOVE, s.subject, Which.NEW) for s in (*ran, *swaps)),
+        *_unstaged(op, [s for s in swaps if s.is_warm]),
     )
 
 

@@ -69,7 +69,7 @@ def _patience(step: Step | None, rules: Rules) -> timedelta:
         return _A_CALL
     if step.do in _LONG_ONES:
         return _LONG
-    if step.do is Do.STOP:
+    if step.do in (Do.STOP, Do.REMOVE):
         return rules.stop_within + _A_CALL
     if step.do in (Do.PROVE, Do.AWAIT):
         smoke = sum((check.timeout for check in rules.smoke), timedelta())

@@ -20,6 +20,8 @@ class Do(StrEnum):
     HOLD_ROOM = "hold-room"
     CREATE = "create"
     CONNECT = "connect"
+    STAGE = "stage"  # off its networks, and onto the operation's own
+    WARM = "warm"  # started there, beside what serves
     BAR = "bar"
     PIN = "pin"
     SET_RESTART = "set-restart"
@@ -29,9 +31,11 @@ class Do(StrEnum):
     UP = "up"
     CHECK_OUT = "check-out"
     START = "start"
+    HAND_OVER = "hand-over"  # one off its networks, then the other onto them
     AWAIT = "await"
     PROVE = "prove"
     REMOVE = "remove"
+    UNSTAGE = "unstage"
 
 
 _DIGESTS = (40, 64)  # a commit, a sha256; people see the beginning
@@ -73,7 +77,10 @@ class Deployed:
 
     *mounts* maps a place in the container to what is mounted there, as a mount of
     the create body. *number* is Compose's, which tells the containers of one service
-    apart.
+    apart. *networks* are the endpoints that it would be made with again, *wishes* what
+    its own labels say of how it is swapped, see ``facts.swapping``. *moves_macs* tells
+    whether the engine gives a chosen MAC address to who is connected, *free* how many
+    bytes of memory the box could still give, where that is known.
     """
 
     id: str
@@ -82,6 +89,10 @@ class Deployed:
     mounts: Mapping[str, Mapping[str, Any]]
     number: int = 0
     name: str = ""
+    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    wishes: Mapping[str, str] = field(default_factory=dict)
+    moves_macs: bool = False
+    free: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,8 @@ class Swap:
     *number* is Compose's where a service has several, 0 for the only one.
     A *job* is run to its end: it serves nobody, and what ran before is over and may be
     gone, then *old_id* is empty.
+    *gives* are the endpoints of what ran, where they are handed over while it runs: a
+    warm swap. *cold* says why it is none although one was asked for.
     """
 
     service: str
@@ -107,6 +120,13 @@ class Swap:
     number: int = 0
     old_name: str = ""
     job: bool = False
+    gives: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cold: str = ""
+
+    @property
+    def is_warm(self) -> bool:
+        """Tell whether the new one is healthy before the old one gives its place."""
+        return bool(self.gives)
 
     @property
     def subject(self) -> str:
@@ -165,6 +185,11 @@ class Plan:
     way_back: tuple[Step, ...]
     pins_before: Mapping[str, str] = field(default_factory=dict)
     pins_after: Mapping[str, str] = field(default_factory=dict)
+
+
+def staging_of(op: str) -> str:
+    """Name the network on which containers of *op* are booted, and reach nobody."""
+    return f"rb-staging-{op}"
 
 
 def holds_of(target: Record) -> list[Step]:

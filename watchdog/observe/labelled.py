@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from watchdog.decide.alike import number_of
 from watchdog.facts.job import Job
 from watchdog.facts.pair import NotKnown
+from watchdog.facts.plan import staging_of
 from watchdog.facts.reference import parse
 from watchdog.observe.strangers import stranger
 from watchdog.outside.engine import Engine
@@ -65,7 +66,7 @@ class Labelled:
                 c
                 for c in self.listed(service)
                 # Compose starts what it finds by labels, under any name.
-                if c.get("State") == "running" or OURS_ASIDE not in c["Names"][0]
+                if not put_aside(c["Names"][0], c, runs=c.get("State") == "running")
             ]
             if not listed:
                 there = self._engine.containers({})
@@ -140,6 +141,20 @@ class Labelled:
             if OURS_ASIDE not in one["Names"][0]
         ]
         return [c for c in found if c is not None]
+
+
+def put_aside(name: str, container: Mapping[str, Any], *, runs: bool) -> bool:
+    """Tell whether a rollback made *container* ready, or put it aside, by its *name*.
+
+    One that *runs* serves again, since somebody started it; but not where it reaches
+    nobody, as what is booted for a warm swap and what has given its place.
+    """
+    networks = (container.get("NetworkSettings") or {}).get("Networks") or ()
+    mode = str((container.get("HostConfig") or {}).get("NetworkMode") or "")
+    reaches = mode.startswith("container:") or any(
+        not one.startswith(staging_of("")) for one in networks
+    )
+    return OURS_ASIDE in name and not (runs and reaches)
 
 
 def awaits(labels: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.decide.alike import is_nameless
+from watchdog.decide.warm import hint_of
 from watchdog.facts.job import AGAIN, ONCE, Jobs
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Record
@@ -37,6 +38,7 @@ def lacks(engine: Engine, target: Record, plan: Plan, folder: Path) -> tuple[Lac
         found += _networks(engine, swap)
         found += _joined(engine, swap)
         found += _names(engine, swap)
+        found += _cold(swap)
     found += _ports(engine, plan)
     return tuple(dict.fromkeys(found))
 
@@ -203,6 +205,17 @@ def _names(engine: Engine, swap: Swap) -> Iterator[Lack]:
             f"the name {swap.name} is taken by another container, "
             f"{str(other['Id'])[:12]}",
             "rename or remove it",
+        )
+
+
+def _cold(swap: Swap) -> Iterator[Lack]:
+    """Say why a service is stopped first although a warm swap was asked for."""
+    if swap.cold:
+        yield Lack(
+            f"{swap.service} is to be swapped warm, and will be stopped first: "
+            f"{swap.cold}",
+            hint_of(swap.service),
+            doubt=True,
         )
 
 

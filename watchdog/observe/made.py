@@ -2,11 +2,16 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from watchdog.decide.alike import is_nameless
+from watchdog.decide.alike import is_nameless, number_of
 from watchdog.facts.pair import Replica
+from watchdog.facts.plan import Deployed
+from watchdog.facts.swapping import wishes_of
 
+# Between these a chosen MAC address is given in the create call, and by no other.
+_MAC_OF_THE_START, _MAC_BY_CONNECT = (1, 44), (1, 54)
 _SERVICE = "com.docker.compose.service"
 
 
@@ -100,3 +105,31 @@ def _endpoint(
     if str(settings.get("MacAddress")).lower() in macs:
         chosen["MacAddress"] = settings["MacAddress"]
     return {"Aliases": aliases} | {k: v for k, v in chosen.items() if v is not None}
+
+
+def deployed_of(
+    container: Mapping[str, Any], api: tuple[int, int], free: int | None
+) -> Deployed:
+    """Give what a plan must know of a *container* that runs, beside its record.
+
+    *api* is the engine's; *free* how much memory the box could still give.
+    """
+    config, host = container["Config"], container["HostConfig"]
+    grace = config.get("StopTimeout")
+    return Deployed(
+        id=str(container["Id"]),
+        restart=host.get("RestartPolicy") or {},
+        grace=timedelta(seconds=10 if grace is None else grace),
+        mounts={
+            str(m["Destination"]): mount_of(m)
+            for m in container.get("Mounts") or ()
+            if m.get("Type") in ("volume", "bind")
+        },
+        number=number_of(config["Labels"]),
+        name=str(container["Name"]).lstrip("/"),
+        # Which MAC address was chosen, the record of what runs says.
+        networks=replica_of(container, frozenset()).networks,
+        wishes=wishes_of(config["Labels"]),
+        moves_macs=not _MAC_OF_THE_START <= api < _MAC_BY_CONNECT,
+        free=free,
+    )

@@ -6,7 +6,7 @@ from typing import Any
 from watchdog.decide.alike import number_of
 from watchdog.facts.pair import Found, Part
 from watchdog.facts.problem import Problem
-from watchdog.observe.labelled import OURS_ASIDE, instant, version_of
+from watchdog.observe.labelled import instant, put_aside, version_of
 from watchdog.outside.engine import Engine
 
 _OP = "io.flexli.rollback.op"
@@ -34,7 +34,7 @@ def inspected(
         image_ref=ref,
         image=str(container["Image"]),
         state=str(state["Status"]),
-        aside=OURS_ASIDE in name and not state["Running"],
+        aside=put_aside(name, container, runs=bool(state["Running"])),
         manifests=manifests,
         number=number_of(labels),
         op=str(labels.get(_OP, "")),
@@ -58,7 +58,7 @@ def as_listed(
         image_ref=ref,
         image=str(listed.get("ImageID", "")),
         state=state or "not known",
-        aside=OURS_ASIDE in name and state != "running",
+        aside=put_aside(name, listed, runs=state == "running"),
         manifests=(),
         number=number_of(labels),
         op=str(labels.get(_OP, "")),

@@ -3,11 +3,9 @@
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from watchdog.decide.alike import number_of
 from watchdog.decide.one_release import apart, shared_version
 from watchdog.facts.job import Jobs
 from watchdog.facts.lack import Lack
@@ -40,7 +38,8 @@ from watchdog.observe.labelled import (
     version_of,
 )
 from watchdog.observe.lacks import lacks, of_jobs
-from watchdog.observe.made import mount_of, replica_of
+from watchdog.observe.made import deployed_of, replica_of
+from watchdog.observe.memory import free_memory
 from watchdog.observe.mounted import Mounted
 from watchdog.observe.obstacles import (
     chosen_macs,
@@ -326,25 +325,13 @@ class Stack:
                 "roll back by Compose: pin the version, and `docker compose up -d`",
             )
         result: dict[str, tuple[Deployed, ...]] = {}
+        api, free = self._engine.api(), free_memory()
         for id_ in containers:
             found = self._engine.container(id_)
             if found is None:
                 raise Problem(f"container {id_[:12]} went away while planning")
-            config, host = found["Config"], found["HostConfig"]
-            grace = config.get("StopTimeout")
-            one = Deployed(
-                id=str(found["Id"]),
-                restart=host.get("RestartPolicy") or {},
-                grace=timedelta(seconds=10 if grace is None else grace),
-                mounts={
-                    str(m["Destination"]): mount_of(m)
-                    for m in found.get("Mounts") or ()
-                    if m.get("Type") in ("volume", "bind")
-                },
-                number=number_of(config["Labels"]),
-                name=str(found["Name"]).lstrip("/"),
-            )
-            service = str(config["Labels"][SERVICE])
+            one = deployed_of(found, api, free)
+            service = service_of(found)
             result[service] = (*result.get(service, ()), one)
         return result
 

@@ -3,6 +3,7 @@
 Source: Docker Engine API 1.41 and later, the highest that the engine speaks.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -127,13 +128,13 @@ class Engine:
 
     def containers(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
         """List containers in any state that carry all of *labels*."""
-        wanted = [f"{key}={value}" for key, value in labels.items()]
-        return list(
-            self._call(
-                "list containers",
-                lambda c: c.containers(all=True, filters={"label": wanted}),
-            )
-        )
+        wanted = {"label": [f"{key}={value}" for key, value in labels.items()]}
+        what = "list containers"
+        return self._call(what, lambda c: list(c.containers(all=True, filters=wanted)))
+
+    def api(self) -> tuple[int, int]:
+        """Give the version of its API that was agreed on."""
+        return self._call("ask its version", _api_of)
 
     def podman(self) -> str:
         """Give the version of Podman, where it is one; empty for Docker's engine.
@@ -152,40 +153,26 @@ class Engine:
 
     def container(self, id_or_name: str) -> dict[str, Any] | None:
         """Inspect one container; None when there is none of that id or name."""
-        try:
-            return dict(
-                self._call(
-                    f"inspect {id_or_name[:40]}",
-                    lambda c: c.inspect_container(id_or_name),
-                )
-            )
-        except NotFound:
-            return None
+        what = f"inspect {id_or_name[:40]}"
+        return self._shown(what, lambda c: c.inspect_container(id_or_name))
 
     def image(self, ref: str) -> dict[str, Any] | None:
         """Inspect one image; None when the engine does not hold it."""
-        try:
-            return dict(
-                self._call(f"inspect image {ref}", lambda c: c.inspect_image(ref))
-            )
-        except NotFound:
-            return None
+        return self._shown(f"inspect image {ref}", lambda c: c.inspect_image(ref))
 
     def network(self, name: str) -> dict[str, Any] | None:
         """Inspect one network; None when there is none of that name."""
-        try:
-            return dict(
-                self._call(f"inspect network {name}", lambda c: c.inspect_network(name))
-            )
-        except NotFound:
-            return None
+        return self._shown(f"inspect network {name}", lambda c: c.inspect_network(name))
 
     def volume(self, name: str) -> dict[str, Any] | None:
         """Inspect one volume; None when there is none of that name."""
+        return self._shown(f"inspect volume {name}", lambda c: c.inspect_volume(name))
+
+    def _shown(
+        self, what: str, ask: Callable[[APIClient], dict[str, Any]]
+    ) -> dict[str, Any] | None:
         try:
-            return dict(
-                self._call(f"inspect volume {name}", lambda c: c.inspect_volume(name))
-            )
+            return dict(self._call(what, ask))
         except NotFound:
             return None
 
@@ -195,19 +182,11 @@ class Engine:
         They are only told, so that neither a driver that hangs nor lines without
         an end may hold up what is done: what came in time is given.
         """
+        wanted = {"stdout": 1, "stderr": 1, "tail": lines}
 
         def ask(client: APIClient) -> str:
             url = client._url("/containers/{0}/logs", container)
-            wanted = {"stdout": 1, "stderr": 1, "tail": lines}
-            last = time.monotonic() + _LOGS_WITHIN
-            response = client._get(
-                url, params=wanted, stream=True, timeout=_LOGS_WITHIN
-            )
-            try:
-                client._raise_for_status(response)
-                return printed(read_until(response.raw, last, _MOST_LOGS))
-            finally:
-                response.close()
+            return printed(_what_came(client, url, wanted))
 
         try:
             return self._call(f"read the logs of {container[:12]}", ask)
@@ -222,15 +201,7 @@ class Engine:
 
         def ask(client: APIClient) -> list[dict[str, Any]]:
             wanted = {"since": 1, "until": f"{until.timestamp():.6f}"}
-            last = time.monotonic() + _LOGS_WITHIN
-            response = client._get(
-                client._url("/events"), params=wanted, stream=True, timeout=_LOGS_WITHIN
-            )
-            try:
-                client._raise_for_status(response)
-                raw = read_until(response.raw, last, _MOST_LOGS)
-            finally:
-                response.close()
+            raw = _what_came(client, client._url("/events"), wanted)
             lines = [line for line in raw.splitlines() if line.endswith(b"}")]
             return [dict(json.loads(line)) for line in lines]
 
@@ -254,14 +225,11 @@ class Engine:
         def ask(client: APIClient) -> str:
             # The SDK's own method waits for output for ever.
             url = client._url("/exec/{0}/start", prepared)
-            response = client._post_json(
-                url,
-                data={"Detach": False, "Tty": False},
-                stream=True,
-                timeout=within.total_seconds(),
-            )
+            seconds = within.total_seconds()
+            how = {"Detach": False, "Tty": False}
+            response = client._post_json(url, data=how, stream=True, timeout=seconds)
             client._raise_for_status(response)
-            last = time.monotonic() + within.total_seconds()
+            last = time.monotonic() + seconds
             try:
                 # Its time may be over; whether it ended is asked next.
                 return printed(read_until(response.raw, last, _MOST_OUTPUT))
@@ -328,19 +296,15 @@ class Engine:
             whole = dict(body)
             ends = {name: dict(end) for name, end in networks.items()}
             first = next(iter(ends), "")
-            if not self._speaks(client, _IN_ONE_CREATE):
+            if _api_of(client) < _IN_ONE_CREATE:
                 ends = {name: ends[name] for name in [first] if name}
-            if self._speaks(client, _MAC_OF_NETWORK) and "MacAddress" in whole:
+            if _api_of(client) >= _MAC_OF_NETWORK and "MacAddress" in whole:
                 # A record may be older than the engine.
                 ends.get(first, {})["MacAddress"] = whole.pop("MacAddress")
             whole["NetworkingConfig"] = {"EndpointsConfig": ends}
             return str(client.create_container_from_config(whole, name)["Id"])
 
         return self._found(f"create {name}", ask)
-
-    def _speaks(self, client: APIClient, since: tuple[int, int]) -> bool:
-        major, minor = str(client.api_version).split(".")
-        return (int(major), int(minor)) >= since
 
     def connect(
         self, container: str, network: str, endpoint: Mapping[str, Any]
@@ -354,6 +318,26 @@ class Engine:
             client._raise_for_status(client._post_json(url, data=body))
 
         self._found(f"connect {container[:12]} to {network}", ask)
+
+    def disconnect(self, container: str, network: str) -> None:
+        """Take *container* off a network, whether it runs or not."""
+        self._found(
+            f"disconnect {container[:12]} from {network}",
+            lambda c: c.disconnect_container_from_network(
+                container, network, force=True
+            ),
+        )
+
+    def create_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Create a network that leads nowhere."""
+        more = {"internal": True, "check_duplicate": True, "labels": dict(labels)}
+        self._found(
+            f"create network {name}", lambda c: c.create_network(name, "bridge", **more)
+        )
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network that nobody is on; fine when it is gone."""
+        self._is_gone(f"remove network {name}", lambda c: c.remove_network(name))
 
     def set_restart(self, container: str, policy: Mapping[str, Any]) -> None:
         """Change the restart policy of a container that exists."""
@@ -381,13 +365,14 @@ class Engine:
 
     def remove(self, container: str) -> None:
         """Remove a container, never its volumes; fine when it is gone."""
-        try:
-            self._call(
-                f"remove {container[:12]}",
-                lambda c: c.remove_container(container, v=False, force=False),
-            )
-        except NotFound:
-            return
+        self._is_gone(
+            f"remove {container[:12]}",
+            lambda c: c.remove_container(container, v=False, force=False),
+        )
+
+    def _is_gone(self, what: str, ask: Callable[[APIClient], None]) -> None:
+        with contextlib.suppress(NotFound):
+            self._call(what, ask)
 
     def _found(self, what: str, ask: Callable[[APIClient], T]) -> T:
         try:
@@ -397,3 +382,19 @@ class Engine:
                 f"the engine refused to {what}: {missing.explanation or missing}",
                 "it was there when the plan was made; somebody removed it",
             ) from missing
+
+
+def _api_of(client: APIClient) -> tuple[int, int]:
+    major, minor = str(client.api_version).split(".")
+    return int(major), int(minor)
+
+
+def _what_came(client: APIClient, url: str, wanted: Mapping[str, Any]) -> bytes:
+    """Read of an answer that may have no end what came in time."""
+    last = time.monotonic() + _LOGS_WITHIN
+    response = client._get(url, params=wanted, stream=True, timeout=_LOGS_WITHIN)
+    try:
+        client._raise_for_status(response)
+        return read_until(response.raw, last, _MOST_LOGS)
+    finally:
+        response.close()

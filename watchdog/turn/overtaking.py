@@ -158,6 +158,7 @@ class Overtaking:
         plan = rollback.started.plan
         steps = self._aside(plan.swaps, found)
         steps += [s for s in plan.way_back if self._is_given_back(s)]
+        steps += [s for s in plan.steps if s.do is Do.UNSTAGE]
         return self._bring(plan, [*steps, *self._pinned_again(rollback, found)])
 
     def make_way(self, rollback: Rollback, found: Meanwhile) -> str:

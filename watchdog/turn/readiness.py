@@ -17,7 +17,10 @@ from watchdog.facts.trigger import Release
 from watchdog.turn.roles import Doer, Eyes, Holds, Plans, Remembers
 
 # Their end is there only once a rollback began.
-_MADE_ANEW = (Do.CREATE, Do.CONNECT, Do.KEEP_LOGS)
+_MADE_ANEW = (
+    *(Do.CREATE, Do.CONNECT, Do.KEEP_LOGS),
+    *(Do.STAGE, Do.WARM, Do.AWAIT),
+)
 
 
 @dataclass(frozen=True, slots=True)

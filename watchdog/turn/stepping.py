@@ -24,7 +24,9 @@ PASSES = 3  # what somebody undoes is done again, so often at the most
 # What these came to need not be so for ever.
 _NO_STATE = (Do.CREATE, Do.AWAIT, Do.PROVE, Do.REMOVE)
 # From the first of these on, what served is not what it was.
-_STOPS = (Do.STOP, Do.SWAP_MANIFEST, Do.START, Do.UP, Do.CHECK_OUT)
+_STOPS = (Do.STOP, Do.HAND_OVER, Do.SWAP_MANIFEST, Do.START, Do.UP, Do.CHECK_OUT)
+# What is taken away once all is proved.
+_LEFT_OVER = (Do.REMOVE, Do.UNSTAGE)
 
 
 class Came(StrEnum):
@@ -103,7 +105,8 @@ class Stepping:
             lambda: self.hands.is_done(plan, record, step),
             step.subject,
             back=back,
-            known=step.words in self.done,
+            # It has a health check, or it would not be swapped so.
+            known=step.words in self.done or _is_warm(plan, step),
         )
 
     def failed(self, plan: Plan, step: Step, problem: Problem) -> None:
@@ -150,7 +153,7 @@ class Stepping:
         Nothing is found by names, what is left over is stopped, and a version that
         somebody pinned while nothing served is theirs.
         """
-        if step.do is Do.REMOVE:
+        if step.do in _LEFT_OVER:
             return not isinstance(problem, Undone)
         if step.do is Do.RENAME:
             return isinstance(problem, EngineRefused | NotProven)
@@ -187,7 +190,7 @@ class Stepping:
         return [
             (place, step)
             for place, step in enumerate(steps)
-            if step.do is Do.REMOVE or not (proved or self._is_over(step))
+            if step.do in _LEFT_OVER or not (proved or self._is_over(step))
         ]
 
     def undone(self, plan: Plan, record: Record, steps: tuple[Step, ...]) -> str:
@@ -231,3 +234,7 @@ class Stepping:
             raise
         except Exception as error:  # noqa: BLE001 - nothing here may stop a way back
             return f"what it came to could not be read: {error}"
+
+
+def _is_warm(plan: Plan, step: Step) -> bool:
+    return any(s.is_warm for s in plan.swaps if s.subject == step.subject)

@@ -30,6 +30,7 @@ from watchdog.turn.way_back import WayBack
 from watchdog.verify.proof import Answer
 
 _MAKES = (Do.CREATE, Do.CONNECT)
+_BOOTS = (Do.STAGE, Do.WARM, Do.AWAIT)
 
 
 def _agrees(plan: Plan, target: Record) -> str:
@@ -176,7 +177,7 @@ class Transaction:
                     if over:
                         return Came.SAID, over
                     self._hold_again(rollback, plan, target, step)
-                if step.do is Do.START and step.which is Which.NEW:
+                if step.do in (Do.START, Do.WARM) and step.which is Which.NEW:
                     self._hold_manifests(plan, target, rollback)
                     over = self._overtaking.overtaken(rollback)
                     if over:
@@ -213,10 +214,11 @@ class Transaction:
         """See that what will serve is there, right before what serves is stopped.
 
         To Compose a container that was made ready is one of the service: an
-        operator's ``up -d`` may have removed it.
+        operator's ``up -d`` may have removed it. What is swapped warm must be healthy
+        at this moment, too.
         """
         for held in plan.steps[: plan.prepared]:
-            makes = held.do in (Do.CREATE, Do.CONNECT)
+            makes = held.do in (*_MAKES, *_BOOTS)
             mine = step.which is None or plan.files or held.subject == step.subject
             if held.do is Do.HOLD_MANIFEST or (makes and mine):
                 self._make_again(rollback, plan, target, held)
@@ -303,7 +305,11 @@ class Transaction:
         serving = [swap for swap in plan.swaps if not swap.job]
         for swap in serving:
             try:
-                if self.hands.is_done(
+                if swap.is_warm:
+                    back = Step(Do.HAND_OVER, swap.subject, Which.OLD)
+                    if not self.hands.is_done(plan, target, back):
+                        return False
+                elif self.hands.is_done(
                     plan, target, Step(Do.STOP, swap.subject, Which.OLD)
                 ):
                     return False
@@ -327,6 +333,7 @@ class Transaction:
         if stepping.has_begun(tuple(quiet)):
             undo += [s for s in plan.way_back if s.do is Do.SET_RESTART]
         undo += [Step(Do.REMOVE, swap.subject, Which.NEW) for swap in plan.swaps]
+        undo += [step for step in plan.steps if step.do is Do.UNSTAGE]
         left: list[str] = []
         for step in undo:
             try:
@@ -335,7 +342,7 @@ class Transaction:
             except (Unreachable, JournalLost):
                 raise
             except Problem as problem:
-                if step.do is Do.REMOVE:
+                if step.do in (Do.REMOVE, Do.UNSTAGE):
                     stepping.failed(plan, step, problem)
                 elif not isinstance(problem, Foreign):
                     stepping.failed(plan, step, problem)
@@ -352,4 +359,6 @@ class Transaction:
 
 
 def _stops_what_served(step: Step) -> bool:
-    return step.do is Do.UP or (step.do is Do.STOP and step.which is Which.OLD)
+    """Tell whether *step* takes away what serves, on the way forward."""
+    stops = step.do is Do.STOP and step.which is Which.OLD
+    return stops or step.do in (Do.UP, Do.HAND_OVER)

@@ -154,6 +154,7 @@ def executor_of(
                 tuple(stack.services),
                 settings.stop_within,
                 jobs.again,
+                stack.swapping,
             )
             made = Executor(eyes, plans, hands, smoke, eyes.agrees)
             return _asking(made, settings, to_act, rollback=rollback, clock=clock)

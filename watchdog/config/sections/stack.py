@@ -1,11 +1,12 @@
 """``stack``: what is watched, where its halves of a pair are, and what it is asked."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from watchdog.config.notation import OneLine, Said, SomeTime, Whole, one_line, seen
 from watchdog.config.sections.kinds import (
@@ -17,6 +18,7 @@ from watchdog.config.sections.kinds import (
     shaped,
     under,
 )
+from watchdog.facts.swapping import Swapping
 
 _TENANT = "{tenant}"
 
@@ -90,6 +92,9 @@ class Stack(Section):
         ],
         Distinct,
     ] = ("dms",)
+    swap: Mapping[OneLine, Literal["warm", "stop-first"]] = Field(default_factory=dict)
+    overlap: Mapping[OneLine, Literal["safe"]] = Field(default_factory=dict)
+    staging: Mapping[OneLine, Literal["alone"]] = Field(default_factory=dict)
     directory: Absolute = Path("/stack")
     env_file: Inside = ".env"
     version_variable: Annotated[
@@ -117,6 +122,11 @@ class Stack(Section):
     health: HttpUrl = "http://localhost:5269/health"
     version: HttpUrl | None = None
     smoke: tuple[Smoke, ...] = ()
+
+    @property
+    def swapping(self) -> Swapping:
+        """Give how its services are swapped, as far as the settings say."""
+        return Swapping(self.swap, self.overlap, self.staging)
 
     @property
     def has_manifests(self) -> bool:
