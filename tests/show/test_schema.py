@@ -25,6 +25,7 @@ BAD = sorted((HERE / "bad").glob("*.yaml"))
 # is outside the file, or about arithmetic.
 BEYOND = {
     "a-dri-without-a-key",
+    "any-of-nothing",
     "a-for-of-too-few-scrapes",
     "a-latency-that-selects-le",
     "a-rollback-that-nobody-approved",

@@ -231,6 +231,7 @@ class RuleForm(CareForm):
     by: Annotated[str, _shaped(r"[a-zA-Z][a-zA-Z0-9_.]*", "a label's name")] | None = (
         None
     )
+    any_: YesOrNo | None = Field(default=None, alias="any")
     unless: Prose | None = None
     labels: Mapping[OneLine, Prose] | None = None
     annotations: Mapping[OneLine, Prose] | None = None

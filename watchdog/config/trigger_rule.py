@@ -60,7 +60,7 @@ _NO_BOUND = {
 
 
 # What a kind does not ask for; in ``defaults`` it may stand for the others.
-_COUNTS_ONLY = ("min_samples", "min_events", "by")
+_COUNTS_ONLY = ("min_samples", "min_events", "by", "any")
 _MEANS_NOTHING: dict[str, tuple[str, ...]] = {
     "ratio": ("min_growth",),
     "latency": ("min_growth",),
@@ -145,6 +145,7 @@ def trigger_in(
                 baseline=baseline,
                 unless=rule.unless or "",
                 by=rule.by or "",
+                any=bool(rule.any_),
                 observe_only=rule.mode == "observe",
                 labels=dict(rule.labels or {}),
                 annotations=dict(rule.annotations or {}),
@@ -279,6 +280,9 @@ def _faults_of_rule(
 
 def _faults_of_by(rule: RuleForm, at: Place) -> Iterator[Fault]:
     place = in_words((*at, "by"))
+    if rule.any_ and not rule.by:
+        hint = "write `by: instance`, or leave it out"
+        yield Fault(in_words((*at, "any")), "any of what?", hint)
     if rule.by in _OWN_LABELS:
         yield Fault(place, f"cannot count by the label {seen(rule.by)}")
     elif (

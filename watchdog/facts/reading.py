@@ -87,11 +87,14 @@ class Before:
 class Groups:
     """Bad and all events of the window by the values of one label.
 
-    *before*: the values that there were before the running pair started.
+    *before*: the values that there were before the running pair started. *looks*, of
+    each value, where one alone may be a breach, and *were*, what each counted before.
     """
 
     counts: Mapping[str, tuple[float, float]]
     before: frozenset[str] = frozenset()
+    looks: Mapping[str, Look] = field(default_factory=dict)
+    were: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,8 @@ class Trigger:
     *block*: the window is counted in these; what counts events is read scrape by
     scrape. *min_samples* and *coverage*, a share of 1, are what a clear verdict needs,
     *min_events* bad ones a breach. *unless* is an expression of an outside cause, *by*
-    a label to count apart for evidence; both may be empty.
+    a label to count apart for evidence; both may be empty. With *any* one value of it
+    that is over by itself is a breach too.
     """
 
     name: str
@@ -181,6 +182,7 @@ class Trigger:
     baseline: Baseline = Baseline()
     unless: str = ""
     by: str = ""
+    any: bool = False
     observe_only: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)

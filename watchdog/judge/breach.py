@@ -8,6 +8,7 @@ from watchdog.facts.container import Containers
 from watchdog.facts.reading import (
     Blind,
     Cause,
+    Groups,
     Look,
     Measured,
     Reading,
@@ -25,7 +26,7 @@ from watchdog.facts.trigger import (
 from watchdog.facts.verdict import Breached, Clear, Verdict
 from watchdog.judge.attribution import elsewhere
 from watchdog.judge.counts import judge_counts
-from watchdog.judge.groups import evidence
+from watchdog.judge.groups import any_of, evidence, sick_before
 from watchdog.judge.growth import judge_growth
 from watchdog.judge.sick import judge_sick
 from watchdog.judge.value import judge_value
@@ -65,16 +66,45 @@ def _weighed(trigger: Trigger, reading: Measured, armed_from: datetime) -> Verdi
         return Blind(Cause.PARTIAL, "the reading holds no look at the window")
     look = reading.looks[0]
     verdict = _judge_look(trigger, look, armed_from)
+    one = _one_alone(trigger, reading, verdict, armed_from)
+    if isinstance(one, Blind):
+        return one
+    alone = ""
+    if one is not None and isinstance(reading.groups, Groups):
+        _, look, verdict = one
+        alone = sick_before(trigger, reading.groups)
     if isinstance(verdict, Breached):
         whose = elsewhere(trigger, reading, look, armed_from)
         if isinstance(whose, Blind):
             return whose
         onset = max(verdict.onset or look.at - trigger.window, armed_from)
-        verdict = replace(verdict, elsewhere=whose, onset=onset)
+        verdict = replace(verdict, elsewhere=whose or alone, onset=onset)
     said = evidence(trigger, reading.groups, verdict)
     if said:
         verdict = replace(verdict, words=f"{verdict.words}; {said}")
     return _of_the_whole(reading, verdict)
+
+
+def _one_alone(
+    trigger: Trigger, reading: Measured, verdict: Verdict, armed_from: datetime
+) -> tuple[str, Look, Verdict] | Blind | None:
+    """Give the one group that says more than the whole, where one alone counts.
+
+    Blind where the whole is well and the groups are not seen: one may be over.
+    """
+    groups = reading.groups
+    if not trigger.any or isinstance(verdict, Breached):
+        return None
+    if isinstance(groups, Blind):
+        words = f"not measured by {trigger.by}: {groups.words}"
+        is_clear = isinstance(verdict, Clear)
+        return replace(groups, words=words) if is_clear else None
+    if groups is None:
+        return None
+    found = any_of(trigger, groups, armed_from)
+    if found is None or isinstance(found[2], Breached):
+        return found
+    return found if isinstance(verdict, Clear) else None
 
 
 def _of_the_whole(reading: Measured, verdict: Verdict) -> Verdict:

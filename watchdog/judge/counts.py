@@ -61,8 +61,13 @@ class Tally:
         return f"bound {exact_percent(self.bound)}"
 
 
-def judge_counts(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
-    """Judge bad events of all events as of ``look.at``."""
+def judge_counts(
+    trigger: Trigger, look: Look, armed_from: datetime, among: int = 1
+) -> Verdict:
+    """Judge bad events of all events as of ``look.at``.
+
+    *among* so many looks any one breach would do: each must be so much surer.
+    """
     scrapes = _needed_scrapes(trigger, look, armed_from)
     if isinstance(scrapes, Blind):
         return scrapes
@@ -78,8 +83,9 @@ def judge_counts(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
     held = _held(scrapes.all, bound, trigger.block) if trigger.sustained else None
     if held and not held.evidence:
         return _inside(trigger, tally, scrapes, look.at, armed_from)
-    needed = _needed(trigger)
-    odds = _odds(trigger, scrapes.all)
+    limit = Bound(bound, trigger.block, among)
+    needed = _needed(trigger, limit)
+    odds = _odds(limit, scrapes.all)
     said = f"{tally.words}; {tally.limit}; {_likelier(odds, needed)}"
     why_not = _too_few_bad(trigger, tally)
     if not why_not and held:
@@ -129,13 +135,12 @@ def _tally(trigger: Trigger, scrapes: Scrapes) -> Tally:
     return Tally(scrapes.bad, scrapes.every, bound_of(trigger), how)
 
 
-def _needed(trigger: Trigger) -> float:
-    needed = Bound(bound_of(trigger), trigger.block).needed
-    return _SHARE_OF_ODDS * needed if trigger.sustained else needed
+def _needed(trigger: Trigger, limit: Bound) -> float:
+    return _SHARE_OF_ODDS * limit.needed if trigger.sustained else limit.needed
 
 
-def _odds(trigger: Trigger, scrapes: Sequence[Scrape]) -> float:
-    odds = Odds(Bound(bound_of(trigger), trigger.block))
+def _odds(limit: Bound, scrapes: Sequence[Scrape]) -> float:
+    odds = Odds(limit)
     for one in scrapes:
         odds.take(one.bad, one.every)
     return odds.value

@@ -45,10 +45,14 @@ _MOST_WEIGHED = 2000
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What is not yet too much: a *share* of all events, counted every *scrape*."""
+    """What is not yet too much: a *share* of all events, counted every *scrape*.
+
+    *among*: so many are looked at, of which any one would do, and share the error.
+    """
 
     share: float
     scrape: timedelta
+    among: int = 1
 
     @property
     def rare(self) -> float:
@@ -58,7 +62,7 @@ class Bound:
     @property
     def needed(self) -> float:
         """Give how much likelier it must be: 4,000 at 15 s."""
-        return _SECONDS_BETWEEN / self.scrape.total_seconds()
+        return self.among * _SECONDS_BETWEEN / self.scrape.total_seconds()
 
 
 class Odds:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-from watchdog.facts.reading import Before, Blind, Groups, Outside
+from watchdog.facts.reading import Before, Blind, Cause, Groups, Look, Outside
 from watchdog.facts.trigger import (
     Latency,
     Queue,
@@ -24,7 +24,9 @@ from watchdog.observe.samples import (
     EPOCH,
     LAST,
     Ask,
+    Place,
     Samples,
+    look_at,
     number_of,
     summed,
     time_of,
@@ -40,6 +42,10 @@ _FEW_BLOCKS = 10
 # So many events tell a share; with fewer, what is earlier is read too.
 _ENOUGH = 1000
 _A_DAY = timedelta(days=1)
+# Each has a look of its own: replicas, not tenants.
+_MOST_GROUPS = 50
+# The look of series without the label.
+_UNNAMED = "0"
 
 _Taken = TypeVar("_Taken")
 
@@ -55,6 +61,10 @@ class Asked(Protocol):
 
     def samples(self, ask: Ask) -> Samples:
         """Ask for a stretch of samples; NotSeen where it fails."""
+        ...
+
+    def recent(self, ask: Ask) -> Samples:
+        """Ask for a stretch of which most is kept; NotSeen where it fails."""
         ...
 
     def stretch(self, ask: Ask, take: Callable[[Any], _Taken]) -> _Taken:
@@ -218,17 +228,13 @@ class Background:
             return None
         native = kind in self._looks.native
         query = promql.grouped(kind, label, width=width, scrape=scrape, native=native)
-        answer = self._server.instant(query, end)
-        if isinstance(answer, Blind):
-            return answer
-        counted: dict[str, dict[str, float]] = {"bad": {}, "all": {}}
-        for labels, value in answer:
-            if math.isfinite(value):
-                counted[labels["part"]][labels.get(label, "")] = value
-        bad = counted["bad"]
-        counts = {name: (bad.get(name, 0.0), n) for name, n in counted["all"].items()}
+        try:
+            counts = self._counted(query, label, end)
+            looks = self._each(trigger, kind, end) if trigger.any else {}
+        except NotSeen as refusal:
+            return refusal.blind
         if before is None or before[0] >= before[1]:
-            return Groups(counts)
+            return Groups(counts, looks=looks)
         begin, until = before
         naming = promql.groups_of(kind, label, until - begin)
 
@@ -238,5 +244,50 @@ class Background:
                 raise NotSeen(named.cause, named.words, named.hint)
             return frozenset(labels.get(label, "") for labels, _ in named)
 
-        were = self._once.read((naming, until), read, keep=until <= at - scrape)
-        return Groups(counts, frozenset() if isinstance(were, Blind) else were)
+        keep = until <= at - scrape
+        names = self._once.read((naming, until), read, keep=keep)
+        named = frozenset() if isinstance(names, Blind) else names
+        if not trigger.any:
+            return Groups(counts, named)
+        query = promql.grouped(
+            kind, label, width=until - begin, scrape=scrape, native=native
+        )
+        were = self._once.read(
+            (query, until), lambda: self._counted(query, label, until), keep=keep
+        )
+        return were if isinstance(were, Blind) else Groups(counts, named, looks, were)
+
+    def _counted(
+        self, query: str, label: str, at: datetime
+    ) -> dict[str, tuple[float, float]]:
+        answer = self._server.instant(query, at)
+        if isinstance(answer, Blind):
+            raise NotSeen(answer.cause, answer.words, answer.hint)
+        counted: dict[str, dict[str, float]] = {"bad": {}, "all": {}}
+        for labels, value in answer:
+            if math.isfinite(value):
+                counted[labels["part"]][labels.get(label, "")] = value
+        bad = counted["bad"]
+        return {name: (bad.get(name, 0.0), n) for name, n in counted["all"].items()}
+
+    def _each(
+        self, trigger: Trigger, kind: Ratio | Latency, end: datetime
+    ) -> dict[str, Look]:
+        """Read a look of its own for each value of the trigger's label."""
+        width, native = trigger.block, kind in self._looks.native
+        query = promql.each(
+            kind, trigger.by, width=width, scrape=self._scrape, native=native
+        )
+        blocks = max(1, -(-trigger.reach // width))
+        samples = self._server.recent(Ask(query, end, width, blocks))
+        names = sorted({name for name, _ in samples})
+        if len(names) > _MOST_GROUPS:
+            words = f"{len(names)} values of {trigger.by}, and one of {_MOST_GROUPS}"
+            hint = "`any: true` is for the replicas of a service; leave it out"
+            raise NotSeen(Cause.NONSENSE, f"{words} at most may be over alone", hint)
+        return {
+            "" if name == _UNNAMED else name: look_at(
+                Place(end, label=name), samples, width, blocks
+            )
+            for name in names
+        }

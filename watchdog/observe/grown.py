@@ -29,6 +29,7 @@ _SCRAPES = 2
 # A process that began so many scrapes ago is found late, and counts from its beginning:
 # a release is not charged before two of them are over.
 _SCRAPES_OF_A_START = 3
+_TARGETS = ("job", "instance")
 _OF_TARGETS = re.compile(
     r"""\b(?:job|instance)\s*(?:=~|!~|!=|=)\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
 )
@@ -51,10 +52,11 @@ def reach(scrape: timedelta) -> timedelta:
     return max(_REACH, _SCRAPES_OF_REACH * scrape)
 
 
-def grown(selector: str, span: Span, beside: str = "") -> str:
+def grown(selector: str, span: Span, beside: str = "", by: str = "") -> str:
     """Write the sum of what the series of *selector* grew by in *span*.
 
     Of those alone that have a series of *beside* that differs in ``le``, if given.
+    One sum for each value of the label *by*, if given.
     """
     now = _last(selector, duration(span.width), offset(span.back))
     before = offset(span.back + span.width)
@@ -62,10 +64,14 @@ def grown(selector: str, span: Span, beside: str = "") -> str:
     if beside:
         own = _last(beside, duration(span.width), offset(span.back))
         now = f"({now} and ignoring (le) {own})"
-    born = f"sum by (job, instance) ({now} unless {was})"
+    own_label = f", {by}" if by and by not in _TARGETS else ""
+    born = f"sum by (job, instance{own_label}) ({now} unless {was})"
     old = f"{born} unless on (job, instance) {_may_count(selector, span)}"
+    each = f" by ({by}) " if by else ""
+    none = f"0 * sum{each}({now})" if by else "vector(0)"
     return (
-        f"(sum({now}) - (sum({was} <= {now}) or vector(0)) - (sum({old}) or vector(0)))"
+        f"(sum{each}({now}) - (sum{each}({was} <= {now}) or {none}) "
+        f"- (sum{each}({old}) or {none}))"
     )
 
 

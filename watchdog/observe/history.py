@@ -111,7 +111,8 @@ class Past(Prometheus):
         started: datetime | None = None,
         progress: Progress = lambda _trigger, _done, _of: None,
     ) -> Track:
-        """Judge *trigger* all along the period."""
+        """Judge *trigger* all along the period, by the whole of what it counts."""
+        trigger = replace(trigger, any=False)
         grid = self.grid(trigger, since, until, step)
         replay = Replay(
             trigger,

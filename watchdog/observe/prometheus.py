@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from watchdog.facts.reading import (
     Blind,
     Cause,
+    Groups,
     Look,
     Measured,
     Reading,
@@ -199,6 +200,11 @@ class Prometheus:
             seen = replace(seen, before=compared)
         if trigger.by and not (_is_not_now(seen.outside) or _is_not_now(seen.before)):
             groups = self._background.groups(trigger, looks[0].at, at, since, before)
+            if isinstance(groups, Groups) and self._looks.is_exact(trigger.kind):
+                own = self._gaps.bridged(trigger, tuple(groups.looks.values()))
+                groups = replace(
+                    groups, looks=dict(zip(groups.looks, own, strict=True))
+                )
             seen = replace(seen, groups=groups)
         return seen
 

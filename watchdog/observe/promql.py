@@ -88,6 +88,35 @@ def grouped(
     )
 
 
+def each(
+    kind: Ratio | Latency,
+    label: str,
+    *,
+    width: timedelta,
+    scrape: timedelta,
+    native: bool = False,
+) -> str:
+    """Count block by block for each value of *label*: a look of its own for each."""
+    span, by = Span(width, scrape), written(label)
+    if isinstance(kind, Ratio):
+        bad = grown(kind.errors, span, by=by)
+        every = grown(kind.good or kind.total, span, by=by)
+        if kind.good:
+            every = f"{every} + ({bad} or 0 * {every})"
+    elif native:
+        rated = _rated(kind, span, native=True)
+        bad, every = (f"sum by ({by}) ({rated[part]})" for part in ("bad", "all"))
+    else:
+        top, fast = every_bucket(kind), slow_bucket(kind)
+        every = grown(top, span, fast, by)
+        bad = f"{every} - {grown(fast, span, by=by)}"
+    return joined(
+        f'label_replace(label_replace({one}, "look", "$1", "{label}", "(.+)"), '
+        f'"part", "{part}", "", "")'
+        for part, one in (("bad", bad), ("all", every))
+    )
+
+
 def groups_of(kind: Ratio | Latency, label: str, time: timedelta) -> str:
     """Name the values of *label* that there were in the *time* before an instant.
 

@@ -141,6 +141,7 @@ _WORDS: Mapping[str, str] = {
     "action": "What a confirmed breach leads to.",
     "mode": "observe: say what would have been done, and do nothing.",
     "by": "A label to count apart for evidence, such as tenant.",
+    "any": "true: one value of `by` that is over by itself is a breach too.",
     "unless": "An expression of an outside cause, which turns a rollback into a page.",
     "labels": "Labels to carry along.",
     "annotations": "Texts to carry along.",
