@@ -22,6 +22,8 @@ ROOMS: Final = {
     "by_key": ("approve", "deny", "forward-fix", "keys"),
     "pipeline": ("promotion",),
     "setting_up": ("init",),
+    "examining": ("doctor",),
+    "in_force": ("config",),
     "checking": ("check", "backtest", "export-rules", "schema"),
 }
 """Which room of ``commands`` has which commands."""

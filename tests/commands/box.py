@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.observe.test_surroundings import COMPOSE, box
 
+STARTED = "2026-03-11T00:00:00.000000001Z"
 METRICS = ("http_requests_total", "shop_orders_failed_total", "shop_orders_total")
 
 
@@ -37,6 +38,9 @@ class ABox:
     def runs(self, service="api", image="ghcr.io/x/shop:v2.0.0", inside=80, **other):
         made = box(other.pop("folder", self.folder), service, **other)
         made["Config"]["Image"] = image
+        made |= {"Image": "sha256:" + "a" * 64, "HostConfig": {}, "RestartCount": 0}
+        made["Created"] = STARTED
+        made["State"] = {"StartedAt": STARTED, "Running": True, **made["State"]}
         ends = [{"HostIp": "127.0.0.1", "HostPort": str(self.port)}]
         made["NetworkSettings"]["Ports"] = {f"{inside}/tcp": ends}
         made["Config"]["ExposedPorts"] = {f"{inside}/tcp": {}}
@@ -46,14 +50,17 @@ class ABox:
     def runs_prometheus(self, **other):
         self.runs("prometheus", "prom/prometheus:v3", 9090, **other)
 
-    def says(self, path, query):
+    def says(self, path, asked):
         """Answer as whoever is asked: status and JSON."""
+        query = asked.get("query", [""])[0]
         if path == "/health":
             return (200 if self.is_well else 503), {}
         if path == "/version":
-            return 200, {"ApiVersion": "1.41", "version": "v2.0.0"}
+            engine = {"Platform": {"Name": "Docker Engine"}, "Version": "20.10.24"}
+            return 200, {"ApiVersion": "1.41", "version": "v2.0.0", **engine}
         if found := re.fullmatch(r"/v1\.\d+/containers/(.+)", path):
-            return self._engine_says(found[1])
+            filters = json.loads(asked.get("filters", ["{}"])[0])
+            return self._engine_says(found[1], filters.get("label", ()))
         if path == "/api/v1/targets":
             active = [
                 {
@@ -65,6 +72,8 @@ class ABox:
                 for one in self.targets
             ]
             return 200, {"status": "success", "data": {"activeTargets": active}}
+        if path == "/api/v1/status/buildinfo":
+            return 200, {"status": "success", "data": {"version": "3.5.0"}}
         if path == "/api/v1/query":
             return 200, self._counts(query)
         if path == "/api/v1/query_range":
@@ -72,13 +81,23 @@ class ABox:
             return 200, {"status": "success", "data": whole}
         if path.startswith("/api/"):
             return 200, {"status": "success", "data": []}
-        return 404, {}
+        return 404, {"message": "no such thing"}
 
-    def _engine_says(self, which):
+    def _engine_says(self, which, wanted):
         if which == "json":
-            return 200, [
-                {"Id": c["Id"], "Names": [c["Name"]], "Labels": c["Config"]["Labels"]}
+            labels = [
+                {f"{k}={v}" for k, v in c["Config"]["Labels"].items()}
                 for c in self.containers
+            ]
+            return 200, [
+                {
+                    "Id": c["Id"],
+                    "Names": [c["Name"]],
+                    "Labels": c["Config"]["Labels"],
+                    "State": c["State"]["Status"],
+                }
+                for c, own in zip(self.containers, labels, strict=True)
+                if set(wanted) <= own
             ]
         name = which.removesuffix("/json")
         found = [c for c in self.containers if c["Id"] == name]
@@ -110,8 +129,7 @@ def a_box(folder):
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             url = urlsplit(self.path)
-            query = parse_qs(url.query).get("query", [""])[0]
-            status, body = it.says(url.path, query)
+            status, body = it.says(url.path, parse_qs(url.query))
             data = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

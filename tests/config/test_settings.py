@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -547,6 +547,7 @@ def test_a_path_that_leads_nowhere_is_refused(tmp_path):
 GROUPS = [(), ("stack",), ("prometheus",), ("engine",), ("listen",), ("log",)]
 
 
+@example(place=(), key="PROMETHEUS", value=None)
 @given(
     place=st.sampled_from(GROUPS),
     key=st.text(

@@ -33,7 +33,7 @@ def status(config: Config = HERE, *, as_json: AsJson = False) -> None:
     Reads the journal, so it answers whether the daemon runs or not.
     """
     look = partial(picture, untold=untold_of(settings_at(config)))
-    whole = _looked(look, config)
+    whole = looked(look, config)
     typer.echo(json.dumps(whole, indent=2) if as_json else words(whole))
     raise typer.Exit(0 if whole["watching"] else 1)
 
@@ -44,7 +44,7 @@ def explain_command(config: Config = HERE, *, as_json: AsJson = False) -> None:
 
     Reads the journal and changes nothing, whether the daemon runs or not.
     """
-    whole = _looked(explained.explain, config)
+    whole = looked(explained.explain, config)
     typer.echo(json.dumps(whole, indent=2) if as_json else explained.words(whole))
     raise typer.Exit(0 if whole["watching"] else 1)
 
@@ -89,7 +89,8 @@ class _Looks(Protocol):
     ) -> dict[str, Any]: ...
 
 
-def _looked(look: _Looks, config: Path) -> dict[str, Any]:
+def looked(look: _Looks, config: Path) -> dict[str, Any]:
+    """Give what *look* makes of the journal, and of the files as they are now."""
     settings = settings_at(config)
     with closing(Journal(settings.state, read_only=True)) as journal:
         standing = recalled(journal)

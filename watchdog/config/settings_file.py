@@ -6,7 +6,7 @@ the defaults of the settings.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,6 +38,7 @@ NOT_SETTINGS = frozenset(
 """Variables that begin like a setting and are not one."""
 
 
+DEFAULT = "default"
 _NOWHERE = object()
 _SHOWN = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PART = re.compile(r"\w{4,}")
@@ -76,12 +77,57 @@ class _Given(EnvSettingsSource):
 class Draft:
     """Settings with all that could be read of them; what is wrong has its default.
 
-    *is_right* tells whether a place of them has no fault.
+    *is_right* tells whether a place of them has no fault. *layers* are what was
+    written where, the strongest first: each with the names by which it is known.
     """
 
     settings: Settings
     faults: tuple[Fault, ...]
     is_right: Callable[..., bool]
+    layers: tuple["Layer", ...] = ()
+
+    def origin(self, place: Sequence[str]) -> str:
+        """Say where the value at *place* came from, or that it is the default."""
+        found = self._layer(place)
+        return found.name_of(place) if found else DEFAULT
+
+    def is_secret(self, place: Sequence[str]) -> bool:
+        """Tell whether it came from a secret's file, and is not to be shown."""
+        found = self._layer(place)
+        return found is not None and found.is_secret
+
+    def _layer(self, place: Sequence[str]) -> "Layer | None":
+        return next((one for one in self.layers if one.has(place)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one source says, and *names*: by the variable that each would be, its own.
+
+    *else_* names what has no variable.
+    """
+
+    said: Mapping[str, Any]
+    names: Mapping[str, str]
+    else_: str = ""
+    is_secret: bool = False
+
+    def has(self, place: Sequence[str]) -> bool:
+        """Tell whether it says anything at *place*."""
+        at: Any = self.said
+        for part in place:
+            if not isinstance(at, Mapping) or part not in at:
+                return False
+            at = at[part]
+        return True
+
+    def name_of(self, place: Sequence[str]) -> str:
+        """Name who says it."""
+        for length in range(len(place), 0, -1):
+            variable = PREFIX + "__".join(place[:length]).upper()
+            if variable in self.names:
+                return self.names[variable]
+        return self.else_
 
 
 def load(path: Path, env: Mapping[str, str]) -> Settings:
@@ -103,6 +149,7 @@ def read(path: Path, env: Mapping[str, str], *, has_stack: bool = True) -> Draft
         Refused: the file is not there, or is no YAML.
     """
     raw = mapping_in(path)
+    layers = [Layer(raw, {}, str(path))]
     secrets, faults = _secrets(env)
     given = {name: text for name, text in env.items() if name not in NOT_SETTINGS}
     for by_name, shown in (
@@ -115,8 +162,10 @@ def read(path: Path, env: Mapping[str, str], *, has_stack: bool = True) -> Draft
         above, unknown = _from_names(by_name, shown)
         raw = _merged(raw, above)
         faults += unknown
-    # BaseSettings would take these as words to itself, not as settings.
-    for key in [key for key in raw if key.startswith("_")]:
+        layers.insert(0, Layer(above, shown, is_secret=by_name is not given))
+    # BaseSettings would take some of them: as words to itself, or as settings in
+    # capitals.
+    for key in [key for key in raw if key not in Settings.model_fields]:
         del raw[key]
         faults.append(Fault(key, "unknown key", one_of(key, Settings.model_fields)))
     filled = fill(Settings, raw)
@@ -130,7 +179,7 @@ def read(path: Path, env: Mapping[str, str], *, has_stack: bool = True) -> Draft
             "approvers": here / settings.approvers,
         }
     )
-    return Draft(settings, tuple(faults), filled.is_right)
+    return Draft(settings, tuple(faults), filled.is_right, tuple(layers))
 
 
 def _secrets(env: Mapping[str, str]) -> tuple[dict[str, _Secret], list[Fault]]:

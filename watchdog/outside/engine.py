@@ -136,18 +136,18 @@ class Engine:
         """Give the version of its API that was agreed on."""
         return self._call("ask its version", _api_of)
 
-    def podman(self) -> str:
-        """Give the version of Podman, where it is one; empty for Docker's engine.
-
-        It is only told, so that who is not let ask is told nothing.
-        """
+    def version(self) -> Mapping[str, Any]:
+        """Give what the engine says of itself; nothing where a proxy keeps that."""
         try:
-            # Without a version in the path, as the negotiation asks: a proxy lets that
-            # through.
+            # Without a version in the path: a proxy lets that through.
             said = self._call("ask its version", lambda c: c.version(api_version=False))
         except EngineRefused:
-            return ""
-        parts = said.get("Components") or ()
+            return {}
+        return dict(said)
+
+    def podman(self) -> str:
+        """Give the version of Podman, where it is one; empty for Docker's engine."""
+        parts = self.version().get("Components") or ()
         found = [one for one in parts if "podman" in str(one.get("Name")).lower()]
         return str(found[0].get("Version") or "?") if found else ""
 

@@ -59,7 +59,7 @@ def stack_of(
     *jobs* is what the release files say of jobs, *named* of images.
     """
     stack = settings.stack
-    referee, unasked = _referee_of(settings)
+    referee, unasked = referee_of(settings)
     return Stack(
         engine,
         referee=referee,
@@ -76,7 +76,7 @@ def stack_of(
     )
 
 
-def _referee_of(settings: Settings) -> tuple[Referee | None, str]:
+def referee_of(settings: Settings) -> tuple[Referee | None, str]:
     """Find a Compose to ask; or say why there is none."""
     stack, commands = settings.stack, _compose_commands(settings)
     said: list[str] = []
