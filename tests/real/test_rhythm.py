@@ -58,6 +58,12 @@ def scraped(name, job, every, minutes=60):
     ]
 
 
+def with_a_hole(lines, minutes=(20, 30)):
+    """Leave out what was scraped between so many minutes before END."""
+    first, last = (END.timestamp() - 60 * at for at in reversed(minutes))
+    return [line for line in lines if not first <= float(line.split()[-1]) <= last]
+
+
 @pytest.fixture(scope="module", params=real.BINARIES)
 def url(request, tmp_path_factory):
     lines = [
@@ -66,6 +72,7 @@ def url(request, tmp_path_factory):
         *scraped("scrape_samples_scraped", "young", 60),
         *scraped("worker_jobs_total", "worker", 60),
         *scraped("young_total", "young", 60, minutes=5),
+        *with_a_hole(scraped("dms_holes_total", "dms", 30)),
     ]
     with (
         real.taken_from(request.param),
@@ -147,6 +154,12 @@ def test_what_is_no_target_here_is_known_by_its_samples(url, total):
     )
 
     assert tried(url, total, 15 * SECOND) == ([fault], [])
+
+
+@pytest.mark.parametrize("kind", [Prometheus, WithoutTargets])
+def test_scrapes_that_are_missing_are_no_slower_rhythm(url, kind):
+    """As after ten minutes without Prometheus: the settings were right all along."""
+    assert tried(url, "dms_holes_total", 30 * SECOND, kind) == ([], [])
 
 
 def test_where_no_targets_are_told_the_samples_tell(url):

@@ -1,6 +1,7 @@
 """Triggers tried live: a person sees what to do, the pipeline gets the same."""
 
 import json
+from dataclasses import replace
 
 from watchdog.facts.problem import Fault
 from watchdog.facts.reading import Blind, Cause
@@ -66,3 +67,11 @@ def test_programs_get_the_same():
             "hint": "is the name right?",
         }
     ]
+
+
+def test_a_long_query_is_shown_to_who_asks_for_it_only():
+    asked = f"sum({'x' * 500})"
+    bad = replace(GOOD, faults=(Fault("value", "no series", "look"),), queries=(asked,))
+
+    assert "  query   505 characters: --queries shows them" in words([("v1", bad)])
+    assert asked in words([("v1", bad)], queries=True)

@@ -271,11 +271,17 @@ def test_triggers_that_cannot_be_proved_live_are_told_once(world):
     it.trials.faults[AWB.name] = [Fault("value", "no series", "is it spelled so?")]
     it.compose_up("v1.3.1")
 
-    for _ in range(100):
+    for turn in range(100):
+        # What is only measured anew each time is no news.
+        it.trials.faults[AWB.name] = [
+            Fault("value", f"no series for {turn}s", "is it spelled so?")
+        ]
         it.turn()
 
+    words = it.memory.all(TriggerUnproven)[0].words
+    assert words.startswith("value: no series for ")
     assert it.memory.all(TriggerUnproven) == [
-        TriggerUnproven("v1.3.1", AWB.name, "value: no series", "is it spelled so?")
+        TriggerUnproven("v1.3.1", AWB.name, words, "is it spelled so?")
     ]
     it.trials.faults.clear()
     it.turn()

@@ -20,6 +20,8 @@ _SETTING = "prometheus.scrape_interval"
 _MOST_SAMPLES = 1e9
 # Up to here, two scrapes of the settings still hold a sample of what is scraped.
 _STILL_SEEN = 1.5
+# Over so many spans samples are counted: a Prometheus that was away leaves a hole.
+_LOOKED_AT = 4
 
 
 class Asks(Protocol):
@@ -165,13 +167,15 @@ def _apart(
 ) -> timedelta | None:
     """Measure the distance of the samples; None where they are too young to tell."""
     one, two = in_promql(span), in_promql(2 * span)
+    looked_at = in_promql(_LOOKED_AT * span)
     older = prometheus.instant(f"count({selector} offset {two})", at)
     if isinstance(older, Blind) or not older or not older[0][1]:
         return None
-    # The older half only: a sample on the edge of a range would count twice.
+    # The older half only: a sample on the edge of a range would count twice. And of
+    # some such halves the fullest: scrapes that are missing are no slower rhythm.
     query = (
-        f"max(count_over_time({selector}[{two}])) - "
-        f"max(count_over_time({selector}[{one}]))"
+        f"max_over_time((max(count_over_time({selector}[{two}])) - "
+        f"max(count_over_time({selector}[{one}])))[{looked_at}:{one}])"
     )
     counted = prometheus.instant(query, at)
     if isinstance(counted, Blind) or not counted:

@@ -11,12 +11,13 @@ from watchdog.facts.trial import Held, Trial, cure
 from watchdog.facts.verdict import Breached, kind_of
 
 Trials = Iterable[tuple[str, Trial]]
+_SHORT = 200
 
 
 def words(trials: Trials, held: Held | None = None, *, queries: bool = False) -> str:
     """Say of each trigger what it has now, and what to do about it; then of the proof.
 
-    With *queries* also what was asked; always so for one that has a fault.
+    With *queries* also what was asked; for one that has a fault as far as it is short.
     """
     found = list(trials)
     lines: list[str] = []
@@ -31,7 +32,7 @@ def words(trials: Trials, held: Held | None = None, *, queries: bool = False) ->
         lines += [_line("doubt", doubt) for doubt in trial.doubts]
         lines += [f"          {note}" for note in _notes(trial)]
         if queries or not trial.is_proven:
-            lines += [f"  query   {' '.join(asked.split())}" for asked in trial.queries]
+            lines += _asked(trial, whole=queries)
     faulty = sum(not trial.is_proven for _, trial in found)
     lines.append(
         f"{len(found)} triggers tried live: "
@@ -41,6 +42,16 @@ def words(trials: Trials, held: Held | None = None, *, queries: bool = False) ->
         lines.append(held.words)
         lines += [_line("fault", fault) for fault in held.faults]
     return "\n".join(lines)
+
+
+def _asked(trial: Trial, *, whole: bool) -> Iterable[str]:
+    """Give what was asked, a line each; a screenful of it only to who wants it."""
+    for asked in trial.queries:
+        said = " ".join(asked.split())
+        if whole or len(said) <= _SHORT:
+            yield f"  query   {said}"
+        else:
+            yield f"  query   {len(said):,} characters: --queries shows them"
 
 
 def as_json(trials: Trials, held: Held | None = None) -> str:

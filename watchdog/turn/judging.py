@@ -1,5 +1,6 @@
 """What this turn's verdicts are, and what is worth saying of them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +32,7 @@ from watchdog.judge.breach import judge
 from watchdog.judge.sick import tried
 from watchdog.turn.roles import Arms, Metrics, Remembers
 
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _NOT_NOW = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
 
 
@@ -151,7 +153,8 @@ class Judging:
                 words = f"{first.path}: {first.words}"
                 flow = standing.flow("unproven", trial.trigger)
                 said = standing.unproven.get(trial.trigger)
-                if said != words and (said is None or flow.may_be_better(at)):
+                new = said is None or _NUMBER.sub("", said) != _NUMBER.sub("", words)
+                if new and (said is None or flow.may_be_better(at)):
                     self.memory.add(
                         at, TriggerUnproven(version, trial.trigger, words, first.hint)
                     )
