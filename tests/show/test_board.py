@@ -170,6 +170,7 @@ def test_everything_is_on_one_page():
         "Watched: the last turn ended 2026-03-11T03:00:10Z: watching v1.3.0",
         "Could it be rolled back right now? NO: could roll back to v1.2.0 now: no",
         "the image is gone (pull it)",
+        "The gap to expect is not measured yet",
         "May it go onward? PAUSED",
         "AwbRoutingFailures: CLEAR words, since 2026-03-11T03:00:00Z",
         "above 1 within 0s leads to rollback",

@@ -348,7 +348,7 @@ def test_what_one_would_weigh_is_on_the_page():
         "known good: v1.2.0 ran long enough",
         "0 by the watchdog itself in 24 h; the limit is 3",
         "May answer too, and are told later: joe@flexli.example.",
-        "the gap to expect is not known",
+        "the gap to expect is not measured yet",
         "scans fail",
         "javascript:alert(1)",
     ):

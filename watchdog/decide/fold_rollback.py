@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from watchdog.decide.fold_pairs import after_keeping, of_any_pair
+from watchdog.decide.gap import gap_of
 from watchdog.decide.standing import (
     Drilled,
     KnownPair,
@@ -64,7 +65,10 @@ def after_acting(s: Standing, entry: Entry) -> Standing:
         case StepIntended(step=step, attempt=attempt) if s.rollback:
             attempts = s.rollback.attempts | {step.words: attempt}
             doing = step.words
-            rollback = replace(s.rollback, attempts=attempts, tried=at, doing=doing)
+            gone = s.rollback.away.begun(step, at)
+            rollback = replace(
+                s.rollback, attempts=attempts, tried=at, doing=doing, away=gone
+            )
             if step.do is Do.BAR:
                 # What was pinned is pinned no more, and by us.
                 done = {w: e for w, e in rollback.done.items() if w[:4] != f"{Do.PIN} "}
@@ -72,7 +76,9 @@ def after_acting(s: Standing, entry: Entry) -> Standing:
             return replace(s, rollback=rollback)
         case StepDone(step=step, evidence=evidence) if s.rollback:
             done = s.rollback.done | {step.words: evidence}
-            return replace(s, rollback=replace(s.rollback, done=done, doing=""))
+            gone = s.rollback.away.done(step, at)
+            rollback = replace(s.rollback, done=done, doing="", away=gone)
+            return replace(s, rollback=rollback)
         case StepUndone(step=step, words=words) if s.rollback:
             done = {w: e for w, e in s.rollback.done.items() if w != step.words}
             undone = tuple(dict.fromkeys((*s.rollback.undone, words)))
@@ -166,6 +172,8 @@ def _ended(s: Standing, at: datetime, event: RollbackEnded) -> Standing:
         put_up=put_up,
         ended=s.ended | {name: tally},
     )
+    if event.how in _PUT_UP and s.rollback:
+        ended = replace(ended, gap=gap_of(s.rollback.away, event, at) or s.gap)
     if event.what.endswith("drill"):
         drilled = Drilled(event.what, event.how, at, took, event.proof)
         ended = replace(ended, last_drill=drilled)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from watchdog.decide.deployment import Deployment
+from watchdog.decide.gap import NOBODY, Away, Gap
 from watchdog.decide.question import Question
 from watchdog.decide.steady import STILL, Flow
 from watchdog.facts.event import (
@@ -89,6 +90,7 @@ class Rollback:
     *undone* says what others undid of it meanwhile.
     *again*: the way back is tried again, stuck *since* then and last tried *tried*.
     *theirs*: what somebody deployed of it meanwhile is in the way.
+    *away* is who is away for it, since when.
     *doing* is the step that was begun and not done yet; *last* is when anything of it
     was journaled.
     """
@@ -108,6 +110,7 @@ class Rollback:
     last: datetime | None = None
     undone: tuple[str, ...] = ()
     theirs: bool = False
+    away: Away = NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +228,7 @@ class Standing:
     by_itself: tuple[datetime, ...] = ()
     last_rollback: RollbackEnded | None = None
     last_drill: Drilled | None = None
+    gap: Gap | None = None
     ended: dict[str, Tally] = field(default_factory=dict)
     past: Rollback | None = None
     hold: HoldPlaced | None = None

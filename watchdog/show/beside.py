@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
 from watchdog.decide.document import Asked
+from watchdog.decide.gap import words_of as words_of_gap
 from watchdog.decide.question import Question
 from watchdog.decide.ready import answer
 from watchdog.decide.standing import KnownPair, Standing
@@ -125,24 +126,17 @@ def target(s: Standing, asked: Asked, at: datetime) -> Iterator[str]:
 
 
 def lately(s: Standing, rules: Rules, at: datetime) -> Iterator[str]:
-    """Tell of the rollbacks of the last day, and what the last one took."""
+    """Tell of the rollbacks of the last day, and which gap to expect."""
     automatic = [one for one in s.by_itself if at - one < _DAY]
     limit = f"the limit is {rules.daily_limit}"
     items = [f"{len(automatic)} by the watchdog itself in 24 h; {limit}"]
-    last, past = s.last_rollback, s.past
+    last = s.last_rollback
     if last and at - last.started < _DAY:
         items.append(
             f"the last: {last.what}, {last.previous} to {last.target}, {last.how}, "
             f"begun {last.started:%H:%M:%S} UTC: {last.root_cause}"
         )
-    if past and past.last and last:
-        took = (past.last - past.started_at).total_seconds()
-        items.append(
-            f"from its first step to its last the last {last.what} took {took:.0f} s: "
-            "expect a gap of no more than that"
-        )
-    else:
-        items.append("the gap to expect is not known: nothing was rolled back here yet")
+    items.append(words_of_gap(s.gap))
     yield "<h2>Rollbacks of the last day</h2>"
     yield from listed(items)
 

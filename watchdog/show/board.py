@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from watchdog.decide.gap import words_of as words_of_gap
 from watchdog.decide.standing import Standing
 from watchdog.facts.message import Backlog
 from watchdog.facts.rules import Rules
@@ -92,6 +93,8 @@ class Board:
         )
         first = words(whole).split("\n", 1)[0]
         word, why = mood(whole, s, release)
+        gap = words_of_gap(s.gap)
+        expected = gap[0].upper() + gap[1:]
         now = (
             f"<h1>{page.safe(word)}: {page.safe(first)}</h1>",
             f'<p class="state">{page.safe(why)}</p>',
@@ -103,7 +106,7 @@ class Board:
             page.live("acting", *_acting(s, whole)),
             page.live("asked", *self._asked(whole)),
             page.live("runs", *_runs(whole)),
-            page.live("ready", *_ready(whole)),
+            page.live("ready", *_ready(whole), page.dim(f"{expected}.")),
             page.live("gate", *_gate(whole)),
             "<h2>Triggers</h2>",
             *self._triggers(s, release, whole, follows=follows),
