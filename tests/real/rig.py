@@ -175,10 +175,13 @@ class Rig(Half):
 
     # what the watchdog does
 
-    def wired(self, executor, *, stack=None, clock=None, more=None, **settings):
+    def wired(
+        self, executor, *, stack=None, clock=None, more=None, engine=None, **settings
+    ):
         """Have what the settings of *executor* give, instead of a plain replay.
 
-        *stack* and *settings* are keys of theirs, *more* is the executor's own.
+        *stack*, *engine* and *settings* are keys of theirs, *more* is the executor's
+        own.
         """
         whole = Settings(
             executor=executor,
@@ -188,7 +191,7 @@ class Rig(Half):
                 directory=self.folder,
                 **(stack or {}),
             ),
-            engine=EngineSection(url=self.url),
+            engine=EngineSection(url=self.url, **(engine or {})),
             state=self.folder.with_name(f"{self.folder.name}-state"),
             stop_within="2s",
             **settings,

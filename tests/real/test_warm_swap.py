@@ -121,6 +121,25 @@ def test_whoever_resolved_its_name_once_finds_it_where_it_was(tmp_path, proved):
         assert "Running" in it.up()
 
 
+def test_what_the_engine_asks_after_its_interval_only_is_proved_before(tmp_path):
+    """Without waiting: the engine asks for the first time after an hour."""
+    options = SERVES | {"healthcheck": SERVES["healthcheck"] | {"interval": "1h"}}
+    with a_project(tmp_path, {OLD: options, BAD: options}) as it:
+        it.wired(
+            "engine",
+            stack={"swap": {"app": "warm"}} | SAFE,
+            engine={"ask_health": True},
+        )
+        it.rules = replace(it.rules, asks_health=True)
+        it.deploy(OLD)
+        target = it.record()
+        it.deploy(BAD)
+        it.roll_back(target)
+
+        assert "hand-over app (new)" in steps(it), cold(it)
+        assert it.inspect("app")["State"]["Health"]["Status"] == "starting"
+
+
 def dies(it):
     """Let what serves the old version die as soon as it is asked."""
     names = rig.docker(

@@ -49,13 +49,15 @@ class Hands:
         variable: str,
         blob: Callable[[str], bytes],
         sealed: Callable[[Pair, HeldManifest, bytes, bytes], str],
+        is_well: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """*blob* gives ledger bytes by sha256.
 
         *sealed* says why a manifest and its signature count, and raises if they
-        don't.
+        don't. *is_well* asks a container that the engine has not asked yet.
         """
         self._engine = engine
+        self._is_well = is_well
         self._folder = folder
         self._images = Images(engine)
         self._staging = Staging(engine)
@@ -191,7 +193,10 @@ class Hands:
         if state["Status"] in ("exited", "dead"):
             raise NotProven(f"{step.subject} is {state['Status']}, meant running")
         health = (state.get("Health") or {}).get("Status", "")
-        up = state["Status"] == "running" and health in ("", "none", "healthy")
+        if health == "starting" and self._is_well(str(found["Id"])):
+            health = "healthy, asked by us"
+        known = health in ("", "none") or health.startswith("healthy")
+        up = state["Status"] == "running" and known
         return f"{id_} is {health or 'running'}" if up else ""
 
     def _create(self, plan: Plan, target: Record, step: Step) -> None:

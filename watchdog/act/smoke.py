@@ -28,7 +28,7 @@ def run(
         return Answer(fine=False, words=f"{name} has no container to run in")
     for id_ in ours:
         try:
-            wrong = _run_in(engine, clock, check, id_)
+            wrong = run_in(engine, clock, check, id_)
         except EngineRefused as problem:
             wrong = f"was refused: {said(problem.words)}"
         if wrong:
@@ -41,8 +41,8 @@ def _is_of(engine: Engine, container: str, service: str) -> bool:
     return found is not None and found["Config"]["Labels"].get(_SERVICE) == service
 
 
-def _run_in(engine: Engine, clock: Clock, check: Runs, container: str) -> str:
-    """Say what is wrong, or nothing."""
+def run_in(engine: Engine, clock: Clock, check: Runs, container: str) -> str:
+    """Run *check* in *container*: say what is wrong, or nothing."""
     seconds = check.timeout.total_seconds()
     deadline = clock.monotonic() + seconds
     begun = engine.prepare(container, check.argv)

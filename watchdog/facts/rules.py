@@ -64,8 +64,10 @@ class Rules:
     release's first moments are not counted. *recover_within* None means a
     trigger's window + 5 minutes. *retention* is ``ask`` or ``after N``, for releases
     that do not say. *observe_only*: say what would be done, do nothing.
-    *protects*: the environments at GitHub that wait for an answer. *identity* is this
-    watchdog's own, of its state folder: no other has it, whatever its settings.
+    *asks_health*: a container's own health check is run by us while the engine waits
+    for its first interval. *protects*: the environments at GitHub that wait for an
+    answer. *identity* is this watchdog's own, of its state folder: no other has it,
+    whatever its settings.
     """
 
     name: str
@@ -85,5 +87,6 @@ class Rules:
     retention: str = "ask"
     observe_only: bool = False
     smoke: tuple[SmokeCheck, ...] = ()
+    asks_health: bool = False
     protects: tuple[Protected, ...] = ()
     identity: str = ""

@@ -31,7 +31,14 @@ class Runs:
     timeout: timedelta = timedelta(seconds=5)
 
 
-SmokeCheck: TypeAlias = Asks | Runs
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Each container must be well by its own health check, asked now."""
+
+    timeout: timedelta = timedelta(seconds=30)
+
+
+SmokeCheck: TypeAlias = Asks | Runs | Own
 
 
 def said(text: str) -> str:

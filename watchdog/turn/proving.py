@@ -7,7 +7,7 @@ from datetime import timedelta
 from watchdog.facts.pair import NotKnown, Pair, Running, Tenants
 from watchdog.facts.problem import NotProven, Undone
 from watchdog.facts.rules import Rules
-from watchdog.facts.smoke import SmokeCheck
+from watchdog.facts.smoke import Own, SmokeCheck
 from watchdog.turn.roles import Clock, Eyes
 from watchdog.verify.proof import Answer, NotYet, Proven, prove
 
@@ -84,7 +84,7 @@ class Proving:
         seen = self.eyes.running(self.tenants_of)
         health: tuple[str, ...] = ()
         if isinstance(seen, Running):
-            health = self.eyes.health(seen.containers)
+            health = self._health(seen.containers, until)
         outcome = prove(meant, seen, health, (), as_it_was=as_it_was)
         if isinstance(outcome, NotYet):
             # Asked before its time, a stack can hold a connection for seconds.
@@ -100,10 +100,30 @@ class Proving:
             return NotYet(again.words if isinstance(again, NotKnown) else _MOVED)
         return outcome
 
-    def glance(self, meant: Pair) -> str:
-        """Say why *meant* is not up at this moment; nothing when it is."""
+    def _health(self, containers: tuple[str, ...], until: float) -> tuple[str, ...]:
+        """Give the engine's word for each health check, or ours while it has none."""
+        if not self.rules.asks_health:
+            return self.eyes.health(containers)
+        words: list[str] = []
+        for one in containers:
+            for word in self.eyes.health((one,)):
+                ask = word == "starting"
+                own = Own(self._time_left(until))
+                fine = ask and self.smoke(own, (one,)).fine
+                words.append("healthy" if fine else word)
+        return tuple(words)
+
+    def glance(self, meant: Pair, *, well: bool = False) -> str:
+        """Say why *meant* is not up at this moment; nothing when it is.
+
+        *well*: nor may the engine call one of its containers unhealthy.
+        """
         seen = self.eyes.running(self.tenants_of)
-        outcome = prove(meant, seen, (), (), as_it_was=True)
+        sick: tuple[str, ...] = ()
+        if well and isinstance(seen, Running):
+            said = self.eyes.health(seen.containers)
+            sick = tuple(word for word in said if word == "unhealthy")
+        outcome = prove(meant, seen, sick, (), as_it_was=True)
         return outcome.words if isinstance(outcome, NotYet) else ""
 
     def awaited(

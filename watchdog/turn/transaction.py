@@ -201,7 +201,9 @@ class Transaction:
                     continue
                 return self._failed(rollback, plan, target, step, problem, last=last)
         self._stepping.name_again(plan, target, steps)
-        wrong = self._proving.glance(meant) if whole and plan.swaps else ""
+        wrong = ""
+        if whole and plan.swaps:
+            wrong = self._proving.glance(meant, well=True)
         if not wrong:
             return Came.DONE, ""
         proof = next(step for step in steps if step.do is Do.PROVE)
@@ -243,7 +245,7 @@ class Transaction:
         """Raise Undone unless the target is up: what leads back must not go else."""
         if not plan.swaps or step.words in self._stepping.done:
             return
-        wrong = self._proving.glance(rollback.started.to_pair)
+        wrong = self._proving.glance(rollback.started.to_pair, well=True)
         if wrong:
             raise Undone(f"it was proved, and is not so any more: {wrong}")
 

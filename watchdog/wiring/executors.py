@@ -12,6 +12,7 @@ from watchdog.act.compose import ComposeHands
 from watchdog.act.git import GitHands
 from watchdog.act.hands import Hands
 from watchdog.act.keeper import Keeper
+from watchdog.act.own_check import OwnChecks
 from watchdog.act.smoke import run
 from watchdog.act.validator import Validator
 from watchdog.config.settings import Settings
@@ -24,7 +25,7 @@ from watchdog.facts.job import Jobs
 from watchdog.facts.pair import HeldManifest, Pair, Record
 from watchdog.facts.plan import Plan, Wanted
 from watchdog.facts.problem import Problem
-from watchdog.facts.smoke import Asks, Runs, SmokeCheck
+from watchdog.facts.smoke import Asks, Own, Runs, SmokeCheck
 from watchdog.observe.compose import Composed, version_of
 from watchdog.observe.health import ask
 from watchdog.observe.referee import Referee
@@ -137,14 +138,19 @@ def executor_of(
         "env_file": stack.env_file,
         "variable": stack.version_variable,
     }
-    hands = Hands(to_act, **where, blob=blob, sealed=sealed)
+    smoke = smoke_of(to_act, clock)
+
+    def is_well(container: str) -> bool:
+        asks = settings.engine.ask_health
+        return asks and smoke(Own(), (container,)).fine
+
+    hands = Hands(to_act, **where, blob=blob, sealed=sealed, is_well=is_well)
     where |= {
         "project": stack.project,
         "services": tuple(stack.services),
         "manifests": stack.manifests,
         "inside": stack.manifest_in_container,
     }
-    smoke = smoke_of(to_act, clock)
     match settings.executor:
         case "engine":
             eyes = stack_of(settings, to_look, jobs, named)
@@ -304,7 +310,7 @@ def _work_tree(settings: Settings, git: Git) -> WorkTree:
 
 def _over_http(check: SmokeCheck, containers: tuple[str, ...]) -> Answer:
     del containers  # the settings refuse what would run in one
-    if isinstance(check, Runs):
+    if not isinstance(check, Asks):
         return Answer(fine=False, words=f"{check} needs a container")
     return ask(check)
 
@@ -341,9 +347,13 @@ def smoke_of(
     to_act: Engine, clock: Clock
 ) -> Callable[[SmokeCheck, tuple[str, ...]], Answer]:
     """Give what carries out one smoke check among the given containers."""
+    own = OwnChecks(to_act, clock)
 
     def smoke(check: SmokeCheck, containers: tuple[str, ...]) -> Answer:
         match check:
+            case Own():
+                fine = all(own.passes(id_, check.timeout) for id_ in containers)
+                return Answer(fine, "well by its own health check")
             case Asks():
                 return ask(check)
             case Runs():

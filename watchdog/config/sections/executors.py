@@ -32,6 +32,7 @@ class Engine(Section):
     url: Annotated[str, BeforeValidator(_engine_url)] = "unix:///var/run/docker.sock"
     timeout: SomeTime = timedelta(seconds=30)
     pull_within: SomeTime = timedelta(minutes=5)
+    ask_health: bool = False
 
 
 Argv = Annotated[tuple[OneLine, ...], AfterValidator(_some_words)]
