@@ -70,8 +70,8 @@ class Stand(Rig):
         (whole / "compose.yaml").write_text(yaml.safe_dump(model, sort_keys=False))
         super().__init__(whole, project, ("dms",))
         self.url_of_dms = f"http://127.0.0.1:{port}"
-        self.ask_stack = lambda meant: ask_stack(
-            f"{self.url_of_dms}/health", f"{self.url_of_dms}/version", meant
+        self.ask_stack = lambda meant, within: ask_stack(
+            f"{self.url_of_dms}/health", f"{self.url_of_dms}/version", meant, within
         )
         self.api = sdk.APIClient(base_url=self.url, version="auto")
         self.bad = self.leftover = ""
