@@ -70,11 +70,13 @@ SEED :=
 campaign-chaos: setup sandbox ## Let people, engines, disks and a second watchdog at it for ROUNDS each, from outside
 	$(SANDBOX) run $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
-bench: setup sandbox ## Figures, each as a ratio in one run where it is time
+RELEASES := 60
+bench: setup sandbox ## Figures, each as a ratio in one run where it is time; RELEASES=500 takes an hour
 	$(BIN)/python bench/backtest.py
 	$(BIN)/python bench/years.py
 	$(BIN)/python bench/years.py --releases 500
 	$(SANDBOX) run $(BIN)/python bench/scale.py
+	$(SANDBOX) run $(BIN)/python -m bench.releases --count $(RELEASES)
 	$(SANDBOX) run $(BIN)/python -m bench.referee
 	$(SANDBOX) run $(BIN)/python bench/rollback.py
 

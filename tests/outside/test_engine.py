@@ -1,11 +1,13 @@
-"""The engine is asked itself, whatever proxy the environment names."""
+"""The engine is asked itself, over few connections, whatever the environment names."""
 
 import json
 import re
 import shlex
+import socketserver
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -92,3 +94,62 @@ def test_the_examples_socket_proxy_is_never_checked_through_a_proxy(proxy):
         words = [word.replace("127.0.0.1:8405", where) for word in words]
         done = subprocess.run(["busybox", *words], check=False)
     assert (done.returncode, asked, proxy) == (0, ["/healthz"], []), shlex.join(words)
+
+
+@contextmanager
+def _socket(path):
+    """Answer at a Unix socket that nothing is there; give who is connected."""
+    connected = set()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            connected.add(self.connection)
+            is_about_it = self.path.endswith("/version")
+            said = {"ApiVersion": "1.41"} if is_about_it else {"message": "none"}
+            data = json.dumps(said).encode()
+            self.send_response(200 if is_about_it else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def finish(self):
+            connected.discard(self.connection)
+            super().finish()
+
+        def address_string(self):
+            return "us"
+
+        def log_message(self, *_):
+            pass
+
+    class Server(socketserver.ThreadingUnixStreamServer):
+        daemon_threads = True
+
+    server = Server(str(path), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield connected
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.mark.parametrize("to_act", [False, True], ids=["to look", "to act"])
+def test_what_is_asked_of_many_containers_leaves_one_connection(tmp_path, to_act):
+    where = tmp_path / "engine.sock"
+    with _socket(where) as connected:
+        url = f"unix://{where}"
+        engine = Engine(url, timedelta(seconds=30), to_act=to_act)
+        for number in range(40):
+            assert engine.container(f"c{number}") is None
+        # The server notices a moment later that the very first one was closed.
+        end = time.monotonic() + 30
+        while len(connected) > 1 and time.monotonic() < end:
+            time.sleep(0.01)
+        assert len(connected) == 1
+        engine.close()

@@ -15,50 +15,17 @@ import urllib3
 from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
 
-from watchdog.facts.problem import EngineRefused, Unreachable, WriteRefused
+from watchdog.facts.problem import EngineRefused, Unreachable
 from watchdog.outside.output import printed, read_until
+from watchdog.outside.sdk import AT_ONCE, Client, LookOnly
 
 T = TypeVar("T")
 _GATEWAY = (502, 503, 504)
 _IN_ONE_CREATE = (1, 44)  # from here on all networks go into the create call
 _MAC_OF_NETWORK = (1, 52)  # from here on a container has none of its own
-_POOLS = 2  # connections that are kept open while nothing is asked
 _MOST_OUTPUT = 64 * 1024  # bytes of what a command printed; more is not read
 _MOST_LOGS = 1024 * 1024  # bytes; of more than that these are the first, not the last
 _LOGS_WITHIN = 5.0  # s; what a container printed is no reason to wait
-
-
-class _Client(APIClient):  # type: ignore[misc] # the SDK has no types
-    """A client in which no call waits for ever: the SDK gives a pull all the time.
-
-    It asks the engine itself: a proxy that the environment names (the Docker CLI
-    writes its own into every container that it makes) would be handed create bodies,
-    with the stack's passwords in them.
-    """
-
-    patience: float
-
-    def request(
-        self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
-    ) -> Any:
-        self.trust_env = False  # before each: the constructor asks for the version
-        if kwargs.get("timeout", 0) is None:
-            kwargs["timeout"] = self.patience
-        return super().request(method, url, *args, **kwargs)
-
-
-class _LookOnly(_Client):
-    """A client that refuses every method but GET, whoever calls it."""
-
-    def request(
-        self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
-    ) -> Any:
-        if method not in ("GET", "HEAD"):
-            raise WriteRefused(
-                f"{method!s} {url!s} on the socket opened to look",
-                "give this caller the client that `act` has, or move the call there",
-            )
-        return super().request(method, url, *args, **kwargs)
 
 
 class Engine:
@@ -80,8 +47,8 @@ class Engine:
         self._url = url
         self._timeout = timeout.total_seconds()
         self._pull_within = pull_within.total_seconds()
-        self._kind: type[_Client] = _Client if to_act else _LookOnly
-        self._client: _Client | None = None
+        self._kind: type[Client] = Client if to_act else LookOnly
+        self._client: Client | None = None
 
     def close(self) -> None:
         """Let the socket go."""
@@ -98,10 +65,9 @@ class Engine:
                     base_url=self._url,
                     version="auto",
                     timeout=self._timeout,
-                    # The SDK keeps connections by URL, up to 250 of them.
-                    num_pools=_POOLS,
-                    max_pool_size=_POOLS,
+                    max_pool_size=AT_ONCE,
                 )
+                self._client.keep_few_open()
                 self._client.patience = self._pull_within
             return ask(self._client)
         except NotFound:

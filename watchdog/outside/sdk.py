@@ -1,0 +1,65 @@
+"""Docker's own client: no proxy, an end to every call, and few connections."""
+
+from typing import Any
+
+from docker import APIClient
+from docker.transport import UnixHTTPAdapter
+
+from watchdog.facts.problem import WriteRefused
+
+AT_ONCE = 4  # threads that may ask by one client; more connections are never kept
+_SOCKET = "http+docker://"  # how the SDK calls the engine's socket
+
+
+class Client(APIClient):  # type: ignore[misc] # the SDK has no types
+    """A client in which no call waits for ever: the SDK gives a pull all the time.
+
+    It asks the engine itself: a proxy that the environment names (the Docker CLI
+    writes its own into every container that it makes) would be handed create bodies,
+    with the stack's passwords in them.
+    """
+
+    patience: float
+
+    def keep_few_open(self) -> None:
+        """Ask all questions over a few connections, whatever each is about."""
+        theirs = self.adapters.get(_SOCKET)
+        if isinstance(theirs, UnixHTTPAdapter):
+            theirs.close()
+            ours = _OneSocket(theirs.socket_path, self.timeout, 1, AT_ONCE)
+            self.mount(_SOCKET, ours)
+
+    def request(
+        self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Ask, by no proxy, and not for ever."""
+        self.trust_env = False  # before each: the constructor asks for the version
+        if kwargs.get("timeout", 0) is None:
+            kwargs["timeout"] = self.patience
+        return super().request(method, url, *args, **kwargs)
+
+
+class _OneSocket(UnixHTTPAdapter):  # type: ignore[misc] # the SDK has no types
+    """Connections to one socket, which the SDK keeps by URL: each container's own.
+
+    It keeps those of 25 URLs, and does not heed ``num_pools`` of a socket.
+    """
+
+    def get_connection(self, url: str, proxies: Any = None) -> Any:
+        del url
+        return super().get_connection(_SOCKET, proxies)
+
+
+class LookOnly(Client):
+    """A client that refuses every method but GET, whoever calls it."""
+
+    def request(
+        self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Ask, unless it would change something."""
+        if method not in ("GET", "HEAD"):
+            raise WriteRefused(
+                f"{method!s} {url!s} on the socket opened to look",
+                "give this caller the client that `act` has, or move the call there",
+            )
+        return super().request(method, url, *args, **kwargs)
