@@ -1,5 +1,6 @@
 """A socket before the engine: it sees each request, and may end who asks."""
 
+import json
 import os
 import socket
 import socketserver
@@ -17,7 +18,7 @@ class Proxy:
     The phases: ``received`` and nothing forwarded yet, ``forwarded`` and not
     answered yet, ``done`` and the answer not passed on, ``answered`` and passed on.
     A rule may raise Cut, or take its time. *look* is told of each request that only
-    looks, before it is forwarded.
+    looks, before it is forwarded; *refuse* may give words, with which one is refused.
     Each request has a connection of its own, and answers are passed on whole.
     """
 
@@ -26,6 +27,7 @@ class Proxy:
         self.engine = engine.removeprefix("unix://")
         self.rule = lambda number, phase, request: None
         self.look = lambda request: None
+        self.refuse = lambda request: ""
         self.count = 0
         self.asked = []  # each request's method and target
         proxy = self
@@ -76,6 +78,17 @@ class Proxy:
             number = self.count
         request = first.decode().rsplit(" ", 1)[0]
         self.asked.append(tuple(request.split(" ", 1)))
+        words = self.refuse(request)
+        if words:
+            said = json.dumps({"message": words}).encode()
+            head = (
+                "HTTP/1.1 403 Forbidden",
+                "Content-Type: application/json",
+                f"Content-Length: {len(said)}",
+                "Connection: close",
+            )
+            handler.wfile.write("\r\n".join([*head, "", ""]).encode() + said)
+            return
         try:
             if changes:
                 self.rule(number, "received", request)

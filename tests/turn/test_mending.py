@@ -4,8 +4,9 @@ import pytest
 
 from tests.turn.test_ordering import order, orders
 from tests.turn.test_transaction import ends, turn_until_it_ended
-from tests.worlds import ASHA, MINUTE, World, a_pair
+from tests.worlds import ASHA, MINUTE, SECOND, World, a_pair
 from watchdog.decide.repair import candidates, split
+from watchdog.decide.standing import Standing
 from watchdog.facts.event import (
     OrderRefused,
     PairQuarantined,
@@ -70,6 +71,33 @@ def test_a_whole_pair_leaves_nothing_to_mend(world):
 
     assert tell(it)[0] == "dms-test: what runs is one whole pair; nothing to mend"
     assert shown(it)["ways"] == []
+
+
+def test_a_whole_pair_that_does_not_run_is_not_called_fine(world):
+    it = world(count=3)
+    (id_, _) = next(box for box in it.docker.boxes.items() if "relay" in str(box[1]))
+    it.docker.stop(id_, SECOND)
+
+    told = tell(it)
+
+    assert told[0] == "dms-test: one whole pair, and not all of it runs"
+    name = it.docker.boxes[id_]["Name"].lstrip("/")
+    hint = "`docker compose up -d` starts what there is"
+    assert told[1] == f"down      {name} is exited; {hint}"
+    assert shown(it)["ways"] == []
+
+
+def test_a_manifest_that_nobody_can_read_is_not_called_whole(world):
+    it = world()
+    path = change_the_manifest(it)
+    path.unlink()
+    it.memory.standing = Standing()  # nothing is known of what it started with
+
+    told = tell(it)
+
+    assert told[0] == "dms-test: not known: not all that there is could be read"
+    at = path.relative_to(it.folder)
+    assert told[1] == f"unread    the manifest of meesho, {at}, is missing"
 
 
 @LAYOUTS

@@ -158,7 +158,7 @@ def repair(
             standing_in(settings.state), parts, astray, rules_of(settings), unread
         )
         typer.echo(json.dumps(whole, indent=2) if as_json else repairs.words(whole))
-        wrong = ("stuck", "split", "env", "unread")
+        wrong = ("stuck", "split", "env", "down", "unread")
         raise typer.Exit(1 if any(whole[key] for key in wrong) else 0)
     if sum(chosen) > 1:
         raise Problem("--to, --forward and --back are three ways", "choose one of them")

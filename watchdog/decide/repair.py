@@ -10,6 +10,9 @@ from watchdog.facts.job import Job
 from watchdog.facts.pair import Pair, Part, Record, Running
 from watchdog.facts.problem import Problem
 
+# The engine's word for a container that runs, and ours for a work tree.
+_SERVES = ("running", "checked out")
+
 
 def serving(
     parts: Sequence[Part], services: tuple[str, ...]
@@ -71,6 +74,25 @@ def split(s: Standing, parts: Sequence[Part], services: tuple[str, ...]) -> str:
     return (
         f"manifests changed under the running {version}: {'; '.join(sorted(changed))}"
     )
+
+
+def down(parts: Sequence[Part], services: tuple[str, ...]) -> str:
+    """Say which containers of the services do not run, whole pair or not."""
+    found, _ = serving(parts, services)
+    still = [
+        f"{part.name} is {part.state}"
+        for part in found
+        if part.state not in _SERVES and not part.unread
+    ]
+    return " and ".join(still)
+
+
+def unread(parts: Sequence[Part], services: tuple[str, ...]) -> str:
+    """Say of which tenant no container's manifest could be read."""
+    found, _ = serving(parts, services)
+    held = [m for part in found for m in part.manifests]
+    known = {m.tenant for m in held if m.sha256}
+    return "; ".join(dict.fromkeys(m.path for m in held if m.tenant not in known))
 
 
 def jobs_among(parts: Sequence[Part]) -> tuple[Job, ...]:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from watchdog.decide.repair import candidates, serving, split
+from watchdog.decide.repair import candidates, down, serving, split
+from watchdog.decide.repair import unread as unread_of
 from watchdog.decide.standing import Standing
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Part
@@ -30,6 +31,8 @@ def picture(
     dark = [unread] if unread else []
     dark += [f"{part.name}: {part.unread}" for part in parts if part.unread]
     broken = "" if unread else split(s, parts, rules.services)
+    if not broken and (tenants := unread_of(parts, rules.services)):
+        dark.append(tenants)
     found, _ = serving(parts, rules.services)
     versions = sorted({part.version for part in found})
     env = ""
@@ -43,6 +46,7 @@ def picture(
         "stuck": stuck,
         "split": broken,
         "env": env,
+        "down": "" if s.rollback else down(parts, rules.services),
         "unread": dark,
         "parts": [
             {
@@ -72,7 +76,12 @@ def words(whole: dict[str, Any]) -> str:
         first = f"{name}: not one whole pair: {whole['split']}"
     elif whole["unread"]:
         first = f"{name}: not known: not all that there is could be read"
+    elif whole["down"]:
+        first = f"{name}: one whole pair, and not all of it runs"
     lines = [first, *(f"unread    {line}" for line in whole["unread"])]
+    if whole["down"]:
+        hint = "`docker compose up -d` starts what there is"
+        lines.append(f"down      {whole['down']}; {hint}")
     if whole["env"]:
         lines.append(f"env       {whole['env']}")
     for part in whole["parts"]:
