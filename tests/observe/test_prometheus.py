@@ -309,7 +309,7 @@ def test_all_triggers_are_read_at_once_by_name(asked):
     wire, far_end = asked
 
     def answer(handler):
-        time.sleep(0.2)
+        time.sleep(0.5)
         wire.send(handler, matrix())
 
     wire.answer = answer
@@ -320,7 +320,7 @@ def test_all_triggers_are_read_at_once_by_name(asked):
 
     assert list(readings) == [one.name for one in triggers]
     assert all(isinstance(one, Measured) for one in readings.values())
-    assert time.perf_counter() - began < 1.0
+    assert time.perf_counter() - began < 8 * 0.5
 
 
 def test_one_trigger_that_fails_does_not_blind_the_others(asked):

@@ -181,6 +181,20 @@ def blind(verdict, cause):
     assert verdict.cause is cause, verdict.words
 
 
+def test_what_is_asked_in_one_request_is_what_each_would_be_told(url):
+    cases = ["ten-per-cent", "dip", "two-minute-gap", "reset", "never-born", "gone"]
+    triggers = [*(ratio(case, name=case) for case in cases), latency("slow")]
+    several = Prometheus(url, 5 * SECOND, SCRAPE * SECOND, 5 * SECOND)
+    singly = Prometheus(url, 5 * SECOND, SCRAPE * SECOND, 5 * SECOND)
+    with closing(several), closing(singly):
+        for turn in range(-8, 1):
+            at = AT + turn * 5 * SECOND
+            together = several.read_all(triggers, at)
+
+            assert together == {one.name: singly.read(one, at) for one in triggers}
+        assert len(several._recent._ahead) == len(triggers)
+
+
 def test_ten_per_cent_for_five_minutes_is_a_breach(seen):
     assert seen(ratio("ten-per-cent")) == Breached(
         "600 of 6000 (10%) were bad; bound 5%; more than 3,200 times likelier from a "
@@ -288,7 +302,7 @@ def test_a_release_of_ninety_seconds_is_pending(seen):
     verdict = seen(ratio("ten-per-cent"), END - 90 * SECOND)
 
     assert isinstance(verdict, Pending)
-    assert "release settled 1m43s ago" in verdict.words
+    assert "release settled 1m44s ago" in verdict.words
 
 
 def test_an_immediate_trigger_is_a_breach_after_a_few_scrapes(seen):

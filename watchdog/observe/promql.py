@@ -67,6 +67,14 @@ def joined(terms: Iterable[str]) -> str:
     return "\nor ".join(terms)
 
 
+def at_once(queries: Sequence[str]) -> str:
+    """Ask several questions of one look each as one: the looks are their numbers."""
+    return joined(
+        f'label_replace(\n{query}\n, "look", "{number}", "", "")'
+        for number, query in enumerate(queries)
+    )
+
+
 def grouped(
     kind: Ratio | Latency,
     label: str,

@@ -6,9 +6,9 @@ most: so the two newest steps are not taken for settled.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchdog.observe.envelope import NotSeen
 from watchdog.observe.samples import EPOCH, Ask, Samples, millis
@@ -18,6 +18,8 @@ _MOST_KEPT = 512
 _UNSETTLED = 2
 # More than that at once may take a large Prometheus longer than it is given.
 _PORTION = 60
+# So few can be asked of several questions at once.
+_A_FEW = 6
 
 
 @dataclass(slots=True)
@@ -40,6 +42,41 @@ class Recent:
         self._portion = portion
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[object, ...], _Kept] = OrderedDict()
+        # What was asked ahead, together with others.
+        self._ahead: dict[tuple[str, datetime, timedelta], tuple[int, Samples]] = {}
+
+    def ahead(
+        self, asks: Sequence[Ask], together: Callable[[list[Ask]], list[Samples]]
+    ) -> None:
+        """Have *together* answer what *asks* will need of the newest steps, at once.
+
+        Only of those of which the others are kept. It holds until the next time.
+
+        Raises:
+            NotSeen: it was not answered; each will be asked for itself.
+        """
+        portions = [replace(ask, points=self._missing(ask)) for ask in asks]
+        few = [one for one in portions if one.points <= _A_FEW]
+        alike: dict[tuple[datetime, timedelta], dict[str, Ask]] = {}
+        for one in few:
+            alike.setdefault((one.end, one.step), {})[one.query] = one
+        found: dict[tuple[str, datetime, timedelta], tuple[int, Samples]] = {}
+        with self._lock:
+            self._ahead = {}
+        for (end, step), ones in alike.items():
+            points = max(one.points for one in ones.values())
+            asked = [replace(one, points=points) for one in ones.values()]
+            if len(asked) > 1:
+                for one, samples in zip(asked, together(asked), strict=True):
+                    found[one.query, end, step] = points, samples
+        with self._lock:
+            self._ahead = found
+
+    def _missing(self, ask: Ask) -> int:
+        """Count the steps of *ask* that are not kept, or not settled."""
+        with self._lock:
+            kept = self._kept.get(_key(ask))
+        return _missing(ask, kept)
 
     def samples(self, ask: Ask) -> Samples:
         """Answer *ask*; older portions that are not answered in time are left out.
@@ -47,21 +84,21 @@ class Recent:
         Raises:
             NotSeen: the newest steps were not answered.
         """
-        key = (ask.query, ask.step, (ask.end - EPOCH) % ask.step)
+        key = _key(ask)
         begin = ask.end - (ask.points - 1) * ask.step
         with self._lock:
             kept = self._kept.get(key)
-        missing = ask.points
-        if kept and kept.first <= begin <= kept.last and kept.last <= ask.end:
-            settled = kept.last - _UNSETTLED * ask.step
-            missing = min(ask.points, (ask.end - settled) // ask.step)
+        missing = _missing(ask, kept)
         found: Samples = {}
         first = ask.end + ask.step
         while missing:
             points = min(missing, self._portion)
             portion = replace(ask, end=first - ask.step, points=points)
+            with self._lock:
+                where = (portion.query, portion.end, portion.step)
+                many, ready = self._ahead.get(where, (0, {}))
             try:
-                answered = self._ask(portion)
+                answered = ready if many >= points else self._ask(portion)
             except NotSeen:
                 if first > ask.end:
                     raise
@@ -81,3 +118,15 @@ class Recent:
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
         return found
+
+
+def _key(ask: Ask) -> tuple[object, ...]:
+    return (ask.query, ask.step, (ask.end - EPOCH) % ask.step)
+
+
+def _missing(ask: Ask, kept: _Kept | None) -> int:
+    begin = ask.end - (ask.points - 1) * ask.step
+    if not kept or not (kept.first <= begin <= kept.last <= ask.end):
+        return ask.points
+    settled = kept.last - _UNSETTLED * ask.step
+    return min(ask.points, (ask.end - settled) // ask.step)
