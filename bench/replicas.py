@@ -127,7 +127,7 @@ def _scrape(
         bad += 1
         while chance.random() < 1 - 1 / case.size:
             bad += 1
-    return min(bad, every), every
+    return bad, max(bad, every)
 
 
 def _poisson(chance: random.Random, mean: float) -> int:

@@ -155,3 +155,16 @@ def test_replicas_that_are_not_seen_are_not_called_well():
 
     assert seen == Blind(Cause.TIMEOUT, "not measured by instance: no answer")
     assert isinstance(verdict(trigger, whole=GOOD, dms_2=GOOD), Clear)
+
+
+def test_two_batches_that_are_neighbours_do_not_convict_one_of_several():
+    """A replica has but a part of the traffic: a batch may be all of its scrape."""
+    quiet, batch = [(0, 5)], [(5, 5)]
+    trigger = awb(by="instance", any=True)
+    two = quiet * 27 + batch * 3
+
+    seen = verdict(trigger, whole=[(0, 900)] * 30, dms_2=two)
+
+    assert not isinstance(seen, Breached)
+    four = verdict(trigger, whole=[(0, 900)] * 30, dms_2=quiet * 26 + batch * 4)
+    assert isinstance(four, Breached)

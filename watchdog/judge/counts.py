@@ -25,6 +25,7 @@ _APART = timedelta(seconds=15)
 # hardly anything but bad. No burst of less than 24 s does that to two scrapes of 15 s.
 _FEW_BAD = 64
 _OVER_BY_THEMSELVES = 3
+_BAD_AMONG_SEVERAL = 4
 _HARDLY_ELSE = 0.8
 # With `for`: evidence by half more than the bound, full at fifty to one, and so much
 # of the odds that one without `for` needs.
@@ -92,6 +93,8 @@ def judge_counts(
         why_not = _not_for_long(trigger, held, scrapes, look.at, armed_from)
     elif not why_not:
         why_not = _not_apart(scrapes.window, bound, min(_APART, trigger.window / 2))
+    if not why_not and among > 1:
+        why_not = _seldom(scrapes.window)
     if not why_not and odds >= needed:
         lasted = f"; without a break for {spell(held.time)}" if held else ""
         onset = held.since if held else _onset(scrapes.all, tally)
@@ -163,6 +166,17 @@ def _too_few_bad(trigger: Trigger, tally: Tally) -> str:
     if tally.bad < trigger.min_events:
         return f"fewer than {trigger.min_events} bad events"
     return ""
+
+
+def _seldom(window: Sequence[Scrape]) -> str:
+    """Say that too few scrapes of one among several have any bad.
+
+    Each has but a part of the traffic: two batches of failures are soon neighbours.
+    """
+    bad = sum(one.bad > 0 for one in window)
+    if bad >= _BAD_AMONG_SEVERAL:
+        return ""
+    return f"only {bad} scrapes have any, {_BAD_AMONG_SEVERAL} needed"
 
 
 def _not_apart(window: Sequence[Scrape], bound: float, apart: timedelta) -> str:
