@@ -201,4 +201,4 @@ def test_an_open_kind_closes_the_keys_of_the_others():
     rule = schema()["$defs"]["Trigger"]
 
     titles = [one["title"] for one in rule["oneOf"]]
-    assert titles == ["ratio", "latency", "queue", "value", "container"]
+    assert titles == ["ratio", "latency", "queue", "value", "traffic", "container"]

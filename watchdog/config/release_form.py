@@ -217,6 +217,8 @@ class RuleForm(CareForm):
     latency: LatencyForm | None = None
     queue: QueueForm | None = None
     value: Prose | None = None
+    traffic: Selector | None = None
+    of: Window | None = None
     container: Annotated[tuple[Sickness, ...], BeforeValidator(_sicknesses)] | None = (
         None
     )

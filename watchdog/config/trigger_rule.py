@@ -6,13 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from watchdog.config.filling import Filled, fill
-from watchdog.config.notation import Place, in_words, seen
+from watchdog.config.notation import Place, in_words, seen, written
 from watchdog.config.release_form import CareForm, LatencyForm, RatioForm, RuleForm
 from watchdog.config.trigger_block import block_of, fault_of_block
 from watchdog.facts import selector
 from watchdog.facts.problem import Fault
 from watchdog.facts.trigger import (
     UNITS_OF_TIME,
+    Action,
     Baseline,
     Kind,
     Latency,
@@ -20,6 +21,7 @@ from watchdog.facts.trigger import (
     Ratio,
     RatioQuery,
     Sick,
+    Traffic,
     Trigger,
     Value,
 )
@@ -42,6 +44,7 @@ TIMES = {
     "latency": ("for", "window"),
     "queue": ("growing_for",),
     "value": ("for",),
+    "traffic": ("for",),
     "container": ("for",),
 }
 BOUNDS: dict[str, tuple[str, ...]] = {
@@ -49,12 +52,14 @@ BOUNDS: dict[str, tuple[str, ...]] = {
     "latency": (),
     "queue": (),
     "value": ("above", "below"),
+    "traffic": ("below",),
     "container": (),
 }
 _NO_BOUND = {
     "latency": "leave it out; `quantile: 0.95` means 5% may be slower",
     "queue": "leave it out; a queue is judged by its growth",
     "ratio": "write `above`",
+    "traffic": "write `below`",
     "container": "leave it out; `for` says how long it may be so",
 }
 
@@ -66,6 +71,7 @@ _MEANS_NOTHING: dict[str, tuple[str, ...]] = {
     "latency": ("min_growth",),
     "queue": (*_COUNTS_ONLY, "coverage"),
     "value": (*_COUNTS_ONLY, "min_growth", "block"),
+    "traffic": ("min_events", "by", "any", "min_growth", "block"),
     "container": (*_COUNTS_ONLY, "min_growth", "block", "coverage", "unless"),
 }
 _ODDS = "what is counted must be some thousand times likelier from a failing release"
@@ -92,8 +98,12 @@ _COMPARED = ("worse_by", "confidence")
 _NOT_COMPARED = {
     "queue": _COMPARED,
     "value": _COMPARED,
+    "traffic": (*_COMPARED, "window", "missing"),
     "container": (*_COMPARED, "window"),
 }
+# What traffic is compared with, if nothing is said, and how often it holds `for`.
+_AN_HOUR = timedelta(hours=1)
+_LEAST_TIMES = 4
 # Labels that the queries use themselves.
 _OWN_LABELS = ("le", "look", "part")
 
@@ -132,11 +142,13 @@ def trigger_in(
                 Fault(in_words((*at, "block" if is_written else time)), *wrong)
             )
         kind = _kind(rule)
-        if kind and rule.alert and rule.action and not found:
+        # Traffic falls for many reasons: unless it says so, people are asked.
+        action = rule.action or Action.PAUSE_AND_ALERT
+        if kind and rule.alert and not found:
             trigger = Trigger(
                 name=rule.alert,
                 kind=kind,
-                action=rule.action,
+                action=action,
                 window=window,
                 sustained=rule.window is None,
                 block=block,
@@ -184,6 +196,8 @@ def _kind(rule: RuleForm) -> Kind | None:
         return Latency(got.histogram, got.over, got.quantile, _unit(got))
     if rule.queue:
         return Queue(rule.queue.depth, rule.queue.enqueued, rule.queue.drained)
+    if rule.traffic:
+        return Traffic(rule.traffic, rule.of or _AN_HOUR)
     if rule.container:
         return Sick(rule.container)
     return Value(rule.value) if rule.value else None
@@ -238,7 +252,7 @@ def _faults_of_rule(
         return Fault(in_words((*at, key)), words, hint)
 
     for key in ("alert", "action"):
-        if key not in given:
+        if key not in given and (key == "alert" or "traffic" not in given):
             yield fault(key, "is missing")
     kinds = [kind for kind in TIMES if kind in given]
     if len(kinds) != 1:
@@ -262,6 +276,7 @@ def _faults_of_rule(
                     f"baseline.{key}", f"means nothing to a {kind}", "leave it out"
                 )
     yield from _faults_of_by(filled.value, at)
+    yield from _faults_of_traffic(kind, filled.value, at)
     for key in ("for", "window", "growing_for"):
         if key in given and key not in TIMES[kind]:
             hint = " or ".join(f"`{time}`" for time in TIMES[kind])
@@ -276,6 +291,23 @@ def _faults_of_rule(
         is_percent = above == int(above) and 1 <= above < 100
         hint = f"write `{above:g}%`" if is_percent else "write `0%` to `99%`"
         yield fault("above", f"{above:g} is no share of all events", hint)
+
+
+def _faults_of_traffic(kind: str, rule: RuleForm, at: Place) -> Iterator[Fault]:
+    place = in_words((*at, "of"))
+    if kind != "traffic":
+        if rule.of is not None:
+            yield Fault(place, f"means nothing to a {kind}", "leave it out")
+        return
+    of, window = rule.of or _AN_HOUR, rule.for_
+    if window and of < _LEAST_TIMES * window:
+        words = f"{written(of)} holds less than {_LEAST_TIMES} times {written(window)}"
+        yield Fault(place, words, f"write `of: {written(_LEAST_TIMES * window)}`")
+    if rule.below is not None and not 0 < rule.below < 1:
+        is_percent = rule.below == int(rule.below) and 1 <= rule.below < 100
+        hint = f"write `{rule.below:g}%`" if is_percent else "write `1%` to `99%`"
+        words = f"{rule.below:g} is no share of what came before"
+        yield Fault(in_words((*at, "below")), words, hint)
 
 
 def _faults_of_by(rule: RuleForm, at: Place) -> Iterator[Fault]:

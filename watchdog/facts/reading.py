@@ -98,6 +98,16 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How many events came in each of a trigger's times of some stretch, in order.
+
+    What was not measured whole is left out.
+    """
+
+    counts: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outside:
     """When the outside cause held last in the window; None when it did not."""
 
@@ -111,7 +121,8 @@ class Measured:
     *before*, *outside* and *groups* are None when they were not asked for, and
     blind on their own: neither makes the looks unseen. *renamed* says why there may
     be errors that nobody counts; *measured_on* of how many containers how many are
-    measured, where some are not.
+    measured, where some are not. *paces*: how much traffic there was, by the words for
+    when.
     """
 
     looks: tuple[Look, ...]
@@ -121,6 +132,7 @@ class Measured:
     groups: Groups | Blind | None = None
     renamed: str = ""
     measured_on: tuple[int, int] | None = None
+    paces: Mapping[str, Pace | Blind] = field(default_factory=dict)
 
 
 Reading: TypeAlias = Measured | Containers | Blind

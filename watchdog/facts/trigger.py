@@ -126,6 +126,14 @@ class Value:
     expr: str
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Events, of which fewer come than in the time *of* before the release."""
+
+    events: str
+    of: timedelta
+
+
 class Sickness(StrEnum):
     """What the engine may say of a container that is not well."""
 
@@ -148,7 +156,7 @@ class Sick:
         return f"{', '.join(some)} or {last}" if some else str(last)
 
 
-Kind: TypeAlias = Ratio | RatioQuery | Latency | Queue | Value | Sick
+Kind: TypeAlias = Ratio | RatioQuery | Latency | Queue | Value | Traffic | Sick
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +164,7 @@ class Trigger:
     """One rule of a release file, every default filled in.
 
     *above* and *below* are exclusive bounds; exactly one is set for ``Value``,
+    *below* for ``Traffic`` (a share),
     *above* for ``Ratio`` and ``Latency`` (a share, 0.05 for 5 %), none for
     ``Queue`` and ``Sick``. *window* is the time looked at: ``for``, ``window`` or
     ``growing_for``. *sustained* is true when the whole window must be over (with
@@ -195,6 +204,8 @@ class Trigger:
     @property
     def reach(self) -> timedelta:
         """How far back it is read: evidence may be older than the window."""
+        if isinstance(self.kind, Traffic):
+            return 2 * self.window
         return max(_EVIDENCE, 2 * self.window) if self.counts else self.window
 
 

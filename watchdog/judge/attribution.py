@@ -20,6 +20,7 @@ from watchdog.facts.trigger import (
     Ratio,
     RatioQuery,
     Sick,
+    Traffic,
     Trigger,
     Value,
 )
@@ -69,8 +70,8 @@ def elsewhere(
             return _drain(trigger, before, look, armed_from)
         case Value():
             return _value(trigger, before)
-        case Sick():
-            return ""  # what was before is in the engine's own reading
+        case Traffic() | Sick():
+            return ""  # what was before is in their own readings
         case _ as unreachable:  # pragma: no cover
             assert_never(unreachable)
 

@@ -20,6 +20,7 @@ from watchdog.facts.trigger import (
     Ratio,
     RatioQuery,
     Sick,
+    Traffic,
     Trigger,
     Value,
 )
@@ -29,6 +30,7 @@ from watchdog.judge.counts import judge_counts
 from watchdog.judge.groups import any_of, evidence, sick_before
 from watchdog.judge.growth import judge_growth
 from watchdog.judge.sick import judge_sick
+from watchdog.judge.traffic import judge_traffic
 from watchdog.judge.value import judge_value
 
 
@@ -65,7 +67,10 @@ def _weighed(trigger: Trigger, reading: Measured, armed_from: datetime) -> Verdi
     if not reading.looks:
         return Blind(Cause.PARTIAL, "the reading holds no look at the window")
     look = reading.looks[0]
-    verdict = _judge_look(trigger, look, armed_from)
+    if isinstance(trigger.kind, Traffic):
+        verdict = judge_traffic(trigger, trigger.kind, reading, armed_from)
+    else:
+        verdict = _judge_look(trigger, look, armed_from)
     one = _one_alone(trigger, reading, verdict, armed_from)
     if isinstance(one, Blind):
         return one
@@ -78,11 +83,13 @@ def _weighed(trigger: Trigger, reading: Measured, armed_from: datetime) -> Verdi
         if isinstance(whose, Blind):
             return whose
         onset = max(verdict.onset or look.at - trigger.window, armed_from)
-        verdict = replace(verdict, elsewhere=whose or alone, onset=onset)
+        verdict = replace(
+            verdict, elsewhere=whose or alone or verdict.elsewhere, onset=onset
+        )
     said = evidence(trigger, reading.groups, verdict)
     if said:
         verdict = replace(verdict, words=f"{verdict.words}; {said}")
-    return _of_the_whole(reading, verdict)
+    return _of_the_whole(trigger, reading, verdict)
 
 
 def _one_alone(
@@ -107,15 +114,18 @@ def _one_alone(
     return found if isinstance(verdict, Clear) else None
 
 
-def _of_the_whole(reading: Measured, verdict: Verdict) -> Verdict:
-    """Let nothing be clear that was measured in part; what is over stays over."""
+def _of_the_whole(trigger: Trigger, reading: Measured, verdict: Verdict) -> Verdict:
+    """Let nothing be clear that was measured in part; what is over stays over.
+
+    But of traffic, which looks less then.
+    """
     if reading.renamed and isinstance(verdict, Clear):
         return Blind(Cause.NO_SERIES, f"{reading.renamed}; {verdict.words}")
     if reading.measured_on is None or isinstance(verdict, Blind):
         return verdict
     some, all_ = reading.measured_on
     said = f"measured on {some} of {all_} containers"
-    if isinstance(verdict, Clear):
+    if isinstance(verdict, Clear) or isinstance(trigger.kind, Traffic):
         return Blind(Cause.PARTIAL, f"{said}; {verdict.words}")
     return replace(verdict, words=f"{verdict.words}; {said}")
 
@@ -128,7 +138,7 @@ def _judge_look(trigger: Trigger, look: Look, armed_from: datetime) -> Verdict:
             return judge_growth(trigger, look, armed_from)
         case Value():
             return judge_value(trigger, look, armed_from)
-        case Sick():
-            return Blind(Cause.NONSENSE, "Prometheus knows no containers")
+        case Traffic() | Sick():
+            return Blind(Cause.NONSENSE, "it is judged by more than one look")
         case _ as unreachable:  # pragma: no cover
             assert_never(unreachable)

@@ -19,6 +19,7 @@ from watchdog.facts.trigger import (
     Latency,
     Queue,
     Ratio,
+    Traffic,
     Trigger,
     Value,
 )
@@ -188,6 +189,8 @@ def _selectors(trigger: Trigger) -> Iterator[tuple[str, str, bool]]:
             yield "queue.depth", depth, True
             yield "queue.enqueued", enqueued, True
             yield "queue.drained", drained, True
+        case Traffic(events=events):
+            yield "traffic", events, True
         case Value(expr=expr):
             yield "value", expr, True
         case _:
@@ -276,6 +279,8 @@ def _counters(kind: Kind) -> Iterator[tuple[str, str]]:
         case Queue(enqueued=enqueued, drained=drained):
             yield "queue.enqueued", enqueued
             yield "queue.drained", drained
+        case Traffic(events=events):
+            yield "traffic", events
         case _:
             return
 

@@ -6,16 +6,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-from watchdog.facts.reading import Before, Blind, Cause, Groups, Look, Outside
+from watchdog.facts.reading import Before, Blind, Cause, Groups, Look, Outside, Pace
 from watchdog.facts.trigger import (
     Latency,
     Queue,
     Ratio,
     RatioQuery,
     Sick,
+    Traffic,
     Trigger,
     Value,
 )
+from watchdog.judge.traffic import BEFORE
 from watchdog.observe import promql
 from watchdog.observe.envelope import NotSeen
 from watchdog.observe.looks import MOST_POINTS, Looks, floored
@@ -42,6 +44,13 @@ _FEW_BLOCKS = 10
 # So many events tell a share; with fewer, what is earlier is read too.
 _ENOUGH = 1000
 _A_DAY = timedelta(days=1)
+# This hour of other days: so much on either side, on a grid, so many times at least.
+_AGO = {
+    "at this hour yesterday": timedelta(days=1),
+    "at this hour a week ago": timedelta(weeks=1),
+}
+_AROUND, _GRID = timedelta(minutes=30), timedelta(minutes=5)
+_TIMES_AROUND = 6
 # Each has a look of its own: replicas, not tenants.
 _MOST_GROUPS = 50
 # The look of series without the label.
@@ -149,7 +158,7 @@ class Background:
         block: timedelta | None = None,
     ) -> Before | Blind:
         kind, scrape = trigger.kind, self._scrape
-        if isinstance(kind, Sick):
+        if isinstance(kind, Sick | Traffic):
             return Before(until, until)
         least = max(_SECOND, -(-scrape // _SECOND) * _SECOND)
         span = until - begin
@@ -182,6 +191,62 @@ class Background:
             lambda: summed(trigger, ask, self._server.samples(ask)),
             keep=until <= at - scrape,
         )
+
+    def paces(
+        self,
+        trigger: Trigger,
+        kind: Traffic,
+        at: datetime,
+        began: datetime | None,
+        before_from: datetime | None,
+    ) -> dict[str, Pace | Blind]:
+        """Read how much came before the release *began*, and at this hour before.
+
+        Half an hour on either side of it, a day and a week ago; not from before
+        *before_from*. Each is read once, those of this hour every five minutes.
+        """
+        start = _SCRAPES_OF_A_START * self._scrape
+        found: dict[str, Pace | Blind] = {}
+        if began is not None:
+            until = floored(began - start, _SECOND)
+            begin = until - kind.of
+            if before_from is not None:
+                begin = max(begin, floored(before_from + start, _SECOND))
+            found[BEFORE] = self._pace(trigger, kind, begin, until, at)
+        for when, ago in _AGO.items():
+            until = floored(at - ago + _AROUND, _GRID)
+            begin = until - max(2 * _AROUND, _TIMES_AROUND * trigger.window)
+            found[when] = self._pace(trigger, kind, begin, until, at)
+        return found
+
+    def _pace(
+        self,
+        trigger: Trigger,
+        kind: Traffic,
+        begin: datetime,
+        until: datetime,
+        at: datetime,
+    ) -> Pace | Blind:
+        width = trigger.window
+        points = min((until - begin) // width, MOST_POINTS)
+        if points < 1:
+            return Pace(())
+        query = promql.counts(
+            {"all": kind.events},
+            width=width,
+            scrape=self._scrape,
+            offsets=[timedelta()],
+        )
+        ask = Ask(query, until, width, points)
+
+        def read() -> Pace:
+            samples = self._server.samples(ask)
+            look = look_at(Place(until), samples, width, points)
+            counts = [b.parts["all"] for b in look.blocks if "all" in b.parts]
+            return Pace(tuple(counts))
+
+        keep = until <= at - self._scrape
+        return self._once.read((query, begin, until, width), read, keep=keep)
 
     def outside(self, trigger: Trigger, at: datetime) -> Outside | Blind:
         """Ask whether the outside cause held at any moment of the window.

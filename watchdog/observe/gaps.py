@@ -11,6 +11,7 @@ from watchdog.facts.trigger import (
     Ratio,
     RatioQuery,
     Sick,
+    Traffic,
     Trigger,
     Value,
 )
@@ -36,7 +37,7 @@ class Gaps:
         over the gap and a block on either side, less those two blocks.
         """
         kind, width = trigger.kind, trigger.block
-        if isinstance(kind, Queue | Value | Sick):
+        if isinstance(kind, Queue | Value | Sick | Traffic):
             return looks
         gaps = [gap for n, look in enumerate(looks) for gap in gaps_of(n, look)]
         if not gaps:

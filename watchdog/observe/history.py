@@ -16,7 +16,7 @@ from watchdog.config.notation import Said, duration, seen
 from watchdog.facts.past import Backtest, Track
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Cause
-from watchdog.facts.trigger import Release, Sick, Trigger, Value
+from watchdog.facts.trigger import Release, Sick, Traffic, Trigger, Value
 from watchdog.judge.blocks import Parts
 from watchdog.judge.replay import Grid, Replay
 from watchdog.observe.access import OPEN, Access
@@ -171,7 +171,7 @@ class Past(Prometheus):
                 progress=progress,
             )
             for trigger in release.triggers
-            if not isinstance(trigger.kind, Sick)
+            if not isinstance(trigger.kind, Sick | Traffic)
         ]
         return Backtest(release, since, until, tracks, started)
 

@@ -12,6 +12,7 @@ from watchdog.facts.trigger import (
     Ratio,
     RatioQuery,
     Sick,
+    Traffic,
     Trigger,
     Value,
 )
@@ -82,12 +83,12 @@ class Looks:
         A counter's sample that came later comes with the next block; of a rate or an
         expression nobody knows what a missing one would have changed.
         """
-        exact = isinstance(trigger.kind, Ratio | Latency)
+        exact = isinstance(trigger.kind, Ratio | Latency | Traffic)
         return min(self._scrape, _SCRAPING) if exact else self._scrape
 
     def is_exact(self, kind: Kind) -> bool:
         """Tell whether a block holds what a gap before it did not tell."""
-        return isinstance(kind, Ratio) or (
+        return isinstance(kind, Ratio | Traffic) or (
             isinstance(kind, Latency) and kind not in self.native
         )
 
@@ -111,7 +112,7 @@ class Looks:
         return Plan((ask,), (Place(end),), points)
 
     def counted(
-        self, kind: Ratio | Latency | Queue
+        self, kind: Ratio | Latency | Queue | Traffic
     ) -> tuple[dict[str, str], dict[str, promql.Part]]:
         """Name what is counted: plain selectors, and parts that write themselves."""
         native = isinstance(kind, Latency) and kind in self.native
@@ -119,7 +120,7 @@ class Looks:
 
 
 def _parts(
-    kind: Ratio | Latency | Queue, *, native: bool = False
+    kind: Ratio | Latency | Queue | Traffic, *, native: bool = False
 ) -> tuple[dict[str, str], dict[str, promql.Part]]:
     """Name what is counted: plain selectors, and parts that write themselves."""
     match kind:
@@ -130,6 +131,8 @@ def _parts(
         case Latency():
             slow, every = promql.slow_and_all(kind, native=native)
             return {}, {"bad": slow, "all": every}
+        case Traffic(events=events):
+            return {"all": events}, {}
         case Queue(enqueued=enqueued, drained=drained):
             return {"in": enqueued, "out": drained}, {}
         case _ as unreachable:  # pragma: no cover

@@ -24,6 +24,7 @@ from watchdog.facts.reading import (
 )
 from watchdog.facts.trigger import (
     Latency,
+    Traffic,
     Trigger,
 )
 from watchdog.observe import promql, whole
@@ -180,7 +181,8 @@ class Prometheus:
     ) -> Reading:
         try:
             plan = self._looks.plan(trigger, at)
-            answered = self.recent if trigger.counts else self.samples
+            exact = trigger.counts or self._looks.is_exact(trigger.kind)
+            answered = self.recent if exact else self.samples
             answers = [answered(ask) for ask in plan.asks]
             looks = tuple(
                 look_at(place, answers[place.answer], plan.asks[0].step, plan.blocks)
@@ -196,6 +198,12 @@ class Prometheus:
         seen = Measured(looks, tuple(dict.fromkeys(ask.query for ask in plan.asks)))
         if trigger.unless:
             seen = replace(seen, outside=self._background.outside(trigger, at))
+        if isinstance(trigger.kind, Traffic):
+            # What a rollback put up is compared with what was before the bad one.
+            began = since if compare else before_from
+            floor = before_from if compare else None
+            paces = self._background.paces(trigger, trigger.kind, at, began, floor)
+            return replace(seen, paces=paces)
         before = self._background.time_before(trigger, since, before_from)
         if compare and before and not _is_not_now(seen.outside):
             compared = self._background.before(trigger, at, *before, before_from)

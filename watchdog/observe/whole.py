@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from watchdog.facts import selector
 from watchdog.facts.reading import Blind, Measured, Reading
-from watchdog.facts.trigger import Latency, Ratio, Trigger
+from watchdog.facts.trigger import Latency, Ratio, Traffic, Trigger
 from watchdog.observe import promql
 from watchdog.observe.numbers import duration
 
@@ -134,7 +134,7 @@ def measured(
 
     *age* is how long the pair runs; *replicas* as for ``measured_on``.
     """
-    counted = [(t, t.kind) for t in triggers if isinstance(t.kind, Ratio | Latency)]
+    counted = [(t, kind) for t in triggers if (kind := _counted(t)) is not None]
     if not counted:
         return {}
     answer = ask(
@@ -153,6 +153,14 @@ def measured(
         trigger.name: measured_on(parts, replicas)
         for (trigger, _), parts in zip(counted, seen, strict=True)
     }
+
+
+def _counted(trigger: Trigger) -> Ratio | Latency | None:
+    """Give what counts events, and traffic as if all of it failed."""
+    kind = trigger.kind
+    if isinstance(kind, Traffic):
+        return Ratio(kind.events, kind.events)
+    return kind if isinstance(kind, Ratio | Latency) else None
 
 
 def _replicas_question(

@@ -8,7 +8,15 @@ from watchdog.config.notation import written
 from watchdog.decide.rehearse import rehearse
 from watchdog.facts.past import Backtest, Stretch, Track
 from watchdog.facts.rules import Rules
-from watchdog.facts.trigger import Latency, Queue, Release, Sick, Trigger, Value
+from watchdog.facts.trigger import (
+    Latency,
+    Queue,
+    Release,
+    Sick,
+    Traffic,
+    Trigger,
+    Value,
+)
 from watchdog.facts.verdict import Breached
 from watchdog.show.plot import (
     HATCH,
@@ -98,6 +106,9 @@ def rule_words(trigger: Trigger) -> str:
             bound = value_words(trigger, bound_of(trigger))
             how = "for" if trigger.sustained else "within"
             return f"above {bound} {latency.words} {how} {window}"
+        case Traffic() as traffic:
+            bound = value_words(trigger, bound_of(trigger))
+            return f"below {bound} of {written(traffic.of)} before, for {window}"
         case Sick() as sick:
             return f"{sick.words} for {window}, by the engine's word"
         case _:
@@ -111,9 +122,9 @@ def _first(done: Backtest) -> str:
     name = done.release.version or "default"
     fired = [track for track in done.tracks if track.of("breached")]
     unseen = [track.trigger.name for track in done.tracks if not track.measured]
-    sick = [one.name for one in done.release.triggers if isinstance(one.kind, Sick)]
-    if sick:
-        name += f" without {', '.join(sick)}, of which the engine keeps no history"
+    played = {track.trigger.name for track in done.tracks}
+    left = [one.name for one in done.release.triggers if one.name not in played]
+    name += f" without {', '.join(left)}, which cannot be replayed" if left else ""
     if len(unseen) == len(done.tracks):
         return f"{name}: nothing was measured in this period, so nothing can be said"
     if fired:

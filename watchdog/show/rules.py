@@ -19,6 +19,7 @@ from watchdog.facts.trigger import (
     RatioQuery,
     Release,
     Sick,
+    Traffic,
     Trigger,
     Value,
 )
@@ -100,6 +101,11 @@ def expression(trigger: Trigger) -> str:
             asked = expr.strip() if plain else f"(\n{expr}\n)"
             word = ">" if trigger.above is not None else "<"
             return f"{asked} {word} {_bound(trigger)}"
+        case Traffic(events=events, of=of):
+            now = f"sum(rate({events.strip()}[{short}]))"
+            then = f"sum(rate({events.strip()}[{written(of)}]"
+            back = f"offset {written(trigger.window)}))"
+            return f"{now}\n  / {then} {back} < {_bound(trigger)}"
         case Sick():
             raise ValueError(f"{trigger.name} is asked of the engine alone")
         case _ as unreachable:  # pragma: no cover
@@ -183,6 +189,11 @@ def _comments(trigger: Trigger) -> list[str]:
             lines.append(
                 "One alert for each series; the watchdog holds the worst of them."
             )
+        case Traffic():
+            lines.append(
+                "The watchdog compares with the time before the release and with this"
+            )
+            lines.append("hour of other days; the rule with what came just before.")
         case Sick():
             lines.append("No rule: Prometheus does not know it.")
     if trigger.unless:

@@ -119,6 +119,8 @@ _WORDS: Mapping[str, str] = {
     "latency": "Requests slower than a bucket's bound.",
     "queue": "A queue whose floor rises while its drain is failing.",
     "value": "Any PromQL expression, each of its series held against a bound.",
+    "traffic": "A plain selector of a counter: how many events come.",
+    "of": "How long before the release is compared; 1h.",
     "container": "What the engine says of the release's containers; no Prometheus.",
     "errors": "A plain selector of a counter of bad events.",
     "total": "A plain selector of a counter of all events.",
@@ -213,7 +215,7 @@ def schema() -> dict[str, Any]:
     for key, value in rule["properties"].items():
         if not value:  # what the model takes whatever it is, nobody judges yet
             rule["properties"][key] = False
-    rule["required"] = ["alert", "action"]
+    rule["required"] = ["alert"]
     rule["oneOf"] = [_kind(kind, rule["properties"]) for kind in TIMES]
     if "RatioForm" in definitions:
         definitions["RatioForm"]["oneOf"] = [
@@ -279,9 +281,10 @@ def _kind(kind: str, properties: Mapping[str, Any]) -> dict[str, Any]:
     foreign = (every_kind - {kind}) | (every_time - {*times})
     foreign |= {"above", "below"} - {*bounds}
     foreign |= set() if kind == "queue" else {"min_growth"}
+    foreign |= set() if kind == "traffic" else {"of"}
     made: dict[str, Any] = {
         "title": kind,
-        "required": [kind],
+        "required": [kind] if kind == "traffic" else [kind, "action"],
         "properties": dict.fromkeys(sorted(foreign), False),
     }
     choices = [some for some in (times, bounds) if some]

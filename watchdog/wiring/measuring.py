@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from watchdog.config.notation import written
 from watchdog.config.settings import Settings
 from watchdog.facts.past import Track
 from watchdog.facts.problem import Refused
 from watchdog.facts.reading import Blind
-from watchdog.facts.trigger import Sick, Trigger
+from watchdog.facts.trigger import Sick, Traffic, Trigger, Value
 from watchdog.observe.access import Access
 from watchdog.observe.history import PATIENCE, Past
 from watchdog.observe.prometheus import Prometheus
@@ -74,6 +75,9 @@ def drawing_of(settings: Settings) -> Draws:
     def draw(trigger: Trigger, since: datetime, until: datetime) -> Track | str:
         if isinstance(trigger.kind, Sick):
             return "the engine tells how its containers are now, and keeps no history"
+        if isinstance(trigger.kind, Traffic):  # what came, without a verdict on it
+            came = f"sum(increase({trigger.kind.events}[{written(trigger.window)}]))"
+            trigger = replace(trigger, kind=Value(came), below=0.0)
         past = past_of(settings, settings.prometheus.timeout)
         with contextlib.closing(past):
             now = past.now()
