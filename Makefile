@@ -10,10 +10,11 @@ THINKING := watchdog/facts watchdog/judge watchdog/decide watchdog/verify
 help: ## List these words
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-$(VENV)/.ready: requirements-dev.lock pyproject.toml
+$(VENV)/.ready: requirements-dev.lock tests/real/axe.lock pyproject.toml
 	@echo "setting up $(VENV): about 10 s"
 	@test -x $(BIN)/python || python3 -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock 2> >(grep -v 'is ignored: it is' >&2)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r tests/real/axe.lock 2> >(grep -v 'is ignored: it is' >&2)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e . 2> >(grep -v 'is ignored: it is' >&2)
 	@touch $@
 

@@ -45,12 +45,14 @@ class Browser:
         self._numbers = itertools.count(1)
         self._left = b""
         self._session = None
+        self.complaints, self.asked = [], []
         target = self.do("Target.createTarget", url="about:blank")["targetId"]
         attached = self.do("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
         self.do("Page.enable")
         self.do("Log.enable")
-        self.complaints = []
+        self.do("Network.enable")
+        self.complaints, self.asked = [], []
 
     def close(self):
         self._process.terminate()
@@ -69,6 +71,8 @@ class Browser:
             told = self._read()
             if told.get("method") == "Log.entryAdded":
                 self.complaints.append(told["params"]["entry"]["text"])
+            if told.get("method") == "Network.requestWillBeSent":
+                self.asked.append(told["params"]["request"]["url"])
             if told.get("id") == number:
                 assert "error" not in told, told
                 return told["result"]
@@ -92,6 +96,18 @@ class Browser:
 
     def scripts(self, *, run):
         self.do("Emulation.setScriptExecutionDisabled", value=not run)
+
+    def dark(self, *, on):
+        feature = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
+        self.do("Emulation.setEmulatedMedia", features=[feature])
+
+    def press(self, name, text=""):
+        """Press one key, as on a keyboard."""
+        code = {"Tab": 9, "Enter": 13}[name]
+        key = {"key": name, "code": name, "windowsVirtualKeyCode": code}
+        down = "keyDown" if text else "rawKeyDown"
+        self.do("Input.dispatchKeyEvent", type=down, text=text, **key)
+        self.do("Input.dispatchKeyEvent", type="keyUp", **key)
 
     def open(self, url):
         """Go there, and wait until it is loaded."""

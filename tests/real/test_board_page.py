@@ -1,25 +1,48 @@
-"""The page of everything in a real Chromium: it fits, it follows, it asks nobody."""
+"""The pages of everything in a real Chromium: they fit, follow, and ask nobody else."""
 
+import importlib.util
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
 
 from tests.commands.test_by_key import now, served
 from tests.decide.test_standing import STEP, begun, ended
 from tests.real.browser import Browser
 from tests.real.test_page import pictured
 from tests.show.test_board import GOOD, Place
-from tests.worlds import AT, breached
-from watchdog.facts.event import StepIntended
+from tests.show.test_review import HOSTILE, a_question, drawn
+from tests.worlds import AT, Files, a_release, breached, readiness, rules
+from watchdog.config.release_file import Releases
+from watchdog.facts.event import Answered, HoldPlaced, StepIntended
+from watchdog.facts.lack import Lack
+from watchdog.facts.message import Backlog
+from watchdog.show.review import Review
 from watchdog.turn.roles import Turn
 
 pytestmark = pytest.mark.real
 
+WIDTH = "document.documentElement.scrollWidth"
+# Each page is found by everything that axe knows to look for, in the state it is in.
+CHECK = """axe.run(document, {resultTypes: ["violations"]}).then((found) =>
+  found.violations.map((one) => [one.id, one.nodes.map((node) => node.html)]))"""
 
-@pytest.fixture
-def browser(tmp_path):
-    with closing(Browser(tmp_path / "profile")) as browser:
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browser")
+    with closing(Browser(folder / "profile")) as browser:
         yield browser
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """Give axe-core's script; its package is not loaded, it wants a driver."""
+    (where,) = importlib.util.find_spec(
+        "axe_playwright_python"
+    ).submodule_search_locations
+    return (Path(where) / "axe.min.js").read_text("utf-8")
 
 
 class Living(Place):
@@ -37,16 +60,42 @@ class Living(Place):
         self.following.rang()
 
 
+def full():
+    """Make the pages with everything on them that there can be, some of it hostile."""
+    place = Living(
+        *GOOD,
+        breached(),
+        a_question(),
+        Answered("apr_1", "m", "deny", "asha", HOSTILE, "{}"),
+        HoldPlaced("ravi", HOSTILE),
+        readiness("v1.3.0", "v1.2.0", Lack("the image is gone", "pull it")),
+        begun(),
+        StepIntended("op", STEP, 1),
+        told=(Backlog("slack", 3, 1, "timed out", AT, AT),),
+    )
+    review = Review(
+        memory=place.memory,
+        releases=Files(Releases({"v1.3.0": a_release()})),
+        rules=rules(),
+        now=place.now,
+        draws=drawn,
+        base="",
+    )
+    place.app = Starlette(routes=[*place.app.routes, *review.routes()])
+    return place
+
+
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])
 def test_the_page_of_everything_fits_and_follows(browser, width, height):
     place = Living(*GOOD)
+    browser.complaints.clear()
     with served(place.app) as url:
         browser.size(width, height)
         browser.scripts(run=False)
         place.turned()
         browser.open(f"{url}/")
         assert browser.text().startswith("GOOD: dms-test: watching v1.3.0: clear")
-        assert browser.run("document.documentElement.scrollWidth") <= width
+        assert browser.run(WIDTH) <= width
 
         browser.scripts(run=True)
         browser.open(f"{url}/?again")
@@ -56,5 +105,70 @@ def test_the_page_of_everything_fits_and_follows(browser, width, height):
         browser.wait(f"document.body.innerText.includes('NOW {STEP.words}')")
         place.turned(ended())
         browser.wait("document.body.innerText.includes('v1.3.0 to v1.2.0, proved')")
-        assert browser.run("document.documentElement.scrollWidth") <= width
+        assert browser.run(WIDTH) <= width
         assert browser.complaints == []
+        browser.open("about:blank")  # it is followed no more
+
+
+@pytest.fixture(scope="module")
+def pages():
+    place = full()
+    with served(place.app) as url:
+        place.send("/")
+        place.board.plots.wait()
+        place.turned()
+        yield url
+
+
+@pytest.mark.parametrize("path", ["/", "/history", "/report/inc-1", "/a/apr_1"])
+def test_axe_finds_nothing_on_a_phone_in_light_and_dark_and_large(
+    browser, axe, pages, path
+):
+    browser.size(390, 844)
+    browser.open(f"{pages}{path}")
+    browser.run(f"{axe}; 0")
+    try:
+        for dark in (False, True):
+            browser.dark(on=dark)
+            assert browser.run(CHECK) == [], (path, dark)
+        pictured(browser, f"dark{path.replace('/', '-')}")
+    finally:
+        browser.dark(on=False)
+    browser.run("document.documentElement.style.fontSize = '200%'")
+    assert browser.run(CHECK) == [], path
+    assert browser.run(WIDTH) <= 390
+    browser.run("document.documentElement.removeAttribute('lang')")
+    assert [name for name, _ in browser.run(CHECK)] == ["html-has-lang"]  # it looks
+    pictured(browser, f"large{path.replace('/', '-')}")
+
+
+def test_by_the_keyboard_alone_everything_is_reached_and_seen_to_be(browser, pages):
+    browser.size(1280, 900)
+    browser.open(f"{pages}/?keys")
+    ways = browser.run("document.querySelectorAll('a[href], [tabindex]').length")
+    reached = []
+    for _ in range(ways):
+        browser.press("Tab")
+        reached.append(
+            browser.run(
+                """(() => {
+                  const at = document.activeElement;
+                  return [at.textContent, getComputedStyle(at).outlineStyle];
+                })()"""
+            )
+        )
+    assert ways >= 2
+    assert len({tuple(one) for one in reached}) >= 2
+    assert "none" not in [outline for _, outline in reached]
+    assert reached[-1][0] == "All that happened here"
+    browser.press("Enter", "\r")
+    browser.wait("location.pathname === '/history'")
+
+
+def test_nothing_is_asked_of_anybody_else(browser, pages):
+    """Of all that was opened in this file: the other tests' pages are in it."""
+    for path in ("/", "/history", "/report/inc-1"):
+        browser.open(f"{pages}{path}")
+    mine = ("http://127.0.0.1:", "about:", "data:")
+    assert len(browser.asked) >= 3
+    assert [url for url in browser.asked if not url.startswith(mine)] == []

@@ -167,16 +167,16 @@ def test_everything_is_on_one_page():
 
     for words in (
         "NO WAY BACK: dms-test: watching v1.3.0: clear",
-        "Watched: the last turn ended 2026-03-11T03:00:10Z: watching v1.3.0",
+        "Watched: the last turn ended 2026-03-11 03:00:10 UTC: watching v1.3.0",
         "Could it be rolled back right now? NO: could roll back to v1.2.0 now: no",
         "the image is gone (pull it)",
         "The gap to expect is not measured yet",
         "May it go onward? PAUSED",
-        "AwbRoutingFailures: CLEAR words, since 2026-03-11T03:00:00Z",
+        "AwbRoutingFailures: CLEAR words, since 2026-03-11 03:00:00 UTC",
         "above 1 within 0s leads to rollback",
         "slack: 3 wait, the first since 2026-03-11 03:00:00 UTC; 1 given up: timed out",
         "webhook: nothing waits",
-        "v1.2.0, first seen 2026-03-11T03:00:00Z: v1.2.0 ran long enough",
+        "v1.2.0, first seen 2026-03-11 03:00:00 UTC: v1.2.0 ran long enough",
         "As of 2026-03-11 03:00:12 UTC.",
     ):
         assert words in said

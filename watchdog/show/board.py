@@ -29,6 +29,8 @@ from watchdog.turn.roles import Filed, Remembers
 _SCRIPT = Path(__file__).with_name("follow.js").read_text("utf-8")
 # However many look, it is put together once a second.
 _FRESH = timedelta(seconds=1)
+_TEXT = re.compile(r">[^<]+")
+_INSTANT = re.compile(r"\b(20[0-9]{2}-[01][0-9]-[0-3][0-9])T([0-9:]{8})Z")
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _AGAIN = 10  # seconds, without a script
 _CAN = {True: "Yes", False: "NO", None: "Not known"}
@@ -103,7 +105,7 @@ class Board:
         lines = [
             plot.HATCH,
             page.live("now", *now),
-            page.live("acting", *_acting(s, whole)),
+            page.live("acting", *_acting(s)),
             page.live("asked", *self._asked(whole)),
             page.live("runs", *_runs(whole)),
             page.live("ready", *_ready(whole), page.dim(f"{expected}.")),
@@ -116,7 +118,7 @@ class Board:
         ]
         title = f"{word}: {first}"
         how = {"script": _SCRIPT, "follow": PATH}
-        return page.whole(title, "\n".join(lines), again=_AGAIN, **how)
+        return page.whole(title, _times("\n".join(lines)), again=_AGAIN, **how)
 
     def _asked(self, whole: dict[str, Any]) -> Iterator[str]:
         question = whole["question"]
@@ -167,6 +169,15 @@ class Board:
                 yield page.live(f"plot-{number}", drawn[trigger.name])
 
 
+def _times(body: str) -> str:
+    """Write instants for people, and let a script add the reader's own clock."""
+
+    def timed(text: re.Match[str]) -> str:
+        return _INSTANT.sub(r'<time datetime="\g<0>">\1 \2 UTC</time>', text[0])
+
+    return _TEXT.sub(timed, body)
+
+
 def _marks(s: Standing) -> tuple[Mark, ...]:
     found: list[Mark] = []
     if s.running:
@@ -181,13 +192,10 @@ def _marks(s: Standing) -> tuple[Mark, ...]:
     return tuple(found)
 
 
-def _acting(s: Standing, whole: dict[str, Any]) -> Iterator[str]:
+def _acting(s: Standing) -> Iterator[str]:
     if s.rollback is None:
         return
     yield "<h2>A rollback is under way</h2>"
-    yield f"<p>{page.safe(whole['rollback']['words'])}</p>"
-    if whole["acting"]:
-        yield f"<p>{page.safe(whole['acting'])}</p>"
     yield from step_list(s, s.rollback.started.plan.op)
 
 

@@ -8,7 +8,8 @@
       one.title = `here: ${own.toLocaleString()}`;
       if (!one.dataset.here) {
         one.dataset.here = "1";
-        one.append(` (here ${own.toLocaleTimeString()})`);
+        const short = { hour: "2-digit", minute: "2-digit" };
+        one.append(` (here ${own.toLocaleTimeString([], short)})`);
       }
     }
   };
