@@ -125,6 +125,63 @@ def test_check_finds_no_fault_where_there_is_none(box):
     assert done.output.endswith(f"{box.folder}/releases: no fault\n")
 
 
+def test_check_needs_no_stack_where_there_is_none_and_says_what_it_left_out(box):
+    done = box.says("check", stack={"directory": "/nowhere"})
+
+    assert done.exit_code == 0
+    assert "there is no folder /nowhere here" in done.output
+    assert "not checked: the stack's folder" in done.output
+
+
+def test_check_of_files_alone_reads_no_secret_and_asks_for_no_folder(box):
+    shared = {"keys": [{"secret_file": "/run/secrets/bo"}, {"secret_file": "two"}]}
+    whole = {"approvers": {ASHA: {"keys": [KEY]}, "bo@x.example": shared}}
+    (box.folder / "approvers.yaml").write_text(yaml.safe_dump(whole))
+    hook = {"name": "hook", "url": "http://x.example", "key_file": "/run/secrets/hook"}
+
+    done = box.says("check", "--files-only", notify={"webhooks": [hook]})
+
+    assert done.exit_code == 0, done.output
+    assert "not checked: files with secrets" in done.output
+    assert "cannot be read" in box.refuses("check", notify={"webhooks": [hook]})
+
+
+@pytest.mark.parametrize("where", [[], ["--files-only"]])
+def test_check_names_the_faults_of_all_files_at_once(box, where):
+    box.release(RELEASE | {"release": "v1.4.0", "image": "x:v9"})
+    (box.folder / "releases/v1.5.0.yaml").write_text("a: [")
+    (box.folder / "approvers.yaml").write_text("approvers: {x y: {keys: [z]}}")
+
+    words = box.refuses("check", *where, poll="5", mode="maybe")
+
+    for said in ("poll", "mode", "x y", "v1.4.0.yaml refused", "v1.5.0.yaml refused"):
+        assert said in words, words
+    told = json.loads(box.says("check", "--json", *where, poll="5").output)
+    assert {"poll", "image"} <= {one["path"] for one in told["faults"]}
+
+
+def test_check_live_wants_the_stack_and_files_alone_ask_nobody(box):
+    words = box.refuses("check", "--live", stack={"directory": "/nowhere"})
+
+    assert "there is no folder" in words
+    assert "two questions" in box.refuses("check", "--live", "--files-only")
+
+
+def test_without_settings_it_is_said_where_to_begin(box):
+    box.write({})
+    (box.folder / "watchdog.yaml").unlink()
+    done = CliRunner().invoke(app, ["check"], env=box.env)
+
+    assert "`watchdog init` writes one" in str(done.exception)
+
+
+def test_rules_are_exported_where_there_is_no_stack(box):
+    done = box.says("export-rules", "v1.3.0", stack={"directory": "/nowhere"})
+
+    assert done.exit_code == 0
+    assert "alert: DmsDown" in done.output
+
+
 def test_check_holds_the_variable_against_the_env_file_where_it_is_at_hand(box):
     (box.folder / "stack/.env").write_text("SHOP_TAG=v1.2.0\n")
     words = box.refuses("check")

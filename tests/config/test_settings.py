@@ -14,7 +14,7 @@ from tests import canary
 from watchdog.config.sections.listen import Address
 from watchdog.config.settings import Settings
 from watchdog.config.settings_file import load
-from watchdog.facts.problem import Fault, Refused
+from watchdog.facts.problem import Refused
 from watchdog.facts.smoke import Asks, Runs
 from watchdog.wiring.chosen import rules_of
 
@@ -525,7 +525,9 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(Refused) as refused:
         load(tmp_path / "watchdog.yaml", {})
 
-    assert refused.value.faults == (Fault("file", "there is no such file"),)
+    (fault,) = refused.value.faults
+    assert (fault.path, fault.words) == ("file", "there is no such file")
+    assert "`watchdog init` writes one" in fault.hint
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

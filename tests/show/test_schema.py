@@ -1,5 +1,6 @@
 """The release file's schema: as strict as a schema can be, and never stricter."""
 
+import json
 import re
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from watchdog.config.yaml_file import mapping_in
 from watchdog.facts.problem import Refused
 from watchdog.show.schema import DIALECT, schema
 
+ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parents[1] / "config"
 SHIPPED = sorted((HERE.parents[1] / "config" / "releases").glob("*.yaml"))
 BAD = sorted((HERE / "bad").glob("*.yaml"))
@@ -59,9 +61,10 @@ TYPES = {
     "number": (int, float),
 }
 KNOWN = {
-    "$schema", "$ref", "$defs", "title", "description", "examples", "type", "enum",
-    "const", "properties", "patternProperties", "additionalProperties", "required",
-    "items", "minItems", "uniqueItems", "minProperties", "pattern", "not", "anyOf",
+    "$schema", "$id", "$ref", "$defs", "title", "description", "examples", "type",
+    "enum", "const", "properties", "patternProperties", "additionalProperties",
+    "required", "items", "minItems", "uniqueItems", "minProperties", "pattern", "not",
+    "anyOf",
     "oneOf", "allOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
 }  # fmt: skip
 
@@ -202,3 +205,15 @@ def test_an_open_kind_closes_the_keys_of_the_others():
 
     titles = [one["title"] for one in rule["oneOf"]]
     assert titles == ["ratio", "latency", "queue", "value", "traffic", "container"]
+
+
+def test_the_file_of_the_schema_is_what_the_model_says():
+    file = ROOT / "docs/reference/release.schema.json"
+
+    assert json.loads(file.read_text()) == schema(), (
+        f"watchdog schema --out {file.relative_to(ROOT)}"
+    )
+
+
+def test_the_schema_has_a_name_by_which_it_is_known():
+    assert schema()["$id"] == "urn:dms-rollback-watchdog:release-file"

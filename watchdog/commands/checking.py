@@ -1,6 +1,7 @@
 """The commands for what people write: is it right, what would it have done."""
 
 import json
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -8,17 +9,26 @@ from typing import Annotated
 
 import typer
 
-from watchdog.commands.shell import HERE, AsJson, Config, settings_at, write
+from watchdog.commands.shell import (
+    HERE,
+    AsJson,
+    Config,
+    given,
+    settings_at,
+    write,
+)
+from watchdog.config.all_files import all_files
 from watchdog.config.notation import Said, duration
-from watchdog.config.release_file import load_release
+from watchdog.config.release_file import AllRefused, load_release
 from watchdog.config.roster_file import load_roster
 from watchdog.config.settings import Settings
-from watchdog.facts.problem import Problem
+from watchdog.facts.problem import Problem, Refused
 from watchdog.facts.reading import Blind
 from watchdog.facts.trial import cure
 from watchdog.facts.trigger import Release
 from watchdog.observe.history import moment
 from watchdog.show import backtest as shown
+from watchdog.show.faults import files_json
 from watchdog.show.progress import bars
 from watchdog.show.rules import rules
 from watchdog.show.schema import schema
@@ -44,6 +54,12 @@ def check(
     live: Annotated[
         bool, typer.Option("--live", help="Try every trigger on Prometheus, now.")
     ] = False,
+    files_only: Annotated[
+        bool,
+        typer.Option(
+            "--files-only", help="Without the stack's folder and secrets, as in CI."
+        ),
+    ] = False,
     release: Annotated[
         str, typer.Option(help="Whose triggers; default: every release file's.")
     ] = "",
@@ -52,20 +68,31 @@ def check(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Name every fault of the settings and the release files, at once.
+    """Name every fault of the settings, the roster and the release files, at once.
 
-    With --live, ends with 1 when a trigger cannot be relied on, or when what proves
-    a pair does not hold for what runs now.
+    Where the stack's folder is not there, as in a pipeline, files alone are read, and
+    it is said what was not checked. With --live, ends with 1 when a trigger cannot be
+    relied on, or when what proves a pair does not hold for what runs now.
     """
-    settings = settings_at(config)
-    releases = releases_of(settings)
-    channels_of(settings)
-    button_secret(settings)
-    Looking(settings)
-    github_secrets(settings)
-    access_of(settings)
-    check_pin(settings, str(config))
+    if live and files_only:
+        raise Problem("--live and --files-only are two questions", "ask one of them")
+    found = all_files(config, given(), at_home=False)
+    there = found.settings
+    away = there is not None and not there.stack.directory.is_dir() and not live
+    if not (files_only or away):
+        found = all_files(config, given())
+    refused = [*found.refused]
+    if found.settings and not (files_only or away):
+        refused += _refused(found.settings, config)
+    left = _UNCHECKED if files_only or away else ()
+    if as_json and not live:
+        typer.echo(files_json(refused, left))
+        raise typer.Exit(2 if refused else 0)
+    if refused:
+        raise AllRefused(str(config), refused)
+    settings = settings_at(config, at_home=live)
     if live:
+        releases = releases_of(settings)
         trials = tried(settings, releases, release)
         holds = held(settings, releases)
         typer.echo(
@@ -75,8 +102,35 @@ def check(
         )
         proven = all(t.is_proven for _, t in trials) and not holds.faults
         raise typer.Exit(0 if proven else 1)
-    count = releases.count
+    count = found.releases.count
     typer.echo(f"{config} and {count} release files of {settings.releases}: no fault")
+    if away and not files_only:
+        typer.echo(f"there is no folder {settings.stack.directory} here, so that:")
+    for what in left:
+        typer.echo(f"not checked: {what}")
+
+
+_UNCHECKED = (
+    "the stack's folder, and the variable with the version in its env file",
+    "files with secrets: channels, Prometheus, the roster's shared ones",
+)
+
+
+def _refused(settings: Settings, config: Path) -> Iterator[Refused]:
+    """Look at what is only there where the watchdog runs."""
+    looks: tuple[Callable[[], object], ...] = (
+        lambda: channels_of(settings),
+        lambda: button_secret(settings),
+        lambda: Looking(settings),
+        lambda: github_secrets(settings),
+        lambda: access_of(settings),
+        lambda: check_pin(settings, str(config)),
+    )
+    for look in looks:
+        try:
+            look()
+        except Refused as refused:
+            yield refused
 
 
 @app.command()
@@ -101,7 +155,7 @@ def backtest(
 
     Ends with 1 when nothing at all was measured.
     """
-    settings = settings_at(config)
+    settings = settings_at(config, at_home=False)
     filed, careful = _filed(settings, release), rules_of(settings)
     with closing(past_of(settings)) as past, bars(len(filed.triggers)) as tell:
         now = past.now()
@@ -130,7 +184,7 @@ def export_rules(
     release: Which, config: Config = HERE, *, out: Out = Path("-")
 ) -> None:
     """Write a release's triggers as Prometheus alerting rules, for dashboards."""
-    write(out, rules(_filed(settings_at(config), release)))
+    write(out, rules(_filed(settings_at(config, at_home=False), release)))
 
 
 @app.command("schema")
@@ -150,7 +204,7 @@ def _filed(settings: Settings, release: str) -> Release:
             f"no release file for {release} in {settings.releases}",
             f"known: {', '.join(known) or 'none'}",
         )
-    names = load_roster(settings.approvers).names
+    names = load_roster(settings.approvers, has_secrets=False).names
     return load_release(
         path,
         settings.prometheus.scrape_interval,

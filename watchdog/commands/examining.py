@@ -1,13 +1,12 @@
 """The commands that ask whether all is set up: doctor."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from watchdog.commands.looking import looked
-from watchdog.commands.shell import HERE, AsJson, Config
+from watchdog.commands.shell import HERE, AsJson, Config, given
 from watchdog.facts.finding import Finding, Mark
 from watchdog.facts.problem import Problem
 from watchdog.show.findings import as_json, words
@@ -30,8 +29,7 @@ def doctor(
 
     Changes nothing. Ends with 1 when anything keeps the watchdog from its work.
     """
-    env = {key: text for key, text in os.environ.items() if key != "WATCHDOG_CONFIG"}
-    found = list(examined(config, env, send=send))
+    found = list(examined(config, given(), send=send))
     if not any(one.mark is Mark.UNASKED for one in found):
         found += _remembered(config)
     typer.echo(as_json(found) if json_too else words(found))

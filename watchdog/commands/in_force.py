@@ -1,13 +1,12 @@
 """The command that shows the settings in force, and where each came from."""
 
 import json
-import os
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from watchdog.commands.shell import HERE, AsJson, Config
+from watchdog.commands.shell import HERE, AsJson, Config, given
 from watchdog.config.in_force import in_force
 from watchdog.config.settings_file import read
 from watchdog.facts.problem import Refused
@@ -29,8 +28,7 @@ def config_command(
     What a secret holds is not shown. Ends with 2 when a setting is wrong; what is
     shown then in its place is the default.
     """
-    env = {key: text for key, text in os.environ.items() if key != "WATCHDOG_CONFIG"}
-    draft = read(config, env, has_stack=False)
+    draft = read(config, given(), has_stack=False)
     found = [one for one in in_force(draft) if not (changed and one.is_default)]
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], indent=2))

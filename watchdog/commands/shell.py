@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from watchdog.config.settings import Settings
-from watchdog.config.settings_file import load
-from watchdog.facts.problem import Problem
+from watchdog.config.settings_file import read
+from watchdog.facts.problem import Problem, Refused
 
 Config = Annotated[
     Path,
@@ -33,11 +33,20 @@ HERE = Path("config/watchdog.yaml")
 HOME = "http://127.0.0.1:8470"
 
 
-def settings_at(path: Path) -> Settings:
-    """Load the settings, or refuse with every fault in them."""
-    # Where the settings are is not itself a setting.
-    env = {key: text for key, text in os.environ.items() if key != "WATCHDOG_CONFIG"}
-    return load(path, env)
+def settings_at(path: Path, *, at_home: bool = True) -> Settings:
+    """Load the settings, or refuse with every fault in them.
+
+    *at_home*: the stack's folder is to be there, as where the watchdog runs.
+    """
+    draft = read(path, given(), has_stack=at_home)
+    if draft.faults:
+        raise Refused(str(path), list(draft.faults))
+    return draft.settings
+
+
+def given() -> dict[str, str]:
+    """Give the environment; where the settings are is not itself a setting."""
+    return {key: text for key, text in os.environ.items() if key != "WATCHDOG_CONFIG"}
 
 
 def write(out: Path, text: str) -> None:

@@ -24,13 +24,14 @@ class Files:
     refused: tuple[Refused, ...]
 
 
-def all_files(path: Path, env: Mapping[str, str], *, has_stack: bool = True) -> Files:
+def all_files(path: Path, env: Mapping[str, str], *, at_home: bool = True) -> Files:
     """Read the settings at *path* and all files that they name, as far as that goes.
 
-    A fault in one hides none of another's. *has_stack* as for the settings.
+    A fault in one hides none of another's. *at_home*: the stack's folder and the
+    secrets are to be there, as where the watchdog runs; a pipeline has neither.
     """
     try:
-        draft = read(path, env, has_stack=has_stack)
+        draft = read(path, env, has_stack=at_home)
     except Refused as refused:
         return Files(None, Releases({}), (refused,))
     it, found = draft.settings, list[Refused]()
@@ -38,7 +39,7 @@ def all_files(path: Path, env: Mapping[str, str], *, has_stack: bool = True) -> 
         found.append(Refused(str(path), list(draft.faults)))
     names = None
     try:
-        names = load_roster(it.approvers).names
+        names = load_roster(it.approvers, has_secrets=at_home).names
     except Refused as refused:
         found.append(refused)
     releases = Releases({})

@@ -40,6 +40,11 @@ class Releases:
     default: Release | None = None
 
     @property
+    def count(self) -> int:
+        """How many files there are, the default among them."""
+        return len(self.by_version) + (self.default is not None)
+
+    @property
     def one_way(self) -> tuple[str, ...]:
         """The versions whose files say ``rollback_safe: false``."""
         return tuple(v for v, one in self.by_version.items() if not one.rollback_safe)

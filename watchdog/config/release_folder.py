@@ -74,7 +74,7 @@ class ReleaseFolder:
     @property
     def count(self) -> int:
         """How many files are in force, the default among them."""
-        return len(self.versions) + (self._releases.default is not None)
+        return self._releases.count
 
     def refresh(self) -> Refused | None:
         """Read the files again if the folder changed; say what is wrong with it now."""

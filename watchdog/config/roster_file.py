@@ -127,8 +127,10 @@ class _File(_Part):
     approvers: Mapping[str, _Person] = {}
 
 
-def load_roster(path: Path) -> Roster:
+def load_roster(path: Path, *, has_secrets: bool = True) -> Roster:
     """Read the roster; a shared secret is read from the file that it names.
+
+    Without *has_secrets* those are taken to be right: where they are not at hand.
 
     Raises:
         Refused: every fault of the file, and of the secrets' files.
@@ -154,7 +156,11 @@ def load_roster(path: Path) -> Roster:
         for place, written in enumerate(person.keys):
             here = in_words((*at, "keys", place))
             try:
-                key = _key(path.parent, f"{name}#{place + 1}", written)
+                key = _key(
+                    path.parent if has_secrets else None,
+                    f"{name}#{place + 1}",
+                    written,
+                )
             except Said as said:
                 faults.append(Fault(here, said.words, said.hint))
                 continue
@@ -181,7 +187,7 @@ def _shared(
         yield Fault(here, f"{word} is {other}'s too", "each is one person's")
 
 
-def _key(folder: Path, usual: str, written: _Key) -> Key:
+def _key(folder: Path | None, usual: str, written: _Key) -> Key:
     if (written.key is None) == (written.secret_file is None):
         hint = "write a public `key`, or a `secret_file`"
         raise Said("is not one key", hint)
@@ -194,7 +200,10 @@ def _key(folder: Path, usual: str, written: _Key) -> Key:
         material = b64decode(written.key.removeprefix(PUBLIC))
     else:
         scheme = Scheme.HMAC
-        material = shared_secret(folder / str(written.secret_file))
+        # One that is not read is told apart by its name.
+        material = str(written.secret_file).encode()
+        if folder is not None:
+            material = shared_secret(folder / str(written.secret_file))
     return Key(
         id=written.id or usual,
         scheme=scheme,

@@ -39,6 +39,7 @@ NOT_SETTINGS = frozenset(
 
 
 DEFAULT = "default"
+_WRITTEN_BY = "name it with --config or WATCHDOG_CONFIG; `watchdog init` writes one"
 _NOWHERE = object()
 _SHOWN = re.compile(r'"(?:[^"\\]|\\.)*"')
 _PART = re.compile(r"\w{4,}")
@@ -148,7 +149,7 @@ def read(path: Path, env: Mapping[str, str], *, has_stack: bool = True) -> Draft
     Raises:
         Refused: the file is not there, or is no YAML.
     """
-    raw = mapping_in(path)
+    raw = mapping_in(path, absent=_WRITTEN_BY)
     layers = [Layer(raw, {}, str(path))]
     secrets, faults = _secrets(env)
     given = {name: text for name, text in env.items() if name not in NOT_SETTINGS}

@@ -47,8 +47,10 @@ _NOT_TAKEN = {
 }
 
 
-def mapping_in(path: Path) -> dict[str, Any]:
+def mapping_in(path: Path, *, absent: str = "") -> dict[str, Any]:
     """Read the one mapping that a YAML file holds; an empty file is an empty one.
+
+    *absent* is what to do when it is not there.
 
     Raises:
         Refused: the file cannot be read, is not YAML, or says something twice.
@@ -57,7 +59,8 @@ def mapping_in(path: Path) -> dict[str, Any]:
     try:
         text = bytes_of(path).decode("utf-8-sig")
     except FileNotFoundError:
-        raise Refused(name, [Fault(WHOLE_FILE, "there is no such file")]) from None
+        fault = Fault(WHOLE_FILE, "there is no such file", absent)
+        raise Refused(name, [fault]) from None
     except Said as said:
         raise Refused(name, [Fault(WHOLE_FILE, said.words, said.hint)]) from None
     except UnicodeDecodeError as error:

@@ -267,6 +267,7 @@ def schema() -> dict[str, Any]:
         _describe(part)
     return {
         "$schema": DIALECT,
+        "$id": "urn:dms-rollback-watchdog:release-file",
         "title": "Release file of the rollback watchdog",
         **whole,
         "$defs": definitions,

@@ -102,7 +102,7 @@ def _files(path: Path, found: Files) -> Iterator[Finding]:
             words = f"{one.file}: {fault.path} {fault.words}"
             hint = fault.hint or "mend it there; docs/reference tells each key"
             yield Finding("files", Mark.FAULT, words, hint)
-    count = len(found.releases.by_version) + (found.releases.default is not None)
+    count = found.releases.count
     if found.refused:
         return
     yield Finding("files", Mark.OK, f"{path}, the roster and {count} release files")
