@@ -4,7 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from tests.worlds import a_pair, a_release, entries, proved_good, rules, started
+from tests.decide.test_standing import PLAN, begun, ended
+from tests.worlds import (
+    HEALTHY_THEN_NEXT,
+    a_pair,
+    a_release,
+    entries,
+    proved_good,
+    rules,
+    started,
+)
 from watchdog.decide.fold import stand
 from watchdog.decide.retention import (
     asked_about,
@@ -97,8 +106,8 @@ def test_what_is_held_beyond_the_last_three_is_asked_about_once_and_again_when_m
 
     assert [k.pair.version for k in beyond(s, RELEASE, rules())] == ["v1.0.0", "v1.1.0"]
     assert asked.words == (
-        "2 images held, at most 200.0 MB, of releases older than the last 3: "
-        "v1.0.0, v1.1.0; may they go?"
+        "2 images held, at most 200.0 MB, of releases that are quarantined or older "
+        "than the last 3: v1.0.0, v1.1.0; may they go?"
     )
     assert "`watchdog retention release" in asked.hint
     s = stand(entries(*HISTORY, *HELD, asked))
@@ -107,6 +116,28 @@ def test_what_is_held_beyond_the_last_three_is_asked_about_once_and_again_when_m
     s = stand(entries(*HISTORY, *HELD, asked, *nine))
     again = asked_about(s, a_release("v1.9.0"), rules(), lambda _: None)
     assert a_pair("v1.2.0").key in again.keys
+
+
+def test_what_was_just_rolled_back_is_asked_about_after_the_next_release():
+    bad = a_pair("v1.3.0")
+    held = ImageHeld(bad.key, "v1.3.0", "held", bad.image, 10**8)
+    back = started("v1.2.0", by=PLAN.op)
+    history = (
+        *HEALTHY_THEN_NEXT,
+        held,
+        PairQuarantined(bad.key, "it breached"),
+        begun(),
+        ended(),
+        back,
+    )
+    s = stand(entries(*history))
+
+    assert [k.pair.version for k in beyond(s, a_release("v1.2.0"), rules())] == [
+        "v1.3.0"
+    ]
+    assert asked_about(s, a_release("v1.2.0"), rules(), lambda _: None) is None
+    s = stand(entries(*history, started("v1.4.0")))
+    assert asked_about(s, a_release("v1.4.0"), rules(), lambda _: None) is not None
 
 
 def test_after_so_many_newer_releases_one_goes_by_itself_if_its_file_or_ours_says_so():

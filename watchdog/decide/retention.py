@@ -62,11 +62,17 @@ def asked_about(
     rules: Rules,
     file_of: Callable[[str], Release | None],
 ) -> RetentionAsked | None:
-    """Ask whether what is held beyond may go, once a pair of it is new; or nothing."""
+    """Ask whether what is held beyond may go, once a pair of it is new; or nothing.
+
+    What was just rolled back is looked into first: not before another one is deployed.
+    """
+    done, running = s.last_rollback, s.running
+    fresh = done.previous if done and running and running.by == done.op else ""
     left = [
         known
         for known in beyond(s, release, rules)
-        if _agreed(rules, file_of(known.pair.version))[0] is None
+        if known.pair.version != fresh
+        and _agreed(rules, file_of(known.pair.version))[0] is None
     ]
     keys = tuple(known.pair.key for known in left)
     if set(keys) <= s.asked_about:
@@ -76,8 +82,8 @@ def asked_about(
     return RetentionAsked(
         keys,
         size,
-        f"{in_words(count, size)}, of releases older than the last {rules.retain}: "
-        f"{', '.join(names)}; may they go?",
+        f"{in_words(count, size)}, of releases that are quarantined or older than the "
+        f"last {rules.retain}: {', '.join(names)}; may they go?",
         f"`watchdog retention release {left[0].pair.short} --by … --reason …` for "
         f"each, or `retention: after {rules.retain}` in the settings or their files",
     )

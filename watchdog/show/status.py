@@ -285,7 +285,7 @@ def _held(s: Standing, release: Release | None, rules: Rules) -> dict[str, Any]:
     if more:
         keys = [known.pair.key for known in more]
         least = in_words(*taken(s, keys))
-        words += f"; beyond the last {rules.retain} releases: {least}"
+        words += f"; quarantined or beyond the last {rules.retain} releases: {least}"
     return {"images": count, "bytes": size, "beyond": len(more), "words": words}
 
 
