@@ -34,6 +34,7 @@ OLD, BAD = "v1.2.0", "v1.3.0"
 # Services, and how many containers each has. The first one has the host's port.
 ONE, THREE = {"dms": 1}, {"api": 1, "worker": 1, "scanner": 1}
 REPLICAS = {"api": 1, "worker": 2}
+CHECK = {"test": "true", "interval": "500ms"}
 _SOCKET = "unix:///var/run/docker.sock"
 _TRIGGER = "AwbRoutingFailures"
 # By its name, not as a script: a mutant of it must find the same module.
@@ -48,7 +49,8 @@ class Ground:
     each service's number of containers; *restart* is their policy. What the DMS notes
     of its starts lies outside the stack's folder *stack*, which a power cut may take
     back in time; so may the journals, in *states*. *inside* is what comes before a
-    command in the engine's network namespace. Only with *published* has it a port.
+    command in the engine's network namespace. Only with *published* has it a port; with
+    *warm* each service is swapped so.
     """
 
     def __init__(
@@ -63,11 +65,12 @@ class Ground:
         stack=None,
         states=None,
         published=True,
+        warm=False,
     ):
         self.folder, self.layout, self.scale = folder, layout, scale
         self.services = tuple(scale)
         self.names = [f"{s}-{n}" for s in scale for n in range(1, scale[s] + 1)]
-        self.restart, self.published = restart, published
+        self.restart, self.published, self.warm = restart, published, warm
         self.versions = (OLD, BAD)
         self.url = url or os.environ.get("DOCKER_HOST", _SOCKET)
         self.project = f"crash-{uuid.uuid4().hex[:8]}"
@@ -107,7 +110,7 @@ class Ground:
         dms["volumes"] = [v for v in dms["volumes"] if not v.startswith("./data:")]
         dms["volumes"] += [f"{self.data}:/var/lib/dms"]
         dms |= {
-            "healthcheck": {"disable": True},
+            "healthcheck": CHECK if self.warm else {"disable": True},
             "stop_grace_period": "2s",
             "restart": self.restart,
         }
@@ -379,6 +382,8 @@ class Case:
                 "directory": str(ground.stack),
                 "health": f"{ground.stage.dms}/health",
                 "version": f"{ground.stage.dms}/version",
+                "swap": dict.fromkeys(ground.services if ground.warm else (), "warm"),
+                "overlap": dict.fromkeys(ground.services, "safe"),
             },
             "engine": {"url": ground.proxy.url},
             "prove_within": "20s",

@@ -4,6 +4,9 @@ import pytest
 
 from tests.crash import mutants, runs
 from tests.crash.ground import ONE, REPLICAS, THREE, Ground
+from watchdog.facts.event import StepDone
+from watchdog.facts.plan import Do
+from watchdog.record.journal import Journal
 
 pytestmark = pytest.mark.real
 
@@ -37,6 +40,39 @@ def test_a_rollback_that_is_killed_at_every_boundary_comes_to_one_whole_pair(
     assert tally.faults == []
     # Each thing that was done was killed three times: intended, done, noted.
     assert case.kills > 20 * len(here.names)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("scale", [ONE, THREE], ids=["one", "three"])
+def test_a_warm_swap_that_is_killed_at_every_boundary_comes_to_one_whole_pair(
+    ground, scale
+):
+    here, tally = ground("versioned", scale, warm=True), runs.Tally("all boundaries")
+
+    case = runs.chain(here, tally)
+
+    assert tally.faults == []
+    journal = Journal(case.state)
+    steps = {
+        e.event.step.do for e in journal.entries() if isinstance(e.event, StepDone)
+    }
+    journal.close()
+    assert Do.HAND_OVER in steps
+    assert case.kills > 20 * len(here.names)
+
+
+@pytest.mark.campaign
+def test_a_warm_swap_that_is_killed_while_the_engine_is_at_it_ends_as_it_would_have(
+    ground,
+):
+    here, tally = ground("versioned", ONE, warm=True), runs.Tally("each request")
+    runs.places(here)
+    count = here.proxy.count
+
+    runs.each_request(here, tally, count)
+
+    assert tally.faults == []
+    assert tally.kills == tally.runs == len(runs.PHASES) * count
 
 
 def test_killed_between_two_replicas_it_comes_to_one_whole_pair(ground):

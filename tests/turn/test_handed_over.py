@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.turn.test_ordering import order
-from tests.turn.test_replicas import Meddler, done, how
+from tests.turn.test_replicas import done, how
 from tests.turn.test_transaction import (
     assert_put_back_once,
     instants_of,
@@ -269,37 +269,59 @@ def test_a_dry_drill_boots_the_target_beside_and_clears_it_away(world):
 # Somebody at work in the middle.
 
 
+class Meanwhile(Serving):
+    """Does *deed* once, as soon as the env file names the target."""
+
+    def __init__(self, it, deed):
+        super().__init__(it.docker)
+        self.it, self.deed, self.ready = it, deed, []
+
+    def passes(self):
+        super().passes()
+        if self.deed and "v1.2.0" in self.it.pinned():
+            deed, self.deed = self.deed, None
+            deed()
+        if self.seen[-1] == []:
+            up = [image for image, _ in self.docker.up().values()]
+            self.ready.append(GOOD in up)
+
+
 def test_an_up_that_removes_what_was_booted_is_made_good_before_the_move(world):
     """Compose takes it for one container too many of the service."""
     it = world({"dms": "warm"})
-    gone = []
 
     def up():
         for id_, box in list(it.docker.boxes.items()):
-            if box["Image"] == GOOD and box["State"]["Running"] and not gone:
-                gone.append(it.docker.boxes.pop(id_))
+            if box["Image"] == GOOD:
+                del it.docker.boxes[id_]
 
-    pinned = ("start", "dms-dms-1.rb-")
-
-    class Once(Meddler):
-        def passes(self):
-            Fuse.passes(self)
-            if any(do == "start" and ".rb-" in what for do, what in self.docker.calls):
-                self.deed()
-
-    it.docker.fuse = Once(it.docker, up, pinned)
+    it.docker.fuse = it.memory.fuse = Meanwhile(it, up)
     it.turn()
-    for _ in range(3):
-        if it.memory.all(RollbackEnded):
-            break
-        it.turn()
 
-    assert gone
+    assert_one_whole_pair(it, "v1.2.0")
+    assert how(it) == ["proved"]
+    assert it.docker.fuse.seen == [[BAD], [], [GOOD]]
+    assert all(it.docker.fuse.ready)
+
+
+def test_who_deploys_right_before_the_move_is_not_joined_by_ours(world):
+    it = world({"dms": "warm"})
+
+    def deploys():
+        ours = {id_: b for id_, b in it.docker.boxes.items() if b["Image"] == GOOD}
+        for id_ in ours:
+            del it.docker.boxes[id_]
+        it.docker.health[a_pair("v1.3.1").image] = "healthy"
+        it.compose_up("v1.3.1")
+        it.docker.boxes |= ours
+
+    it.docker.fuse = it.memory.fuse = Meanwhile(it, deploys)
+    it.turn()
+
     assert it.docker.beside == []
     assert it.docker.made == {}
-    assert how(it)[-1] in ("proved", "unchanged")
-    version = "v1.2.0" if how(it)[-1] == "proved" else "v1.3.0"
-    assert_one_whole_pair(it, version)
+    assert how(it) == ["overtaken"]
+    assert it.stands_on("v1.3.1") == []
 
 
 @pytest.mark.parametrize("part", range(1, 32, 3))
