@@ -13,12 +13,16 @@ from tests.real.browser import Browser
 from tests.real.test_page import pictured
 from tests.show.test_board import GOOD, Place
 from tests.show.test_review import HOSTILE, a_question, drawn
-from tests.worlds import AT, Files, a_release, breached, readiness, rules
+from tests.worlds import AT, AWB, Files, a_release, breached, readiness, rules
 from watchdog.config.release_file import Releases
 from watchdog.facts.event import Answered, HoldPlaced, StepIntended
 from watchdog.facts.lack import Lack
 from watchdog.facts.message import Backlog
+from watchdog.show import plot
+from watchdog.show.paper import Drawing
+from watchdog.show.report import report
 from watchdog.show.review import Review
+from watchdog.show.threads import Threads
 from watchdog.turn.roles import Turn
 
 pytestmark = pytest.mark.real
@@ -82,7 +86,22 @@ def full():
         base="",
     )
     place.app = Starlette(routes=[*place.app.routes, *review.routes()])
+    place.papers = lambda _: reported(place.memory.entries)
     return place
+
+
+def reported(entries):
+    """Write the report of all of it, with a plot and its queries."""
+    threads = Threads()
+    for entry in entries:
+        threads.hear(entry)
+
+    def draws(breach, since, until):
+        track = drawn(AWB, since, until)
+        figure = plot.figure(track, since, until, breach.words)
+        return Drawing(figure, "above 1", ("sum(increase(dms_scans_total[15s]))",))
+
+    return report(entries, threads, name="dms-test", draws=draws)
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])

@@ -1,5 +1,7 @@
 """The report of an incident: for who saw nothing else of it, and nothing but text."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.decide.test_standing import PLAN, STEP, begun, ended, verdict
@@ -177,6 +179,25 @@ def test_whatever_was_written_is_only_text(as_page):
     assert "\n# no" not in text
     if not as_page:
         assert "\\| \\`x\\` \\[a\\](b)" in text
+
+
+@pytest.mark.parametrize("as_page", [False, True])
+def test_what_a_container_printed_and_a_version_is_called_are_only_text(as_page):
+    tail = "panic\n# no\n" + HOSTILE + "\x1b[2J\u202e\u2066"
+    odd = replace(a_pair("v1.3.0"), version=HOSTILE)
+    start = RollbackStarted("inc-1", PLAN, odd, a_pair("v1.2.0"), HOSTILE, "a", True)
+    text = written(
+        replace(breached(), release=HOSTILE, trigger=HOSTILE, words=tail),
+        start,
+        StepIntended("op", STEP, 1),
+        StepFailed("op", STEP, tail),
+        WentBack("op", tail),
+        RollbackStuck("op", tail, tail),
+        as_page=as_page,
+    )
+
+    assert "<script" not in text.replace("\\<", "")
+    assert not any(sign in text for sign in ("\x1b", "\u202e", "\u2066", "\n# no"))
 
 
 def test_a_page_has_the_plots_and_asks_nobody():

@@ -15,7 +15,11 @@ h1{{font-size:1.5rem;line-height:1.25}}h2{{font-size:1.15rem;margin:1.8rem 0 .3r
 .wide{{overflow-x:auto}}table{{border-collapse:collapse;width:100%}}
 th,td{{text-align:left;vertical-align:top;padding:.25rem .8rem .25rem 0;
 border-bottom:1px solid var(--rule);font-size:.9rem}}
-th{{color:var(--dim);font-weight:600}}dt{{color:var(--dim);margin-top:.4rem}}
+th{{color:var(--dim);font-weight:600}}td:first-child{{white-space:nowrap}}
+@media(max-width:40rem){{thead{{position:absolute;clip-path:inset(50%)}}
+tr{{display:block;padding:.4rem 0;border-bottom:1px solid var(--rule)}}
+td{{display:inline;padding:0 .4rem 0 0;border:0}}td:first-child{{color:var(--dim)}}}}
+dt{{color:var(--dim);margin-top:.4rem}}
 dd{{margin:0}}pre{{white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85rem;
 border:1px solid var(--rule);padding:.6rem}}
 """
