@@ -2,7 +2,8 @@
 
 Each line of the file is VARIABLE=name:tag, with @sha256:… once it is pinned. The tag is
 pulled, and the digest is what the registry said it means now. Ends with 1 when one is
-not pinned (--check) or could not be asked for; then the file stays as it was.
+not pinned (--check), and with 3 when a registry could not be asked, or there is no
+engine to ask by; then that is said, and the file stays as it was.
 """
 
 import argparse
@@ -12,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+_WITHIN = 900  # s, for one pull
+_NOT_ASKED = 3
 _LINE = re.compile(r"([A-Z_]+)=([^@\s]+)(@sha256:[0-9a-f]{64})?")
 
 
@@ -27,27 +30,43 @@ def images(text: str) -> list[tuple[str, str, str]]:
 
 def digest_of(ref: str) -> str:
     """Pull *ref*; give the digest by which its registry knows it."""
-    _docker("pull", "-q", ref)
-    said = _docker("image", "inspect", "--format", "{{json .RepoDigests}}", ref)
+    _docker(ref, "pull", "-q", ref)
+    said = _docker(ref, "image", "inspect", "--format", "{{json .RepoDigests}}", ref)
     repository = ref.rpartition(":")[0]
     names = [repository, repository.removeprefix("docker.io/").removeprefix("library/")]
     for name in json.loads(said) or ():
         where, _, digest = name.partition("@")
         if where in names:
             return f"@{digest}"
-    raise SystemExit(f"{ref}: the engine knows no digest of a registry for it")
+    raise _not_asked(ref, "the engine knows no digest of a registry for it")
 
 
-def _docker(*words: str) -> str:
-    done = subprocess.run(
-        ["docker", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _docker(ref: str, *words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["docker", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_WITHIN,
+        )
+    except FileNotFoundError:
+        raise _not_asked(ref, "there is no `docker` here to ask it by") from None
+    except subprocess.TimeoutExpired:
+        why = f"`docker {words[0]}` did not end within {_WITHIN} s"
+        raise _not_asked(ref, why) from None
     if done.returncode:
-        raise SystemExit(f"docker {words[0]} {words[-1]}: {done.stderr.strip()}")
+        raise _not_asked(ref, f"`docker {words[0]}` says: {done.stderr.strip()}")
     return done.stdout
+
+
+def _not_asked(ref: str, why: str) -> SystemExit:
+    """Say that nobody knows which digest *ref* has now, and give the end."""
+    sys.stderr.write(
+        f"NOT ASKED which digest {ref} has now: {why}\n"
+        "nothing was written; run this where an engine reaches the registry\n"
+    )
+    return SystemExit(_NOT_ASKED)
 
 
 def main() -> int:

@@ -65,6 +65,34 @@ def test_what_is_not_pinned_is_said(tmp_path):
     assert supply("pin_images", "--check", loose)[0] == 1
 
 
+@pytest.mark.parametrize(
+    ("engine", "why"),
+    [
+        ("#!/bin/sh\necho Error: connection refused >&2\nexit 1\n", "refused"),
+        ("", "there is no `docker` here"),
+    ],
+    ids=["nobody answers", "no engine"],
+)
+def test_a_registry_that_cannot_be_asked_is_said_and_nothing_is_written(
+    tmp_path, monkeypatch, engine, why
+):
+    loose = tmp_path / "images.env"
+    loose.write_text(f"A=some/image:1\nB=other:2@sha256:{'0' * 64}\n")
+    before = loose.read_text()
+    if engine:
+        (tmp_path / "docker").write_text(engine)
+        (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    code, said = supply("pin_images", loose)
+
+    assert code == 3
+    assert said.startswith("NOT ASKED which digest some/image:1 has now: ")
+    assert why in said
+    assert "as before" not in said
+    assert loose.read_text() == before
+
+
 @pytest.mark.real
 def test_a_tag_is_pinned_to_what_the_registry_says_it_means(tmp_path):
     ref = f"{REGISTRY}/pin-{uuid.uuid4().hex[:8]}:1"
@@ -92,8 +120,8 @@ def test_without_a_registry_that_answers_nothing_is_pinned(tmp_path):
 
     code, said = supply("pin_images", file)
 
-    assert code == 1
-    assert said.startswith("docker pull 127.0.0.1:1/no/such:1: ")
+    assert code == 3
+    assert said.startswith("NOT ASKED which digest 127.0.0.1:1/no/such:1 has now: ")
     assert file.read_text() == "ONE=127.0.0.1:1/no/such:1\n"
 
 
