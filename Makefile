@@ -68,7 +68,7 @@ campaign-crash: setup sandbox ## Kill the watchdog at every step, in every reque
 
 ROUNDS := 20
 SEED :=
-campaign-chaos: setup sandbox ## Let people, engines, disks and a second watchdog at it for ROUNDS each, from outside
+campaign-chaos: setup sandbox ## Let people, engines, disks and a second watchdog at it for ROUNDS each, from outside; SEED=N plays the same again
 	$(SANDBOX) run $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 RELEASES := 60

@@ -117,7 +117,7 @@ def _may_mix(cell):
 
 def _overtaken(yard, case, seen):
     """Roll what was deployed meanwhile back as well: it is a release like any other."""
-    if seen.how != "overtaken" or seen.running == case.target:
+    if seen.how != "overtaken" or seen.running in ("", case.target):
         return []
     yard.doctor.refuses = ""
     who = ["--by", "asha", "--reason", "it is bad, too", "--to", case.target]

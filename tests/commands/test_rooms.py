@@ -66,3 +66,35 @@ def test_each_room_has_the_commands_that_are_looked_for_in_it():
         assert set(there.commands) == set(names), room
         for name in names:
             assert get_group(app).get_command(context, name).name == name
+
+
+COSTS = """
+import gc, json, sys
+from watchdog.__main__ import main
+
+opened, collected = [], []
+sys.addaudithook(
+    lambda what, args: opened.append(str(args[0])) if what == "open" else None
+)
+# What is loaded is frozen once it is all there.
+gc.callbacks.append(lambda phase, _: collected.append(gc.get_freeze_count()))
+try:
+    main()
+finally:
+    early = collected.count(0)
+    read = [name for name in opened if name.endswith("watchdog.yaml")]
+    print(json.dumps([early, gc.isenabled(), len(read)]), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("words", ["status", "explain"])
+def test_a_command_collects_nothing_while_it_loads_and_reads_its_settings_once(
+    tmp_path, words
+):
+    box = Box(tmp_path)
+    box.write({})
+    Journal(box.state).close()
+    argv = [sys.executable, "-c", COSTS, words]
+    ran = subprocess.run(argv, env=box.env, capture_output=True, text=True, check=False)
+
+    assert json.loads(ran.stderr.splitlines()[-1]) == [0, True, 1], ran.stderr

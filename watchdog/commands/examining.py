@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from watchdog.commands.looking import looked
-from watchdog.commands.shell import HERE, AsJson, Config, given
+from watchdog.commands.shell import HERE, AsJson, Config, given, settings_at
 from watchdog.facts.finding import Finding, Mark
 from watchdog.facts.problem import Problem
 from watchdog.show.findings import as_json, words
@@ -39,7 +39,7 @@ def doctor(
 def _remembered(config: Path) -> list[Finding]:
     """Say whether the daemon watches, and could roll back, by what it found last."""
     try:
-        whole = looked(picture, config)
+        whole = looked(picture, settings_at(config))
     except Problem as problem:
         return [
             Finding(

@@ -4,12 +4,12 @@ import json
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
 
 from watchdog.commands.shell import HERE, AsJson, Config, settings_at
+from watchdog.config.settings import Settings
 from watchdog.decide.standing import Standing
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
@@ -32,8 +32,8 @@ def status(config: Config = HERE, *, as_json: AsJson = False) -> None:
 
     Reads the journal, so it answers whether the daemon runs or not.
     """
-    look = partial(picture, untold=untold_of(settings_at(config)))
-    whole = looked(look, config)
+    settings = settings_at(config)
+    whole = looked(partial(picture, untold=untold_of(settings)), settings)
     typer.echo(json.dumps(whole, indent=2) if as_json else words(whole))
     raise typer.Exit(0 if whole["watching"] else 1)
 
@@ -44,7 +44,7 @@ def explain_command(config: Config = HERE, *, as_json: AsJson = False) -> None:
 
     Reads the journal and changes nothing, whether the daemon runs or not.
     """
-    whole = looked(explained.explain, config)
+    whole = looked(explained.explain, settings_at(config))
     typer.echo(json.dumps(whole, indent=2) if as_json else explained.words(whole))
     raise typer.Exit(0 if whole["watching"] else 1)
 
@@ -89,9 +89,8 @@ class _Looks(Protocol):
     ) -> dict[str, Any]: ...
 
 
-def looked(look: _Looks, config: Path) -> dict[str, Any]:
+def looked(look: _Looks, settings: Settings) -> dict[str, Any]:
     """Give what *look* makes of the journal, and of the files as they are now."""
-    settings = settings_at(config)
     with closing(Journal(settings.state, read_only=True)) as journal:
         standing = recalled(journal)
         turn = journal.last_turn()
