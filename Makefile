@@ -80,6 +80,7 @@ bench: setup sandbox ## Figures, each as a ratio in one run where it is time; RE
 	$(SANDBOX) run $(BIN)/python bench/scale.py
 	$(SANDBOX) run $(BIN)/python -m bench.releases --count $(RELEASES)
 	$(SANDBOX) run $(BIN)/python -m bench.referee
+	$(SANDBOX) run $(BIN)/python -m bench.board
 	$(SANDBOX) run $(BIN)/python bench/rollback.py
 
 lock: ## Resolve the dependencies again

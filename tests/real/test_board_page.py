@@ -1,6 +1,7 @@
 """The pages of everything in a real Chromium: they fit, follow, and ask nobody else."""
 
 import importlib.util
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.real.browser import Browser
 from tests.real.test_page import pictured
 from tests.show.test_board import GOOD, Place
 from tests.show.test_review import HOSTILE, a_question, drawn
+from tests.wiring.test_looking import TOKEN, door
 from tests.worlds import AT, AWB, Files, a_release, breached, readiness, rules
 from watchdog.config.release_file import Releases
 from watchdog.facts.event import Answered, HoldPlaced, StepIntended
@@ -26,6 +28,7 @@ from watchdog.show.threads import Threads
 from watchdog.turn.roles import Turn
 
 pytestmark = pytest.mark.real
+__all__ = ("door",)
 
 WIDTH = "document.documentElement.scrollWidth"
 # Each page is found by everything that axe knows to look for, in the state it is in.
@@ -182,6 +185,21 @@ def test_by_the_keyboard_alone_everything_is_reached_and_seen_to_be(browser, pag
     assert reached[-1][0] == "All that happened here"
     browser.press("Enter", "\r")
     browser.wait("location.pathname === '/history'")
+
+
+def test_with_the_token_as_a_password_a_page_is_read_and_followed(browser, door):
+    browser.complaints.clear()
+    with served(door(TOKEN)) as url:
+        browser.asked.clear()
+        browser.do("Page.navigate", url=url.replace("//", f"//ravi:{TOKEN}@"))
+        browser.wait("document.body?.innerText.includes('What runs')")
+        # Asked for once the server has said over the stream that something changed.
+        deadline = time.monotonic() + 60
+        while not [one for one in browser.asked if "part=live&as_of=" in one]:
+            assert time.monotonic() < deadline, browser.asked
+            browser.run("new Promise((done) => setTimeout(done, 50))")
+        assert browser.complaints == []
+        browser.open("about:blank")
 
 
 def test_nothing_is_asked_of_anybody_else(browser, pages):

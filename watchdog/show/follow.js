@@ -18,9 +18,13 @@
   for (const one of parts(document)) seen.set(one.id, one.outerHTML);
   clocks();
   if (!seen.size) return;
+  // Without a name and a password, which the address may have: a browser refuses those.
+  const here = location.origin + location.pathname;
   const look = async (asOf) => {
     try {
-      const reply = await fetch(`?part=live&as_of=${asOf}`, { credentials: "same-origin" });
+      const reply = await fetch(`${here}?part=live&as_of=${asOf}`, {
+        credentials: "same-origin",
+      });
       if (!reply.ok) return;
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
       if (page.title) document.title = page.title;
@@ -49,7 +53,7 @@
     ask(3000);
     return;
   }
-  const told = new EventSource(follow);
+  const told = new EventSource(new URL(follow, here));
   let asOf = 0;
   let shown = -1;
   const show = async () => {
