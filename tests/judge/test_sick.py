@@ -128,6 +128,17 @@ def test_unhealthy_is_counted_from_the_probe_that_made_it_so():
     assert isinstance(verdict(rule(), box(health=checked(14))), Pending)
 
 
+def test_a_check_that_takes_its_time_is_counted_from_when_it_was_seen():
+    """By the count alone, and the least time of each, it would be half as long."""
+    health = replace(checked(8), since=AT - 150 * SECOND)
+
+    said = verdict(rule(), box(health=health))
+
+    assert isinstance(said, Breached)
+    assert said.onset == AT - 150 * SECOND
+    assert isinstance(verdict(rule(), box(health=checked(8))), Pending)
+
+
 def test_a_paused_container_is_not_sick():
     paused = checked(0, failed=0)
 

@@ -173,6 +173,37 @@ def test_the_containers_that_were_replaced_are_those_before():
     assert still == before
 
 
+def probed(streak, at=AT, **more):
+    """Show a check of which *streak* probes failed, 40 s apart though every 10 s."""
+    log = [
+        {
+            "Start": (at - (40 * back + 30) * SECOND).isoformat(),
+            "End": (at - 40 * back * SECOND).isoformat(),
+            "ExitCode": 1,
+        }
+        for back in reversed(range(min(5, streak)))
+    ]
+    health = {"Status": "unhealthy", "FailingStreak": streak, "Log": log}
+    found = inspected("running", finished=None, Health=health, **more)
+    found["Config"]["Healthcheck"] = {"Interval": 10 * 10**9, "Retries": 3}
+    return found
+
+
+def test_the_probe_that_made_it_unhealthy_is_remembered():
+    condition = Condition(Engine())
+    for streak in range(3, 30):
+        at = AT + 40 * (streak - 3) * SECOND
+        (one,), _ = condition.of([probed(streak, at)])
+
+        assert one.health.since == AT
+
+    (anew,), _ = Condition(Engine()).of([probed(30)])
+    assert anew.health.since is None
+    condition.of([probed(30) | {"State": {"Status": "paused", "Running": True}}])
+    (after,), _ = condition.of([probed(31)])
+    assert after.health.since is None
+
+
 def test_out_of_memory_is_read_where_the_engine_says_it():
     engine = Engine(
         event("start", STARTED),

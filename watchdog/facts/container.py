@@ -33,7 +33,8 @@ class Health:
 
     *streak* is how many probes in a row failed, of which *retries* make it unhealthy;
     *probes* are the newest few. Two begin *every* so long after each other at the
-    least, and one is over within *patience*.
+    least, and one is over within *patience*. *since* is when it became unhealthy,
+    where that was seen.
     """
 
     word: str
@@ -42,6 +43,7 @@ class Health:
     probes: tuple[Probe, ...]
     every: timedelta
     patience: timedelta
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,8 @@ def _unhealthy(one: Container, at: datetime) -> _Held | None:
     """Tell since when its probes have failed too often, without a hole.
 
     One that is paused, or was, is called unhealthy though no probe failed. The engine
-    keeps five probes: of those before it is known only how many failed.
+    keeps five probes: of those before it is known only how many failed, and where
+    nobody looked then, that each took its time.
     """
     health = one.health
     if one.state != "running" or health is None or not _failed(health):
@@ -154,6 +155,10 @@ def _unhealthy(one: Container, at: datetime) -> _Held | None:
             break
         streak.append(probe)
     streak.reverse()
+    if health.since and len(streak) in (health.streak, len(health.probes)):
+        since = health.since
+        words = f"is unhealthy: {health.streak} probes failed in a row"
+        return _Held(one, since, at, words)
     first = health.streak - len(streak) + 1  # its number among those that failed
     past = max(1, health.retries) - first
     if 0 <= past < len(streak):

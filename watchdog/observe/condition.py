@@ -44,6 +44,7 @@ class Condition:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._known: dict[str, _Known] = {}
+        self._unhealthy: dict[str, tuple[int, datetime]] = {}
         self._last: tuple[Container, ...] = ()
         self._before: tuple[Container, ...] | None = None
         # Why the events cannot be read; None before it was tried.
@@ -61,7 +62,9 @@ class Condition:
         if gone:
             self._before = gone
         self._last = seen
-        self._known = {id_: one for id_, one in self._known.items() if id_ in ids}
+        for kept in (self._known, self._unhealthy):
+            for id_ in kept.keys() - ids:
+                del kept[id_]
         return seen, self._before
 
     def _one(self, found: Mapping[str, Any]) -> Container:
@@ -74,10 +77,29 @@ class Condition:
             started=_time(state.get("StartedAt")),
             restarts=int(found.get("RestartCount") or 0),
             ends=self._ends(found),
-            health=_health(found),
+            health=self._health(found),
             is_restarted=policy.get("Name", "no") not in ("", "no"),
             untold=self._untold or "",
         )
+
+    def _health(self, found: Mapping[str, Any]) -> Health | None:
+        """Read its health, and remember which probe made it unhealthy.
+
+        The engine keeps five of them, and forgets that one soon.
+        """
+        health, id_ = _health(found), str(found["Id"])
+        before = self._unhealthy.pop(id_, None)
+        if health is None or str(found["State"]["Status"]) != "running":
+            return health
+        past = health.streak - max(1, health.retries)
+        if past < 0:
+            return health
+        since = before[1] if before and before[0] <= health.streak else None
+        if since is None and past < len(health.probes):
+            since = health.probes[-1 - past].end
+        if since is not None:
+            self._unhealthy[id_] = health.streak, since
+        return replace(health, since=since)
 
     def _ends(self, found: Mapping[str, Any]) -> tuple[End, ...]:
         """Give how it ended, by what the engine counts and remembers.

@@ -10,11 +10,11 @@ from watchdog.facts.container import Containers
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import HeldManifest, NotKnown, Pair, Part, Record, Running
 from watchdog.facts.problem import Fault, Problem, Refused
-from watchdog.facts.reading import Blind
+from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.rules import Rules
 from watchdog.facts.smoke import Asks, SmokeCheck
 from watchdog.facts.trial import Held, Trial, cure
-from watchdog.facts.trigger import Release, Sick
+from watchdog.facts.trigger import Release, Sick, Trigger
 from watchdog.judge.sick import tried as by_the_engine_tried
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask, ask_stack
@@ -97,7 +97,6 @@ def tried(
         Problem: Prometheus cannot be asked at all, or nothing is known of *version*.
     """
     prometheus = prometheus_of(settings)
-    shown = _containers(settings, releases)
     try:
         at = prometheus.now()
         if isinstance(at, Blind):
@@ -110,30 +109,42 @@ def tried(
         names = [version] if version else releases.versions
         arming = Arming(prometheus, settings.prometheus.scrape_interval)
         files = [(name, releases.for_version(name)) for name in names]
+        found = [(n, t) for n, one in files if one is not None for t in one.triggers]
+        sick = any(isinstance(trigger.kind, Sick) for _, trigger in found)
+        shown = _containers(settings, releases) if sick else Containers(at, ())
         return [
             (
                 name,
-                by_the_engine_tried(trigger, trigger.kind, shown)
+                _on_containers(trigger, trigger.kind, shown)
                 if isinstance(trigger.kind, Sick)
                 else arming.try_out(trigger, at),
             )
-            for name, release in files
-            if release is not None
-            for trigger in release.triggers
+            for name, trigger in found
         ]
     finally:
         prometheus.close()
 
 
-def _containers(settings: Settings, releases: ReleaseFolder) -> Containers:
-    """Look at the containers that run; none where they cannot be seen."""
+def _containers(settings: Settings, releases: ReleaseFolder) -> Containers | Blind:
+    """Look at the containers that run; or say why they cannot be seen from here."""
     there = there_of(settings, jobs_of(releases), releases.naming)
     try:
         seen = there.running(releases.tenants_of)
-    except Problem:
-        seen = NotKnown("")
-    found = () if isinstance(seen, NotKnown) else seen.seen
-    return Containers(RealClock().now(), found)
+    except Problem as problem:
+        return Blind(Cause.UNREACHABLE, problem.words, problem.hint)
+    if isinstance(seen, NotKnown):
+        return Blind(Cause.PARTIAL, seen.words, "deploy it, then try again")
+    return Containers(RealClock().now(), seen.seen)
+
+
+def _on_containers(trigger: Trigger, kind: Sick, shown: Containers | Blind) -> Trial:
+    """Try a trigger on them; where they are not seen, it may be fine elsewhere."""
+    if not isinstance(shown, Blind):
+        return by_the_engine_tried(trigger, kind, shown)
+    words = f"the engine was not asked from here: {shown.words}"
+    return Trial(
+        trigger.name, 0, shown, doubts=(Fault("container", words, shown.hint),)
+    )
 
 
 def held(settings: Settings, releases: ReleaseFolder) -> Held:
