@@ -250,7 +250,7 @@ def _unsure(
         return None
     what = f"suspected: {one.name} {_ended(last)}"
     if one.state in _DOWN and last.by is None:
-        why = one.untold or "the engine does not tell any more"
+        why = one.untold or "the engine does not tell"
         return Pending(f"{what}, and whether somebody stopped it is not known: {why}")
     young = last.at > armed_from and at - last.at <= max(trigger.window, _UP_AGAIN)
     if one.state == "restarting" or (one.restarts and young):

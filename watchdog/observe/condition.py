@@ -6,6 +6,7 @@ Source: Docker Engine API, ``GET /containers/{id}/json`` and ``GET /events``.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from signal import Signals
 from typing import Any
 
 from watchdog.facts.container import Container, End, Health, Probe
@@ -13,11 +14,15 @@ from watchdog.facts.problem import EngineRefused, Unreachable
 from watchdog.observe.labelled import instant, service_of
 from watchdog.outside.engine import Engine
 
-# Whoever stops a container sends it a signal, and kills it after its time to stop.
-_STOPS_WITHIN = timedelta(seconds=10)
-_SLACK = timedelta(seconds=30)
-# The engine notes that it ended a moment after it did.
-_NOTED = timedelta(seconds=1.5)
+# Signals that are sent to end a container: INT, QUIT, KILL, TERM; others may by chance.
+_STOPS = frozenset({"2", "3", "9", "15"})
+_SOON = timedelta(seconds=40)
+# If this much is remembered before an end, a signal that brought it about is too.
+_REMEMBERED = timedelta(minutes=2)
+# The engine notes that it ended a moment after it did; a busy one notes the signal
+# later still. So nobody is said not to have stopped it before it was asked so often.
+_NOTED, _NOTED_AT_LAST = timedelta(seconds=1.5), timedelta(seconds=10)
+_LOOKS = 3
 _MOST_ENDS = 50
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _DOWN = ("exited", "dead")
@@ -28,11 +33,14 @@ _KILLED = 137
 
 @dataclass(slots=True)
 class _Known:
-    """The *ends* of one container that were found so far, and which are *settled*."""
+    """The *ends* of one container that were found so far.
+
+    *asked* is how often each was asked about: what is sure is asked no more.
+    """
 
     restarts: int = 0
     ends: list[End] = field(default_factory=list)
-    settled: set[datetime] = field(default_factory=set)
+    asked: dict[datetime, int] = field(default_factory=dict)
 
 
 class Condition:
@@ -116,22 +124,26 @@ class Condition:
         at, down = _time(state.get("FinishedAt")), state["Status"] in _DOWN
         if at is None or not (restarts or down):
             return ()
-        if at not in known.settled:
-            told = self._events(at + _NOTED)
+        asked = known.asked.get(at, 0)
+        if asked < _LOOKS:
+            is_last = asked == _LOOKS - 1
+            told = self._events(at + (_NOTED_AT_LAST if down and is_last else _NOTED))
             ends = [*_told(found, told or [])]
             here = next((one for one in ends if abs(one.at - at) <= _NOTED), None)
             if here is None:
-                here = End(at, _code(state), by=None if down else "")
+                here = End(at, _code(state), by=None)
                 ends.append(here)
             if not state.get("Running"):
                 oom = bool(state.get("OOMKilled")) or here.out_of_memory
                 is_it = replace(here, code=_code(state), out_of_memory=oom)
-                ends[ends.index(here)] = is_it
+                ends[ends.index(here)] = here = is_it
             if not down:  # what the engine starts again, nobody stopped
                 ends = [replace(e, by=e.by or "") for e in ends]
+            elif not here.by and not is_last:
+                ends[ends.index(here)] = replace(here, by=None)
             known.ends = _merged(known.ends, ends)
             if told is not None:
-                known.settled.add(at)
+                known.asked[at] = asked + 1 if down and not here.by else _LOOKS
         return tuple(known.ends)
 
     def _events(self, until: datetime) -> list[dict[str, Any]] | None:
@@ -153,34 +165,63 @@ def _told(
     """Give each end that *events* tell of, and who brought it about.
 
     Nobody did, where no signal was sent to it and that would be remembered: its start
-    is, or something that happened before any signal to stop it.
+    is, or something that happened well before. Which signal stops it, it stops for as
+    long as it likes; any other counts for what happens soon.
     """
     id_, oldest = str(found["Id"]), _when(events[0]) if events else None
-    grace = found["Config"].get("StopTimeout")
-    within = _SLACK + (_STOPS_WITHIN if grace is None else timedelta(seconds=grace))
-    started, out_of_memory = False, False
-    signals: list[tuple[datetime, str]] = []
-    for event in events:
-        actor = event.get("Actor") or {}
-        if actor.get("ID") != id_:
+    stops = _STOPS | {_signal(found["Config"].get("StopSignal"))}
+    own = [e for e in events if (e.get("Actor") or {}).get("ID") == id_]
+    started: datetime | None = None
+    for place, event in enumerate(own):
+        if event.get("Action") == "start":
+            started = _when(event)
+        if event.get("Action") != "die":
             continue
-        at, said = _when(event), actor.get("Attributes") or {}
-        what = str(event.get("Action"))
-        if what == "start":
-            started, out_of_memory, signals = True, False, []
-        elif what == "kill":
-            signals.append((at, str(said.get("signal", "?"))))
-        elif what == "oom":
-            out_of_memory = True
-        elif what == "die":
-            whole = started or (oldest is not None and oldest < at - within)
-            by = "" if whole else None
-            for sent, signal in signals:
-                if sent >= at - within:
-                    by = f"somebody sent it signal {signal} at {sent:%H:%M:%S} UTC"
-            code = str(said.get("exitCode", ""))
-            number = int(code) if code.isdigit() else None
-            yield End(at, number, by, out_of_memory and number == _KILLED)
+        at, by = _when(event), None
+        if started or (oldest is not None and oldest < at - _REMEMBERED):
+            by = ""
+        said = str(_said(event).get("exitCode", ""))
+        code = int(said) if said.isdigit() else None
+        out_of_memory = False
+        for other in _of_one_run(own, place):
+            what, when = str(other.get("Action")), _when(other)
+            out_of_memory |= what == "oom" and code == _KILLED
+            signal = str(_said(other).get("signal", ""))
+            soon = at - _SOON <= when
+            if what == "stop" or (what == "kill" and (signal in stops or soon)):
+                sent = f"sent it signal {signal}" if signal else "stopped it"
+                by = f"somebody {sent} at {when:%H:%M:%S} UTC"
+        yield End(at, code, by, out_of_memory)
+
+
+def _of_one_run(
+    own: Sequence[Mapping[str, Any]], died: int
+) -> Iterator[Mapping[str, Any]]:
+    """Give what happened to one that *died*, from its start before to its next.
+
+    The engine notes a signal when it was sent: the end that it brings about may be
+    noted first.
+    """
+    first = last = died
+    while first and own[first - 1].get("Action") not in ("start", "die"):
+        first -= 1
+    while last + 1 < len(own) and own[last + 1].get("Action") not in ("start", "die"):
+        last += 1
+    yield from own[last:first:-1] if last > first else ()
+    yield own[first]
+
+
+def _said(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (event.get("Actor") or {}).get("Attributes") or {}
+
+
+def _signal(name: Any) -> str:
+    """Give a signal's number, as the events have it."""
+    text = str(name or "").upper()
+    if text.isdigit():
+        return text
+    known = {one.name: one.value for one in Signals}
+    return str(known.get(text if text.startswith("SIG") else f"SIG{text}", ""))
 
 
 def _merged(known: Sequence[End], told: Sequence[End]) -> list[End]:

@@ -28,7 +28,7 @@ from watchdog.outside.stack_folder import StackFolder
 from watchdog.verify.proof import Answer
 from watchdog.wiring.chosen import jobs_of, releases_of, rules_of
 from watchdog.wiring.clock import RealClock
-from watchdog.wiring.executors import there_of
+from watchdog.wiring.executors import stack_of, there_of
 from watchdog.wiring.measuring import prometheus_of
 
 
@@ -127,11 +127,15 @@ def tried(
 
 def _containers(settings: Settings, releases: ReleaseFolder) -> Containers | Blind:
     """Look at the containers that run; or say why they cannot be seen from here."""
-    there = there_of(settings, jobs_of(releases), releases.naming)
-    try:
-        seen = there.running(releases.tenants_of)
-    except Problem as problem:
-        return Blind(Cause.UNREACHABLE, problem.words, problem.hint)
+    if settings.executor == "git":
+        return Containers(RealClock().now(), ())
+    engine = Engine(settings.engine.url, settings.engine.timeout)
+    with contextlib.closing(engine):
+        there = stack_of(settings, engine, jobs_of(releases), releases.naming)
+        try:
+            seen = there.running(releases.tenants_of)
+        except Problem as problem:
+            return Blind(Cause.UNREACHABLE, problem.words, problem.hint)
     if isinstance(seen, NotKnown):
         return Blind(Cause.PARTIAL, seen.words, "deploy it, then try again")
     return Containers(RealClock().now(), seen.seen)
