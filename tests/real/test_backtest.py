@@ -367,6 +367,21 @@ def run(stage, *given, config="watchdog.yaml"):
     return done.exit_code, done.stdout, done.stderr
 
 
+DRAFT = """
+release: v9.9.9
+image: shop:v9.9.9
+manifests: {}
+rollback_safe: true
+dri: [asha@flexli.example]
+approved_by: asha@flexli.example
+watch_for: 1h
+triggers:
+  - alert: Failing
+    ratio: {errors: x_bad, total: x_all}
+    above: 1%
+    window: 5m
+    action: rollback
+"""
 PERIOD = ("--since", "2026-03-11T02:40:00Z", "--until", "2026-03-11T03:00:00Z")
 
 
@@ -387,6 +402,78 @@ def test_the_command_gives_json(stage):
 
     assert status == 0
     assert json.loads(said)["triggers"][-1]["step_seconds"] == 5
+
+
+def test_starts_are_laid_over_it_with_prometheus_alone(tmp_path, stage):
+    chance = random.Random(3)
+    begin = datetime(2026, 3, 11, tzinfo=UTC)
+    bad = every = 0.0
+    series = {"x_bad": [], "x_all": []}
+    for tick in range(4 * 240):
+        fails = 0.5 if 600 <= tick < 640 else 0.002
+        every += 20
+        bad += sum(chance.random() < fails for _ in range(20))
+        at = begin.timestamp() + SCRAPE * tick
+        series["x_bad"].append((at, bad))
+        series["x_all"].append((at, every))
+    settings = (stage / "watchdog.yaml").read_text()
+    settings = settings.replace(str(stage), str(tmp_path / "nowhere"))
+    release = tmp_path / "v9.9.9.yaml"
+    release.write_text(DRAFT)
+    period = ("--since", "2026-03-11", "--until", "2026-03-11T04:00:00Z")
+    with remote.running(tmp_path) as url:
+        remote.write(url, [(name, {}, some) for name, some in series.items()])
+        lines = [
+            f"  url: {url}" if line.startswith("  url: http://127.0.0.1") else line
+            for line in settings.splitlines()
+        ]
+        (tmp_path / "watchdog.yaml").write_text("\n".join(lines))
+        page_ = tmp_path / "page.html"
+        more = ("--starts", 12, "--inject", "50%", "--json", "--html", page_)
+        status, said, error = run(tmp_path, "backtest", release, *period, *more)
+
+        assert (status, error) == (0, "")
+        done = json.loads(said)
+        fired = [one for one in done["starts"]["fired"] if one["rolled_back"]]
+        first = fired[0]
+        _, alone, _ = run(
+            tmp_path, "backtest", release, *period, "--started", first["started"],
+            "--json",
+        )  # fmt: skip
+
+    incident = begin + 600 * SCRAPE * SECOND
+    met = [
+        one
+        for one in map(datetime.fromisoformat, done["starts"]["began"])
+        if incident - 59 * MINUTE < one < incident - MINUTE
+    ]
+    assert met
+    assert done["starts"]["rolled_back"] == len(fired) >= len(met)
+    assert len(done["triggers"][0]["fired"]) == 1
+    said_then = json.loads(alone)["triggers"][0]["fired"][0]["since"]
+    apart = datetime.fromisoformat(said_then) - datetime.fromisoformat(first["at"])
+    assert abs(apart) <= SCRAPE * SECOND
+    found = done["injected"][0]["delays_seconds"]
+    # One that starts in the incident is not charged with it.
+    started = map(datetime.fromisoformat, done["starts"]["began"])
+    for one, delay in zip(started, found, strict=True):
+        assert delay < 300 if one < incident - MINUTE else delay is None or delay > 0
+    text = page_.read_text()
+    assert not Page(text).open
+    assert 'id="starts"' in text
+    assert 'id="injected-Failing"' in text
+
+
+def test_what_is_to_be_laid_over_it_is_refused_with_a_reason(stage):
+    for more, why in (
+        (("--starts", 5, "--started", "2026-03-11T02:45:00Z"), "is one start"),
+        (("--inject", "150%"), "--inject"),
+        (("--starts", 5), "each start is watched for 1d"),
+    ):
+        status, _, error = run(stage, "backtest", "v1.3.0", *PERIOD, *more)
+
+        assert status == 2
+        assert why in error
 
 
 def test_the_command_ends_with_1_when_nothing_was_measured(stage):

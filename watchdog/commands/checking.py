@@ -1,6 +1,7 @@
 """The commands for what people write: is it right, what would it have done."""
 
 import json
+import random
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -18,7 +19,7 @@ from watchdog.commands.shell import (
     write,
 )
 from watchdog.config.all_files import all_files
-from watchdog.config.notation import Said, duration
+from watchdog.config.notation import Said, duration, share
 from watchdog.config.release_file import AllRefused, load_release
 from watchdog.config.roster_file import load_roster
 from watchdog.config.settings import Settings
@@ -26,6 +27,7 @@ from watchdog.facts.problem import Problem, Refused
 from watchdog.facts.reading import Blind
 from watchdog.facts.trial import cure
 from watchdog.facts.trigger import Release
+from watchdog.judge.starts import Lay
 from watchdog.observe.history import moment
 from watchdog.show import backtest as shown
 from watchdog.show.faults import files_json
@@ -41,6 +43,8 @@ from watchdog.wiring.looks import check_pin, held, tried
 from watchdog.wiring.measuring import access_of, past_of
 
 app = typer.Typer()
+# Starts where only what is injected is asked for.
+_MOMENTS = 50
 Which = Annotated[
     str, typer.Argument(help="A version with a release file, or the file's path.")
 ]
@@ -146,6 +150,17 @@ def backtest(
     started: Annotated[
         str, typer.Option(help="When the release started; default: long before.")
     ] = "",
+    starts: Annotated[
+        int,
+        typer.Option(
+            min=0, max=10_000, help="Lay so many starts over it: who is rolled back?"
+        ),
+    ] = 0,
+    inject: Annotated[
+        str,
+        typer.Option(help="Let `10%` more fail from starts on: how soon is it found?"),
+    ] = "",
+    seed: Annotated[int, typer.Option(help="Which moments are drawn.")] = 1,
     as_json: AsJson = False,
     page: Annotated[
         Path | None, typer.Option("--html", help="Write a page with plots here.")
@@ -156,7 +171,8 @@ def backtest(
     Ends with 1 when nothing at all was measured.
     """
     settings = settings_at(config, at_home=False)
-    filed, careful = _filed(settings, release), rules_of(settings)
+    filed, careful = _filed(settings, release, alone=True), rules_of(settings)
+    lay = _laid(starts, inject, started, seed, careful.settle, filed.watch_for)
     with closing(past_of(settings)) as past, bars(len(filed.triggers)) as tell:
         now = past.now()
         if isinstance(now, Blind):
@@ -168,6 +184,7 @@ def backtest(
             step=_apart(step, settings),
             started=moment(started, now, "--started") if started else None,
             settle=careful.settle,
+            lay=lay,
             progress=tell,
         )
     if page:
@@ -193,8 +210,36 @@ def schema_command(*, out: Out = Path("-")) -> None:
     write(out, json.dumps(schema(), indent=2) + "\n")
 
 
-def _filed(settings: Settings, release: str) -> Release:
-    """Load one release file: of a version in the settings' folder, or by its path."""
+def _laid(  # noqa: PLR0917 - what was typed, as it was typed
+    starts: int,
+    inject: str,
+    started: str,
+    seed: int,
+    settle: timedelta,
+    watched: timedelta,
+) -> Lay | None:
+    """Say what is laid over the past, if anything is."""
+    if not starts and not inject:
+        return None
+    if started:
+        raise Problem("--started is one start", "take it out, or --starts and --inject")
+    fails = 0.0
+    if inject:
+        try:
+            fails = share(inject)
+        except Said as said:
+            raise Problem(f"--inject: {said.words}", said.hint) from None
+        if not 0 < fails <= 1:
+            raise Problem(f"--inject: {inject} is no share", "write it like `10%`")
+    drawn = random.Random
+    return Lay(starts or _MOMENTS, bool(starts), fails, seed, drawn, settle, watched)
+
+
+def _filed(settings: Settings, release: str, *, alone: bool = False) -> Release:
+    """Load one release file: of a version in the settings' folder, or by its path.
+
+    *alone*: without a roster nobody is checked against it.
+    """
     path = settings.releases / f"{release}.yaml"
     if release.endswith((".yaml", ".yml")):
         path = Path(release)
@@ -204,7 +249,9 @@ def _filed(settings: Settings, release: str) -> Release:
             f"no release file for {release} in {settings.releases}",
             f"known: {', '.join(known) or 'none'}",
         )
-    names = load_roster(settings.approvers, has_secrets=False).names
+    names = None
+    if not alone or settings.approvers.exists():
+        names = load_roster(settings.approvers, has_secrets=False).names
     return load_release(
         path,
         settings.prometheus.scrape_interval,

@@ -1,10 +1,11 @@
 """What a trigger would have said over a period of the past."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from watchdog.facts.trigger import Release, Trigger
+from watchdog.facts.verdict import Breached
 
 ELSEWHERE = "elsewhere"
 
@@ -61,6 +62,35 @@ class Track:
         """Give the stretches of one word, oldest first."""
         return tuple(one for one in self.stretches if one.kind == kind)
 
+    @property
+    def firings(self) -> tuple[Stretch, ...]:
+        """Give each incident once: breaches less than a window apart are one.
+
+        As of its first word, until its last, and with its worst value.
+        """
+        falls, merged = self.trigger.below is not None, list[Stretch]()
+        for one in self.of("breached"):
+            last = merged[-1] if merged else None
+            apart = one.since - last.until if last else timedelta()
+            if last is None or apart >= self.trigger.window:
+                merged.append(one)
+                continue
+            worse = one.value is not None and (
+                last.value is None
+                or (one.value < last.value if falls else one.value > last.value)
+            )
+            worst = one if worse else last
+            # What is the release's doing at any time is its doing.
+            whose = one if last.elsewhere and not one.elsewhere else last
+            merged[-1] = replace(
+                worst,
+                since=last.since,
+                until=one.until,
+                cause=whose.cause,
+                elsewhere=whose.elsewhere,
+            )
+        return tuple(merged)
+
     def time(self, kind: str) -> timedelta:
         """Add up how long one word was said."""
         return sum((one.length for one in self.of(kind)), timedelta())
@@ -82,6 +112,45 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
+class Fired:
+    """What would have been confirmed first of a release that *started* then.
+
+    *verdict* is that of *trigger* at *at*; *elsewhere* of it says why it is not the
+    release's doing.
+    """
+
+    started: datetime
+    at: datetime
+    trigger: Trigger
+    verdict: Breached
+
+
+@dataclass(frozen=True, slots=True)
+class Starts:
+    """Releases that *began* at random moments, each with its whole watch.
+
+    *fired* are those of which something would have been confirmed.
+    """
+
+    began: tuple[datetime, ...]
+    watched: timedelta
+    fired: tuple[Fired, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """How soon *trigger* would have found that *share* of all events failed more.
+
+    One delay for each release that started so; None: not found within *limit*.
+    """
+
+    trigger: Trigger
+    share: float
+    limit: timedelta
+    delays: tuple[timedelta | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Backtest:
     """A release file over a period; *started* is None for "long before it"."""
 
@@ -90,3 +159,5 @@ class Backtest:
     until: datetime
     tracks: Sequence[Track]
     started: datetime | None = None
+    starts: Starts | None = None
+    injected: Sequence[Injected] = ()

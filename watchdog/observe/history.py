@@ -12,13 +12,16 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from watchdog.config.notation import Said, duration, seen
+from watchdog.config.notation import Said, duration, seen, written
 from watchdog.facts.past import Backtest, Track
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.trigger import Release, Sick, Traffic, Trigger, Value
 from watchdog.judge.blocks import Parts
+from watchdog.judge.laid import Past as Kept
 from watchdog.judge.replay import Grid, Replay
+from watchdog.judge.starts import Lay, injected, limit_of
+from watchdog.judge.starts import started as laid_over
 from watchdog.observe.access import OPEN, Access
 from watchdog.observe.envelope import NotSeen
 from watchdog.observe.prometheus import Prometheus
@@ -109,11 +112,19 @@ class Past(Prometheus):
         step: timedelta,
         armed_from: datetime,
         started: datetime | None = None,
+        kept: dict[str, Kept] | None = None,
         progress: Progress = lambda _trigger, _done, _of: None,
     ) -> Track:
-        """Judge *trigger* all along the period, by the whole of what it counts."""
+        """Judge *trigger* all along the period, by the whole of what it counts.
+
+        *kept* gets what that was, block by block.
+        """
         trigger = replace(trigger, any=False)
         grid = self.grid(trigger, since, until, step)
+        exact = self._looks.is_exact(trigger.kind)
+        keep = Kept(trigger, grid.begin, exact, grid.lag) if trigger.counts else None
+        if kept is not None and keep is not None:
+            kept[trigger.name] = keep
         replay = Replay(
             trigger,
             grid,
@@ -126,6 +137,8 @@ class Past(Prometheus):
         progress(trigger, done, grid.points)
         for portion in self.points(trigger, grid):
             replay.take(portion)
+            if kept is not None and keep is not None:
+                keep.take(portion[-done % grid.stride :: grid.stride])
             done += len(portion)
             progress(trigger, done, grid.points)
         return replay.track((self._newest(trigger, since)[0].query,))
@@ -139,15 +152,17 @@ class Past(Prometheus):
         step: timedelta | None = None,
         started: datetime | None = None,
         settle: timedelta = timedelta(),
+        lay: Lay | None = None,
         progress: Progress = lambda _trigger, _done, _of: None,
     ) -> Backtest:
         """Judge every trigger of *release*, *step* or a block apart.
 
         A release that *started* is judged from then on, until its watch is over,
-        and charged after *settle*; without it, as if it had run for ever.
+        and charged after *settle*; without it, as if it had run for ever. *lay*: what
+        is laid over it.
 
         Raises:
-            Problem: the period is empty.
+            Problem: the period is empty, or no watch of *lay* fits into it.
         """
         if since >= until:
             raise Problem(
@@ -160,6 +175,8 @@ class Past(Prometheus):
             armed_from = started + settle
             since = max(since, started)
             until = max(since, min(until, started + release.watch_for))
+        began = _moments(lay, release, since, until) if lay else ()
+        kept: dict[str, Kept] | None = {} if lay else None
         tracks = [
             self.track(
                 trigger,
@@ -168,12 +185,21 @@ class Past(Prometheus):
                 step=step or trigger.block,
                 armed_from=armed_from,
                 started=started,
+                kept=kept,
                 progress=progress,
             )
             for trigger in release.triggers
             if not isinstance(trigger.kind, Sick | Traffic)
         ]
-        return Backtest(release, since, until, tracks, started)
+        done = Backtest(release, since, until, tracks, started)
+        if lay is None or kept is None:
+            return done
+        if lay.share:
+            some = [injected(lay, began, one) for one in kept.values()]
+            done = replace(done, injected=some)
+        if not lay.healthy:
+            return done
+        return replace(done, starts=laid_over(lay, began, tracks, kept, self.read))
 
     def _newest(self, trigger: Trigger, at: datetime) -> tuple[Ask, str]:
         """Give the ask and the label of the newest look alone."""
@@ -236,6 +262,22 @@ class Past(Prometheus):
         while len(self._segments) > _SEGMENTS_KEPT:
             self._segments.popitem(last=False)
         return samples
+
+
+def _moments(
+    lay: Lay, release: Release, since: datetime, until: datetime
+) -> tuple[datetime, ...]:
+    """Draw the starts: each has its whole watch, or its time to be found."""
+    needed = max(map(limit_of, release.triggers))
+    if lay.healthy:
+        needed = max(needed, lay.watched)
+    if until - needed <= since:
+        raise Problem(
+            f"the period is {written(until - since)}, and each start is watched for "
+            f"{written(needed)}",
+            "begin earlier: `--since 30d`",
+        )
+    return lay.moments(since, until - needed)
 
 
 def moment(text: str, now: datetime, key: str) -> datetime:

@@ -18,6 +18,7 @@ from watchdog.facts.trigger import (
     Value,
 )
 from watchdog.facts.verdict import Breached
+from watchdog.show import laid
 from watchdog.show.plot import (
     HATCH,
     STYLE,
@@ -44,12 +45,13 @@ def picture(done: Backtest, rules: Rules) -> dict[str, Any]:
         "started": _stamp(done.started) if done.started else None,
         "words": _first(done),
         "triggers": [_picture_of(track, done, rules) for track in done.tracks],
+        **laid.picture(done),
     }
 
 
 def _picture_of(track: Track, done: Backtest, rules: Rules) -> dict[str, Any]:
     trigger = track.trigger
-    fired = track.of("breached")
+    fired = track.firings
     return {
         "alert": trigger.name,
         "rule": rule_words(trigger),
@@ -82,7 +84,7 @@ def words(done: Backtest, rules: Rules) -> str:
         trigger = track.trigger
         lines += ["", f"{trigger.name}  {rule_words(trigger)}; {trigger.action}"]
         lines.append(f"  {_sentence(track, done)}")
-        for one in _some(track.of("breached"), lines):
+        for one in _some(track.firings, lines):
             value = value_words(trigger, one.value)
             lines.append(
                 f"    {clock(one.since)}  {_length(one):>8}  {value:>8}  {one.words}"
@@ -93,6 +95,7 @@ def words(done: Backtest, rules: Rules) -> str:
             lines.append(f"  pending  {_times(len(pending))}, {spent} in all")
         lines += [f"  blind    {text}" for text in _blindness(track)]
         lines.append(f"  {_measured(track)}")
+    lines += laid.words(done)
     return "\n".join(lines)
 
 
@@ -120,7 +123,7 @@ def rule_words(trigger: Trigger) -> str:
 
 def _first(done: Backtest) -> str:
     name = done.release.version or "default"
-    fired = [track for track in done.tracks if track.of("breached")]
+    fired = [track for track in done.tracks if track.firings]
     unseen = [track.trigger.name for track in done.tracks if not track.measured]
     played = {track.trigger.name for track in done.tracks}
     left = [one.name for one in done.release.triggers if one.name not in played]
@@ -128,7 +131,7 @@ def _first(done: Backtest) -> str:
     if len(unseen) == len(done.tracks):
         return f"{name}: nothing was measured in this period, so nothing can be said"
     if fired:
-        count = sum(len(track.of("breached")) for track in fired)
+        count = sum(len(track.firings) for track in fired)
         names = ", ".join(track.trigger.name for track in fired)
         text = f"{name}: would have fired {_times(count)}: {names}"
     else:
@@ -148,7 +151,7 @@ def _period(done: Backtest) -> str:
 
 
 def _sentence(track: Track, done: Backtest) -> str:
-    fired = track.of("breached")
+    fired = track.firings
     if not track.stretches:
         return "not judged: the period holds no instant at which it would have been"
     if not track.measured:
@@ -259,6 +262,8 @@ border-top:1px solid var(--rule)}td.n{white-space:nowrap}
 border-top:1px solid var(--rule)}th,td{border:0}th:last-child{display:none}
 td:last-child{flex-basis:100%}}
 code,pre{font:.8rem/1.45 ui-monospace,monospace;white-space:pre-wrap}
+.plot.low svg{height:4rem}svg rect.mark{fill:var(--dim);stroke:none}
+svg .found{fill:none;stroke:var(--line);stroke-width:2}
 .key svg{width:1.4rem;height:.9rem;vertical-align:-.1rem;border:1px solid var(--rule)}
 """
 
@@ -287,6 +292,7 @@ def page(done: Backtest, rules: Rules) -> str:
 decided as if it were the first, with a known-good pair to go back to.</p>
 <p class="key dim">{key("fire")} would have fired &nbsp; {key("pend")} pending &nbsp;
 {key("blind")} blind: not measured</p>
+{laid.sections(done)}
 {sections}
 </main>
 </body>
@@ -296,7 +302,7 @@ decided as if it were the first, with a known-good pair to go back to.</p>
 
 def _section(track: Track, done: Backtest, rules: Rules) -> str:
     trigger = track.trigger
-    fired = track.of("breached")
+    fired = track.firings
     sentence = _sentence(track, done)
     style = ' class="fired"' if fired else ""
     parts = [
@@ -326,7 +332,7 @@ def _table(track: Track, done: Backtest, rules: Rules) -> str:
         f'<td class="n">{value_words(track.trigger, one.value)}</td>'
         f"<td>{safe(one.words)}<br>"
         f"{safe(_decided(one, track, done.release, rules))}</td></tr>"
-        for one in _some(track.of("breached"), lines)
+        for one in _some(track.firings, lines)
     )
     caption = safe(lines[0].strip()) if lines else "firings, times in UTC"
     return f"""<div class="wide"><table><caption>{caption}</caption>
