@@ -197,3 +197,26 @@ def test_the_way_back_gives_the_place_back_before_anything_else_is_stopped():
         *(Do.PIN, Do.HAND_OVER, Do.START, Do.RENAME, Do.RENAME),
         *(Do.PROVE, Do.REMOVE, Do.UNSTAGE),
     ]
+
+
+def test_services_that_boot_side_by_side_must_fit_together():
+    body = host(Memory=2**30)
+    services = ("dms", "relay")
+    plan = spell(
+        incident="inc-1",
+        running=a_record("v1.3.0", services=services, **body),
+        running_sha="1" * 64,
+        target=a_record("v1.2.0", services=services, **body),
+        target_sha="2" * 64,
+        deployed={
+            name: (old(id=f"old {name}", free=2**30 + 2**29),) for name in services
+        },
+        services=services,
+        stop_within=SECOND,
+        pinned={"DMS_VERSION": "v1.3.0"},
+        swapping=Swapping(dict.fromkeys(services, "warm")),
+    )
+
+    first, second = plan.swaps
+    assert first.is_warm
+    assert "it may take 1024 MiB, and 512 MiB are free" in second.cold

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from watchdog.decide.needed import back_in_order
 from watchdog.decide.successor import again_of, job_of, matched, swap_of
-from watchdog.decide.warm import Around, weighed
+from watchdog.decide.warm import Around, memory_of, weighed
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import (
     Deployed,
@@ -209,18 +209,16 @@ def _warmed(
 ) -> tuple[Swap, ...]:
     """Say of each which endpoints are handed over, or why they are not."""
     olds = {old.id: old for several in deployed.values() for old in several}
-    return tuple(
-        replace(
-            swap,
-            **weighed(
-                swap,
-                olds[swap.old_id],
-                swapping.wishes(swap.service, olds[swap.old_id].wishes),
-                around,
-            ),
-        )
-        for swap in swaps
-    )
+    told: list[Swap] = []
+    taken = 0  # all of them boot side by side
+    for swap in swaps:
+        old = olds[swap.old_id]
+        if old.free is not None:
+            old = replace(old, free=old.free - taken)
+        wishes = swapping.wishes(swap.service, old.wishes)
+        told.append(replace(swap, **weighed(swap, old, wishes, around)))
+        taken += memory_of(swap) if told[-1].is_warm else 0
+    return tuple(told)
 
 
 def _booted_beside(op: str, warm: list[Swap]) -> list[Step]:

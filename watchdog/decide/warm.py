@@ -68,7 +68,7 @@ def _why_not(
             f"takes over: where it is healthy without, say so (`staging: {ALONE}`)"
         )
     yield from _shared(old, host, wishes)
-    needed = int(host.get("Memory") or 0)
+    needed = memory_of(swap)
     if old.free is not None and needed > old.free:
         yield (
             f"two of it do not fit: it may take {needed >> 20} MiB, and "
@@ -141,6 +141,11 @@ def _meet(one: str, other: str) -> bool:
         return one == other
     here, there = f"{one.rstrip('/')}/", f"{other.rstrip('/')}/"
     return here.startswith(there) or there.startswith(here)
+
+
+def memory_of(swap: Swap) -> int:
+    """Give how many bytes the new container may take; 0 where nobody said."""
+    return int((swap.new.get("HostConfig") or {}).get("Memory") or 0)
 
 
 def hint_of(service: str) -> str:
