@@ -56,11 +56,12 @@ def cold(it):
 
 
 def ends(it):
-    """Give the addresses that the service has, by network."""
+    """Give the addresses that the service has, by network.
+
+    Which MAC address that is, newer engines make up anew, and tell all neighbours.
+    """
     networks = it.inspect("app")["NetworkSettings"]["Networks"]
-    return {
-        name: (end["IPAddress"], end["MacAddress"]) for name, end in networks.items()
-    }
+    return {name: end["IPAddress"] for name, end in networks.items()}
 
 
 def nothing_is_left(it):
@@ -76,14 +77,18 @@ def nothing_is_left(it):
 def test_a_service_that_uses_everything_is_given_its_place_as_compose_makes_it(
     tmp_path,
 ):
-    with a_project(tmp_path, {OLD: EVERYTHING, BAD: EVERYTHING}) as it:
+    said = rig.docker("version", "-f", "{{.Server.APIVersion}}").strip()
+    moves_macs = not (1, 44) <= tuple(map(int, said.split("."))) < (1, 54)
+    options = {k: v for k, v in EVERYTHING.items() if moves_macs or k != "mac_address"}
+    with a_project(tmp_path, {OLD: options, BAD: options}) as it:
         warm(it, **SAFE)
         networks = assert_faithful(it)["NetworkSettings"]["Networks"]
 
         assert "hand-over app (new)" in steps(it), cold(it)
         nothing_is_left(it)
         front, back = (networks[f"{it.project}_{name}"] for name in ("front", "back"))
-        assert front["MacAddress"] == EVERYTHING["mac_address"]
+        if moves_macs:
+            assert front["MacAddress"] == EVERYTHING["mac_address"]
         given = [network["IPAddress"].rpartition(".")[2] for network in (front, back)]
         assert given == ["77", "177"]
 
