@@ -222,3 +222,27 @@ def test_a_wrong_setting_is_refused_after_all_is_shown(clinic):
 
     assert isinstance(done.exception, Problem)
     assert "stack.project" in done.output
+
+
+def test_a_default_alone_is_tried_live_and_no_release_file_at_all_is_not_fine(clinic):
+    folder = clinic.folder / "releases"
+    (one,) = folder.glob("*.yaml")
+    whole = yaml.safe_load(one.read_text())
+    one.unlink()
+
+    done = clinic.says("check", "--live")
+
+    assert done.exit_code == 1, done.output
+    assert "no trigger was tried live: no release file names one" in done.output
+    assert "all can be relied on" not in done.output
+    assert (
+        "FAULT  triggers    no release file names one" in clinic.says("doctor").output
+    )
+    for key_ in ("release", "image", "images", "approved_by"):
+        whole.pop(key_, None)
+    (folder / "default.yaml").write_text(yaml.safe_dump(whole))
+
+    done = clinic.says("check", "--live")
+
+    assert done.exit_code == 0, done.output
+    assert "default  Http5xxRate              ok" in done.output

@@ -33,6 +33,10 @@ def test_each_trigger_has_a_line_and_the_last_line_adds_up():
     ]
 
 
+def test_where_no_trigger_was_tried_nothing_can_be_relied_on():
+    assert words([]) == "no trigger was tried live: no release file names one"
+
+
 def test_a_fault_is_shown_with_its_cure_and_with_what_was_asked():
     said = words([("v1.3.0", GOOD), ("v1.3.0", TYPO)]).splitlines()
 

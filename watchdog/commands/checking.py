@@ -104,8 +104,9 @@ def check(
             if as_json
             else trials_words(trials, holds, queries=queries)
         )
-        proven = all(t.is_proven for _, t in trials) and not holds.faults
-        raise typer.Exit(0 if proven else 1)
+        # Of no trigger nothing is proven.
+        proven = bool(trials) and all(trial.is_proven for _, trial in trials)
+        raise typer.Exit(0 if proven and not holds.faults else 1)
     count = found.releases.count
     typer.echo(f"{config} and {count} release files of {settings.releases}: no fault")
     if away and not files_only:

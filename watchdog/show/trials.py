@@ -34,10 +34,13 @@ def words(trials: Trials, held: Held | None = None, *, queries: bool = False) ->
         if queries or not trial.is_proven:
             lines += _asked(trial, whole=queries)
     faulty = sum(not trial.is_proven for _, trial in found)
-    lines.append(
-        f"{len(found)} triggers tried live: "
-        + (f"{faulty} cannot be relied on" if faulty else "all can be relied on")
-    )
+    if not found:
+        lines.append("no trigger was tried live: no release file names one")
+    else:
+        lines.append(
+            f"{len(found)} triggers tried live: "
+            + (f"{faulty} cannot be relied on" if faulty else "all can be relied on")
+        )
     if held is not None:
         lines.append(held.words)
         lines += [_line("fault", fault) for fault in held.faults]

@@ -326,7 +326,12 @@ def _triggers(
     settings: Settings, releases: ReleaseFolder, here: Held
 ) -> Iterator[Finding]:
     own = here.release if here.release in releases.versions else ""
-    for version, trial in tried(settings, releases, own):
+    trials = tried(settings, releases, own)
+    if not trials:
+        hint = f"write a release file in {settings.releases}"
+        words = "no release file names one: nothing is watched"
+        yield Finding("triggers", Mark.FAULT, words, hint)
+    for version, trial in trials:
         name = f"{version}, {trial.trigger}"
         for fault in trial.faults:
             words = f"{name}: {fault.path}: {fault.words}"

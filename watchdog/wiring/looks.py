@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Callable
 
+from watchdog.config.release_file import DEFAULT
 from watchdog.config.release_folder import ReleaseFolder
 from watchdog.config.settings import Settings
 from watchdog.facts.container import Containers
@@ -106,7 +107,8 @@ def tried(
                 f"no release file for {version} in {settings.releases}",
                 f"known: {', '.join(releases.versions) or 'none'}",
             )
-        names = [version] if version else releases.versions
+        # A folder with a default alone is one whose every version it watches.
+        names = [version] if version else releases.versions or [DEFAULT]
         arming = Arming(prometheus, settings.prometheus.scrape_interval)
         files = [(name, releases.for_version(name)) for name in names]
         found = [(n, t) for n, one in files if one is not None for t in one.triggers]
