@@ -81,7 +81,7 @@ def test_an_approved_one_says_who_was_asked_and_who_approved():
 
     assert found["rollback"].who == "approved by asha"
     assert found["question"].release == "v1.3.0"
-    assert found["question"].also == ["asha says approve: go"]
+    assert found["question"].also == ["asha approved: go"]
     assert found["question"].how == "carried-out: done"
 
 

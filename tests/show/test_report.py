@@ -104,7 +104,7 @@ def test_the_timeline_counts_from_the_breach():
 def test_decisions_name_the_key_and_the_digest_that_was_signed():
     rows = part(written(*APPROVED), "Decisions")
 
-    assert "asha | approve: stock is wrong | v1a k1 (key)" in rows
+    assert "asha | approved: stock is wrong | v1a k1 (key)" in rows
     assert "sha256:" in rows
 
 

@@ -171,7 +171,7 @@ def _happened(event: object) -> Told | None:
             return "rollback.approval.answered", CRITICAL, title, reason
         case Answered(by=by, decision=decision, reason=reason, eta=eta):
             words = reason or "no reason given"
-            title = f"{by} {_said(decision, eta)}"
+            title = f"{by} {said(decision, eta)}"
             return "rollback.approval.answered", INFO, title, words
         case AnswerRefused(by=by, words=words):
             title = f"what {by} signed was refused"
@@ -200,7 +200,7 @@ def _happened(event: object) -> Told | None:
             return None
 
 
-def _said(decision: str, eta: datetime | None) -> str:
+def said(decision: str, eta: datetime | None) -> str:
     """Say a decision in words for people: ``promised a fix until 15:40 UTC``."""
     if decision == "forward_fix":
         return f"promised a fix until {eta:%H:%M} UTC" if eta else "promised a fix"

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+from watchdog.decide.tidings import said
 from watchdog.facts.event import (
     Answered,
     BreachConfirmed,
@@ -101,9 +102,9 @@ class History:
             case QuestionAsked(question=id_, incident=incident, words=words, dri=dri):
                 release = self._of(incident)
                 self._add(Told("question", at, release, ", ".join(dri), words), id_)
-            case Answered(question=id_, decision=decision, by=who, reason=why):
-                said = f": {why}" if why else ""
-                self._also(id_, f"{who} says {decision}{said}")
+            case Answered(question=id_, decision=decision, by=who, reason=why) as it:
+                because = f": {why}" if why else ""
+                self._also(id_, f"{who} {said(decision, it.eta)}{because}")
             case QuestionClosed(question=id_, how=how, words=words):
                 self._end(id_, at, f"{how}: {words}")
             case HoldPlaced(by=who, words=words):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from watchdog.decide.tidings import message_of, six_fields
+from watchdog.decide.tidings import message_of, said, six_fields
 from watchdog.facts.event import (
     Answered,
     BlindTooLong,
@@ -193,7 +193,7 @@ def _timeline(
     first, mine = own[0], {one.seq for one in own}
     for one in found:
         near = one.at >= first.at - BEFORE or one.seq == found[0].seq
-        said = message_of(one, name) if near else None
+        told = message_of(one, name) if near else None
         words = ""
         match one.event:
             case PairStarted(pair=pair, by=by) if near:
@@ -204,8 +204,8 @@ def _timeline(
                 words = seen if one.seq in mine else ""
             case VerdictChanged(trigger=trigger, kind=kind, words=seen) if near:
                 words = f"{trigger} is {kind}: {seen}"
-            case _ if said:
-                words = f"{said.title.removeprefix(f'{name}: ')}: {said.words}"
+            case _ if told:
+                words = f"{told.title.removeprefix(f'{name}: ')}: {told.words}"
             case _:
                 pass
         if words:
@@ -244,12 +244,12 @@ def _decisions(own: list[Entry]) -> Iterator[Part]:
         match one.event:
             case QuestionAsked(dri=dri, words=words, digest=digest):
                 rows.append((_clock(one.at), ", ".join(dri), f"asked: {words}", digest))
-            case Answered() as said:
-                glass = "; broke the glass" if said.break_glass else ""
-                why = f": {said.reason}" if said.reason else ""
-                key = f"{said.scheme} {said.key} ({said.assurance})"
-                words = f"{said.decision}{why}{glass}"
-                rows.append((_clock(one.at), said.by, words, key))
+            case Answered() as it:
+                glass = "; broke the glass" if it.break_glass else ""
+                why = f": {it.reason}" if it.reason else ""
+                key = f"{it.scheme} {it.key} ({it.assurance})"
+                words = f"{said(it.decision, it.eta)}{why}{glass}"
+                rows.append((_clock(one.at), it.by, words, key))
             case QuestionClosed(how=how, words=words):
                 rows.append((_clock(one.at), "", f"closed: {how}: {words}", ""))
             case OrderGiven(by=by, what=what, reason=why):
