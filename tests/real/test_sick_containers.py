@@ -157,7 +157,7 @@ def _check_live(project, folder):
             prometheus=PrometheusSection(url=url),
         )
         far = settings.model_copy(
-            update={"engine": EngineSection(url="unix:///nowhere/docker.sock")}
+            update={"engine": EngineSection(url="tcp://127.0.0.1:9")}
         )
         ((_, here),), ((_, away),) = (tried(one, filed, OLD) for one in (settings, far))
 
