@@ -2,12 +2,13 @@
 
 import gc
 from importlib import import_module
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_group
 
+from watchdog import __version__
 from watchdog.facts.problem import Problem
 
 _REFUSED = 2
@@ -30,12 +31,35 @@ ROOMS: Final = {
 """Which room of ``commands`` has which commands."""
 
 
+_GROUPS: Final = {
+    "Look": ("status", "explain", "history", "report", "releases", "retention"),
+    "Order": ("hold", "resume", "rollback", "drill", "repair"),
+    "Answer": ("approve", "deny", "forward-fix", "keys"),
+    "Pipeline": ("promotion", "check", "backtest", "export-rules", "schema"),
+    "Prove": ("audit",),
+    "Set up": ("init", "doctor", "config", "backup", "restore", "uninstall"),
+    "Run": ("run", "demo"),
+}
+"""Under which head each command is listed."""
+_EXAMPLES: Final = {
+    "Look": "watchdog status --watch",
+    "Order": "watchdog rollback --by asha --reason 'scans look wrong'",
+    "Answer": "watchdog approve --as asha@flexli.example --key asha.pem",
+    "Pipeline": "watchdog promotion wait v1.3.0 --timeout 30m",
+    "Prove": "watchdog audit verify",
+    "Set up": "watchdog init --dri asha@flexli.example=asha.pem",
+    "Run": "watchdog run --config /etc/watchdog/watchdog.yaml",
+}
+
+
 class _Rooms(TyperGroup):
     """A group whose commands are in rooms; one is entered when it is asked for."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         here = super().list_commands(ctx)
-        return [*here, *(name for names in ROOMS.values() for name in names)]
+        listed = [name for names in _GROUPS.values() for name in names]
+        every = [name for names in ROOMS.values() for name in names]
+        return [*here, *listed, *(name for name in every if name not in listed)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         for room, names in ROOMS.items():
@@ -44,8 +68,27 @@ class _Rooms(TyperGroup):
                 # What was loaded stays; the collector need not look at it again.
                 gc.freeze()
                 gc.enable()
-                return get_group(entered.app).get_command(ctx, cmd_name)
+                return _plain(get_group(entered.app).get_command(ctx, cmd_name))
         return None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """List the commands under their heads, each head with an example."""
+        for head, names in _GROUPS.items():
+            rows = [
+                (name, self.get_command(ctx, name).get_short_help_str(limit=400))
+                for name in names
+            ]
+            with formatter.section(head):
+                formatter.write_dl(rows)
+                formatter.write_text(f"$ {_EXAMPLES[head]}")
+
+
+def _plain(command: Any) -> Any:
+    """Let help be plain text: in boxes, long flags are cut at 80 columns."""
+    command.rich_markup_mode = None
+    for inner in getattr(command, "commands", {}).values():
+        _plain(inner)
+    return command
 
 
 app = typer.Typer(
@@ -53,13 +96,27 @@ app = typer.Typer(
     cls=_Rooms,
     help="Put the last known-good pair back when a release is confirmed bad.",
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
 
+def _version(wanted: bool) -> None:  # noqa: FBT001 - as Typer calls it
+    if wanted:
+        typer.echo(f"watchdog {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _gathered() -> None:
+def _gathered(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Say which and exit."
+        ),
+    ] = False,
+) -> None:
     """Put the last known-good pair back when a release is confirmed bad."""
 
 

@@ -167,6 +167,24 @@ def test_check_live_wants_the_stack_and_files_alone_ask_nobody(box):
     assert "two questions" in box.refuses("check", "--live", "--files-only")
 
 
+def test_status_is_said_again_and_again_for_whoever_watches(box):
+    box.write({})
+    box.journal()
+    env = {k: v for k, v in os.environ.items() if not k.startswith("WATCHDOG_")}
+    command = [sys.executable, "-m", "watchdog", "status", "--watch"]
+    with subprocess.Popen(
+        command, env=env | box.env, stdout=subprocess.PIPE, text=True
+    ) as watching:
+        said = []
+        for line in iter(watching.stdout.readline, ""):
+            said += [line] if "dms-prod" in line else []
+            if len(said) == 2:
+                break
+        watching.terminate()
+
+    assert len(said) == 2
+
+
 def test_without_settings_it_is_said_where_to_begin(box):
     box.write({})
     (box.folder / "watchdog.yaml").unlink()

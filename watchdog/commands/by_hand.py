@@ -83,13 +83,25 @@ def rollback(
     wait: Wait = True,
     as_json: AsJson = False,
     even_though_result_of_a_rollback: Annotated[
-        bool, typer.Option("--even-though-result-of-a-rollback")
+        bool,
+        typer.Option(
+            "--even-though-result-of-a-rollback",
+            help="Roll back what a rollback has put there.",
+        ),
     ] = False,
     even_though_not_rollback_safe: Annotated[
-        bool, typer.Option("--even-though-not-rollback-safe")
+        bool,
+        typer.Option(
+            "--even-though-not-rollback-safe",
+            help="Though the file of what runs says rollback_safe: false.",
+        ),
     ] = False,
     even_though_one_way_between: Annotated[
-        bool, typer.Option("--even-though-one-way-between")
+        bool,
+        typer.Option(
+            "--even-though-one-way-between",
+            help="Though a release in between could not be gone back over.",
+        ),
     ] = False,
 ) -> None:
     """Roll back by hand, on the same path as any rollback.

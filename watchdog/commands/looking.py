@@ -1,6 +1,7 @@
 """The commands that read the journal and change nothing, daemon or no daemon."""
 
 import json
+import sys
 from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
@@ -24,18 +25,34 @@ from watchdog.wiring.chosen import releases_of, rules_of, untold_of
 from watchdog.wiring.clock import RealClock
 
 app = typer.Typer()
+_CLEARED = "\x1b[2J\x1b[H"
+_AGAIN = 2.0  # s; a turn is 5 s, and a rollback's steps come faster
 
 
 @app.command()
-def status(config: Config = HERE, *, as_json: AsJson = False) -> None:
+def status(
+    config: Config = HERE,
+    *,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Say it again every 2 s, until Ctrl-C.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Say what runs, whether it is watched, and what could be done now.
 
     Reads the journal, so it answers whether the daemon runs or not.
     """
     settings = settings_at(config)
-    whole = looked(partial(picture, untold=untold_of(settings)), settings)
-    typer.echo(json.dumps(whole, indent=2) if as_json else words(whole))
-    raise typer.Exit(0 if whole["watching"] else 1)
+    while True:
+        whole = looked(partial(picture, untold=untold_of(settings)), settings)
+        said = json.dumps(whole, indent=2) if as_json else words(whole)
+        if not watch:
+            typer.echo(said)
+            raise typer.Exit(0 if whole["watching"] else 1)
+        if sys.stdout.isatty():
+            typer.echo(_CLEARED, nl=False)
+        typer.echo(f"{said}\n", nl=not as_json)
+        RealClock().pause(_AGAIN)
 
 
 @app.command("explain")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
-import click
 import typer
 
 from watchdog.adopt.pair import Enrolled, Unclear, enrolled
@@ -124,8 +123,10 @@ def _choice(what: str, choices: Sequence[str], flag: str, asks: bool) -> str:  #
         raise Problem(f"{what}: {', or '.join(choices)}?", f"say it with {flag}")
     for place, one in enumerate(choices, 1):
         typer.echo(f"  {place}  {one}")
-    place = typer.prompt(what, type=click.IntRange(1, len(choices)))
-    return choices[int(place) - 1]
+    while True:
+        place = int(typer.prompt(f"{what} (1 to {len(choices)})", type=int))
+        if 1 <= place <= len(choices):
+            return choices[place - 1]
 
 
 def _people(given: Sequence[str], *, asks: bool) -> list[Person]:
