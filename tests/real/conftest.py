@@ -1,5 +1,6 @@
 """The stage: a real stack with a real watchdog, in the sandbox."""
 
+import os
 import socket
 import uuid
 from collections.abc import Callable, Iterator
@@ -34,3 +35,37 @@ def stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
             return made
 
         yield setting
+
+
+# Waiting takes most of their time. xdist hands each worker a part of the list: so each
+# part begins with its share of these, and none of them comes last.
+_LONG = (
+    "test_loop",
+    "test_by_hand",
+    "test_ready_now",
+    "test_promotion_wait",
+    "test_crash",
+    "test_one_by_one",
+    "test_compose",
+    "test_adopting",
+    "test_sick_containers",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin each worker's part with long ones; the same order in each worker."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.path.stem in _LONG]
+    others = [item for item in items if item.path.stem not in _LONG]
+    if workers < 2 or not long or len(items) < 100:
+        return
+    ordered: list[pytest.Item] = []
+    left = len(items)
+    for worker in range(workers):
+        share = left // (workers - worker)
+        mine = long[worker::workers]
+        ordered += mine + others[: share - len(mine)]
+        others = others[share - len(mine) :]
+        left -= share
+    items[:] = ordered + others

@@ -11,6 +11,7 @@ from watchdog.commands.stage import Stage
 pytestmark = pytest.mark.real
 
 
+@pytest.mark.campaign  # in short: test_promotion_wait
 def test_a_job_at_github_goes_on_with_a_good_release_and_ends_with_a_bad_one(stage):
     it = stage()
     with a_hub() as hub:

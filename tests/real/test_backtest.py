@@ -150,6 +150,7 @@ def test_judged_more_seldom_it_says_the_same_at_the_instants_that_are_left(url):
             assert (one.kind, one.cause) == (then.kind, then.cause)
 
 
+@pytest.mark.campaign  # in short: test_the_size_of_an_ask_does_not_change_the_result
 def test_a_server_that_takes_few_samples_at_once_is_asked_for_less(tmp_path):
     samples = [
         (f"x_{part}", {"case": str(n)}, [(1e9 + 15 * k, 10.0 * k) for k in range(700)])

@@ -159,6 +159,7 @@ def test_a_hold_keeps_a_person_and_a_drill_from_it_until_it_is_lifted(two):
     assert status["last_rollback"]["what"] == "drill"
 
 
+@pytest.mark.campaign  # in short: a bad release from a container
 def test_the_command_line_in_the_container_reaches_its_daemon(stage):
     """As a plain user, on a read-only root, through a volume."""
     it = stage(owner="10001:10001")

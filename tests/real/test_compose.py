@@ -251,6 +251,7 @@ def test_whatever_instant_it_dies_at_compose_ends_on_one_whole_pair(project, lay
     assert it.mixed() == []
 
 
+@pytest.mark.campaign  # in short: dying at each instant in turn
 def test_a_compose_killed_in_the_middle_is_called_again(project):
     it = project("versioned")
     it.deploy(OLD)

@@ -202,6 +202,7 @@ def test_as_many_replicas_go_back_as_there_are_and_as_compose_makes_them(fleet, 
         assert differences(one, theirs[name]) == []
 
 
+@pytest.mark.campaign  # in short: in memory, in test_replicas
 def test_a_failure_at_the_second_replica_undoes_the_first(fleet):
     it = fleet()
     it.deploy(OLD)
@@ -227,7 +228,13 @@ def test_a_failure_at_the_second_replica_undoes_the_first(fleet):
     assert it.up().count("Running") == 3
 
 
-@pytest.mark.parametrize("after", ["stop dms/1 (old)", "stop dms/2 (old)"])
+@pytest.mark.parametrize(
+    "after",
+    [
+        "stop dms/1 (old)",
+        pytest.param("stop dms/2 (old)", marks=pytest.mark.campaign),
+    ],
+)
 def test_an_operators_up_between_two_replicas_leads_to_one_whole_pair(fleet, after):
     it = fleet()
     it.deploy(OLD)

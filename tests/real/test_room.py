@@ -205,7 +205,7 @@ def port_taken(here):
     [
         pytest.param(("--back",), BAD, marks=pytest.mark.campaign),
         (("--to", BAD), BAD),
-        (("--forward",), OLD),
+        pytest.param(("--forward",), OLD, marks=pytest.mark.campaign),
         pytest.param(("--to", OLD), OLD, marks=pytest.mark.campaign),
     ],
 )

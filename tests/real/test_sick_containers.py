@@ -105,16 +105,26 @@ def said(eyes):
     return {one.service: judge(RULE, Containers(now, (one,)), LONG_AGO) for one in seen}
 
 
-def test_only_what_is_sick_by_itself_is_a_breach(boxes, tmp_path):
+@pytest.mark.parametrize(
+    "sure",
+    [
+        # What ended by itself is sure only where the engine still tells of it: of all
+        # containers together it keeps 256 events, and other tests probe theirs.
+        ("loops", "ill"),
+        pytest.param(("loops", "exits", "greedy", "ill"), marks=pytest.mark.campaign),
+    ],
+    ids=["beside others", "alone"],
+)
+def test_only_what_is_sick_by_itself_is_a_breach(boxes, tmp_path, sure):
     project, ids = boxes
     with eyes_on(project, tmp_path) as eyes:
-        found = _watched(eyes, ids)
+        found = _watched(eyes, ids, set(sure))
     # A watchdog that begins only now tells the same of what the engine remembers, which
     # are its last 256 events; of more it is not sure, and blames nobody.
     with eyes_on(project, tmp_path) as eyes:
         for _ in range(3):
             anew = said(eyes)
-    for name in ("exits", "greedy", "ill"):
+    for name in {"exits", "greedy", "ill"} & set(sure):
         assert kind_of(anew[name]) in ("breached", "pending"), anew[name]
         # Of a long row of probes the engine tells the number: later is not sooner.
         onset = getattr(anew[name], "onset", found[name].onset)
@@ -123,19 +133,18 @@ def test_only_what_is_sick_by_itself_is_a_breach(boxes, tmp_path):
     _check_live(project, tmp_path)
 
 
-def _watched(eyes, ids):
+def _watched(eyes, ids, wanted):
     """Stop, pause and restart some by hand, until each that should be is a breach."""
     docker("stop", ids["stopped"])
     docker("pause", ids["paused"])
-    deadline, wanted = time.monotonic() + 90, {"loops", "exits", "greedy", "ill"}
-    found, ever = {}, set()
+    deadline, found, ever = time.monotonic() + 90, {}, set()
     while time.monotonic() < deadline and not wanted <= ever:
         docker("restart", "-t1", ids["restarted"])
         time.sleep(0.5)
         found = said(eyes)
         ever |= {name for name, one in found.items() if kind_of(one) == "breached"}
 
-    assert ever == wanted, found
+    assert wanted <= ever <= {"loops", "exits", "greedy", "ill"}, found
     assert "signal 15" in found["stopped"].words
     assert "is paused" in found["paused"].words
     docker("unpause", ids["paused"])

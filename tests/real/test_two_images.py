@@ -15,7 +15,9 @@ pytestmark = pytest.mark.real
 REGISTRY = os.environ.get("SANDBOX_REGISTRY", "127.0.0.1:5055")
 OLD, BAD = "v1.2.0", "v1.3.0"
 SERVICES = ("web", "worker", "streaming")
-EXECUTORS = pytest.mark.parametrize("executor", ["engine", "compose"])
+EXECUTORS = pytest.mark.parametrize(
+    "executor", ["engine", pytest.param("compose", marks=pytest.mark.campaign)]
+)
 
 
 class Several(Rig):
