@@ -37,8 +37,9 @@ def stage(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
         yield setting
 
 
-# Waiting takes most of their time. xdist hands each worker a part of the list: so each
-# part begins with its share of these, and none of them comes last.
+# Stages with a daemon and a Prometheus of their own. xdist hands each worker a part of
+# the list: so each part has its share of these, none of them comes last, and few of
+# them are at it at the same time.
 _LONG = (
     "test_loop",
     "test_by_hand",
@@ -54,7 +55,7 @@ _LONG = (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin each worker's part with long ones; the same order in each worker."""
+    """Spread the long ones over the parts; the same order in each worker."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     long = [item for item in items if item.path.stem in _LONG]
     others = [item for item in items if item.path.stem not in _LONG]
@@ -65,7 +66,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for worker in range(workers):
         share = left // (workers - worker)
         mine = long[worker::workers]
-        ordered += mine + others[: share - len(mine)]
-        others = others[share - len(mine) :]
+        part, others = others[: share - len(mine)], others[share - len(mine) :]
+        apart = 2 * len(part) // (3 * len(mine) or 1)
+        for number, item in reversed(list(enumerate(mine))):
+            part.insert(number * apart + worker * apart // workers, item)
+        ordered += part
         left -= share
     items[:] = ordered + others

@@ -117,7 +117,7 @@ class Stage:
             "prometheus": {
                 "url": self.prometheus,
                 "scrape_interval": "1s",
-                "timeout": "2s",
+                "timeout": "5s",
             },
             "engine": {"url": os.environ.get("DOCKER_HOST", _SOCKET)},
             "releases": "releases",
