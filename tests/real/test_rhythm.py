@@ -73,6 +73,7 @@ def url(request, tmp_path_factory):
         *scraped("worker_jobs_total", "worker", 60),
         *scraped("young_total", "young", 60, minutes=5),
         *with_a_hole(scraped("dms_holes_total", "dms", 30)),
+        *scraped("dms_new_total", "dms", 30, minutes=38),
     ]
     with (
         real.taken_from(request.param),
@@ -93,7 +94,7 @@ def until_listed(url):
         time.sleep(0.2)
 
 
-def tried(url, total, setting, kind=Prometheus):
+def tried(url, total, setting, kind=Prometheus, at=END):
     trigger = Trigger(
         name="Errors",
         kind=Ratio(total, total),
@@ -104,7 +105,7 @@ def tried(url, total, setting, kind=Prometheus):
         above=0.05,
     )
     with closing(kind(url, 20 * SECOND, setting, 5 * SECOND)) as asked:
-        trial = try_out(asked, trigger, setting, END)
+        trial = try_out(asked, trigger, setting, at)
     return (
         [fault for fault in trial.faults if fault.path == SETTING],
         [doubt for doubt in trial.doubts if doubt.path == SETTING],
@@ -160,6 +161,13 @@ def test_what_is_no_target_here_is_known_by_its_samples(url, total):
 def test_scrapes_that_are_missing_are_no_slower_rhythm(url, kind):
     """As after ten minutes without Prometheus: the settings were right all along."""
     assert tried(url, "dms_holes_total", 30 * SECOND, kind) == ([], [])
+
+
+@pytest.mark.parametrize("ago", range(6))
+def test_what_is_only_just_old_enough_is_no_slower_either(url, ago):
+    """As after a rollback in a young stack, whatever the instant it is looked at."""
+    at = END - ago * MINUTE
+    assert tried(url, "dms_new_total", 30 * SECOND, at=at) == ([], [])
 
 
 def test_where_no_targets_are_told_the_samples_tell(url):

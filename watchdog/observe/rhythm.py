@@ -139,14 +139,14 @@ def _by_samples(
 ) -> Rhythm:
     """Measure how far apart the samples are; a block needs two of them."""
     span = max(20 * scrape, 4 * trigger.block)
-    apart = _apart(prometheus, selector, span, at)
+    apart = _apart(prometheus, selector, span, scrape, at)
     if apart is None:
         # Younger than that, as after a release: what its target says of each scrape
         # is as old as the target.
         for job in sorted({job for job, _ in _jobs(prometheus, selector, at)}):
             text = job.replace("\\", "\\\\").replace('"', '\\"')
             target = f'scrape_samples_scraped{{job="{text}"}}'
-            apart = apart or _apart(prometheus, target, span, at)
+            apart = apart or _apart(prometheus, target, span, scrape, at)
     if apart is None:
         return Rhythm()
     if trigger.block < 1.8 * apart and isinstance(trigger.kind, Queue):
@@ -163,24 +163,29 @@ def _by_samples(
 
 
 def _apart(
-    prometheus: Asks, selector: str, span: timedelta, at: datetime
+    prometheus: Asks, selector: str, span: timedelta, scrape: timedelta, at: datetime
 ) -> timedelta | None:
     """Measure the distance of the samples; None where they are too young to tell."""
     one, two = in_promql(span), in_promql(2 * span)
-    looked_at = in_promql(_LOOKED_AT * span)
     older = prometheus.instant(f"count({selector} offset {two})", at)
     if isinstance(older, Blind) or not older or not older[0][1]:
         return None
-    # The older half only: a sample on the edge of a range would count twice. And of
-    # some such halves the fullest: scrapes that are missing are no slower rhythm.
-    query = (
-        f"max_over_time((max(count_over_time({selector}[{two}])) - "
-        f"max(count_over_time({selector}[{one}])))[{looked_at}:{one}])"
+    # The older half only: a sample on the edge of a range would count twice.
+    half = (
+        f"max(count_over_time({selector}[{two}])) - "
+        f"max(count_over_time({selector}[{one}]))"
     )
-    counted = prometheus.instant(query, at)
-    if isinstance(counted, Blind) or not counted:
-        return None
-    number = counted[0][1]
+    # Few there may be scrapes that are missing, and no slower rhythm: then the fullest
+    # of some such halves tells.
+    fullest = f"max_over_time(({half})[{in_promql(_LOOKED_AT * span)}:{one}])"
+    number = 0.0
+    for query in (half, fullest):
+        counted = prometheus.instant(query, at)
+        if isinstance(counted, Blind) or not counted:
+            return None
+        number = max(number, counted[0][1])
+        if number * scrape * _STILL_SEEN >= span:
+            break
     return span / number if 1 <= number < _MOST_SAMPLES else None
 
 
