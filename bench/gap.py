@@ -1,7 +1,8 @@
-#!/usr/bin/env python3
-"""What clients see of a rollback, by four paths: gap.py [--rounds 12] [--nginx PATH].
+"""What clients see of a rollback, by four paths.
 
-Run it in the sandbox: examples/sandbox/sandbox run .venv/bin/python bench/gap.py
+    python -m bench.gap [--rounds 12] [--nginx PATH]
+
+Run it in the sandbox: examples/sandbox/sandbox run .venv/bin/python -m bench.gap
 A real engine, Compose v2 and DMS, as in rollback.py. In each round every way takes the
 same bad v1.3.0 back to v1.2.0, one after the other, in another order each time:
 
@@ -41,13 +42,11 @@ from typing import Self
 from rich.console import Console
 from rich.table import Table
 
+from bench.rollback import BAD, GOOD, Stand, compose, ours
+from tests.real.rig import docker
+from watchdog.facts.swapping import Swapping
+
 CHECKOUT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(CHECKOUT))
-
-from bench.rollback import BAD, GOOD, Stand, compose, ours  # noqa: E402 # after the path
-from tests.real.rig import docker  # noqa: E402
-from watchdog.facts.swapping import Swapping  # noqa: E402
-
 WAYS = ("warm", "stop-first", "compose")
 PATHS = ("port", "alias", "checking", "once")
 PYTHON, HAPROXY = "python:3.13-slim", "haproxy:3.2-alpine"
@@ -210,11 +209,11 @@ def measure(it: Stand, via: Proxies, way: str, target: str, rate: float) -> dict
     for one in asking.values():
         one.__enter__()
     try:
-        time.sleep(1.5)
+        time.sleep(1.5)  # what clients see before it begins belongs to the sample
         began = time.monotonic()
         (compose if way == "compose" else ours)(it, target)
         took = it.until_serves(GOOD) - began
-        time.sleep(2.5)
+        time.sleep(2.5)  # and who waited for the name is told within that
     finally:
         for one in asking.values():
             one.__exit__()

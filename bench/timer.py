@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """What a health check's interval costs: timer.py [--rounds 3].
 
-Run it in the sandbox: examples/sandbox/sandbox run .venv/bin/python bench/timer.py
+Run it in the sandbox: examples/sandbox/sandbox run .venv/bin/python -m bench.timer
 Three services of the DMS that wait for each other to be healthy, asked at Docker's
 default interval of 30 s. In each round, interleaved, from v1.3.0 back to v1.2.0:
 
@@ -15,7 +14,6 @@ import argparse
 import os
 import random
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -24,9 +22,7 @@ from pathlib import Path
 
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from bench.rollback import BAD, GOOD, Stand  # after the path
+from bench.rollback import BAD, GOOD, Stand
 
 SERVICES = ("dms", "worker", "relay")
 

@@ -80,6 +80,19 @@ def test_what_does_not_answer_is_not_written_as_if_it_did(shop):
     assert "health: not-found" in (folder / "watchdog.yaml").read_text()
 
 
+def test_who_says_yes_to_whatever_is_asked_proves_nothing(shop):
+    """As a page of one's own for every path that is not known does."""
+    shop.runs()
+    shop.runs_prometheus()
+    shop.containers[0]["Config"].pop("Healthcheck")
+    shop.says_yes = True
+
+    done, folder, _ = init(shop, "--dri", key(shop))
+
+    assert done.exit_code == 1, done.output
+    assert "health: not-found" in (folder / "watchdog.yaml").read_text()
+
+
 def nothing_runs(shop):
     return ()
 

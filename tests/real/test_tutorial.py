@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from watchdog.commands.stage import WATCHDOG_IMAGE
@@ -44,6 +45,22 @@ class Typed:
             )
         return (self.folder / "said").read_text()
 
+    def until_scraped(self, within=120):
+        """Wait for some scrapes, as somebody who reads lets pass anyway."""
+        where = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        address = self(f"docker inspect -f '{where}' shop-prometheus-1").strip()
+        asked = {"query": 'count_over_time(up{job="shop"}[5m])'}
+        last = time.monotonic() + within
+        while True:
+            said = httpx.get(
+                f"http://{address}:9090/api/v1/query", params=asked, trust_env=False
+            )
+            found = said.json()["data"]["result"]
+            if found and float(found[0]["value"][1]) >= 5:
+                return
+            assert time.monotonic() < last, found
+            time.sleep(1)
+
     def until(self, words, within=240):
         last = time.monotonic() + within
         while words not in (said := self(BLOCKS[4])):
@@ -66,7 +83,7 @@ def test_the_tutorial_does_what_it_says(typed):
     said = typed(stack.replace("mkdir -p shop && cd shop\n", ""))
     assert "Healthy" in said or "Started" in said, said
     typed(traffic)
-    time.sleep(30)  # some scrapes, as somebody who reads takes anyway
+    typed.until_scraped()
     said = typed(init)
     assert "written: shop-watchdog/" in said, said
     said = typed(watch)

@@ -324,7 +324,7 @@ def test_who_deploys_right_before_the_move_is_not_joined_by_ours(world):
     assert it.stands_on("v1.3.1") == []
 
 
-@pytest.mark.parametrize("part", range(1, 32, 3))
+@pytest.mark.parametrize("part", range(1, 31, 3))
 def test_another_version_that_is_deployed_meanwhile_stays_alone(world, part):
     it = world({"dms": "warm"})
     deployed = []
@@ -347,8 +347,7 @@ def test_another_version_that_is_deployed_meanwhile_stays_alone(world, part):
 
     assert it.docker.beside == []
     assert it.docker.made == {}
-    if not deployed:
-        pytest.skip("it was over before")
+    assert deployed, "it was over before: try no part beyond its last"
     up = {image for image, _ in it.docker.up().values()}
     assert up == {a_pair("v1.3.1").image}, (part, how(it))
 

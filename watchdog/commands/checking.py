@@ -173,7 +173,14 @@ def backtest(
     """
     settings = settings_at(config, at_home=False)
     filed, careful = _filed(settings, release, alone=True), rules_of(settings)
-    lay = _laid(starts, inject, started, seed, careful.settle, filed.watch_for)
+    lay = _laid(
+        starts=starts,
+        inject=inject,
+        started=started,
+        seed=seed,
+        settle=careful.settle,
+        watched=filed.watch_for,
+    )
     with closing(past_of(settings)) as past, bars(len(filed.triggers)) as tell:
         now = past.now()
         if isinstance(now, Blind):
@@ -211,7 +218,8 @@ def schema_command(*, out: Out = Path("-")) -> None:
     write(out, json.dumps(schema(), indent=2) + "\n")
 
 
-def _laid(  # noqa: PLR0917 - what was typed, as it was typed
+def _laid(
+    *,
     starts: int,
     inject: str,
     started: str,

@@ -102,7 +102,9 @@ def _project(known: Sequence[Project], named: str, *, asks: bool) -> Project:
     if len(likely) == 1:
         return likely[0]
     names = [one.name for one in likely]
-    return by_name[_choice("Which project is to be watched", names, "--project", asks)]
+    return by_name[
+        _choice("Which project is to be watched", names, "--project", asks=asks)
+    ]
 
 
 def _pair(project: Project, named: Sequence[str], *, asks: bool) -> Enrolled:
@@ -110,7 +112,9 @@ def _pair(project: Project, named: Sequence[str], *, asks: bool) -> Enrolled:
     if isinstance(found, Unclear) and asks and not named:
         typer.echo(found.words)
         choices = [" ".join(one) for one in found.choices]
-        chosen = _choice("Which services are one release", choices, "--service", asks)
+        chosen = _choice(
+            "Which services are one release", choices, "--service", asks=asks
+        )
         found = enrolled(project, chosen.split())
     if isinstance(found, Enrolled):
         return found
@@ -118,7 +122,7 @@ def _pair(project: Project, named: Sequence[str], *, asks: bool) -> Enrolled:
     raise Problem(found.words, f"say which are one release: {', or '.join(each)}")
 
 
-def _choice(what: str, choices: Sequence[str], flag: str, asks: bool) -> str:  # noqa: FBT001
+def _choice(what: str, choices: Sequence[str], flag: str, *, asks: bool) -> str:
     if not asks:
         raise Problem(f"{what}: {', or '.join(choices)}?", f"say it with {flag}")
     for place, one in enumerate(choices, 1):

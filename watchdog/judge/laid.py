@@ -60,11 +60,12 @@ class Past:
     def take(self, points: Sequence[Parts | Blind]) -> None:
         """Keep the next blocks."""
         for parts in points:
-            known = not isinstance(parts, Blind) and "all" in parts
-            every = parts["all"] if known else math.nan  # type: ignore[index]
-            bad = parts.get("bad", 0.0) if known else math.nan  # type: ignore[union-attr]
-            self.bad.append(bad)
-            self.every.append(every)
+            if isinstance(parts, Blind) or "all" not in parts:
+                self.bad.append(math.nan)
+                self.every.append(math.nan)
+            else:
+                self.bad.append(parts.get("bad", 0.0))
+                self.every.append(parts["all"])
 
     def end(self, place: int) -> datetime:
         """Say when a block ended."""

@@ -99,7 +99,9 @@ def _project(name: str, containers: Sequence[Mapping[str, Any]]) -> Project:
         service = str((container["Config"].get("Labels") or {}).get(SERVICE, ""))
         by_service.setdefault(service, []).append(container)
     services = [
-        _service(service, found, written.get(service, ""), folder, service in jobs)
+        _service(
+            service, found, written.get(service, ""), folder, is_job=service in jobs
+        )
         for service, found in sorted(by_service.items())
     ]
     needs = {str(one.get(SERVICE, "")): {s for s, _ in awaits(one)} for one in labels}
@@ -150,7 +152,8 @@ def _service(
     containers: Sequence[Mapping[str, Any]],
     written: str,
     folder: Path,
-    is_job: bool,  # noqa: FBT001 - one of a row of what was found
+    *,
+    is_job: bool,
 ) -> Service:
     first = containers[0]
     config, network = first["Config"], first.get("NetworkSettings") or {}
