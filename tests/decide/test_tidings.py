@@ -1,12 +1,20 @@
 """What people are told is in words for people."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.record.strategies import events
+from tests.record.strategies import of_kind
 from tests.worlds import ASHA, AT, MINUTE
 from watchdog.decide.tidings import message_of
-from watchdog.facts.event import Answered, Entry, PromotionChanged, QuestionClosed
+from watchdog.decide.what_next import NOTHING
+from watchdog.facts.event import (
+    EVERY_EVENT,
+    Answered,
+    Entry,
+    PromotionChanged,
+    QuestionClosed,
+)
 from watchdog.facts.message import Severity
 
 
@@ -38,11 +46,16 @@ def test_nothing_is_told_to_be_carried_out_before_it_is_proved():
     assert closed == "dms: the question is approved, and what it asked is begun"
 
 
-@given(events)
-def test_whatever_is_told_says_what_follows_from_it(event):
+@pytest.mark.parametrize("kind", EVERY_EVENT, ids=lambda kind: kind.__name__)
+@settings(max_examples=20)
+@given(st.data())
+def test_whatever_is_told_says_what_follows_from_it(kind, data):
+    event = data.draw(of_kind(kind))
     message = message_of(Entry(1, AT, event), "dms")
 
     assert message is None or message.next
+    if message is not None and message.severity is not Severity.INFO:
+        assert message.next != NOTHING, message
 
 
 @pytest.mark.parametrize(

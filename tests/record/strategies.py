@@ -34,4 +34,5 @@ st.register_type_strategy(
     WentBack, st.builds(WentBack, st.text(), st.text(), evidence=_WORDS)
 )
 
-events = st.sampled_from(EVERY_EVENT).flatmap(st.from_type)
+of_kind = st.from_type
+events = st.sampled_from(EVERY_EVENT).flatmap(of_kind)

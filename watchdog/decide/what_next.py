@@ -100,7 +100,7 @@ def _of_acting(event: object) -> str:
         case RollbackEnded(how="proved", incident=incident) if incident:
             return "whether it helped is watched now, and told"
         case RollbackEnded(how="proved"):
-            return NOTHING
+            return "what runs now is watched like any release"
         case RollbackEnded(hint=hint):
             return hint or "`watchdog status` says what runs now"
         case RollbackStuck():
