@@ -1,14 +1,13 @@
 """The target's image: gone from the engine, or known to it by another name."""
 
 import json
-import uuid
 from dataclasses import replace
 
 import pytest
 
 from tests.real.rig import docker
 from tests.real.test_operator import BAD, OLD, Fleet
-from watchdog.commands.stage import IMAGE
+from tests.real.undo import own_images
 from watchdog.facts.event import RollbackEnded, StepFailed
 
 pytestmark = pytest.mark.real
@@ -18,18 +17,9 @@ pytestmark = pytest.mark.real
 def it(tmp_path):
     """Have a stack of images that no other test has, in the registry."""
     made = Fleet(tmp_path, "versioned", ("dms",))
-    repository = f"{IMAGE}-{uuid.uuid4().hex[:8]}"
-    for version in (OLD, BAD):
-        text = f"FROM {IMAGE}:{version}\nLABEL of={repository}\n"
-        docker("build", "-q", "-t", f"{repository}:{version}", "-", input=text)
-        docker("push", "-q", f"{repository}:{version}")
-    made.repository = repository
-    env = made.folder / ".env"
-    env.write_text(env.read_text().replace(IMAGE, repository))
-    yield made
-    made.down()
-    for version in (OLD, BAD):
-        docker("rmi", "-f", f"{repository}:{version}", check=False)
+    with own_images(made):
+        yield made
+        made.down()
 
 
 def test_an_image_that_was_removed_is_pulled_by_digest_and_is_the_recorded_one(it):

@@ -87,10 +87,12 @@ def test_a_health_url_that_never_answered_is_said_before_a_rollback_needs_it(sta
 def until_said(it, words):
     """Ask until *words* are among the lines: a busy stack may go to and fro before."""
     patience = time.monotonic() + 90
-    while not any(words in line for line in (status := said(it))):
+    while True:
+        status = said(it)
+        if any(words in line for line in status):
+            return status
         assert time.monotonic() < patience, status
         time.sleep(0.5)
-    return status
 
 
 def _check_live(it):

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ import yaml
 
 from tests.crash.proxy import Proxy, short_socket
 from tests.real.rig import docker
-from tests.real.undo import BAD, OLD, Asked
+from tests.real.undo import BAD, OLD, Asked, own_images
 from watchdog.commands.stage import IMAGE
 from watchdog.facts.problem import Unreachable
 from watchdog.facts.smoke import Runs
@@ -134,6 +134,18 @@ def proxy(request):
 
 
 @pytest.fixture
+def owned():
+    """Give what lets a stack have images that no other test has."""
+    with ExitStack() as all_of_them:
+
+        def owned(it):
+            all_of_them.enter_context(own_images(it))
+            return it
+
+        yield owned
+
+
+@pytest.fixture
 def filtered(tmp_path, monkeypatch):
     """Give what makes a stack that we reach through the proxy, and the proxy's name.
 
@@ -205,7 +217,9 @@ def test_exec_is_let_through_only_when_asked_for(proxy):
     assert ("403" in seen) is (executes == "no")
 
 
-def test_a_rollback_asks_for_all_that_is_let_through_and_for_nothing_else(filtered):
+def test_a_rollback_asks_for_all_that_is_let_through_and_for_nothing_else(
+    owned, filtered
+):
     stack, name, noted = filtered
     noted.asked.clear()  # so far only whether it is there
     theirs = _anothers()
@@ -219,13 +233,12 @@ def test_a_rollback_asks_for_all_that_is_let_through_and_for_nothing_else(filter
         failing.carry_on()
         assert failing.ends() == ["put-back"]
 
-        it = stack()
+        it = owned(stack())
         _demanding(it)
         warm = Swapping({"dms": "warm"}, overlap={"dms": "safe"})
         it.plans = replace(it.plans, swapping=warm)
         target = it.ready_to_go_back()
-        docker("rmi", "-f", f"{IMAGE}:{OLD}")
-        # Whether it is gone by that depends on who else here has it.
+        docker("rmi", "-f", f"{it.repository}:{OLD}")
         it.to_act.pull(*it.memory.record(target).repo_digests[0].split("@"))
         it.checks(Runs(("true",), "dms"))
         it.roll_back(target)

@@ -4,6 +4,7 @@ import json
 import shutil
 import socket
 import subprocess
+import uuid
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
@@ -213,3 +214,24 @@ def taken(port):
     one.bind(("127.0.0.1", port))
     one.listen()
     return one
+
+
+@contextmanager
+def own_images(it):
+    """Let *it* have images that no other test has, in the registry too.
+
+    A name that is taken away, or pruned, is then not one that another test deploys.
+    """
+    it.repository = f"{IMAGE}-{uuid.uuid4().hex[:8]}"
+    names = [f"{it.repository}:{version}" for version in (OLD, BAD)]
+    for version, name in zip((OLD, BAD), names, strict=True):
+        text = f"FROM {IMAGE}:{version}\nLABEL of={it.repository}\n"
+        docker("build", "-q", "-t", name, "-", input=text)
+        docker("push", "-q", name)
+    env = it.folder / ".env"
+    env.write_text(env.read_text().replace(IMAGE, it.repository))
+    try:
+        yield
+    finally:
+        for name in names:
+            docker("rmi", "-f", name, check=False)
