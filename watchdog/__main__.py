@@ -1,6 +1,7 @@
 """The commands, gathered: a command loads its own room, and no other."""
 
 import gc
+import traceback
 from importlib import import_module
 from typing import Annotated, Any, Final
 
@@ -9,9 +10,9 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 from watchdog import __version__
-from watchdog.facts.problem import Problem
+from watchdog.commands.ends import ENDS, End, end_of
+from watchdog.facts.problem import NotConfirmed, Problem
 
-_REFUSED = 2
 # The imports of all rooms take longer than what most commands do.
 ROOMS: Final = {
     "watching": ("run", "demo"),
@@ -69,8 +70,15 @@ class _Rooms(TyperGroup):
                 # What was loaded stays; the collector need not look at it again.
                 gc.freeze()
                 gc.enable()
-                return _plain(get_group(entered.app).get_command(ctx, cmd_name))
+                return _plain(get_group(entered.app).get_command(ctx, cmd_name), "")
         return None
+
+    def invoke(self, ctx: Any) -> Any:
+        """Enter the command; who is asked and does not answer has said no."""
+        try:
+            return super().invoke(ctx)
+        except (typer.Abort, EOFError) as gone:
+            raise NotConfirmed("nobody answered; nothing was done") from gone
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands under their heads, each head with an example."""
@@ -84,11 +92,18 @@ class _Rooms(TyperGroup):
                 formatter.write_text(f"$ {_EXAMPLES[head]}")
 
 
-def _plain(command: Any) -> Any:
-    """Let help be plain text: in boxes, long flags are cut at 80 columns."""
+def _plain(command: Any, under: str) -> Any:
+    """Let help be plain text, and end with what the command may end with.
+
+    In boxes, long flags are cut at 80 columns.
+    """
     command.rich_markup_mode = None
+    words = f"{under} {command.name}".strip()
+    if words in ENDS:
+        ends = (f"{int(end):>3}  {end.words}" for end in sorted(ENDS[words]))
+        command.epilog = "\b\nEnds with\n" + "\n".join(ends)
     for inner in getattr(command, "commands", {}).values():
-        _plain(inner)
+        _plain(inner, words)
     return command
 
 
@@ -122,13 +137,16 @@ def _gathered(
 
 
 def main() -> None:
-    """Run the command line: 0 done, 1 not so, 2 refused, 70 the journal failed."""
+    """Run the command line; `commands/ends.py` says what it ends with."""
     gc.disable()  # a tenth of the time of the imports, and nothing there is garbage
     try:
         app()
     except Problem as problem:
         typer.echo(problem, err=True)
-        raise SystemExit(_REFUSED) from problem
+        raise SystemExit(int(end_of(problem))) from problem
+    except Exception as error:
+        traceback.print_exc()
+        raise SystemExit(int(End.BROKEN)) from error
 
 
 if __name__ == "__main__":

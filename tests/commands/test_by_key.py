@@ -39,6 +39,7 @@ from watchdog.approve.answer import Door
 from watchdog.approve.limit import Limit
 from watchdog.approve.resumption import Resumption
 from watchdog.approve.webhook import Webhook
+from watchdog.commands.ends import End, end_of
 from watchdog.config.release_file import Releases
 from watchdog.config.roster_file import load_roster
 from watchdog.decide.document import digest_of, document
@@ -246,15 +247,16 @@ def test_a_denial_and_a_promise_go_the_same_way(desk):
     assert 35 * MINUTE < left <= 40 * MINUTE
 
 
-def test_what_the_watchdog_does_not_take_ends_with_1_and_its_words(desk):
+def test_what_the_watchdog_does_not_take_ends_as_refused_with_its_words(desk):
     desk.memory.add(now(), a_question())
     desk.signs("deny")
     again = desk.signs("deny")
     desk.memory.add(now(), QuestionClosed("apr_1", "denied", "words"))
     nothing = desk.signs("approve")
 
-    assert again.exit_code == nothing.exit_code == 1
-    assert "not taken (409 already_denied)" in again.stderr
+    assert end_of(again.exception) is End.REFUSED
+    assert nothing.exit_code == End.NO
+    assert "not taken (409 already_denied)" in str(again.exception)
     assert "nothing is asked at" in nothing.stderr
 
 
@@ -265,8 +267,8 @@ def test_a_key_that_is_not_in_the_roster_is_told_what_to_look_at(desk, tmp_path)
     )
     done = desk.signs("approve")
 
-    assert done.exit_code == 1
-    assert "is the key in the roster" in done.stderr
+    assert end_of(done.exception) is End.REFUSED
+    assert "is the key in the roster" in str(done.exception)
 
 
 def test_two_open_questions_are_told_apart_by_a_person(desk):
@@ -283,7 +285,7 @@ def test_without_a_terminal_nothing_is_signed_unless_told_so(desk):
     assert desk.answers == []
 
 
-@pytest.mark.parametrize(("typed", "code", "count"), [("y", 0, 1), ("n", 1, 0)])
+@pytest.mark.parametrize(("typed", "code", "count"), [("y", 0, 1), ("n", 11, 0)])
 def test_on_a_terminal_it_asks_before_it_signs(desk, typed, code, count):
     desk.memory.add(now(), a_question())
     ours, theirs = pty.openpty()

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from tests.decide.test_standing import verdict
 from tests.worlds import AWB, HEALTHY_THEN_NEXT, HTTP_5XX, breached, started
 from watchdog.__main__ import app
+from watchdog.commands.ends import End
 from watchdog.facts.problem import Problem
 from watchdog.record.journal import Journal
 from watchdog.turn.roles import Turn
@@ -257,7 +258,7 @@ def test_run_refuses_a_journal_that_another_watchdog_holds(box):
 def test_status_without_a_journal_says_so(box):
     done = box.runs("status")
 
-    assert done.returncode in (2, 70)
+    assert done.returncode == End.JOURNAL_LOST
     assert f"there is no journal in {box.state}" in done.stderr
     assert "Traceback" not in done.stderr
     assert not box.state.exists()
@@ -292,7 +293,7 @@ def test_status_is_not_so_when_nobody_watches(box):
 
     done = box.says("status")
 
-    assert done.exit_code == 1
+    assert done.exit_code == End.NOT_WATCHING
     assert "NOT WATCHING: it never turned; is `watchdog run` up?" in done.output
 
 

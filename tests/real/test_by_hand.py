@@ -63,7 +63,7 @@ def two(stage):
 def test_a_person_vouches_and_rolls_back_through_the_daemon(two):
     it = two()
     candidate = watchdog(it, "rollback", "--to", "v1.2.0", *SAID)
-    assert candidate.returncode == 2
+    assert candidate.returncode == 9
     assert "v1.2.0 is a candidate: neither baked nor vouched for" in candidate.stderr
     assert "hint: if you know that it is good: `watchdog releases vouch" in (
         candidate.stderr
@@ -90,7 +90,7 @@ def test_a_person_vouches_and_rolls_back_through_the_daemon(two):
     assert audit["root_cause"] == f"rollback by hand, {DRI}: scans look wrong"
 
     again = watchdog(it, "rollback", *SAID)
-    assert again.returncode == 2
+    assert again.returncode == 9
     assert "--even-though-result-of-a-rollback" in again.stderr
     listed = json.loads(watchdog(it, "releases", "--json").stdout)
     assert [one["version"] for one in listed] == ["v1.3.1", "v1.2.0"]
@@ -142,7 +142,7 @@ def test_a_hold_keeps_a_person_and_a_drill_from_it_until_it_is_lifted(two):
     assert watchdog(it, "hold", "--by", DRI, "--reason", "a migration").returncode == 0
     for order in (("rollback", *SAID), ("drill", "--by", DRI)):
         held = watchdog(it, *order)
-        assert held.returncode == 2
+        assert held.returncode == 9
         assert held.stderr.startswith(f"operator hold by {DRI} since ")
     assert watchdog(it, "resume", "--by", DRI).returncode == 0
 

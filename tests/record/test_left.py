@@ -86,7 +86,7 @@ def test_what_is_ordered_on_what_a_kill_left_is_weighed(box):
 
     assert_read(box, done.stdout + done.stderr)
     assert "no watchdog runs, and cannot see what runs" in done.stderr
-    assert done.returncode == 2
+    assert done.returncode == 5
 
 
 def assert_read(box, said):

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from watchdog.approve.reply import Reply
-from watchdog.facts.problem import Problem
+from watchdog.facts.problem import Problem, Unreachable
 
 _NAME = "control.sock"
 _PATIENCE = 10  # s; an order is one commit
@@ -69,7 +69,7 @@ def knock(folder: Path, kind: str, order: dict[str, Any]) -> Reply | None:
     except ConnectionRefusedError:
         return None  # left by one that was killed
     except (httpx.HTTPError, ValueError, OSError) as error:
-        raise Problem(
+        raise Unreachable(
             f"the watchdog at {path} did not answer: {error}",
             "whether it took the order is not known: look with `watchdog status`",
         ) from error

@@ -11,7 +11,7 @@ import httpx
 
 from watchdog.decide.document import ROLLBACK, Asked, digest_of, read
 from watchdog.decide.gate import digest_of as digest_of_pauses
-from watchdog.facts.problem import Problem
+from watchdog.facts.problem import Problem, Unreachable
 from watchdog.sign.delivery import Signs, signature
 
 _PATIENCE = 10.0  # s
@@ -157,7 +157,7 @@ class Far:
                 method, f"{self.url}{path}", content=body, headers=headers
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Problem(
+            raise Unreachable(
                 f"the watchdog at {self.url} does not answer: {error}",
                 "say where it is: --url https://…",
             ) from error
@@ -178,7 +178,7 @@ def _json(reply: httpx.Response) -> dict[str, Any]:
     except ValueError:
         told = None
     if not isinstance(told, dict):
-        raise Problem(
+        raise Unreachable(
             f"{reply.request.url} says {reply.status_code}, and not in JSON",
             "is that a watchdog?",
         )

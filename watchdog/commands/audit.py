@@ -10,6 +10,7 @@ import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from watchdog.commands.ends import End
 from watchdog.commands.shell import HERE, AsJson, Config, settings_at
 from watchdog.facts.problem import Problem
 from watchdog.record.audit import Audit, Row, Unsound, audited, segments
@@ -63,7 +64,7 @@ def verify(
             typer.echo(json.dumps(said, indent=2))
         else:
             typer.echo(problem)
-        raise typer.Exit(1) from None
+        raise typer.Exit(End.NO) from None
     if as_json:
         typer.echo(json.dumps({"holds": True} | done.as_json(), indent=2))
     else:
@@ -107,9 +108,15 @@ def key_command(
     config: Config = HERE,
     *,
     pem: Annotated[bool, typer.Option("--pem", help="As openssl reads it.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the public key of this watchdog's checkpoints, to be kept elsewhere."""
-    for key in _own(config):
+    own = _own(config)
+    if as_json:
+        keys = [{"key": str(key), "pem": _pem(key)} for key in own]
+        typer.echo(json.dumps(keys, indent=2))
+        return
+    for key in own:
         typer.echo(_pem(key) if pem else str(key), nl=not pem)
 
 

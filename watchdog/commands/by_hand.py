@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from watchdog.commands.ends import End
 from watchdog.commands.ordering import carried_out, ordered
 from watchdog.commands.shell import (
     HERE,
@@ -18,6 +19,7 @@ from watchdog.commands.shell import (
     Reason,
     Url,
     Yes,
+    say,
     settings_at,
 )
 from watchdog.facts.problem import Problem
@@ -32,10 +34,12 @@ Wait = Annotated[
 
 
 @app.command()
-def hold(by: By, reason: Reason, config: Config = HERE) -> None:
+def hold(
+    by: By, reason: Reason, config: Config = HERE, *, as_json: AsJson = False
+) -> None:
     """Let nothing be rolled back, and pause promotion, until `resume`."""
     words = ordered(settings_at(config), "hold", {"by": by, "reason": reason})["words"]
-    typer.echo(words)
+    say(words, as_json=as_json)
 
 
 @app.command()
@@ -52,6 +56,7 @@ def resume(
     agent: Agent = "",
     url: Url = HOME,
     yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Lift the hold; or, signed by a DRI, what pauses the promotion of a release."""
     if release:
@@ -63,12 +68,13 @@ def resume(
         from watchdog.commands.by_key import resumed, signs_of  # noqa: PLC0415
 
         signs = signs_of(key, agent)
-        resumed(release, who, signs, url, reason=reason, yes=yes)
+        resumed(release, who, signs, url, reason=reason, yes=yes, as_json=as_json)
         return
     if not by:
         raise Problem("nobody says so", "add --by NAME; or name a paused release")
     order = {"by": by, "reason": reason}
-    typer.echo(ordered(settings_at(config), "resume", order)["words"])
+    words = ordered(settings_at(config), "resume", order)["words"]
+    say(words, as_json=as_json)
 
 
 @app.command()
@@ -106,7 +112,7 @@ def rollback(
 ) -> None:
     """Roll back by hand, on the same path as any rollback.
 
-    Ends with 0 when the target is proved, with 1 otherwise.
+    Ends with 0 when the target is proved, with 9 when it was refused.
     """
     order: dict[str, Any] = {"by": by, "reason": reason, "to": to}
     order["even_though_result_of_a_rollback"] = even_though_result_of_a_rollback
@@ -130,7 +136,7 @@ def drill(
     """Walk the whole path with a breach that is made up; the stack IS rolled back.
 
     With --dry everything up to the swap, and cleared away again. Ends with 0 when
-    it came to its end, with 1 otherwise.
+    it came to its end.
     """
     order = {"by": by, "reason": reason, "dry": dry}
     carried_out(settings_at(config), "drill", order, wait=wait, as_json=as_json)
@@ -157,7 +163,7 @@ def repair(
     """Show what is split or stuck, and mend it as you choose.
 
     Without a choice it only shows: 0 when nothing is to be mended, 1 otherwise. With
-    one it ends with 0 when that pair is proved, with 1 otherwise.
+    one it ends with 0 when that pair is proved.
     """
     settings = settings_at(config)
     chosen = [bool(to), forward, back]
@@ -171,7 +177,7 @@ def repair(
         )
         typer.echo(json.dumps(whole, indent=2) if as_json else repairs.words(whole))
         wrong = ("stuck", "split", "env", "down", "unread")
-        raise typer.Exit(1 if any(whole[key] for key in wrong) else 0)
+        raise typer.Exit(End.NO if any(whole[key] for key in wrong) else End.DONE)
     if sum(chosen) > 1:
         raise Problem("--to, --forward and --back are three ways", "choose one of them")
     way = "forward" if forward else "back" if back else ""

@@ -4,9 +4,9 @@ They need neither the settings nor the stack: a key, and where the watchdog is.
 """
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -14,10 +14,21 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from watchdog.approve.far import Far, Fetched, Paused
-from watchdog.commands.shell import HOME, Agent, As, KeyFile, Url, Yes
+from watchdog.commands.ends import End
+from watchdog.commands.shell import (
+    HOME,
+    Agent,
+    As,
+    AsJson,
+    KeyFile,
+    Url,
+    Yes,
+    confirmed,
+    say,
+)
 from watchdog.config.notation import Said, duration
 from watchdog.decide.document import plain
-from watchdog.facts.problem import Problem
+from watchdog.facts.problem import NotConfirmed, NotTaken, Problem
 from watchdog.sign.signing_key import (
     OwnKey,
     from_agent,
@@ -37,6 +48,17 @@ Why = Annotated[str, typer.Option(help="Why, in one sentence, for the record.")]
 Name = Annotated[str, typer.Option(help="Whose it is, as the roster is to have it.")]
 
 
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How an answer is given: by whom, where, why, unasked, and to a program."""
+
+    who: str
+    url: str
+    reason: str
+    yes: bool
+    as_json: bool
+
+
 @_keys.command("new")
 def keys_new(
     name: Name,
@@ -47,6 +69,7 @@ def keys_new(
     passphrase: Annotated[
         bool, typer.Option("--passphrase", help="Ask for one, and encrypt the file.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make an Ed25519 key: the private half into a file, the roster's lines shown."""
     path = out or Path(f"{Path(name.partition('@')[0]).name or 'key'}.pem")
@@ -55,18 +78,23 @@ def keys_new(
         hidden = typer.prompt("Passphrase", hide_input=True, confirmation_prompt=True)
     key = made(path, hidden)
     typer.echo(f"{path}: your private key; keep it, and give it to nobody", err=True)
-    typer.echo("for the roster, approvers.yaml:", err=True)
-    _show_lines(name, public_of(key))
+    if not as_json:
+        typer.echo("for the roster, approvers.yaml:", err=True)
+    _show_lines(name, public_of(key), as_json=as_json, file=str(path))
 
 
 @_keys.command("show")
-def keys_show(name: Name, key: KeyFile = None, agent: Agent = "") -> None:
+def keys_show(
+    name: Name, key: KeyFile = None, agent: Agent = "", *, as_json: AsJson = False
+) -> None:
     """Show the roster's lines of a key that you have."""
-    _show_lines(name, public_of(signs_of(key, agent)))
+    _show_lines(name, public_of(signs_of(key, agent)), as_json=as_json)
 
 
-def _show_lines(name: str, public: bytes) -> None:
-    typer.echo(f"  {name}:\n    keys:\n      - {line_of(public)}")
+def _show_lines(name: str, public: bytes, *, as_json: bool, **more: str) -> None:
+    line = line_of(public)
+    words = f"  {name}:\n    keys:\n      - {line}"
+    say(words, as_json=as_json, name=name, key=line, **more)
 
 
 @app.command()
@@ -79,9 +107,11 @@ def approve(
     reason: Why = "",
     url: Url = HOME,
     yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Approve the rollback that is asked about, after showing it; signed."""
-    _answer("approve", question, who, signs_of(key, agent), url, reason=reason, yes=yes)
+    how = _How(who, url, reason, yes, as_json)
+    _answer("approve", question, signs_of(key, agent), how)
 
 
 @app.command()
@@ -94,9 +124,11 @@ def deny(
     reason: Why = "",
     url: Url = HOME,
     yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Deny the rollback that is asked about; one denial is enough, until it starts."""
-    _answer("deny", question, who, signs_of(key, agent), url, reason=reason, yes=yes)
+    how = _How(who, url, reason, yes, as_json)
+    _answer("deny", question, signs_of(key, agent), how)
 
 
 @app.command("forward-fix")
@@ -112,25 +144,35 @@ def forward_fix(
     reason: Why = "",
     url: Url = HOME,
     yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Promise a fix instead; it is asked again then if the breach still stands."""
     due = _due(eta, RealClock().now())
     more = {"eta": due.isoformat(timespec="seconds")}
     signs = signs_of(key, agent)
-    _answer("forward_fix", question, who, signs, url, reason=reason, yes=yes, more=more)
+    how = _How(who, url, reason, yes, as_json)
+    _answer("forward_fix", question, signs, how, more)
 
 
 def resumed(
-    release: str, who: str, signs: OwnKey, url: str, *, reason: str, yes: bool
+    release: str,
+    who: str,
+    signs: OwnKey,
+    url: str,
+    *,
+    reason: str,
+    yes: bool,
+    as_json: bool = False,
 ) -> None:
-    """Lift what pauses *release*, signed, after showing it; exits with 1 if not."""
+    """Lift what pauses *release*, signed, after showing it; exits with 9 if not."""
     with closing(Far(url)) as far:
         paused = far.paused(release)
         if paused is None:
             _not_so(f"{release} is not paused by anything that a person lifts")
         for line in _pauses(paused):
-            typer.echo(line)
-        _confirm(f"Sign as {who}: let {release} go onward?", yes=yes)
+            typer.echo(line, err=as_json)
+        how = _How(who, url, reason, yes, as_json)
+        _confirm(f"Sign as {who}: let {release} go onward?", how)
         data = {
             "release": release,
             "audience": paused.audience,
@@ -143,8 +185,9 @@ def resumed(
         at = RealClock().now()
         status, told = far.post(path, "promotion.decision", data, signs, at)
     if status != 202:
-        _not_so(_refusal(status, told))
-    typer.echo(f"recorded: {release} may go onward; it is paused again if it breaches")
+        raise NotTaken(_refusal(status, told))
+    words = f"recorded: {release} may go onward; it is paused again if it breaches"
+    say(words, as_json=as_json, release=release)
 
 
 def signs_of(key: Path | None, agent: str) -> OwnKey:
@@ -166,45 +209,47 @@ def signs_of(key: Path | None, agent: str) -> OwnKey:
 def _answer(
     decision: str,
     question: str,
-    who: str,
     signs: OwnKey,
-    url: str,
-    *,
-    reason: str,
-    yes: bool,
+    how: _How,
     more: Mapping[str, str] | None = None,
 ) -> None:
-    """Fetch, show, confirm, sign, post; ends with 1 when it was not taken."""
-    with closing(Far(url)) as far:
+    """Fetch, show, confirm, sign, post; ends with 9 when it was not taken."""
+    with closing(Far(how.url)) as far:
         name = question or far.the_open_one()
         if name is None:
             _not_so(f"nothing is asked at {far.url}")
         fetched = far.question(name)
         for line in shown(fetched, RealClock().now()):
-            typer.echo(line)
+            typer.echo(line, err=how.as_json)
         asked = fetched.asked
         meant = {
             "approve": f"approve the rollback to {asked.after.version}",
             "deny": f"deny the rollback to {asked.after.version}",
             "forward_fix": f"promise a fix until {(more or {}).get('eta')}",
         }[decision]
-        _confirm(f"Sign as {who}: {plain(meant)}?", yes=yes)
+        _confirm(f"Sign as {how.who}: {plain(meant)}?", how)
         data = {
             "approval_id": asked.question,
             "incident_id": asked.incident,
             "audience": asked.audience,
             "action_digest": fetched.digest,
             "decision": decision,
-            "approver": who,
-            "reason": reason,
+            "approver": how.who,
+            "reason": how.reason,
             **(more or {}),
         }
         path = f"/v1/approvals/{asked.question}/decision"
         at = RealClock().now()
         status, told = far.post(path, "rollback.approval.decision", data, signs, at)
     if status not in (200, 202):
-        _not_so(_refusal(status, told))
-    typer.echo(_taken(told, asked.after.version))
+        raise NotTaken(_refusal(status, told))
+    say(
+        _taken(told, asked.after.version),
+        as_json=how.as_json,
+        question=asked.question,
+        decision=decision,
+        state=plain(str(told.get("state", ""))),
+    )
 
 
 def shown(fetched: Fetched, at: datetime) -> Iterator[str]:
@@ -261,16 +306,9 @@ def _short(digest: str) -> str:
     return bare[:12] if len(bare) == 64 else digest
 
 
-def _confirm(what: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise Problem(
-            "nobody is there to confirm: standard input is not a terminal",
-            "add --yes if a program may sign in your name",
-        )
-    if not typer.confirm(what):
-        _not_so("nothing was signed")
+def _confirm(what: str, how: _How) -> None:
+    if not how.yes and not confirmed(what, as_json=how.as_json):
+        raise NotConfirmed("nothing was signed")
 
 
 def _taken(told: Mapping[str, Any], target: str) -> str:
@@ -298,7 +336,7 @@ def _refusal(status: int, told: Mapping[str, Any]) -> str:
 
 def _not_so(words: str) -> NoReturn:
     typer.echo(words, err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(End.NO)
 
 
 def _due(eta: str, now: datetime) -> datetime:

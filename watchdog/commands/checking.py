@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from watchdog.commands.ends import End
 from watchdog.commands.shell import (
     HERE,
     AsJson,
@@ -23,7 +24,7 @@ from watchdog.config.notation import Said, duration, share
 from watchdog.config.release_file import AllRefused, load_release
 from watchdog.config.roster_file import load_roster
 from watchdog.config.settings import Settings
-from watchdog.facts.problem import Problem, Refused
+from watchdog.facts.problem import Problem, Refused, Unreachable
 from watchdog.facts.reading import Blind
 from watchdog.facts.trial import cure
 from watchdog.facts.trigger import Release
@@ -91,7 +92,7 @@ def check(
     left = _UNCHECKED if files_only or away else ()
     if as_json and not live:
         typer.echo(files_json(refused, left))
-        raise typer.Exit(2 if refused else 0)
+        raise typer.Exit(End.BAD_INPUT if refused else End.DONE)
     if refused:
         raise AllRefused(str(config), refused)
     settings = settings_at(config, at_home=live)
@@ -106,7 +107,7 @@ def check(
         )
         # Of no trigger nothing is proven.
         proven = bool(trials) and all(trial.is_proven for _, trial in trials)
-        raise typer.Exit(0 if proven and not holds.faults else 1)
+        raise typer.Exit(End.DONE if proven and not holds.faults else End.NO)
     count = found.releases.count
     typer.echo(f"{config} and {count} release files of {settings.releases}: no fault")
     if away and not files_only:
@@ -184,7 +185,7 @@ def backtest(
     with closing(past_of(settings)) as past, bars(len(filed.triggers)) as tell:
         now = past.now()
         if isinstance(now, Blind):
-            raise Problem(now.words, cure(now))
+            raise Unreachable(now.words, cure(now))
         done = past.backtest(
             filed,
             moment(since, now, "--since"),
@@ -201,7 +202,8 @@ def backtest(
         typer.echo(json.dumps(shown.picture(done, careful), indent=2))
     else:
         typer.echo(shown.words(done, careful))
-    raise typer.Exit(0 if any(track.measured for track in done.tracks) else 1)
+    seen = any(track.measured for track in done.tracks)
+    raise typer.Exit(End.DONE if seen else End.NO)
 
 
 @app.command("export-rules")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from watchdog.commands.ends import End
 from watchdog.commands.looking import looked
 from watchdog.commands.shell import HERE, AsJson, Config, given, settings_at
 from watchdog.facts.finding import Finding, Mark
@@ -33,7 +34,9 @@ def doctor(
     if not any(one.mark is Mark.UNASKED for one in found):
         found += _remembered(config)
     typer.echo(as_json(found) if json_too else words(found))
-    raise typer.Exit(1 if any(one.mark is Mark.FAULT for one in found) else 0)
+    raise typer.Exit(
+        End.NO if any(one.mark is Mark.FAULT for one in found) else End.DONE
+    )
 
 
 def _remembered(config: Path) -> list[Finding]:

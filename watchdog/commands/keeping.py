@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from watchdog.commands.shell import HERE, Config, settings_at
+from watchdog.commands.shell import HERE, AsJson, Config, say, settings_at
 from watchdog.record.backup import back_up, put_back
 
 app = typer.Typer()
@@ -15,6 +15,8 @@ app = typer.Typer()
 def backup(
     file: Annotated[Path, typer.Argument(help="A new file: NAME.tar.gz.")],
     config: Config = HERE,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Write the state folder to one file, beside a running watchdog.
 
@@ -22,19 +24,22 @@ def backup(
     with their environment, and the key of the checkpoints: keep it as such.
     """
     done = back_up(settings_at(config).state, file)
-    typer.echo(f"{file}: {done}; every link holds")
+    say(f"{file}: {done}; every link holds", as_json=as_json, file=str(file))
 
 
 @app.command()
 def restore(
     file: Annotated[Path, typer.Argument(help="What `watchdog backup` wrote.")],
     config: Config = HERE,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Put a backup into a state folder that has no journal, while no watchdog runs."""
     state = settings_at(config).state
     done = put_back(file, state)
-    typer.echo(f"{state}: {done}; every link holds")
-    typer.echo(
+    words = (
+        f"{state}: {done}; every link holds\n"
         "What was seen, decided and answered after that is not known to it: a release "
         "that was deployed since is a new one, and no older answer is asked for again."
     )
+    say(words, as_json=as_json, state=str(state))

@@ -6,7 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from watchdog.commands.shell import HERE, AsJson, By, Config, Reason, settings_at
+from watchdog.commands.ends import End
+from watchdog.commands.shell import (
+    HERE,
+    AsJson,
+    By,
+    Config,
+    Own,
+    Reason,
+    say,
+    settings_at,
+)
 from watchdog.config.settings import Settings
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory, standing_in
@@ -55,7 +65,9 @@ def vouch(
     ],
     by: By,
     reason: Reason = "",
+    config: Own = None,
     *,
+    as_json: AsJson = False,
     even_though_quarantined: Annotated[
         bool, typer.Option("--even-though-quarantined", help="It breached; --reason.")
     ] = False,
@@ -63,7 +75,8 @@ def vouch(
     """Say that a pair is known to be good, so that it may be a target."""
     order: dict[str, Any] = {"which": which, "by": by, "reason": reason}
     order |= {"even_though_quarantined": even_though_quarantined}
-    typer.echo(_ordered(settings_at(context.obj), "vouch", order)["words"])
+    said = _ordered(settings_at(config or context.obj), "vouch", order)
+    say(said["words"], as_json=as_json)
 
 
 @_retention.callback()
@@ -94,7 +107,7 @@ def retention_command(
         typer.echo(json.dumps(listed, indent=2))
     else:
         typer.echo(stays.words(listed, red=lambda text: typer.style(text, fg="red")))
-    raise typer.Exit(0 if stays.is_whole(listed) else 1)
+    raise typer.Exit(End.DONE if stays.is_whole(listed) else End.NO)
 
 
 @_retention.command("release")
@@ -105,11 +118,14 @@ def retention_release(
     ],
     by: By,
     reason: Reason,
+    config: Own = None,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Say that a pair need not stay restorable; nothing is deleted."""
     order = {"which": which, "by": by, "reason": reason}
-    said = _ordered(settings_at(context.obj), "retention-release", order)
-    typer.echo(said["words"])
+    said = _ordered(settings_at(config or context.obj), "retention-release", order)
+    say(said["words"], as_json=as_json)
 
 
 def _ordered(settings: Settings, kind: str, order: dict[str, Any]) -> dict[str, Any]:

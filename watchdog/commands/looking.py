@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
+from watchdog.commands.ends import End
 from watchdog.commands.shell import HERE, AsJson, Config, settings_at
 from watchdog.config.settings import Settings
 from watchdog.decide.standing import Standing
@@ -48,7 +49,7 @@ def status(
         said = json.dumps(whole, indent=2) if as_json else words(whole)
         if not watch:
             typer.echo(said)
-            raise typer.Exit(0 if whole["watching"] else 1)
+            raise typer.Exit(End.DONE if whole["watching"] else End.NOT_WATCHING)
         if sys.stdout.isatty():
             typer.echo(_CLEARED, nl=False)
         typer.echo(f"{said}\n", nl=not as_json)
@@ -63,7 +64,7 @@ def explain_command(config: Config = HERE, *, as_json: AsJson = False) -> None:
     """
     whole = looked(explained.explain, settings_at(config))
     typer.echo(json.dumps(whole, indent=2) if as_json else explained.words(whole))
-    raise typer.Exit(0 if whole["watching"] else 1)
+    raise typer.Exit(End.DONE if whole["watching"] else End.NOT_WATCHING)
 
 
 @app.command("history")

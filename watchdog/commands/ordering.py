@@ -11,9 +11,10 @@ import typer
 from watchdog import __version__
 from watchdog.approve.control_socket import knock
 from watchdog.approve.reply import Reply
+from watchdog.commands.ends import End
 from watchdog.config.settings import Settings
 from watchdog.facts.event import Entry
-from watchdog.facts.problem import Held, Problem
+from watchdog.facts.problem import Held, NotTaken, Problem, Unreachable
 from watchdog.record.journal import Journal
 from watchdog.record.memory import standing_in
 from watchdog.show.story import Story
@@ -22,6 +23,7 @@ from watchdog.wiring.clock import RealClock
 if TYPE_CHECKING:
     from watchdog.wiring.watch import Watch
 
+_CONFLICT = 409  # understood, and not to be done as things stand
 _SILENCE = 180  # s; longer than any step of a rollback may take by default
 
 
@@ -47,7 +49,15 @@ def carried_out(
             _follow(journal, story, journal.head, clock, quiet=as_json)
     if as_json:
         typer.echo(json.dumps({"ended": story.ended, "words": story.words}))
-    raise typer.Exit(0 if story.is_fine else 1)
+    raise typer.Exit(_end_of(story))
+
+
+def _end_of(story: Story) -> End:
+    if story.is_fine:
+        return End.DONE
+    return {"": End.TIMED_OUT, "refused": End.REFUSED}.get(
+        story.ended, End.NEEDS_A_PERSON
+    )
 
 
 def _follow(
@@ -80,7 +90,7 @@ def _carried_out_alone(
         began = watch.clock.now()
         unseen = watch.look(began)
         if unseen:
-            raise Problem(
+            raise Unreachable(
                 f"no watchdog runs, and {unseen}",
                 "what ran when it died says nothing of now: mend that, and order again",
             )
@@ -94,7 +104,7 @@ def _carried_out_alone(
                 watch.schedule.turn()
                 claimed = watch.memory.standing.claimed
                 if claimed:
-                    raise Problem(claimed.words, claimed.hint)
+                    raise NotTaken(claimed.words, claimed.hint)
                 if not told:
                     watch.clock.pause(settings.poll.total_seconds())
     return story
@@ -125,7 +135,8 @@ def ordered(settings: Settings, kind: str, order: dict[str, Any]) -> dict[str, A
 def _taken(reply: Reply) -> dict[str, Any]:
     if reply.status != 200:
         body = reply.body
-        raise Problem(str(body.get("words", reply.status)), str(body.get("hint", "")))
+        kind = NotTaken if reply.status == _CONFLICT else Problem
+        raise kind(str(body.get("words", reply.status)), str(body.get("hint", "")))
     return dict(reply.body)
 
 
@@ -145,7 +156,7 @@ def _wired(settings: Settings, say: Callable[[Entry], None]) -> "Watch":
     try:
         return wire(settings, __version__, say)
     except Held as held:
-        raise Problem(
+        raise Unreachable(
             f"{held.words}, and its control door does not answer",
             "it may be starting: try again; if it hangs, restart it",
         ) from held

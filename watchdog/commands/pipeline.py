@@ -4,17 +4,18 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Annotated, Any
 
 import httpx
 import typer
 
+from watchdog.commands.ends import End
 from watchdog.commands.shell import AsJson
 from watchdog.config.notation import Said, duration
 from watchdog.facts.problem import Problem
 
 _PATIENCE = 10.0
+_NAMES = {End.DONE: "open", End.NO: "paused"}
 app = typer.Typer()
 promotion = typer.Typer()
 app.add_typer(promotion, name="promotion", help="Ask whether a release may go onward.")
@@ -24,20 +25,6 @@ Url = Annotated[
         "--url", envvar="WATCHDOG_URL", help="Where decisions listens: https://…"
     ),
 ]
-
-
-class End(IntEnum):
-    """What ``promotion wait`` ends with; docs/reference/commands.md lists them."""
-
-    OPEN = 0
-    PAUSED = 1
-    UNKNOWN = 2
-    OVER = 3
-    TIMED_OUT = 4
-    NOT_REACHED = 5
-    NOT_WATCHING = 6
-    ANOTHER_WATCHDOG = 7
-    ANOTHER_BUILD = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +74,7 @@ def wait(
     told = ""
     while True:
         said = _ask(url, release, meant)
-        if said.end is End.UNKNOWN:
+        if said.end is End.BAD_INPUT:
             raise Problem(
                 f"the watchdog at {url} knows no release {release}",
                 "its release file must be there before it ships",
@@ -97,8 +84,8 @@ def wait(
         if words != told and not as_json:
             typer.echo(words)
         told = words
-        if said.end is End.OPEN or said.at_once or time.monotonic() >= until:
-            waited = patience > 0 and said.end is End.PAUSED
+        if said.end is End.DONE or said.at_once or time.monotonic() >= until:
+            waited = patience > 0 and said.end is End.NO
             end = End.TIMED_OUT if waited else said.end
             if as_json:
                 typer.echo(json.dumps(_told(release, said, end)))
@@ -113,7 +100,7 @@ def _told(release: str, said: Heard, end: End) -> dict[str, Any]:
         "release": release,
         "state": said.state,
         "reasons": list(said.reasons),
-        "end": end.name.lower().replace("_", "-"),
+        "end": _NAMES.get(end) or end.name.lower().replace("_", "-"),
         **{k: said.body[k] for k in ("over", "audience", "images") if k in said.body},
     }
 
@@ -138,7 +125,7 @@ def _ask(url: str, release: str, meant: Meant) -> Heard:
 def _read(status: int, body: dict[str, Any], release: str, meant: Meant) -> Heard:
     """Read what a watchdog says; raises ValueError and the like for anything else."""
     if status == httpx.codes.NOT_FOUND and body["code"] == "unknown":
-        return Heard(End.UNKNOWN, "unknown")
+        return Heard(End.BAD_INPUT, "unknown")
     if status == httpx.codes.SERVICE_UNAVAILABLE and body["code"] == "not_watching":
         return Heard(End.NOT_WATCHING, "not known", ("nobody is watching",))
     is_open = status == httpx.codes.OK and body["state"] == "open"
@@ -156,8 +143,8 @@ def _read(status: int, body: dict[str, Any], release: str, meant: Meant) -> Hear
         whys = (why, *reasons)
         return Heard(End.ANOTHER_BUILD, "not known", whys, at_once=is_open, body=body)
     if is_open:
-        return Heard(End.OPEN, "open", body=body)
-    return Heard(End.PAUSED, "paused", reasons, body=body)
+        return Heard(End.DONE, "open", body=body)
+    return Heard(End.NO, "paused", reasons, body=body)
 
 
 def _of_another_watchdog(body: dict[str, Any], meant: Meant) -> Iterator[str]:

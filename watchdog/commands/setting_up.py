@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -10,6 +11,8 @@ import typer
 
 from watchdog.adopt.pair import Enrolled, Unclear, enrolled
 from watchdog.adopt.written import Adopted
+from watchdog.commands.ends import End
+from watchdog.commands.shell import AsJson, say
 from watchdog.facts.problem import Fault, Problem
 from watchdog.facts.surroundings import Person, Project
 from watchdog.outside.new_folder import refuse_taken
@@ -48,6 +51,7 @@ def init(
     yes: Annotated[
         bool, typer.Option("--yes", help="Ask nothing: take what was found.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at a running stack, and write the files with which it is watched.
 
@@ -71,9 +75,9 @@ def init(
     people = tuple(_people(dri or (), asks=asks))
     found = adopting.look_closer(box, chosen, pair, people, prometheus)
     faults = adopting.write(found, folder)
-    for line in _told(found, folder, faults):
-        typer.echo(line)
-    raise typer.Exit(1 if faults else 0)
+    words = "\n".join(_told(found, folder, faults))
+    say(words, as_json=as_json, **_picture(found, folder, faults))
+    raise typer.Exit(End.NO if faults else End.DONE)
 
 
 def _refuse_here(folder: Path) -> None:
@@ -175,10 +179,34 @@ def _told(found: Adopted, folder: Path, faults: Sequence[Fault]) -> list[str]:
     if faults:
         lines += ["", "not found, and to be written there by you:"]
         lines += [f"  {one.path}  {one.words}; {one.hint}" for one in faults]
-    lines += [
-        "",
-        f"next:  cd {folder}",
-        "       docker compose run --rm watchdog check --live",
-        "       docker compose up -d",
-    ]
-    return lines
+    first, *then = _next(folder)
+    return [*lines, "", f"next:  {first}", *(f"       {one}" for one in then)]
+
+
+def _next(folder: Path) -> tuple[str, ...]:
+    return (
+        f"cd {folder}",
+        "docker compose run --rm watchdog check --live",
+        "docker compose up -d",
+    )
+
+
+def _picture(
+    found: Adopted, folder: Path, faults: Sequence[Fault]
+) -> dict[str, object]:
+    pair = found.pair
+    return {
+        "written": str(folder),
+        "project": found.project.name,
+        "services": [service.name for service in pair.services],
+        "version": pair.version,
+        "variable": pair.variable,
+        "health": found.health.url if found.health else "",
+        "prometheus": found.prometheus.url if found.prometheus else "",
+        "triggers": [one.alert for one in found.triggers],
+        "manifests": [one.tenant for one in found.manifests],
+        "answers": [one.name for one in found.people],
+        "notes": list(found.notes),
+        "missing": [asdict(one) for one in faults],
+        "next": list(_next(folder)),
+    }

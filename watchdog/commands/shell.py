@@ -1,6 +1,8 @@
 """What every command takes: where the settings are, and for whom it answers."""
 
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +10,7 @@ import typer
 
 from watchdog.config.settings import Settings
 from watchdog.config.settings_file import read
-from watchdog.facts.problem import Problem, Refused
+from watchdog.facts.problem import NotConfirmed, Problem, Refused
 
 Config = Annotated[
     Path,
@@ -29,6 +31,10 @@ Url = Annotated[
     typer.Option(envvar="WATCHDOG_URL", help="Where the watchdog takes decisions."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask whether to sign.")]
+Own = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="The settings file; default: as before."),
+]
 HERE = Path("config/watchdog.yaml")
 HOME = "http://127.0.0.1:8470"
 
@@ -47,6 +53,25 @@ def settings_at(path: Path, *, at_home: bool = True) -> Settings:
 def given() -> dict[str, str]:
     """Give the environment; where the settings are is not itself a setting."""
     return {key: text for key, text in os.environ.items() if key != "WATCHDOG_CONFIG"}
+
+
+def say(words: str, *, as_json: bool, **more: object) -> None:
+    """Say *words*; to a program as one JSON object, with *more* beside them."""
+    typer.echo(json.dumps({"words": words, **more}, indent=2) if as_json else words)
+
+
+def confirmed(question: str, *, as_json: bool = False) -> bool:
+    """Ask for a yes; where a program reads the answer, it is asked beside it.
+
+    Raises:
+        NotConfirmed: nobody is there to be asked.
+    """
+    if not sys.stdin.isatty():
+        raise NotConfirmed(
+            "nobody is there to confirm: standard input is not a terminal",
+            "add --yes if a program may say it for you",
+        )
+    return typer.confirm(question, err=as_json)
 
 
 def write(out: Path, text: str) -> None:

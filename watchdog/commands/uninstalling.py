@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from watchdog.act.leaving import left_on, take_away
-from watchdog.commands.shell import HERE, Config, settings_at
-from watchdog.facts.problem import Problem
+from watchdog.commands.shell import HERE, AsJson, Config, confirmed, say, settings_at
+from watchdog.facts.problem import NotConfirmed, Problem
 from watchdog.outside.engine import Engine
 from watchdog.record.memory import standing_in
 from watchdog.record.opening import NAME
@@ -21,6 +21,7 @@ def uninstall(
     config: Config = HERE,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List what the watchdog left on the engine, and after a yes take it away.
 
@@ -48,14 +49,17 @@ def uninstall(
         by_git = settings.executor == "git"
         found = () if by_git else left_on(door, settings.stack.project)
         for one in found:
-            typer.echo(one)
+            typer.echo(one, err=as_json)
         if not found:
-            typer.echo("nothing of it is on the engine")
-        elif not yes and not typer.confirm("take these away?"):
-            raise typer.Exit(1)
+            typer.echo("nothing of it is on the engine", err=as_json)
+        elif not yes and not confirmed("take these away?", as_json=as_json):
+            raise NotConfirmed("nothing was taken away")
+        taken = []
         for one in found:
-            typer.echo(take_away(door, one))
-    typer.echo(
+            taken.append(take_away(door, one))
+            typer.echo(taken[-1], err=as_json)
+    words = (
         f"left: the state folder {state}, with all that was decided, and the files "
         "that you wrote; they are yours to keep or to delete"
     )
+    say(words, as_json=as_json, taken=taken, state=str(state))

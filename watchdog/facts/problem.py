@@ -3,6 +3,8 @@
 Problem
 ├── Refused          settings or release file: every fault at once, nothing started
 ├── Unreachable      a far end did not answer; nothing is known of what it did
+├── NotTaken         an order or an answer was understood, and refused
+├── NotConfirmed     nobody said yes
 ├── EngineRefused    Docker said no; nothing after this call was tried
 ├── WriteRefused     a client that may only look was asked to act
 ├── Foreign          the world is neither as we found it nor as we meant it
@@ -55,6 +57,14 @@ class Refused(Problem):
 
 class Unreachable(Problem):
     """A far end did not answer; what it did with the request is not known."""
+
+
+class NotTaken(Problem):
+    """An order or an answer was understood and not taken; nothing was changed."""
+
+
+class NotConfirmed(Problem):
+    """Nobody said yes, or nobody was there to be asked; nothing was done."""
 
 
 class EngineRefused(Problem):

@@ -17,7 +17,7 @@ from watchdog.adopt.pair import Enrolled
 from watchdog.adopt.sidecar import Sidecar
 from watchdog.adopt.written import Adopted, files
 from watchdog.config.all_files import all_files
-from watchdog.facts.problem import Fault, Problem
+from watchdog.facts.problem import Fault, Problem, Unreachable
 from watchdog.facts.reading import Blind
 from watchdog.facts.surroundings import (
     Person,
@@ -109,7 +109,7 @@ def look_closer(
     with closing(far.asked):
         seen = targets(far.asked, far.now)
         if isinstance(seen, Blind):
-            raise Problem(seen.words, cure(seen))
+            raise Unreachable(seen.words, cure(seen))
         jobs = counted.jobs_of(pair.services, seen)
         ours = [target for target in seen if target.job in jobs]
         _needs_targets(pair, seen, ours, far.answer.url)

@@ -10,7 +10,7 @@ from watchdog.adopt.counted import Proposal
 from watchdog.adopt.pair import Enrolled
 from watchdog.config.release_form import CareForm
 from watchdog.config.trigger_rule import trigger_in
-from watchdog.facts.problem import Fault, Problem
+from watchdog.facts.problem import Fault, Problem, Unreachable
 from watchdog.facts.reading import Blind
 from watchdog.facts.surroundings import Answered, Exported, Project, Service, Target
 from watchdog.observe.arming import Arming
@@ -132,7 +132,7 @@ def prometheus_of(project: Project, others: Sequence[Service], given: str) -> Fa
         if network
         else ""
     )
-    raise Problem(
+    raise Unreachable(
         f"no Prometheus answers from here: {'; '.join(tried)}",
         f"does it run?{inside}",
     )

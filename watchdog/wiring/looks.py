@@ -10,7 +10,7 @@ from watchdog.config.settings import Settings
 from watchdog.facts.container import Containers
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import HeldManifest, NotKnown, Pair, Part, Record, Running
-from watchdog.facts.problem import Fault, Problem, Refused
+from watchdog.facts.problem import Fault, Problem, Refused, Unreachable
 from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.rules import Rules
 from watchdog.facts.smoke import Asks, SmokeCheck
@@ -101,7 +101,7 @@ def tried(
     try:
         at = prometheus.now()
         if isinstance(at, Blind):
-            raise Problem(at.words, cure(at))
+            raise Unreachable(at.words, cure(at))
         if version and releases.for_version(version) is None:
             raise Problem(
                 f"no release file for {version} in {settings.releases}",

@@ -71,7 +71,7 @@ from watchdog.wiring.sealing import revocations_of, seals_of
 
 # sysexits: the disk or the journal failed; the supervisor starts us again and we
 # read what really is there.
-_JOURNAL_LOST = 70
+_JOURNAL_LOST = 70  # as commands.ends has it
 
 
 @dataclass(frozen=True, slots=True)
