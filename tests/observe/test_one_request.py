@@ -6,12 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.judge.samples import awb, down, http_5xx, outbox
 from tests.observe.wire import matrix, running
 from watchdog.facts.reading import Blind, Cause, Measured
 from watchdog.observe import at_once
 from watchdog.observe.prometheus import Prometheus
+from watchdog.observe.recent import Laid
+from watchdog.observe.samples import Ask, Place, look_at, millis
 
 SECOND = timedelta(seconds=1)
 AT = datetime(2026, 3, 11, 3, 0, 16, tzinfo=UTC)
@@ -163,3 +167,58 @@ def test_a_request_is_no_longer_than_a_proxy_takes(far, monkeypatch):
 
     assert all_ == 3  # the same question is asked once
     assert all(isinstance(one, Measured) for one in seen.values())
+
+
+# What a turn does again and again, it does once.
+
+
+@pytest.mark.parametrize("odd", ['a{b="é +&=#%20?/"}', "a\n+ b", "50% of {{ x }}"])
+def test_a_question_arrives_as_it_was_written(far, odd):
+    wire, far_end = far
+    wire.told = (b"{}", 200)
+    wire.odd = odd
+
+    far_end.instant(odd, AT)
+    far_end.told("/api/v1/metadata", metric=odd)
+    far_end.told("/api/v1/targets")
+
+    first, second, third = wire.wire.asked
+    assert (first["query"], first["time"]) == (odd, f"{AT.timestamp():.3f}")
+    assert second == {"metric": odd}
+    assert third == {}
+
+
+@given(
+    answers=st.lists(
+        st.tuples(
+            st.integers(0, 4),
+            st.dictionaries(st.integers(0, 8), st.integers(0, 2)),
+        ),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_look_is_what_was_answered_now_whatever_was_kept(answers):
+    laid, moved = Laid(), 0
+    for later, given_now in answers:
+        moved += later
+        end = AT + moved * 5 * SECOND
+        ask = Ask("q", end, 15 * SECOND, 6)
+        answer = {
+            ("0", millis(end - back * 15 * SECOND)): {"all": float(number)}
+            for back, number in given_now.items()
+        }
+
+        look = laid.look(ask, Place(end), answer, 6)
+
+        assert look == look_at(Place(end), answer, 15 * SECOND, 6)
+
+
+def test_the_next_look_keeps_the_blocks_of_the_last(far):
+    _, far_end = far
+
+    first = far_end.read(awb(), AT)
+    later = far_end.read(awb(), AT + 15 * SECOND)
+
+    shared = set(map(id, first.looks[0].blocks)) & set(map(id, later.looks[0].blocks))
+    assert len(shared) > len(later.looks[0].blocks) - 4

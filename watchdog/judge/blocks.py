@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import TypeAlias
 
 from watchdog.facts.reading import Blind, Cause, Look
@@ -58,7 +59,9 @@ def counted(
     What is not on the grid is not counted; a place without a block is a gap. If
     no place holds a measurement the answer is a blindness with its cause.
     """
-    found = {block.end: block.parts for block in look.blocks}
+    begin = look.at - asked * trigger.block
+    newest_first = takewhile(lambda block: block.end > begin, reversed(look.blocks))
+    found = {block.end: block.parts for block in newest_first}
     ends = [look.at - place * trigger.block for place in reversed(range(asked))]
     charged = [end for end in ends if end - trigger.block >= armed_from]
     parts = tuple(found.get(end, {}) for end in charged)

@@ -174,14 +174,7 @@ class Background:
             if isinstance(kind, RatioQuery):
                 query = promql.finished_counts(kind, width, scrape)
             else:
-                selectors, ready = self._looks.counted(kind)
-                query = promql.counts(
-                    selectors,
-                    width=width,
-                    scrape=scrape,
-                    offsets=[timedelta()],
-                    ready=ready,
-                )
+                query = self._looks.question(kind, width)
         points = min(span // width, MOST_POINTS)
         if points < 1:
             return Before(until, until)
@@ -231,12 +224,7 @@ class Background:
         points = min((until - begin) // width, MOST_POINTS)
         if points < 1:
             return Pace(())
-        query = promql.counts(
-            {"all": kind.events},
-            width=width,
-            scrape=self._scrape,
-            offsets=[timedelta()],
-        )
+        query = self._looks.question(kind, width)
         ask = Ask(query, until, width, points)
 
         def read() -> Pace:

@@ -4,9 +4,12 @@ import math
 import socket
 import ssl
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
+from urllib.parse import quote_plus
 
 import requests
 import urllib3
@@ -18,6 +21,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from watchdog.observe.access import Shown
 
 _NOTHING = Shown({}, ())
+# The questions of a turn are those of the turn before; each may be some KiB long.
+_MOST_KEPT = 64
 
 
 @dataclass(slots=True)
@@ -26,6 +31,7 @@ class Line:
 
     *last* is until when this thread may ask, by the monotonic clock, and *until* when
     its question under way must be over; *is_alone* while it takes a large answer apart.
+    *asked* is what the request about to be sent asks, as it stands in its address.
     """
 
     client: PrometheusConnect
@@ -37,6 +43,12 @@ class Line:
     is_alone: bool = False
     shown: Shown = _NOTHING
     stamp: object = None
+    asked: str = ""
+
+    def taken(self, address: str) -> str:
+        """Give the *address* with what is asked, once: a redirect has its own."""
+        asked, self.asked = self.asked, ""
+        return f"{address}?{asked}" if asked else address
 
     def show(self, wire: socket.socket | None) -> None:
         """Take the socket of the request under way; it may be too late already."""
@@ -60,6 +72,35 @@ class Lines(threading.local):
     line: Line | None = field(default=None)
 
 
+class Session(requests.Session):
+    """A session that writes what is asked into the address once.
+
+    A question of 8 KiB would be quoted four times on its way down, character by
+    character: two thirds of a turn's CPU.
+    """
+
+    line: Line
+
+    def request(  # type: ignore[override]
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, object] | None = None,
+        **more: Any,
+    ) -> requests.Response:
+        """Ask, with the *params* in the address."""
+        self.line.asked = "&".join(
+            f"{_quoted(name)}={_quoted(str(value))}"
+            for name, value in (params or {}).items()
+        )
+        return super().request(method, url, **more)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _quoted(text: str) -> str:
+    return quote_plus(text)
+
+
 class Cuttable(HTTPAdapter):
     """An adapter that shows the socket of the request under way to its line."""
 
@@ -81,11 +122,17 @@ class Cuttable(HTTPAdapter):
         line = self._shown_to
 
         class Plain(HTTPConnection):
+            def request(self, method: str, url: str, *rest: Any, **more: Any) -> None:
+                super().request(method, line.taken(url), *rest, **more)
+
             def getresponse(self) -> Any:
                 line.show(self.sock)
                 return super().getresponse()
 
         class Encrypted(HTTPSConnection):
+            def request(self, method: str, url: str, *rest: Any, **more: Any) -> None:
+                super().request(method, line.taken(url), *rest, **more)
+
             def getresponse(self) -> Any:
                 line.show(self.sock)
                 return super().getresponse()

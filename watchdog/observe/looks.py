@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import assert_never
 
 from watchdog.facts.reading import Cause
@@ -25,6 +26,8 @@ MOST_POINTS = 10_000
 _SECOND = timedelta(seconds=1)
 # A sample bears the time at which its scrape began, and is there when that ends.
 _SCRAPING = timedelta(seconds=1)
+# Each turn asks what the turn before asked; writing it anew costs more than judging.
+_MOST_KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +67,8 @@ class Looks:
         if isinstance(trigger.kind, RatioQuery):
             query = promql.finished_counts(trigger.kind, width, scrape)
         else:
-            selectors, ready = self.counted(trigger.kind)
-            if isinstance(trigger.kind, Queue):
-                blocks += 1
-                ready = {"floor": promql.floor(trigger.kind.depth, width)}
-            query = promql.counts(
-                selectors,
-                width=width,
-                scrape=scrape,
-                offsets=[timedelta()],
-                ready=ready,
-            )
+            blocks += isinstance(trigger.kind, Queue)
+            query = self.question(trigger.kind, width, floors=True)
         return Plan((Ask(query, end, width, blocks),), (Place(end),), blocks)
 
     def lag(self, trigger: Trigger) -> timedelta:
@@ -111,12 +105,40 @@ class Looks:
         ask = Ask(promql.joined(terms), end, step, points)
         return Plan((ask,), (Place(end),), points)
 
+    def question(
+        self,
+        kind: Ratio | Latency | Queue | Traffic,
+        width: timedelta,
+        *,
+        floors: bool = False,
+    ) -> str:
+        """Ask what is counted in blocks of *width*; of a queue its *floors* too."""
+        native = isinstance(kind, Latency) and kind in self.native
+        return _question(kind, width, self._scrape, native=native, floors=floors)
+
     def counted(
         self, kind: Ratio | Latency | Queue | Traffic
     ) -> tuple[dict[str, str], dict[str, promql.Part]]:
         """Name what is counted: plain selectors, and parts that write themselves."""
         native = isinstance(kind, Latency) and kind in self.native
         return _parts(kind, native=native)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _question(
+    kind: Ratio | Latency | Queue | Traffic,
+    width: timedelta,
+    scrape: timedelta,
+    *,
+    native: bool,
+    floors: bool,
+) -> str:
+    selectors, ready = _parts(kind, native=native)
+    if floors and isinstance(kind, Queue):
+        ready = {"floor": promql.floor(kind.depth, width)}
+    return promql.counts(
+        selectors, width=width, scrape=scrape, offsets=[timedelta()], ready=ready
+    )
 
 
 def _parts(

@@ -36,11 +36,12 @@ from watchdog.observe.gaps import Gaps
 from watchdog.observe.looks import Looks, Plan
 from watchdog.observe.numbers import plain
 from watchdog.observe.once import MOST_KEPT, Once
-from watchdog.observe.recent import Recent
+from watchdog.observe.recent import Laid, Recent
 from watchdog.observe.samples import (
     EPOCH,
     Ask,
     NoNumber,
+    Place,
     Samples,
     in_places,
     labels_of,
@@ -101,6 +102,7 @@ class Prometheus:
         )
         self._together = Together(self._pool, self._budget, self._server.shown)
         self._recent = Recent(self.samples)
+        self._laid = Laid()
         self._at_once = AtOnce(self.samples, self._recent)
         self._gaps = Gaps(self, self._looks, scrape_interval)
         self._names = whole.Names(scrape_interval)
@@ -182,15 +184,10 @@ class Prometheus:
         try:
             plan = self._looks.plan(trigger, at)
             exact = trigger.counts or self._looks.is_exact(trigger.kind)
-            answered = self.recent if exact else self.samples
-            answers = [answered(ask) for ask in plan.asks]
-            looks = tuple(
-                look_at(place, answers[place.answer], plan.asks[0].step, plan.blocks)
-                for place in plan.looks
-            )
+            looks = tuple(self._look(plan, place, exact=exact) for place in plan.looks)
             if self._became_native(trigger, looks):
                 return self._read(trigger, at, since, before_from, compare=compare)
-            if isinstance(trigger.kind, Latency) and not any(answers):
+            if isinstance(trigger.kind, Latency) and not _any_parts(looks):
                 self._need_bucket(trigger.kind, plan)
             looks = self._gaps.bridged(trigger, looks)
         except NotSeen as refusal:
@@ -217,6 +214,12 @@ class Prometheus:
                 )
             seen = replace(seen, groups=groups)
         return seen
+
+    def _look(self, plan: Plan, place: Place, *, exact: bool) -> Look:
+        ask = plan.asks[place.answer]
+        if exact:
+            return self._laid.look(ask, place, self.recent(ask), plan.blocks)
+        return look_at(place, self.samples(ask), ask.step, plan.blocks)
 
     def read_all(
         self,
@@ -363,6 +366,10 @@ def _series(answer: Any) -> list[tuple[dict[str, str], float]]:
         (dict(labels_of(series["metric"])), number_of(series["value"][1]))
         for series in answer
     ]
+
+
+def _any_parts(looks: tuple[Look, ...]) -> bool:
+    return any(block.parts for look in looks for block in look.blocks)
 
 
 def _is_not_now(seen: object) -> bool:

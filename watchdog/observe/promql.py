@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Protocol
 
 from watchdog.facts.selector import bucket
@@ -17,6 +17,8 @@ from watchdog.observe.fresh import fresh
 from watchdog.observe.grown import Span, grown
 from watchdog.observe.numbers import duration, offset, plain, seconds
 
+# What takes an expression apart is kept: each turn asks what the turn before asked.
+_MOST_KEPT = 256
 _WINDOW = re.compile(r"\{\{\s*\.?window\s*\}\}")
 # One name with at most one list of matchers, whose quoted text may hold anything.
 # Since Prometheus 3 the name may be quoted, as the first of the list.
@@ -294,6 +296,7 @@ def any_bucket(kind: Latency, scrape: timedelta) -> tuple[str, str]:
     ), name
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def finished_counts(kind: RatioQuery, width: timedelta, scrape: timedelta) -> str:
     """Count with expressions that give the events of a ``{{ window }}``.
 
@@ -312,6 +315,7 @@ def finished_counts(kind: RatioQuery, width: timedelta, scrape: timedelta) -> st
     return "\nor ".join(terms)
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def worst(expr: str, *, highest: bool, scrape: timedelta) -> str:
     """Ask for the worst of an expression's series, and for their sum.
 
@@ -332,6 +336,7 @@ def worst(expr: str, *, highest: bool, scrape: timedelta) -> str:
     return joined(terms)
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def past(expr: str, bound: float, *, highest: bool, scrape: timedelta) -> str:
     """Ask for the series past a bound, each by its own labels: mostly none."""
     sign = ">" if highest else "<"

@@ -6,12 +6,14 @@ most: so the two newest steps are not taken for settled.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
+from watchdog.facts.reading import Block, Look
 from watchdog.observe.envelope import NotSeen
-from watchdog.observe.samples import EPOCH, Ask, Samples, millis
+from watchdog.observe.samples import EPOCH, Ask, Place, Samples, millis
 
 # Questions of so many triggers, each at three places of the poll's grid.
 _MOST_KEPT = 512
@@ -20,6 +22,8 @@ _UNSETTLED = 2
 _PORTION = 60
 # So few can be asked of several questions at once.
 _A_FEW = 6
+_MILLISECOND = timedelta(milliseconds=1)
+_NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -118,6 +122,39 @@ class Recent:
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
         return found
+
+
+class Laid:
+    """Lays looks of what counts, and keeps their blocks; for any thread.
+
+    All but a few of those of one look are in the next look of the same place on the
+    grid. What is kept is only ever used where it says what was answered now.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[object, ...], Mapping[int, Block]] = OrderedDict()
+
+    def look(self, ask: Ask, place: Place, answer: Samples, blocks: int) -> Look:
+        """Give the look at *place* of the *answer* to *ask*, as ``look_at`` does."""
+        key = (*_key(ask), place.label, place.moved)
+        with self._lock:
+            known = self._kept.get(key, {})
+        newest, step = millis(place.end + place.moved), ask.step // _MILLISECOND
+        found: dict[int, Block] = {}
+        for back in reversed(range(blocks)):
+            at = newest - back * step
+            parts = answer.get((place.label, at), _NOTHING)
+            block = known.get(at)
+            if block is None or block.parts is not parts:
+                block = Block(place.end - back * ask.step, parts)
+            found[at] = block
+        with self._lock:
+            self._kept[key] = found
+            self._kept.move_to_end(key)
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
+        return Look(place.end, tuple(found.values()))
 
 
 def _key(ask: Ask) -> tuple[object, ...]:

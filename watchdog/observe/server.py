@@ -21,7 +21,7 @@ from watchdog.config.notation import Said
 from watchdog.facts.reading import Cause
 from watchdog.observe.access import OPEN, Access, refused, unencrypted
 from watchdog.observe.envelope import NotSeen, opened
-from watchdog.observe.line import Cuttable, Line, Lines
+from watchdog.observe.line import Cuttable, Line, Lines, Session
 from watchdog.observe.numbers import duration
 
 # Twelve times the answer of a grouped query over 1,000 tenants (164 KiB). Read, parsed
@@ -212,7 +212,7 @@ class Server:
     def _line(self) -> Line:
         """Give this thread its own client: a session is not for two threads."""
         if self._lines.line is None:
-            session = requests.Session()
+            session = Session()
             # The sidecar's proxy and .netrc are not for the metrics.
             session.trust_env = False
             session.hooks["response"].append(self._whole_answer)
@@ -227,6 +227,7 @@ class Server:
                 ),
                 session,
             )
+            session.line = line
             with self._lock:
                 self._open.append(line)
             self._lines.line = line

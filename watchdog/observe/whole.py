@@ -47,14 +47,20 @@ class Names:
         kind = trigger.kind
         if not isinstance(kind, Ratio) or not isinstance(reading, Measured):
             return reading
-        own = [
-            (block.end > look.at - trigger.window, block.parts)
+        first = None if since is None else since + trigger.block
+        for look in reading.looks:
+            for block in reversed(look.blocks):
+                if block.end <= look.at - trigger.window:
+                    break
+                if "bad" in block.parts and (first is None or block.end >= first):
+                    return reading
+        own = (
+            block.parts.get("all", 0.0)
             for look in reading.looks
             for block in look.blocks
-            if since is None or block.end - trigger.block >= since
-        ]
-        grows = sum(parts.get("all", 0.0) for _, parts in own) >= 1
-        if not grows or any(new and "bad" in parts for new, parts in own):
+            if first is None or block.end >= first
+        )
+        if sum(own) < 1:
             return reading
         query = errors_question(kind, self._scrape)
         if not query:
