@@ -263,7 +263,7 @@ def releases(folder: Path, count: int, each: int = 100, apart: int = 50) -> None
     poll = timedelta(seconds=5)
     print("releases  resident MiB  descriptors  status bytes  kept bytes")
     with closing(Journal(folder)) as journal:
-        journal._db.execute("PRAGMA synchronous = OFF")  # noqa: SLF001
+        journal.database._db.execute("PRAGMA synchronous = OFF")  # noqa: SLF001
         memory = Memory(journal, lambda _: None)
         started = 0
         for number, event in enumerate(a_life(each)):

@@ -20,7 +20,7 @@ ROOMS: Final = {
     "reporting": ("report",),
     "ledger": ("releases", "retention"),
     "audit": ("audit",),
-    "keeping": ("backup", "restore"),
+    "keeping": ("backup", "restore", "move"),
     "uninstalling": ("uninstall",),
     "by_hand": ("hold", "resume", "rollback", "drill", "repair"),
     "by_key": ("approve", "deny", "forward-fix", "keys"),
@@ -39,7 +39,7 @@ _GROUPS: Final = {
     "Answer": ("approve", "deny", "forward-fix", "keys"),
     "Pipeline": ("promotion", "check", "backtest", "export-rules", "schema"),
     "Prove": ("audit",),
-    "Set up": ("init", "doctor", "config", "backup", "restore", "uninstall"),
+    "Set up": ("init", "doctor", "config", "backup", "restore", "move", "uninstall"),
     "Run": ("run", "demo"),
 }
 """Under which head each command is listed."""

@@ -596,3 +596,31 @@ def test_a_value_of_the_wrong_kind_is_refused_wherever_it_stands(folder, key, va
         load(path, {})
 
     assert any(fault.path.startswith(".".join(key)) for fault in refused.value.faults)
+
+
+# The database.
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://watchdog:hunter2@db/watchdog",
+        "postgresql://db/watchdog?user=a&password=hunter2",
+        "postgresql://db/watchdog?sslpassword=hunter2",
+        "postgresql://hunter2:@db@db/watchdog",
+        "mysql://hunter2@db/watchdog",
+    ],
+)
+def test_a_password_in_the_url_of_the_database_is_refused_and_not_shown(faults, url):
+    words = " ".join(faults({"database": {"url": url}}))
+
+    assert "database.url" in words
+    assert "hunter2" not in words
+
+
+def test_a_url_of_several_hosts_or_a_socket_is_taken(read):
+    for url in (
+        "postgresql://watchdog@a:5432,b:5433/watchdog?target_session_attrs=any",
+        "postgresql:///watchdog?host=/run/postgresql",
+    ):
+        assert read({"database": {"url": url}}).database.url == url

@@ -52,7 +52,7 @@ def place(folders):
 def years(place, count):
     """Write *count* events of a life as it is, without waiting for the disk."""
     with closing(Journal(place)) as journal:
-        journal._db.execute("PRAGMA synchronous = OFF")
+        journal.database._db.execute("PRAGMA synchronous = OFF")
         journal.append(AT, *HEALTHY_THEN_NEXT)
         for number in range(3, count, 100):
             kinds = ("clear", "pending") * 50
@@ -63,7 +63,7 @@ def years(place, count):
 def portions(journal):
     """Note every portion that is read of the events."""
     asked = []
-    journal._db.set_trace_callback(
+    journal.database._db.set_trace_callback(
         lambda said: asked.append(said) if "FROM event" in said else None
     )
     return asked
@@ -111,7 +111,7 @@ def test_what_was_added_since_is_read_and_nothing_before(place):
 
 def test_it_is_kept_anew_after_so_many_events_and_at_the_end(place):
     with closing(Journal(place)) as journal:
-        journal._db.execute("PRAGMA synchronous = OFF")
+        journal.database._db.execute("PRAGMA synchronous = OFF")
         memory = Memory(journal, silent)
         memory.add(AT, *HEALTHY_THEN_NEXT)
         assert kept.kept(place) is None

@@ -103,8 +103,8 @@ def test_a_reader_does_not_disturb_a_commit_in_hand(folders):
         journal.append(AT, HELLO)
         found = []
 
-        def slowly(db):
-            db.execute("INSERT INTO blob VALUES ('a', x'00')")
+        def slowly(execute):
+            execute("INSERT INTO blob VALUES ('a', x'00')")
             assert (place / "journal.db-journal").exists()
             found.append(looks(place))
             assert (place / "journal.db-journal").exists()

@@ -17,6 +17,7 @@ from watchdog.record.audit import Audit, Row, Unsound, audited, segments
 from watchdog.record.journal import Journal
 from watchdog.sign.note import NoteKey, note_key
 from watchdog.wiring.auditing import public_at
+from watchdog.wiring.chosen import place_of
 
 app = typer.Typer()
 audit = typer.Typer(help="Prove that the journal is what was written; or take it out.")
@@ -86,7 +87,7 @@ def export(
     `--after N --most M` writes a segment; `verify` takes several, in order.
     """
     last = after + most if most else None
-    with closing(Journal(settings_at(config).state, read_only=True)) as journal:
+    with closing(Journal(place_of(settings_at(config)), read_only=True)) as journal:
         rows = (Row(*row) for row in journal.rows(after))
         kept = (row for row in rows if last is None or row.seq <= last)
         if out == Path("-"):
@@ -147,8 +148,8 @@ def _text(path: Path) -> str:
 def _rows(files: list[Path], config: Path) -> Iterator[Iterator[Row]]:
     with ExitStack() as after:
         if not files:
-            state = settings_at(config).state
-            journal = after.enter_context(closing(Journal(state, read_only=True)))
+            place = place_of(settings_at(config))
+            journal = after.enter_context(closing(Journal(place, read_only=True)))
             yield (Row(*row) for row in journal.rows())
             return
         try:

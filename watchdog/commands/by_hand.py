@@ -25,7 +25,7 @@ from watchdog.commands.shell import (
 from watchdog.facts.problem import Problem
 from watchdog.record.memory import standing_in
 from watchdog.show import repair as repairs
-from watchdog.wiring.chosen import rules_of
+from watchdog.wiring.chosen import place_of, rules_of
 
 app = typer.Typer()
 Wait = Annotated[
@@ -173,7 +173,7 @@ def repair(
 
         parts, astray, unread = what_is_there(settings)
         whole = repairs.picture(
-            standing_in(settings.state), parts, astray, rules_of(settings), unread
+            standing_in(place_of(settings)), parts, astray, rules_of(settings), unread
         )
         typer.echo(json.dumps(whole, indent=2) if as_json else repairs.words(whole))
         wrong = ("stuck", "split", "env", "down", "unread")

@@ -74,6 +74,7 @@ ENDS: Final = {
     "audit key": _READS,
     "backup": _READS,
     "restore": (*_READS, End.ANOTHER_WATCHDOG),
+    "move": (*_READS, End.ANOTHER_WATCHDOG),
     "uninstall": (
         *_READS,
         End.NOT_REACHED,

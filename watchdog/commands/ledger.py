@@ -22,7 +22,7 @@ from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory, standing_in
 from watchdog.show import releases as ledger
 from watchdog.show import retention as stays
-from watchdog.wiring.chosen import releases_of, rules_of
+from watchdog.wiring.chosen import place_of, releases_of, rules_of
 
 app = typer.Typer()
 _releases = typer.Typer()
@@ -50,7 +50,7 @@ def releases_command(
     if context.invoked_subcommand:
         return
     settings = settings_at(config)
-    standing = standing_in(settings.state)
+    standing = standing_in(place_of(settings))
     running = standing.running.pair.version if standing.running else ""
     release = releases_of(settings).for_version(running)
     listed = ledger.picture(standing, release)
@@ -91,7 +91,7 @@ def retention_command(
     if context.invoked_subcommand:
         return
     settings = settings_at(config)
-    with closing(Journal(settings.state, read_only=True)) as journal:
+    with closing(Journal(place_of(settings), read_only=True)) as journal:
         memory = Memory(journal, lambda _: None)
         standing = memory.standing
         running = standing.running.pair.version if standing.running else ""

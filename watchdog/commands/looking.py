@@ -22,7 +22,7 @@ from watchdog.show import history as happened
 from watchdog.show.history import history
 from watchdog.show.status import picture, words
 from watchdog.turn.roles import Turn
-from watchdog.wiring.chosen import releases_of, rules_of, untold_of
+from watchdog.wiring.chosen import place_of, releases_of, rules_of, untold_of
 from watchdog.wiring.clock import RealClock
 
 app = typer.Typer()
@@ -81,7 +81,7 @@ def history_command(
 
     Reads the whole journal and changes nothing, whether the daemon runs or not.
     """
-    with closing(Journal(settings_at(config).state, read_only=True)) as journal:
+    with closing(Journal(place_of(settings_at(config)), read_only=True)) as journal:
         told = [one for one in history(journal.stream()) if of in ("", one.what)]
     shown = told[:most]
     if as_json:
@@ -109,7 +109,7 @@ class _Looks(Protocol):
 
 def looked(look: _Looks, settings: Settings) -> dict[str, Any]:
     """Give what *look* makes of the journal, and of the files as they are now."""
-    with closing(Journal(settings.state, read_only=True)) as journal:
+    with closing(Journal(place_of(settings), read_only=True)) as journal:
         standing = recalled(journal)
         turn = journal.last_turn()
     running = standing.running.pair.version if standing.running else ""

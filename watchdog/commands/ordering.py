@@ -18,6 +18,7 @@ from watchdog.facts.problem import Held, NotTaken, Problem, Unreachable
 from watchdog.record.journal import Journal
 from watchdog.record.memory import standing_in
 from watchdog.show.story import Story
+from watchdog.wiring.chosen import place_of
 from watchdog.wiring.clock import RealClock
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def carried_out(
     Raises:
         Problem: it was refused at the door; nothing was journaled.
     """
-    with closing(Journal(settings.state, read_only=True)) as journal:
+    with closing(Journal(place_of(settings), read_only=True)) as journal:
         reply = knock(settings.state, kind, order)
         clock = RealClock()
         if reply is None:
@@ -152,7 +153,7 @@ def _wired(settings: Settings, say: Callable[[Entry], None]) -> "Watch":
     from watchdog.wiring.watch import wire  # noqa: PLC0415
 
     # The reader first: it refuses a folder in which there never was a journal.
-    standing_in(settings.state)
+    standing_in(place_of(settings))
     try:
         return wire(settings, __version__, say)
     except Held as held:

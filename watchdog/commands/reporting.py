@@ -9,6 +9,7 @@ import typer
 from watchdog.commands.shell import HERE, Config, settings_at, write
 from watchdog.record.journal import Journal
 from watchdog.show.paper import markdown, page
+from watchdog.wiring.chosen import place_of
 from watchdog.wiring.reporting import written
 from watchdog.wiring.sampling import Sampling
 
@@ -38,7 +39,7 @@ def report_command(
     Reads the journal and changes nothing, whether the daemon runs or not.
     """
     settings = settings_at(config)
-    with closing(Journal(settings.state, read_only=True)) as journal:
+    with closing(Journal(place_of(settings), read_only=True)) as journal:
         sampling = Sampling(settings, asks=html and plots)
         paper = written(journal, sampling, which, name=settings.name)
     write(out, page(paper) if html else markdown(paper))

@@ -12,6 +12,7 @@ from watchdog.outside.engine import Engine
 from watchdog.record.memory import standing_in
 from watchdog.record.opening import NAME
 from watchdog.record.state_folder import StateFolder
+from watchdog.wiring.chosen import place_of
 
 app = typer.Typer()
 
@@ -39,7 +40,9 @@ def uninstall(
     with ExitStack() as after:
         folder.hold()  # who runs would make it anew
         after.callback(folder.let_go)
-        if (state / NAME).exists() and standing_in(state).rollback:
+        place = place_of(settings)
+        there = place is not state or (state / NAME).exists()
+        if there and standing_in(place).rollback:
             raise Problem(
                 "a rollback is under way, and needs what it holds",
                 "start the watchdog: it carries it to its end",

@@ -24,6 +24,7 @@ from watchdog.config.notation import (
     one_line,
     seen,
 )
+from watchdog.config.sections.database import Database
 from watchdog.config.sections.executors import Compose, Engine, Git
 from watchdog.config.sections.kinds import Absolute, Section, a_path, at_most, shaped
 from watchdog.config.sections.listen import Listen
@@ -104,6 +105,7 @@ class Settings(BaseSettings):
     git: Git = Git()
     releases: Annotated[Path, BeforeValidator(a_path)] = Path("releases")
     state: Absolute = Path("/var/lib/watchdog")
+    database: Database = Database()
     poll: Annotated[SomeTime, at_most(timedelta(minutes=1))] = timedelta(seconds=5)
     settle: Duration = Field(default=None, validate_default=True)
     bake_time: SomeTime = timedelta(minutes=30)

@@ -42,11 +42,16 @@ class Engine:
         *,
         to_act: bool = False,
         pull_within: timedelta = timedelta(minutes=5),
+        may: Callable[[], None] = lambda: None,
     ) -> None:
-        """*timeout* is one call's; *pull_within* a pull's, and its longest silence."""
+        """*timeout* is one call's; *pull_within* a pull's, and its longest silence.
+
+        *may* raises, right before anything is changed, where that must not be.
+        """
         self._url = url
         self._timeout = timeout.total_seconds()
         self._pull_within = pull_within.total_seconds()
+        self._may = may
         self._kind: type[Client] = Client if to_act else LookOnly
         self._client: Client | None = None
 
@@ -69,6 +74,7 @@ class Engine:
                 )
                 self._client.keep_few_open()
                 self._client.patience = self._pull_within
+                self._client.may = self._may
             return ask(self._client)
         except NotFound:
             raise

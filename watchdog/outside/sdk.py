@@ -1,5 +1,6 @@
 """Docker's own client: no proxy, an end to every call, and few connections."""
 
+from collections.abc import Callable
 from typing import Any
 
 from docker import APIClient
@@ -7,6 +8,7 @@ from docker.transport import UnixHTTPAdapter
 
 from watchdog.facts.problem import WriteRefused
 
+LOOKS = ("GET", "HEAD")
 AT_ONCE = 4  # threads that may ask by one client; more connections are never kept
 _SOCKET = "http+docker://"  # how the SDK calls the engine's socket
 
@@ -20,6 +22,7 @@ class Client(APIClient):  # type: ignore[misc] # the SDK has no types
     """
 
     patience: float
+    may: Callable[[], None] = staticmethod(lambda: None)
 
     def keep_few_open(self) -> None:
         """Ask all questions over a few connections, whatever each is about."""
@@ -32,7 +35,9 @@ class Client(APIClient):  # type: ignore[misc] # the SDK has no types
     def request(
         self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
     ) -> Any:
-        """Ask, by no proxy, and not for ever."""
+        """Ask, by no proxy, and not for ever; what changes something, if it *may*."""
+        if method not in LOOKS:
+            self.may()
         self.trust_env = False  # before each: the constructor asks for the version
         if kwargs.get("timeout", 0) is None:
             kwargs["timeout"] = self.patience
@@ -57,7 +62,7 @@ class LookOnly(Client):
         self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any
     ) -> Any:
         """Ask, unless it would change something."""
-        if method not in ("GET", "HEAD"):
+        if method not in LOOKS:
             raise WriteRefused(
                 f"{method!s} {url!s} on the socket opened to look",
                 "give this caller the client that `act` has, or move the call there",

@@ -1,18 +1,12 @@
-"""Append-only, hash-chained events in SQLite: the watchdog's memory.
-
-Settings: rollback journal with ``synchronous=EXTRA``, the only mode that loses no
-acknowledged commit in a power cut on SQLite before 3.51.3 (docs/explanation).
-"""
+"""Append-only, hash-chained events: the watchdog's memory, in whichever database."""
 
 import hashlib
 import json
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -20,7 +14,17 @@ from watchdog.facts.event import Entry, Event
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import Claimed, JournalLost
 from watchdog.record.chain import GENESIS, KINDS, codec, link, storable, text_of
-from watchdog.record.opening import NAME, damaged, not_opened, opened, to_write
+from watchdog.record.database import (
+    Database,
+    Do,
+    Execute,
+    Failed,
+    Place,
+    Server,
+    Taken,
+    folder_of,
+)
+from watchdog.record.in_file import InFile
 from watchdog.record.room import Room
 from watchdog.record.state_folder import StateFolder
 from watchdog.turn.roles import Turn
@@ -32,10 +36,12 @@ _READ = """SELECT seq, at, kind, body, previous, hash FROM event
     WHERE seq > ? ORDER BY seq LIMIT ?"""
 _HASH = "SELECT hash FROM event WHERE seq = ?"
 _PORTION = 500
-_PUT = "INSERT OR IGNORE INTO blob (sha256, bytes) VALUES (?, ?)"
+_PUT = "INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _GET = "SELECT bytes FROM blob WHERE sha256 = ?"
-_MARK = """INSERT OR REPLACE INTO turn (only, at, words, verdicts, looked)
-    VALUES (1, ?, ?, ?, ?)"""
+_MARK = """INSERT INTO turn ("only", at, words, verdicts, looked)
+    VALUES (1, ?, ?, ?, ?) ON CONFLICT ("only") DO UPDATE SET at = excluded.at,
+    words = excluded.words, verdicts = excluded.verdicts, looked = excluded.looked"""
+_LAST = "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1"
 _TURN = "SELECT at, words, verdicts, looked FROM turn"
 _COMPARE = "compare with a backup and with the log, which holds every event"
 _RECORDS: TypeAdapter[Record] = TypeAdapter(Record)
@@ -44,39 +50,35 @@ _RECORDS: TypeAdapter[Record] = TypeAdapter(Record)
 class Journal:
     """The one writer of a journal, or one of many readers.
 
-    Every failed write is JournalLost and final for the process: SQLite cannot say
-    whether a commit that raised is on the disk, only opening it anew can. That is done
-    for a disk that is full, as long as there is kept room to give up.
+    Every failed write is JournalLost and final for the process: nobody can say
+    whether a commit that raised is kept, only opening it anew can.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+    def __init__(self, place: Place, *, read_only: bool = False) -> None:
         self._lock = threading.RLock()
         self._failed = ""
-        self._state = StateFolder(folder)
-        self.folder, self.is_read_only = folder, read_only
-        self.room = Room(folder)
+        self.place, self.folder = place, folder_of(place)
+        self.is_read_only = read_only
+        self._state = StateFolder(self.folder)
+        self.room = Room(self.folder)
         if not read_only:
             self._state.hold()
         try:
             if read_only:
-                self._db = self._open(read_only=True)
+                self.database = self._opened()
             else:
-                self._db = self.room.making(lambda: self._open(read_only=False))
-        except JournalLost:
+                self.database = self.room.making(self._opened)
+        except BaseException:
             self._state.let_go()
             raise
         try:
             self._head = self._last()
-        except sqlite3.Error as error:
-            self.close()
-            raise not_opened(folder / NAME, error) from error
-        if not read_only:
-            try:
+            if not read_only:
                 self._state.must_end_last(self.head)
                 self._state.reach(self.head)
-            except JournalLost:
-                self.close()
-                raise
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def head(self) -> int:
@@ -89,86 +91,92 @@ class Journal:
         return self._head[1]
 
     def close(self) -> None:
-        """Let the file and the lock go."""
-        self._db.close()
+        """Let the database and the lock go."""
+        self.database.close()
         self._state.let_go()
 
-    def _open(self, *, read_only: bool) -> sqlite3.Connection:
-        path = self.folder / NAME
-        self._state.must_have(path, read_only=read_only)
-        db = opened(path, read_only=read_only)
-        if not read_only:
-            try:
-                self._state.be_known(path)
-            except JournalLost:
-                db.close()
-                raise
-        return db
+    def _opened(self) -> Database:
+        if isinstance(self.place, Server):
+            # Only who uses it loads its client.
+            from watchdog.record.in_postgresql import InPostgresql  # noqa: PLC0415
+
+            database = InPostgresql(self.place, read_only=self.is_read_only)
+            if not self.is_read_only:
+                self._begun(database)
+            return database
+        read_only = self.is_read_only
+        return InFile(self.place, self._state, self.room, read_only=read_only)
+
+    def _begun(self, database: Database) -> None:
+        """Insist that what is in the folder was moved; note that there is a journal."""
+        try:
+            is_new = not database.rows(_LAST)
+            self._state.be_known(moved=not is_new)
+        except JournalLost:
+            database.close()
+            raise
 
     def must_be_sound(self) -> None:
-        """Read every page, which takes as long as there is history.
+        """Read all of it, which takes as long as there is history.
 
         Raises:
             JournalLost: a page is damaged.
         """
-        try:
-            with self._lock:
-                (sound,) = self._db.execute("PRAGMA quick_check").fetchone()
-        except sqlite3.Error as error:
-            raise damaged(str(error)) from error
-        if sound != "ok":
-            raise damaged(sound)
+        self.database.must_be_sound()
+
+    def must_lead(self) -> None:
+        """Be sure, before anything is changed, that nobody else writes here.
+
+        Raises:
+            JournalLost: another leads, or it is not known.
+        """
+        self.database.must_lead()
+
+    def when_lost(self, told: Callable[[JournalLost], None]) -> None:
+        """Have *told* called, from whichever thread, once another leads."""
+        self.database.when_lost(told)
+
+    @property
+    def identity(self) -> str:
+        """Which watchdog this is, whichever machine it runs on; only a writer may ask.
+
+        Raises:
+            JournalLost: it cannot be kept.
+        """
+        return self.database.identity()
 
     def _last(self) -> tuple[int, str]:
-        row = self._db.execute(
-            "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1"
-        ).fetchone()
-        return (int(row[0]), str(row[1])) if row else (0, GENESIS)
+        rows = self.database.rows(_LAST)
+        return (int(rows[0][0]), str(rows[0][1])) if rows else (0, GENESIS)
 
     # -- writing -----------------------------------------------------------------
 
-    def _write(
-        self,
-        do: Callable[[sqlite3.Connection], object],
-        then: tuple[int, str] | None = None,
-    ) -> None:
-        """Commit what *do* writes; *then* is the head that it comes to, if another.
+    def _write(self, do: Do, then: tuple[int, str] | None = None) -> None:
+        """Commit what *do* writes; *then* is the head that it comes to, if another."""
 
-        On a full disk kept room is given up, and it is tried again, on the file as
-        it is opened anew: that shows whether the commit which raised came about.
-        """
+        def landed() -> bool:
+            found = self._last()
+            if found not in (then, self._head):
+                raise Failed(f"it ends at event {found[0]}, not {self.head}")
+            return found == then
+
         with self._lock:
             if self._failed:
                 raise JournalLost(f"the journal failed before: {self._failed}")
             try:
-                while True:
-                    try:
-                        self._db.execute("BEGIN IMMEDIATE")
-                        do(self._db)
-                        self._db.execute("COMMIT")
-                    except sqlite3.Error as error:
-                        if self._db.in_transaction:
-                            with suppress(sqlite3.Error):
-                                self._db.execute("ROLLBACK")
-                        if str(error).endswith("event.claim"):
-                            raise Claimed(f"{error}: it happened before") from error
-                        if not self.room.give(error):
-                            raise
-                        self._db.close()
-                        self._db = to_write(self.folder / NAME)
-                        found = self._last()
-                        if found == then:
-                            return
-                        if found != self._head:
-                            raise
-                    else:
-                        return
-            except (sqlite3.Error, OSError) as error:
+                self.database.write(do, landed)
+            except Taken as error:
+                raise Claimed(f"{error}: it happened before") from error
+            except (Failed, JournalLost) as error:
                 self._failed = str(error)
+                if isinstance(error, JournalLost):
+                    raise
+                hint = "free the disk or mend the volume"
+                if isinstance(self.place, Server):
+                    hint = "see what became of the server"
                 raise JournalLost(
                     f"the journal could not be written: {error}",
-                    "free the disk or mend the volume; what happened is read again "
-                    "at the next start",
+                    f"{hint}; what happened is read again at the next start",
                 ) from error
 
     def append(self, at: datetime, *events: Event, claim: str = "") -> list[Entry]:
@@ -201,13 +209,18 @@ class Journal:
             previous = digest
             entries.append(Entry(seq, datetime.fromisoformat(stamp), event))
         head = (seq, previous)
-        self._write(lambda db: db.executemany(_APPEND, rows), then=head)
+
+        def add(execute: Execute) -> None:
+            for row in rows:
+                execute(_APPEND, row)
+
+        self._write(add, then=head)
         return head, entries
 
     def put(self, data: bytes) -> str:
         """Keep *data*; return its sha256, by which it is found again."""
         sha = hashlib.sha256(data).hexdigest()
-        self._write(lambda db: db.execute(_PUT, (sha, data)))
+        self._write(lambda execute: execute(_PUT, (sha, data)))
         return sha
 
     def put_record(self, record: Record) -> str:
@@ -220,7 +233,7 @@ class Journal:
         verdicts = json.dumps(dict(turn.verdicts))
         looked = turn.looked.isoformat() if turn.looked else None
         row = (turn.at.isoformat(), storable(turn.words), verdicts, looked)
-        self._write(lambda db: db.execute(_MARK, row))
+        self._write(lambda execute: execute(_MARK, row))
         self.room.reserve()
 
     # -- reading -----------------------------------------------------------------
@@ -294,26 +307,20 @@ class Journal:
                 yield seq, stamp, kind, body, digest
                 after, before = seq, digest
 
-    def _rows(self, after: int) -> list[tuple[int, str, str, str, str, str]]:
-        try:
-            with self._lock:
-                return self._db.execute(_READ, (after, _PORTION)).fetchall()
-        except sqlite3.Error as error:
-            raise damaged(str(error)) from error
+    def _rows(self, after: int) -> list[tuple[Any, ...]]:
+        return self.database.rows(_READ, (after, _PORTION))
 
     def digest_of(self, seq: int) -> str:
         """Give the hash of an event; nothing where there is no such event."""
-        with self._lock:
-            row = self._db.execute(_HASH, (seq,)).fetchone()
-        return str(row[0]) if row else ""
+        rows = self.database.rows(_HASH, (seq,))
+        return str(rows[0][0]) if rows else ""
 
     def blob(self, sha256: str) -> bytes:
         """Read what was kept under *sha256*."""
-        with self._lock:
-            row = self._db.execute(_GET, (sha256,)).fetchone()
-        if row is None or hashlib.sha256(row[0]).hexdigest() != sha256:
+        rows = self.database.rows(_GET, (sha256,))
+        if not rows or hashlib.sha256(rows[0][0]).hexdigest() != sha256:
             raise JournalLost(f"the ledger does not hold {sha256[:12]} any more")
-        return bytes(row[0])
+        return bytes(rows[0][0])
 
     def record(self, sha256: str) -> Record:
         """Read a release record."""
@@ -321,11 +328,10 @@ class Journal:
 
     def last_turn(self) -> Turn | None:
         """Give the last complete turn; None before the first."""
-        with self._lock:
-            row = self._db.execute(_TURN).fetchone()
-        if row is None:
+        rows = self.database.rows(_TURN)
+        if not rows:
             return None
-        at, words, verdicts, looked = row
+        at, words, verdicts, looked = rows[0]
         return Turn(
             datetime.fromisoformat(at),
             str(words),

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TypeVar
 
 from watchdog.decide.fold import stand
@@ -15,6 +14,7 @@ from watchdog.facts.pair import Record
 from watchdog.facts.problem import JournalLost
 from watchdog.record import kept
 from watchdog.record.chain import GENESIS
+from watchdog.record.database import Place
 from watchdog.record.journal import Journal
 from watchdog.record.kept import Kept
 from watchdog.turn.roles import Turn
@@ -43,9 +43,9 @@ def recalled(journal: Journal, one: Kept | None = None) -> Standing:
     return stand(journal.stream(one.seq, one.digest), one.standing)
 
 
-def standing_in(folder: Path) -> Standing:
-    """Read where we stand in the state *folder*, daemon or no daemon."""
-    with contextlib.closing(Journal(folder, read_only=True)) as journal:
+def standing_in(place: Place) -> Standing:
+    """Read where we stand in the journal at *place*, daemon or no daemon."""
+    with contextlib.closing(Journal(place, read_only=True)) as journal:
         return recalled(journal)
 
 

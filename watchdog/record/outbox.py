@@ -1,4 +1,4 @@
-"""What is to be told and was not yet, by channel, in a file beside the journal.
+"""What is to be told and was not yet, by channel, beside the journal.
 
 The journal is what happened; this only remembers how far each channel has been told.
 Lost, it begins at the journal's end: nobody is told old news, and nothing that a
@@ -8,17 +8,18 @@ decision depends on is in it.
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
 from watchdog.facts.message import Backlog, Due, Message
+from watchdog.facts.problem import JournalLost
 from watchdog.record import left
+from watchdog.record.database import Database, Do, Execute, Failed, Place, Server
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS told (
@@ -37,10 +38,11 @@ _SCHEMA = (
     ) STRICT""",
 )
 _TOLD = "SELECT seq FROM told WHERE channel = ?"
-_TELL = "INSERT OR REPLACE INTO told (channel, seq) VALUES (?, ?)"
-_PUT = """INSERT OR IGNORE INTO delivery
+_TELL = """INSERT INTO told (channel, seq) VALUES (?, ?)
+    ON CONFLICT (channel) DO UPDATE SET seq = excluded.seq"""
+_PUT = """INSERT INTO delivery
     (channel, seq, body, state, attempts, next_at, error)
-    VALUES (?, ?, ?, 'waiting', 0, ?, '')"""
+    VALUES (?, ?, ?, 'waiting', 0, ?, '') ON CONFLICT DO NOTHING"""
 _FIRST = """SELECT seq, body, attempts, next_at FROM delivery
     WHERE channel = ? AND state = 'waiting' ORDER BY seq LIMIT 1"""
 _TRY = "UPDATE delivery SET attempts = attempts + 1 WHERE channel = ? AND seq = ?"
@@ -51,9 +53,10 @@ _TRIM = """DELETE FROM delivery WHERE state = 'sent' AND channel = ? AND seq < ?
 _WAIT = """SELECT channel, count(*), min(seq) FROM delivery
     WHERE state = 'waiting' GROUP BY channel"""
 _ONE = "SELECT body, error FROM delivery WHERE channel = ? AND seq = ?"
-_DEAD = """SELECT channel, count(*), max(next_at), error FROM delivery
-    WHERE state = 'dead' GROUP BY channel"""
-_NAME = "outbox.db"
+_DEAD = """SELECT channel, next_at, error FROM delivery
+    WHERE state = 'dead' ORDER BY next_at, seq"""
+OUTBOX = "outbox.db"
+"""The file's name, in the state folder."""
 _KEPT = 1000
 
 _MESSAGES: TypeAdapter[Message] = TypeAdapter(Message)
@@ -62,29 +65,29 @@ _MESSAGES: TypeAdapter[Message] = TypeAdapter(Message)
 class Outbox:
     """How far each channel has been told. Safe from several threads.
 
-    Raises OSError when its file cannot be used: telling stops then, and the watch
-    goes on.
+    Raises OSError when it cannot be used: telling stops then, and the watch goes on.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
-        self._lock = threading.Lock()
-        path = folder / _NAME
-        there = path.is_file()
+    def __init__(
+        self,
+        place: Place,
+        *,
+        read_only: bool = False,
+        database: Database | None = None,
+    ) -> None:
+        """*database* is the journal's, where the two share one."""
         try:
-            alien = left.whose(path) if there else ""
-            if alien:
-                other = left.beside(path).name
-                raise OSError(f"the outbox cannot be used: {other} is not its: {alien}")
-            if read_only and there:
-                self._db = left.opened_to_read(path)
+            if isinstance(place, Server):
+                self._db: _Tables = database or _on(place)
             else:
-                self._db = _to_write(None if read_only else path)
-        except sqlite3.Error as error:
+                self._db = tables_in(place, read_only=read_only)
+        except (sqlite3.Error, JournalLost) as error:
             raise OSError(f"the outbox cannot be used: {error}") from error
+        self._shares = self._db is database
 
     def close(self) -> None:
-        """Let the file go."""
-        with self._lock:
+        """Let it go."""
+        if not self._shares:
             self._db.close()
 
     def told(self, channel: str) -> int | None:
@@ -96,12 +99,15 @@ class Outbox:
         self, channel: str, upto: int, messages: Iterable[Message], at: datetime
     ) -> None:
         """Hand *channel* its messages up to the event *upto*, all or none."""
-        with self._writing() as db:
+
+        def do(execute: Execute) -> None:
             for message in messages:
                 body = _MESSAGES.dump_json(message).decode()
-                db.execute(_PUT, (channel, message.seq, body, _stamp(at)))
-            db.execute(_TELL, (channel, upto))
-            db.execute(_TRIM, (channel, upto - _KEPT))
+                execute(_PUT, (channel, message.seq, body, _stamp(at)))
+            execute(_TELL, (channel, upto))
+            execute(_TRIM, (channel, upto - _KEPT))
+
+        self._write(do)
 
     def first(self, channel: str) -> Due | None:
         """Give what *channel* waits for: the order of events is kept."""
@@ -115,38 +121,37 @@ class Outbox:
 
     def trying(self, channel: str, seq: int) -> None:
         """Note an attempt before it is made: a crash in it counts as one."""
-        with self._writing() as db:
-            db.execute(_TRY, (channel, seq))
+        self._write(lambda execute: execute(_TRY, (channel, seq)))
 
     def sent(self, channel: str, seq: int, at: datetime) -> None:
         """Note that the far end took it."""
-        with self._writing() as db:
-            db.execute(_MARK, ("sent", _stamp(at), "", channel, seq))
+        self._mark("sent", _stamp(at), "", channel, seq)
 
     def again(self, channel: str, seq: int, next_at: datetime, error: str) -> None:
         """Try it again at *next_at*."""
-        with self._writing() as db:
-            db.execute(_MARK, ("waiting", _stamp(next_at), error, channel, seq))
+        self._mark("waiting", _stamp(next_at), error, channel, seq)
 
     def dead(self, channel: str, seq: int, at: datetime, error: str) -> None:
         """Give it up; it stays to be seen."""
-        with self._writing() as db:
-            db.execute(_MARK, ("dead", _stamp(at), error, channel, seq))
+        self._mark("dead", _stamp(at), error, channel, seq)
+
+    def _mark(self, *values: object) -> None:
+        self._write(lambda execute: execute(_MARK, values))
 
     def backlog(self) -> list[Backlog]:
         """Tell of each channel that has anything left to say."""
         found: dict[str, Backlog] = {}
-        with self._using() as db:
-            for channel, count, died, error in db.execute(_DEAD).fetchall():
-                when = datetime.fromisoformat(died)
-                found[channel] = Backlog(channel, 0, count, error, died=when)
-            for channel, count, first in db.execute(_WAIT).fetchall():
-                body, error = db.execute(_ONE, (channel, first)).fetchone()
-                since = _MESSAGES.validate_json(body).at
-                one = found.get(channel, Backlog(channel, 0, 0, ""))
-                found[channel] = replace(
-                    one, waiting=count, error=error or one.error, since=since
-                )
+        for channel, died, error in self._rows(_DEAD):
+            count = found[channel].dead if channel in found else 0
+            when = datetime.fromisoformat(died)
+            found[channel] = Backlog(channel, 0, count + 1, error, died=when)
+        for channel, count, first in self._rows(_WAIT):
+            ((body, error),) = self._rows(_ONE, (channel, first))
+            since = _MESSAGES.validate_json(body).at
+            one = found.get(channel, Backlog(channel, 0, 0, ""))
+            found[channel] = replace(
+                one, waiting=count, error=error or one.error, since=since
+            )
         return sorted(found.values(), key=lambda one: one.channel)
 
     def untold(self, names: Collection[str]) -> list[Backlog] | None:
@@ -157,29 +162,86 @@ class Outbox:
             return None
 
     def _row(self, query: str, channel: str) -> tuple[Any, ...] | None:
-        with self._using() as db:
-            row: tuple[Any, ...] | None = db.execute(query, (channel,)).fetchone()
-        return row
+        rows = self._rows(query, (channel,))
+        return rows[0] if rows else None
 
-    @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
+    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.rows(query, values)
+        except (sqlite3.Error, JournalLost) as error:
+            raise OSError(f"the outbox cannot be used: {error}") from error
+
+    def _write(self, do: Do) -> None:
+        try:
+            self._db.write(do)
+        except (sqlite3.Error, Failed, JournalLost) as error:
+            raise OSError(f"the outbox cannot be used: {error}") from error
+
+
+class _Tables(Protocol):
+    """What an outbox needs of a database; see ``Database``."""
+
+    def rows(self, question: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Read."""
+        ...
+
+    def write(self, do: Do) -> None:
+        """Commit what *do* executes, all or none."""
+        ...
+
+    def close(self) -> None:
+        """Let it go."""
+        ...
+
+
+class _Beside:
+    """The tables in a file beside the journal's."""
+
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        self._lock = threading.Lock()
+        there = path.is_file()
+        alien = left.whose(path) if there else ""
+        if alien:
+            other = left.beside(path).name
+            raise OSError(f"the outbox cannot be used: {other} is not its: {alien}")
+        if read_only and there:
+            self._db = left.opened_to_read(path)
+        else:
+            self._db = _to_write(None if read_only else path)
+
+    def close(self) -> None:
+        """Let the file go."""
         with self._lock:
-            try:
-                yield self._db
-            except sqlite3.Error as error:
-                raise OSError(f"the outbox cannot be used: {error}") from error
+            self._db.close()
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._using() as db:
-            db.execute("BEGIN IMMEDIATE")
+    def rows(self, question: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Read."""
+        with self._lock:
+            return self._db.execute(question, values).fetchall()
+
+    def write(self, do: Do) -> None:
+        """Commit what *do* executes, all or none."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield db
-                db.execute("COMMIT")
+                do(self._db.execute)
+                self._db.execute("COMMIT")
             except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
                 raise
+
+
+def tables_in(folder: Path, *, read_only: bool) -> _Beside:
+    """Open the file in *folder*; a reader finds nothing where there is none."""
+    return _Beside(folder / OUTBOX, read_only=read_only)
+
+
+def _on(server: Server) -> _Tables:
+    # Only who uses it loads its client.
+    from watchdog.record.in_postgresql import InPostgresql  # noqa: PLC0415
+
+    return InPostgresql(server, read_only=True)
 
 
 def _to_write(path: Path | None) -> sqlite3.Connection:

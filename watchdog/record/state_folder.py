@@ -8,6 +8,7 @@ from pathlib import Path
 
 from watchdog.facts.problem import Held, JournalLost
 from watchdog.record import kept, left
+from watchdog.record.opening import NAME
 
 # Says that a journal was here, and how far it went: a missing file and a new one look
 # alike otherwise, and so do an old copy and the journal.
@@ -60,17 +61,25 @@ class StateFolder:
                 "`state` needs a folder that the watchdog's user may write",
             ) from error
 
-    def be_known(self, path: Path) -> None:
-        """Note that there is a journal at *path*, which is its owner's alone.
+    def be_known(self, *paths: Path, moved: bool = True) -> None:
+        """Note that there is a journal, here at *paths*, which are its owner's alone.
+
+        Without *paths* it is elsewhere; *moved* tells whether what is here, if it is,
+        was copied there.
 
         Raises:
-            JournalLost: that cannot be noted.
+            JournalLost: that cannot be noted, or there are two.
         """
+        if not moved and (self.path / NAME).exists():
+            raise JournalLost(
+                f"{self.path} has a journal, and the database has none yet",
+                f"`watchdog move` copies it; or move {NAME} and {_SENTINEL} aside",
+            )
         sentinel = self.path / _SENTINEL
         try:
             new = not sentinel.exists()
             os.close(os.open(sentinel, os.O_WRONLY | os.O_CREAT, 0o600))
-            for file in (path, sentinel):  # those of earlier builds: for all to read
+            for file in (*paths, sentinel):  # those of earlier builds: for all to read
                 file.chmod(0o600)
             if new:
                 _settle(self.path)

@@ -6,6 +6,7 @@ taken over: how long that takes is measured here, by what is seen of it and by o
 patience, so that no clock that steps makes anybody give way.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,6 +40,7 @@ class Claiming:
 
     *identity* is this watchdog's. *guard* keeps two threads from looking at once.
     *only_looks*: an observing watchdog claims nothing, until it is told to act.
+    *leads* raises where another of the same memory does; *identity* is theirs too.
     """
 
     claims: Claims
@@ -47,6 +49,7 @@ class Claiming:
     identity: str
     guard: AbstractContextManager[object]
     only_looks: bool = False
+    leads: Callable[[], None] = lambda: None
     _ours: Claim | None = field(default=None, init=False)
     _sure: float | None = field(default=None, init=False)
     _theirs: _Watched | None = field(default=None, init=False)
@@ -71,7 +74,9 @@ class Claiming:
         Raises:
             Foreign: another watchdog has it.
             Unreachable: not known.
+            JournalLost: another of the same memory leads.
         """
+        self.leads()
         with self.guard:
             sure = self._sure
             is_sure = sure is not None and self.clock.monotonic() - sure < _SURE_FOR

@@ -121,7 +121,7 @@ def telling_of(
             raise Refused("heartbeat", [fault]) from None
         heartbeat = Heartbeat(url, beat.every, clock.monotonic, checkpoint)
     try:
-        outbox = Outbox(settings.state)
+        outbox = Outbox(journal.place, database=journal.database)
     except OSError as error:
         raise Problem(
             str(error),

@@ -14,7 +14,16 @@ from watchdog.facts.job import Jobs
 from watchdog.facts.message import Backlog
 from watchdog.facts.rules import Protected, Rules
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
+from watchdog.record.database import Place, Server
 from watchdog.record.outbox import Outbox
+
+
+def place_of(settings: Settings) -> Place:
+    """Say where the memory is: in the state folder, or on a server."""
+    it = settings.database
+    if it.url is None:
+        return settings.state
+    return Server(settings.state, it.url, it.password_file, it.schema_name, it.lease)
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -73,7 +82,7 @@ def untold_of(settings: Settings) -> list[Backlog] | None:
     notify = settings.notify
     listed: tuple[Far, ...] = (*notify.webhooks, *notify.slack, *notify.apprise)
     try:
-        with closing(Outbox(settings.state, read_only=True)) as outbox:
+        with closing(Outbox(place_of(settings), read_only=True)) as outbox:
             return outbox.untold([far.name for far in listed])
     except OSError:
         return None

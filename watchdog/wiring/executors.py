@@ -114,13 +114,14 @@ def executor_of(
     clock: Clock,
     jobs: Jobs | None = None,
     named: Named = lambda *_: (),
+    may: Callable[[], None] = lambda: None,
 ) -> Executor:
     """Make the executor that *settings* name.
 
     *blob* gives ledger bytes by sha256; *sealed* says why a manifest and its
     signature count, and raises if they don't; *recorded* gives a release record by
     its name, *rollback* what is under way; *jobs* is what the release files say of
-    jobs, and *named* of images.
+    jobs, and *named* of images; *may* raises before a change that must not be.
 
     Raises:
         Problem: what it needs of this machine is not there.
@@ -132,6 +133,7 @@ def executor_of(
         settings.engine.timeout,
         to_act=True,
         pull_within=settings.engine.pull_within,
+        may=may,
     )
     where: dict[str, Any] = {
         "folder": stack.directory,
@@ -328,19 +330,25 @@ def _compose_commands(settings: Settings) -> Commands:
     )
 
 
-def keeper_of(settings: Settings, identity: str) -> Keeper:
+def keeper_of(
+    settings: Settings, identity: str, may: Callable[[], None] = lambda: None
+) -> Keeper:
     """Make what holds images; its own socket, for it works beside the turns."""
-    engine = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
-    return Keeper(engine, settings.stack.project, identity)
+    return Keeper(_acting(settings, may), settings.stack.project, identity)
 
 
-def claims_of(settings: Settings, identity: str) -> Claims:
+def claims_of(
+    settings: Settings, identity: str, may: Callable[[], None] = lambda: None
+) -> Claims:
     """Make what holds the stack for the watchdog of *identity*; its own socket too."""
     if settings.executor == "git":
         git = Git(_git_commands(settings), settings.stack.directory)
         return InWorkTree(git.own(), identity)
-    engine = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
-    return OnEngine(engine, settings.stack.project, identity)
+    return OnEngine(_acting(settings, may), settings.stack.project, identity)
+
+
+def _acting(settings: Settings, may: Callable[[], None]) -> Engine:
+    return Engine(settings.engine.url, settings.engine.timeout, to_act=True, may=may)
 
 
 def smoke_of(

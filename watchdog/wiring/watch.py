@@ -3,7 +3,6 @@
 import contextlib
 import os
 import secrets
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,21 +17,18 @@ from watchdog.approve.order import Orders
 from watchdog.approve.resumption import Resumption
 from watchdog.approve.slack import Buttons
 from watchdog.approve.webhook import Webhook
-from watchdog.config.release_folder import ReleaseFolder
 from watchdog.config.roster_file import RosterFile
 from watchdog.config.settings import Settings
 from watchdog.decide import drill
 from watchdog.facts.event import Entry, FarEndBack, FarEndLost, WatchStarted
 from watchdog.facts.pair import HeldManifest, Pair
 from watchdog.facts.problem import JournalLost, Problem
-from watchdog.facts.rules import Rules
 from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
 from watchdog.observe.holding import Holding
 from watchdog.observe.lacks import short_of_space
 from watchdog.record import samples
 from watchdog.record.checkpoint import Checkpoints
-from watchdog.record.identity import identity
 from watchdog.record.journal import Journal
 from watchdog.record.log import to_stdout
 from watchdog.record.memory import Memory
@@ -41,15 +37,14 @@ from watchdog.show.following import Following
 from watchdog.show.http import Faces
 from watchdog.show.review import Review
 from watchdog.sign.trust import When
-from watchdog.turn.claiming import RENEWED_EVERY, Claiming, OnlyOurs, PlannedByOne
+from watchdog.turn.claiming import RENEWED_EVERY, OnlyOurs, PlannedByOne
 from watchdog.turn.cycle import Cycle
 from watchdog.turn.gating import Gating
-from watchdog.turn.keeping import Keeping
 from watchdog.turn.readiness import Checked, Readiness
 from watchdog.turn.transaction import Transaction
 from watchdog.wiring.auditing import signed_telling_of, turned_of
 from watchdog.wiring.channels import Telling, button_secret, github_secrets
-from watchdog.wiring.chosen import jobs_of, releases_of, rules_of
+from watchdog.wiring.chosen import jobs_of, place_of, releases_of, rules_of
 from watchdog.wiring.clock import RealClock
 from watchdog.wiring.doors import (
     at_github,
@@ -60,13 +55,14 @@ from watchdog.wiring.doors import (
     troubles_at,
 )
 from watchdog.wiring.drills import drills_of
-from watchdog.wiring.executors import claims_of, executor_of, keeper_of, there_of
+from watchdog.wiring.executors import executor_of, there_of
+from watchdog.wiring.keeping import claiming_of, keeping_of
 from watchdog.wiring.listening import bound, listen
 from watchdog.wiring.looking import Looking
 from watchdog.wiring.looks import questions_of, unseen_pair
 from watchdog.wiring.measuring import drawing_of, prometheus_of
 from watchdog.wiring.reporting import chronicle_of
-from watchdog.wiring.schedule import Beside, Schedule
+from watchdog.wiring.schedule import Schedule
 from watchdog.wiring.sealing import revocations_of, seals_of
 
 # sysexits: the disk or the journal failed; the supervisor starts us again and we
@@ -106,10 +102,10 @@ def wire(
     roster = RosterFile(settings.approvers)
     rules, releases = rules_of(settings), releases_of(settings, roster)
     clock = RealClock()
-    journal = Journal(settings.state)
+    journal = Journal(place_of(settings))
     try:
         making = journal.room.making
-        rules = replace(rules, identity=making(lambda: identity(settings.state)))
+        rules = replace(rules, identity=making(lambda: journal.identity))
         signer, telling = making(
             lambda: signed_telling_of(settings, journal, clock, rules.identity)
         )
@@ -141,8 +137,9 @@ def wire(
         named=releases.naming,
         clock=clock,
         jobs=jobs_of(releases),
+        may=journal.must_lead,
     )
-    claiming = _claiming_of(settings, memory, clock, rules)
+    claiming = claiming_of(settings, journal, memory, clock, rules)
     transaction = Transaction(
         eyes=executor.eyes,
         hands=OnlyOurs(executor.hands, claiming),
@@ -277,7 +274,14 @@ def wire(
     for what, every in (
         (claiming.renew, RENEWED_EVERY),
         (telling.reporting.turn, settings.readiness_every),
-        *_keeping_of(settings, claiming, memory, releases, rules),
+        *keeping_of(
+            settings,
+            journal.must_lead,
+            claiming,
+            memory,
+            releases=releases,
+            rules=rules,
+        ),
         *drills_of(
             settings, memory, orders, releases=releases, rules=rules, schedule=schedule
         ),
@@ -328,28 +332,6 @@ def _each(*hearers: Callable[[Entry], None]) -> Callable[[Entry], None]:
     return heard
 
 
-def _claiming_of(
-    settings: Settings, memory: Memory, clock: RealClock, rules: Rules
-) -> Claiming:
-    claims, guard = claims_of(settings, rules.identity), threading.RLock()
-    only = rules.observe_only
-    return Claiming(claims, memory, clock, rules.identity, guard, only_looks=only)
-
-
-def _keeping_of(
-    settings: Settings,
-    claiming: Claiming,
-    memory: Memory,
-    releases: ReleaseFolder,
-    rules: Rules,
-) -> tuple[Beside, ...]:
-    if settings.executor == "git":  # there a commit stands where an image does
-        return ()
-    keeper = keeper_of(settings, rules.identity)
-    keeping = Keeping(keeper, memory, releases, rules, claiming.check)
-    return ((keeping.turn, settings.readiness_every),)
-
-
 def run(watch: Watch) -> None:
     """Turn and listen until told to stop; the step in hand is finished first.
 
@@ -368,6 +350,7 @@ def run(watch: Watch) -> None:
     with contextlib.ExitStack() as after:
         state = watch.settings.state
         control = watch.journal.room.making(lambda: after.enter_context(opened(state)))
+        watch.journal.when_lost(_leave)
         watch.telling.start()
         watch.schedule.start()
         try:

@@ -1,0 +1,101 @@
+"""What the journal and the outbox need of a database, and where theirs is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from watchdog.facts.problem import JournalLost
+
+Execute = Callable[[str, Sequence[Any]], object]
+"""Runs one statement of a transaction; values stand for its question marks."""
+
+Do = Callable[[Execute], object]
+"""What a transaction executes."""
+
+
+class Failed(Exception):
+    """A write did not come about, or nobody knows whether it did."""
+
+
+class Taken(Failed):
+    """A claim was taken before: nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A schema of a PostgreSQL database; *folder* is what stays on this machine.
+
+    A leader that says nothing for as long as *lease* may be followed by another.
+    """
+
+    folder: Path
+    url: str
+    password_file: Path | None = None
+    schema: str = "watchdog"
+    lease: timedelta = timedelta(seconds=15)
+
+
+Place = Path | Server
+"""Where the memory is: all of it in a folder, or most of it on a server."""
+
+
+def folder_of(place: Place) -> Path:
+    """Give the folder on this machine."""
+    return place.folder if isinstance(place, Server) else place
+
+
+class Database(Protocol):
+    """Tables, spelled the same for a file and for a server. Safe from many threads."""
+
+    def rows(self, question: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Read.
+
+        Raises:
+            JournalLost: it cannot be read.
+        """
+        ...
+
+    def write(self, do: Do, landed: Callable[[], bool] = lambda: False) -> None:
+        """Commit what *do* executes, all or none, durable when this returns.
+
+        *landed* tells, where it was opened anew, whether that had come about.
+
+        Raises:
+            Taken: one of the claims was taken before.
+            Failed: it may or may not have come about.
+        """
+        ...
+
+    def must_be_sound(self) -> None:
+        """Read all of it, as far as that finds what reading a row does not.
+
+        Raises:
+            JournalLost: it is damaged.
+        """
+        ...
+
+    def must_lead(self) -> None:
+        """Be sure that nobody else writes, for long enough to do one thing more.
+
+        Raises:
+            JournalLost: another leads, or it is not known.
+        """
+        ...
+
+    def when_lost(self, told: Callable[[JournalLost], None]) -> None:
+        """Have *told* called once another leads."""
+        ...
+
+    def identity(self) -> str:
+        """Give what was drawn by lot for who writes here.
+
+        Raises:
+            JournalLost: it cannot be kept.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let it go."""
+        ...

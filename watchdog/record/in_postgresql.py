@@ -1,0 +1,112 @@
+"""The journal's tables in a schema of a PostgreSQL database."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+
+from watchdog.facts.problem import JournalLost
+from watchdog.record.connecting import connected, said
+from watchdog.record.database import Do, Failed, Server, Taken
+from watchdog.record.lease import Lease, leader
+
+# A takeover waits for the commit in hand, and the commit after it finds another epoch.
+_FENCE = "SELECT 1 FROM leader WHERE epoch = %s AND holder = %s FOR SHARE"
+
+
+class InPostgresql:
+    """A connection of the leader's, or of one of many readers.
+
+    A connection that was lost stays lost: what became of a commit in hand is read at
+    the next start.
+    """
+
+    def __init__(self, server: Server, *, read_only: bool) -> None:
+        self._lock = threading.RLock()
+        self._db = connected(server, read_only=read_only)
+        self.lease: Lease | None = None
+        if read_only:
+            return
+        try:
+            self.lease = Lease(server, connected(server, read_only=False))
+            epoch = "SELECT set_config('watchdog.epoch', %s, false)"
+            self._db.execute(epoch, (str(self.lease.epoch),))
+        except BaseException as error:
+            self.close()
+            if isinstance(error, psycopg.Error):
+                raise JournalLost(f"the database fails: {said(error)}") from error
+            raise
+
+    def close(self) -> None:
+        """Let the connection and the lease go."""
+        if self.lease:
+            self.lease.close()
+        self._db.close()
+
+    def identity(self) -> str:
+        """Give what all watchdogs on it are called, drawn when it was made."""
+        return str(self.rows("SELECT identity FROM about")[0][0])
+
+    def rows(self, question: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Read; see ``Database``."""
+        try:
+            with self._lock:
+                return self._db.execute(_theirs(question), values).fetchall()
+        except psycopg.Error as error:
+            raise JournalLost(
+                f"the journal cannot be read: {said(error)}",
+                "see what became of the database; it is read again at the next start",
+            ) from error
+
+    def must_be_sound(self) -> None:
+        """Leave that to the server, and to who reads every link; see ``Database``."""
+
+    def when_lost(self, told: Callable[[JournalLost], None]) -> None:
+        """Have *told* called by the lease; see ``Database``."""
+        if self.lease:
+            self.lease.lost = told
+
+    def must_lead(self) -> None:
+        """Be sure of the lease; see ``Database``."""
+        if self.lease:
+            self.lease.check()
+
+    def write(self, do: Do, landed: Callable[[], bool] = lambda: False) -> None:
+        """Commit, if no other leads by now; see ``Database``."""
+        del landed  # a connection is never opened anew
+
+        def execute(statement: str, values: Sequence[Any]) -> None:
+            self._db.execute(_theirs(statement), [_storable(value) for value in values])
+
+        try:
+            with self._lock, self._db.transaction():
+                self._fence()
+                do(execute)
+        except psycopg.errors.UniqueViolation as error:
+            if error.diag.constraint_name == "claim_once":
+                raise Taken("claim_once") from error
+            raise Failed(said(error)) from error
+        except psycopg.Error as error:
+            raise Failed(said(error)) from error
+
+    def _fence(self) -> None:
+        if self.lease is None:
+            return  # a reader: the server refuses its writes
+        ours = (self.lease.epoch, self.lease.holder)
+        if self._db.execute(_FENCE, ours).fetchone() is None:
+            found = leader(self._db)
+            raise JournalLost(
+                f"another watchdog leads, on {found.host} (epoch {found.epoch}, ours "
+                f"was {self.lease.epoch}): what this one would write is refused",
+                "nothing more is done here; started again, it follows",
+            )
+
+
+def _theirs(statement: str) -> Any:
+    return statement.replace("?", "%s")
+
+
+def _storable(value: Any) -> Any:
+    """Replace the one character that its text cannot hold."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value

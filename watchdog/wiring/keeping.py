@@ -1,0 +1,51 @@
+"""What is ours on the engine: the stack, while we may act on it, and held images."""
+
+import threading
+from collections.abc import Callable
+
+from watchdog.config.release_folder import ReleaseFolder
+from watchdog.config.settings import Settings
+from watchdog.facts.rules import Rules
+from watchdog.record.journal import Journal
+from watchdog.record.memory import Memory
+from watchdog.turn.claiming import Claiming
+from watchdog.turn.keeping import Keeping
+from watchdog.wiring.clock import RealClock
+from watchdog.wiring.executors import claims_of, keeper_of
+from watchdog.wiring.schedule import Beside
+
+
+def claiming_of(
+    settings: Settings,
+    journal: Journal,
+    memory: Memory,
+    clock: RealClock,
+    rules: Rules,
+) -> Claiming:
+    """Make what sees to it that one watchdog acts on the stack."""
+    return Claiming(
+        claims_of(settings, rules.identity, journal.must_lead),
+        memory,
+        clock,
+        rules.identity,
+        threading.RLock(),
+        only_looks=rules.observe_only,
+        leads=journal.must_lead,
+    )
+
+
+def keeping_of(
+    settings: Settings,
+    may: Callable[[], None],
+    claiming: Claiming,
+    memory: Memory,
+    *,
+    releases: ReleaseFolder,
+    rules: Rules,
+) -> tuple[Beside, ...]:
+    """Make what holds images, beside the turns; *may* raises where we must not."""
+    if settings.executor == "git":  # there a commit stands where an image does
+        return ()
+    keeper = keeper_of(settings, rules.identity, may)
+    keeping = Keeping(keeper, memory, releases, rules, claiming.check)
+    return ((keeping.turn, settings.readiness_every),)
