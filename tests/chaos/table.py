@@ -90,12 +90,14 @@ def tried(yard, cell):
                 yard.watch(case)
         finally:
             hold.go()
-        seen = verdict.ended(
-            yard, case, heard, nothing=_may_be_down(cell), mixed=_may_mix(cell)
-        )
+        barred = _is_barred(cell, said)
+        nothing = barred or _may_be_down(cell)
+        seen = verdict.ended(yard, case, heard, nothing=nothing, mixed=_may_mix(cell))
     yard.proxy.rule, yard.proxy.look = lambda *_: None, lambda _: None
     if not was_there:
         seen.how += " (the step was not reached)"
+    if barred and not (seen.faults or seen.running):
+        seen.faults += _typed_again(yard, case, cell, seen)
     if not seen.faults:
         seen.faults += _overtaken(yard, case, seen)
     if seen.faults:
@@ -108,6 +110,32 @@ def _may_be_down(cell):
     if cell.act in people.TAKES_DOWN:
         return True
     return cell.act == "rm new" and cell.step.endswith("remove")
+
+
+def _is_barred(cell, said):
+    """Tell whether Compose refused to put up what somebody had taken down.
+
+    Whoever takes the stack down asks for nothing to run, and an `up` that the bar
+    refused leaves no trace: its own words say why, and the next one goes.
+    """
+    return cell.act == "down up" and "rolling-back-to-" in said
+
+
+def _typed_again(yard, case, cell, seen):
+    """Type `up` once more, as the words of the end say; one whole pair must run."""
+    _, text = yard.type_(case, "status")
+    if seen.how != "overtaken" or "TO DO" not in text or "up -d" not in text:
+        yield f"nobody says that `up` goes now: {text}"
+    said = people.up(yard, case)
+    meant = case.before if cell.step.startswith("back") else case.target
+    if yard.whole() != meant:
+        yield f"`up` does not put {meant} up: {said}: {yard.seen()}"
+        return
+    seen.running = yard.whole()
+    again = verdict.settled(yard, case)
+    _, whole = yard.status(case)
+    if again or (whole.get("running") or {}).get("version") != seen.running:
+        yield f"{seen.running} was put up again, and is not seen: {again} {whole}"
 
 
 def _may_mix(cell):

@@ -275,6 +275,8 @@ def test_a_stack_that_was_taken_down_is_left_down_and_its_env_names_a_version(
         (ended,) = it.memory.all(RollbackEnded)
         assert ended.how == "overtaken", story
         assert "somebody took the stack down" in ended.proof, story
+        assert "`docker compose up -d` puts the version up" in ended.hint, story
+        assert ("rolling-back-to-" in ended.hint) == shared, story
         assert "rolling-back-to" not in it.pinned(), story
 
 

@@ -82,8 +82,8 @@ def _ended(question: Question, ended: RollbackEnded) -> Outcome:
             words = f"nothing that runs was touched ({when})."
         case "overtaken":
             words = (
-                "somebody deployed meanwhile, and what they deployed "
-                f"is left alone ({when})."
+                "somebody deployed meanwhile or took the stack down, and that "
+                f"is left as it is ({when})."
             )
         case how:
             words = f"{how}, {when}."

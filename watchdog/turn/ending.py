@@ -117,8 +117,8 @@ class Ending:
                 )
         return ""
 
-    def ended(self, how: str, proof: str) -> str:
-        """Note *how* it ended, and what leads on from there."""
+    def ended(self, how: str, proof: str, to_do: str = "") -> str:
+        """Note *how* it ended, and what leads on from there: *to_do*, where it is."""
         rollback = self._memory.standing.rollback
         if rollback is None:
             return "nothing is under way"
@@ -158,7 +158,7 @@ class Ending:
                 waited=started.waited,
                 order=started.order,
                 what=started.what,
-                hint=hint.get(how, ""),
+                hint=to_do or hint.get(how, ""),
             ),
             claim=f"ended/{started.plan.op}",
         )

@@ -15,6 +15,14 @@ _SETTLES = timedelta(
     seconds=15
 )  # Compose makes the next container before it stops the last one
 _BETWEEN_LOOKS = 0.5  # s
+_UP_AGAIN = (
+    "nothing of the stack runs: `docker compose up -d` puts the version up that the "
+    "env file names"
+)
+_WAS_REFUSED = (
+    "while the manifest was being changed the env file named none, and an `up` was "
+    "refused for `rolling-back-to-...`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,11 @@ class Overtaking:
         """End it as overtaken, what was prepared cleared away."""
         left = self.withdraw(rollback, found)
         words = "; ".join(part for part in (found.words, proof, left) if part)
-        return self.ending.ended("overtaken", words)
+        to_do = ""
+        if found.seen is Seen.DOWN and not left:
+            barred = any(s.do is Do.BAR for s in rollback.started.plan.steps)
+            to_do = f"{_UP_AGAIN}; {_WAS_REFUSED}" if barred else _UP_AGAIN
+        return self.ending.ended("overtaken", words, to_do)
 
     def give_up(self, rollback: Rollback, words: str) -> None:
         """End what is stuck, for a person has another pair put up in its place.
@@ -197,8 +209,8 @@ class Overtaking:
     def _pinned_again(self, rollback: Rollback, found: Meanwhile) -> list[Step]:
         """Give the version that the env file is to name where it names ours.
 
-        With nothing left it stays where the rollback led; but a bar, which is no
-        version at all, never stays.
+        With nothing left it stays where the rollback led, on its way back too; but a
+        bar, which is no version at all, never stays.
         """
         plan = rollback.started.plan
         ours = tuple(s for s in plan.steps if s.do in (Do.BAR, Do.PIN))
@@ -207,9 +219,9 @@ class Overtaking:
         known = (plan.variable_before, plan.variable_after)
         to = found.version if found.version in known else plan.variable_before
         if found.seen is Seen.DOWN:
-            to = plan.variable_after
-            swaps = [Step(Do.SWAP_MANIFEST, f.tenant, to=f.after) for f in plan.files]
-            return [*swaps, Step(Do.PIN, "variable", to=to)]
+            now = self.stepping.memory.standing.rollback
+            steps = plan.way_back if now and now.back else plan.steps
+            return [s for s in steps if s.do in (Do.SWAP_MANIFEST, Do.PIN)]
         return [Step(Do.PIN, "variable", to=to)]
 
 

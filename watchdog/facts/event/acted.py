@@ -93,7 +93,7 @@ class RollbackEnded:
     """How it ended: *proved*, *unchanged* (nothing was touched) or *put-back*.
 
     *unpinned*: as *proved*, but somebody set the env file back meanwhile.
-    *overtaken*: somebody deployed meanwhile, and what they deployed is left alone.
+    *overtaken*: somebody deployed meanwhile or took the stack down; that is left alone.
     *rehearsed*: a dry drill came as far as the swap, and was cleared away.
     *hint* says what a person must do, where something is left to do.
 
