@@ -144,25 +144,26 @@ def pages():
 
 
 @pytest.mark.parametrize("path", ["/", "/history", "/report/inc-1", "/a/apr_1"])
-def test_axe_finds_nothing_on_a_phone_in_light_and_dark_and_large(
-    browser, axe, pages, path
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])
+def test_axe_finds_nothing_on_a_phone_or_a_desk_in_light_and_dark_and_large(
+    browser, axe, pages, path, width, height
 ):
-    browser.size(390, 844)
+    browser.size(width, height)
     browser.open(f"{pages}{path}")
     browser.run(f"{axe}; 0")
     try:
         for dark in (False, True):
             browser.dark(on=dark)
             assert browser.run(CHECK) == [], (path, dark)
-        pictured(browser, f"dark{path.replace('/', '-')}")
+        pictured(browser, f"dark{path.replace('/', '-')}-{width}")
     finally:
         browser.dark(on=False)
     browser.run("document.documentElement.style.fontSize = '200%'")
     assert browser.run(CHECK) == [], path
-    assert browser.run(WIDTH) <= 390
+    assert browser.run(WIDTH) <= width
     browser.run("document.documentElement.removeAttribute('lang')")
     assert [name for name, _ in browser.run(CHECK)] == ["html-has-lang"]  # it looks
-    pictured(browser, f"large{path.replace('/', '-')}")
+    pictured(browser, f"large{path.replace('/', '-')}-{width}")
 
 
 def test_by_the_keyboard_alone_everything_is_reached_and_seen_to_be(browser, pages):
