@@ -144,11 +144,12 @@ def pages():
 
 
 @pytest.mark.parametrize("path", ["/", "/history", "/report/inc-1", "/a/apr_1"])
-@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 900)])
+@pytest.mark.parametrize("size", [(390, 844), (1280, 900)])
 def test_axe_finds_nothing_on_a_phone_or_a_desk_in_light_and_dark_and_large(
-    browser, axe, pages, path, width, height
+    browser, axe, pages, path, size
 ):
-    browser.size(width, height)
+    width, _ = size
+    browser.size(*size)
     browser.open(f"{pages}{path}")
     browser.run(f"{axe}; 0")
     try:
