@@ -137,3 +137,34 @@ def test_a_service_at_its_bound_is_seldom_taken_for_a_failing_one(size):
             odds = Odds(ONE_PER_CENT)
 
     assert alarms <= 8
+
+
+# Of releases at half their bound, 600 a minute, whose failures come in eights.
+EIGHTS = [
+    [
+        (10, 169),
+        (29, 153),
+        (0, 151),
+        (26, 161),
+        (4, 159),
+        (14, 145),
+        (5, 136),
+        (6, 146),
+    ],
+    [
+        (13, 147),
+        (24, 169),
+        (7, 135),
+        (4, 146),
+        (16, 139),
+        (0, 159),
+        (21, 150),
+        (8, 150),
+    ],
+    [(0, 151), (0, 146), (9, 135), (4, 141), (2, 180), (15, 143), (24, 158), (15, 149)],
+]
+
+
+@pytest.mark.parametrize("scrapes", EIGHTS)
+def test_a_few_batches_of_eight_that_come_together_do_not_convict(scrapes):
+    assert after(*[(0, 150)] * 8, *scrapes) < 0.7 * ONE_PER_CENT.needed
