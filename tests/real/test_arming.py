@@ -74,6 +74,7 @@ def server(tmp_path_factory, request):
         *counted("twice", {"job": "dms-again", "instance": "dms:80"}),
         *counted("two", {"job": "dms", "instance": "a:80"}),
         *counted("two", {"job": "dms", "instance": "b:80"}),
+        *counted("few", {"job": "dms"}, rate=0.1),
         *counted("slow", {"job": "dms"}, every=60),
         *counted("total", {"job": "dms"}),
         *counted("up", {"job": "dms"}, rate=0),
@@ -96,6 +97,17 @@ def test_a_trigger_whose_series_are_there_is_proven_and_says_its_value(server):
     assert trial.doubts == ()
     assert trial.series == 1
     assert isinstance(trial.verdict, Clear)
+
+
+def test_a_large_bound_with_little_traffic_is_a_doubt(server):
+    changes = {"sustained": False, "block": SCRAPE, "above": 0.1}
+    few = Ratio('errors{job="dms"}', 'few{job="dms"}')
+
+    (doubt,) = tried(server, kind=few, **changes).doubts
+
+    assert doubt.path == "above"
+    assert doubt.words.startswith("6 events a minute with a bound of 10%: ")
+    assert not tried(server, **changes).doubts
 
 
 def test_a_selector_that_never_matched_is_a_typo(server):

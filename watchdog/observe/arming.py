@@ -25,6 +25,7 @@ from watchdog.facts.trigger import (
 )
 from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
+from watchdog.judge.thin import thin
 from watchdog.observe import counted, promql
 from watchdog.observe.numbers import plain
 from watchdog.observe.promql import is_selector, slow_bucket
@@ -156,8 +157,15 @@ def try_out(
         faults.append(Fault("trigger", verdict.words, hint))
     if not faults:
         doubts += _copies(prometheus, trigger, at)
+        doubts += _too_thin(trigger, reading)
     queries = reading.queries if isinstance(reading, Measured) else ()
     return Trial(trigger.name, series, verdict, queries, tuple(faults), tuple(doubts))
+
+
+def _too_thin(trigger: Trigger, reading: Reading) -> Iterator[Fault]:
+    """Say that so little comes that a healthy release may be called failing."""
+    if isinstance(reading, Measured) and (words := thin(trigger, reading)):
+        yield Fault("above", words, "write `for`, or an action that asks a person")
 
 
 def _over_before(
