@@ -1,5 +1,6 @@
 """The watchdog's own half of a rig: eyes, plans, hands and a journal, as wired."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -108,6 +109,19 @@ class Half:
     def carry_on(self, hands=None):
         """Take the rollback under way as far as it goes in one turn."""
         return self.transaction(hands).carry_out(self.memory.standing.rollback)
+
+    def carry_to_its_end(self, hands=None):
+        """Turn until nothing is under way, as the daemon does.
+
+        On a busy machine what is put back may need longer than a short
+        `prove_within`; then it is stuck, and tried again.
+        """
+        words = self.carry_on(hands)
+        last = time.monotonic() + 90
+        while self.memory.standing.rollback and time.monotonic() < last:
+            time.sleep(0.5)
+            words = self.carry_on(hands)
+        return words
 
     def transaction(self, hands=None):
         """Start a watchdog's hands anew."""

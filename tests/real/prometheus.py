@@ -94,7 +94,7 @@ def asked(tools, folder, lines, scrape=timedelta(seconds=15)):
 
 
 def _wait(url, process, log, opened=urllib.request.urlopen):
-    last = time.monotonic() + 30
+    last = time.monotonic() + 90
     while time.monotonic() < last:
         assert process.poll() is None, log.read_text()
         try:

@@ -25,7 +25,9 @@ def until_scraped(url):
     """Wait until Prometheus has some scrapes of the DMS."""
     question = {"query": 'count_over_time(up{job="dms"}[1m]) > 4'}
     for _ in range(300):
-        answer = httpx.get(f"{url}/api/v1/query", params=question, trust_env=False)
+        answer = httpx.get(
+            f"{url}/api/v1/query", params=question, trust_env=False, timeout=60
+        )
         if answer.json().get("data", {}).get("result"):
             return
         time.sleep(0.4)

@@ -106,7 +106,7 @@ class Kept(Rig):
         found = json.loads(docker("image", "inspect", ref))[0]["RepoDigests"]
         digest = next(d for d in found if d.startswith(self.image)).split("@")[1]
         path = f"http://{REGISTRY}/v2/{self.name}/manifests/{digest}"
-        assert httpx.delete(path).status_code == 202
+        assert httpx.delete(path, timeout=60).status_code == 202
 
     def down(self):
         for holder in self.holders():

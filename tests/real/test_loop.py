@@ -63,7 +63,7 @@ def _play_a_bad_release(it: Stage, watch) -> None:
         audit = it.until("record.rollback_audited", how="proved")
         it.until("verify.recovery_seen")
 
-    assert httpx.get(f"{it.dms}/version").json()["version"] == "v1.2.0"
+    assert httpx.get(f"{it.dms}/version", timeout=60).json()["version"] == "v1.2.0"
     assert _pairs(it) == ["v1.2.0", "v1.3.0", "v1.2.0"]
     assert "DMS_VERSION=v1.2.0" in (it.stack / ".env").read_text().splitlines()
     assert it.containers() == names
@@ -102,7 +102,9 @@ def test_a_pause_asks_and_a_signed_answer_rolls_back(stage):
         it.misbehave(errors=0.3)
         asked = it.until("approve.question_asked")
         assert _gate(it, "v1.3.1").status_code == 423
-        shown = httpx.get(f"{it.decisions}/v1/approvals/{asked['question']}").json()
+        shown = httpx.get(
+            f"{it.decisions}/v1/approvals/{asked['question']}", timeout=60
+        ).json()
 
         assert _answer(it, shown, tamper=True).status_code == 401
         assert _answer(it, shown, digest="sha256:" + "0" * 64).status_code == 409
@@ -176,7 +178,7 @@ def test_without_prometheus_a_bad_release_is_said_blind_and_not_rolled_back(stag
         time.sleep(30)  # longer than any window here
         assert not _breaches(it.story())
         assert "prometheus" in blind["words"].lower() or it.prometheus in blind["words"]
-        assert httpx.get(f"{it.private}/readyz").status_code == 503
+        assert httpx.get(f"{it.private}/readyz", timeout=60).status_code == 503
         gate = _gate(it, "v1.3.0")
         assert gate.status_code == 423
         it.compose("up", "-d", "--no-build", "--wait")
@@ -247,7 +249,7 @@ def test_a_target_that_does_not_come_up_puts_the_previous_pair_back_whole(stage)
     assert "refuse" in went["evidence"]["dms"]  # the failed container's own words
     assert went["level"] == back["level"] == "error"
     assert back["hint"].startswith("v1.3.0 serves again: ")
-    assert httpx.get(f"{it.dms}/version").json()["version"] == "v1.3.0"
+    assert httpx.get(f"{it.dms}/version", timeout=60).json()["version"] == "v1.3.0"
     assert it.containers() == names
     assert "DMS_VERSION=v1.3.0" in (it.stack / ".env").read_text().splitlines()
     assert all(start["image"] == start["manifest"] for start in it.starts())
@@ -261,8 +263,8 @@ def test_an_engine_that_is_away_at_the_start_is_waited_for(stage):
     it.settings(engine={"url": f"unix://{socket}"})
     process = it.watch()
     it.until("observe.far_end_lost", what="engine")
-    assert httpx.get(f"{it.private}/healthz").status_code == 200
-    assert httpx.get(f"{it.private}/readyz").status_code == 503
+    assert httpx.get(f"{it.private}/healthz", timeout=60).status_code == 200
+    assert httpx.get(f"{it.private}/readyz", timeout=60).status_code == 503
     assert process.poll() is None
 
     socket.symlink_to(_engine_socket())
@@ -304,7 +306,7 @@ def _engine_socket() -> str:
 
 
 def _gate(it: Stage, version: str) -> httpx.Response:
-    return httpx.get(f"{it.decisions}/v1/promotion/{version}")
+    return httpx.get(f"{it.decisions}/v1/promotion/{version}", timeout=60)
 
 
 def _opens(it: Stage, version: str) -> None:
@@ -383,4 +385,4 @@ def _answer(
     }
     url = f"{it.decisions}/v1/approvals/{shown['approval_id']}/decision"
     sent = body.replace(b"one in", b"two in") if tamper else body
-    return httpx.post(url, content=sent, headers=headers)
+    return httpx.post(url, content=sent, headers=headers, timeout=60)

@@ -71,7 +71,7 @@ class Fleet(Rig):
 
     def started(self, count):
         """Wait until *count* starts are noted; a start notes itself a little later."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(self.starts()) < count and time.monotonic() < deadline:
             time.sleep(0.05)
         return self.starts()
@@ -79,7 +79,7 @@ class Fleet(Rig):
     def settled(self):
         """Wait until what runs had the time to note its start."""
         for service in self.services:
-            id_, deadline = self.inspect(service)["Id"], time.monotonic() + 20
+            id_, deadline = self.inspect(service)["Id"], time.monotonic() + 60
             while not docker("logs", id_) and time.monotonic() < deadline:
                 time.sleep(0.05)
 

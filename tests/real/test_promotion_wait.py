@@ -21,7 +21,7 @@ def test_a_failing_release_is_never_said_to_be_open_and_not_waited_for(stage):
     with it.scanning():
         it.watch()
         it.until("decide.pair_known_good", 120)
-        body = httpx.get(f"{it.decisions}/v1/promotion/v1.2.0").json()
+        body = httpx.get(f"{it.decisions}/v1/promotion/v1.2.0", timeout=60).json()
         image = body["images"]["dms"][0]
         assert _asked(it, "--audience", body["audience"], "--image", image) == 0
         assert _asked(it, "--audience", "another") == 7

@@ -26,20 +26,20 @@ def test_it_is_said_whether_a_rollback_could_begin_and_why_not(stage):
         it.deploy("v1.3.1")
         it.until("decide.readiness_changed", 90, ready=True, target="v1.2.0")
         until_said(it, "could roll back to v1.2.0 now: yes (since ")
-        assert ready(it) == 1.0
+        until_so(lambda: ready(it) == 1.0)
 
         data = kept.read_bytes()
         kept.write_bytes(data + b"\n")
         (it.stack / "data").rename(it.stack / "data-away")
-        status = until_said(it, "data, which dms mounts, is not in")
+        status = until_said(
+            it,
+            "could roll back to v1.2.0 now: no (since ",
+            "               - manifests/meesho.v1.2.0.manifest.json is ",
+            "- data, which dms mounts, is not in",
+        )
         assert status[1].startswith("could roll back to v1.2.0 now: no (since ")
-        lacks = [line for line in status if line.startswith("               - ")]
-        assert any("manifests/meesho.v1.2.0.manifest.json is " in one for one in lacks)
-        assert any("- data, which dms mounts, is not in" in one for one in lacks)
-        assert ready(it) == 0.0
-        gate = httpx.get(f"{it.decisions}/v1/promotion/v1.3.1")
-        assert gate.status_code == 423
-        assert any("data, which dms mounts" in one for one in gate.json()["reasons"])
+        until_so(lambda: ready(it) == 0.0)
+        until_so(lambda: "data, which dms mounts" in paused(it, "v1.3.1"))
 
         kept.write_bytes(data)
         (it.stack / "data-away").rename(it.stack / "data")
@@ -67,32 +67,41 @@ def test_a_health_url_that_never_answered_is_said_before_a_rollback_needs_it(sta
     with it.scanning():
         it.watch()
         it.until("decide.readiness_changed")
-        until = time.monotonic() + 90
-        while not any(lack in line for line in said(it)):
-            assert time.monotonic() < until, said(it)
+        until_said(it, lack)
         live = _check_live(it)
         assert live.returncode == 1
         assert lack in live.stdout
-        gate = httpx.get(f"{it.decisions}/v1/promotion/v1.2.0").json()
-        assert any(lack in reason for reason in gate["reasons"])
+        until_so(lambda: lack in paused(it, "v1.2.0"))
 
         it.compose("stop", "dms")
-        until = time.monotonic() + 90
-        while not any(line.startswith("deployed ") for line in said(it)):
-            assert time.monotonic() < until, said(it)
-        (down,) = [line for line in said(it) if line.startswith("deployed ")]
-        assert "1 of 1 containers of v1.2.0 is exited, not running" in down
+        down = until_said(it, "1 of 1 containers of v1.2.0 is exited, not running")
+        assert any(line.startswith("deployed ") for line in down)
 
 
-def until_said(it, words):
-    """Ask until *words* are among the lines: a busy stack may go to and fro before."""
+def until_said(it, *words):
+    """Ask until all *words* are in its lines: a busy stack goes to and fro before."""
     patience = time.monotonic() + 90
     while True:
         status = said(it)
-        if any(words in line for line in status):
+        if all(any(one in line for line in status) for one in words):
             return status
         assert time.monotonic() < patience, status
         time.sleep(0.5)
+
+
+def until_so(is_so):
+    """Ask until *is_so* says that it is."""
+    patience = time.monotonic() + 90
+    while not is_so():
+        assert time.monotonic() < patience
+        time.sleep(0.5)
+
+
+def paused(it, version):
+    """Give why the gate of *version* is closed; nothing when it is open."""
+    gate = httpx.get(f"{it.decisions}/v1/promotion/{version}", timeout=60)
+    reasons = gate.json().get("reasons", [])
+    return "\n".join(reasons) if gate.status_code in (423, 503) else ""
 
 
 def _check_live(it):
@@ -119,6 +128,6 @@ def said(it):
 
 def ready(it):
     """Give the metric."""
-    text = httpx.get(f"{it.private}/metrics").text
+    text = httpx.get(f"{it.private}/metrics", timeout=60).text
     found = [line for line in text.splitlines() if line.startswith("watchdog_ready ")]
     return float(json.loads(found[0].split()[1])) if found else None

@@ -66,11 +66,14 @@ def test_a_command_must_exit_0_and_say_what_was_meant(ask):
 
 
 def test_a_command_that_does_not_end_is_left_at_its_deadline(ask):
-    slow = Runs(("sh", "-c", "echo begun; sleep 60"), "dms", timeout=SECOND)
-
-    assert ask(slow).words == (
-        "`sh -c echo begun; sleep 60` in dms did not end within 1 s: begun"
-    )
+    command, said = ("sh", "-c", "echo begun; sleep 600"), ""
+    for seconds in (1, 5, 20):  # on a busy machine it begins later
+        said = ask(Runs(command, "dms", timeout=seconds * SECOND)).words
+        did = f"`sh -c echo begun; sleep 600` in dms did not end within {seconds} s"
+        assert said.startswith(did), said
+        if said == f"{did}: begun":
+            return
+    raise AssertionError(said)
 
 
 def test_a_command_that_never_stops_talking_is_left_at_its_deadline(ask):
@@ -78,7 +81,7 @@ def test_a_command_that_never_stops_talking_is_left_at_its_deadline(ask):
     patient = RealClock().monotonic()
 
     assert "did not end within 5 s: y y" in ask(loud).words
-    assert RealClock().monotonic() - patient < 30
+    assert RealClock().monotonic() - patient < 60
 
 
 def test_a_command_needs_a_container_of_its_service(ask):
@@ -105,11 +108,11 @@ def test_a_target_that_fails_its_smoke_check_is_put_back(tmp_path, layout):
         failing = Runs(("sh", "-c", "echo no route; exit 7"), "dms")
         it.checks(failing, prove_within=3 * SECOND)
         it.begin(target)
-        it.carry_on()
+        it.carry_to_its_end()
 
-        assert it.ends() == ["put-back"]
+        assert it.ends()[-1] == "put-back"
         assert (it.versions(), it.serves()) == ([BAD], BAD)
-        (failed,) = it.events(StepFailed)
+        failed = it.events(StepFailed)[0]
         assert failed.words.endswith(
             "smoke check failed: `sh -c echo no route; exit 7` in dms exited 7: "
             "no route"

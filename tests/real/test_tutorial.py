@@ -53,7 +53,10 @@ class Typed:
         last = time.monotonic() + within
         while True:
             said = httpx.get(
-                f"http://{address}:9090/api/v1/query", params=asked, trust_env=False
+                f"http://{address}:9090/api/v1/query",
+                params=asked,
+                trust_env=False,
+                timeout=60,
             )
             found = said.json()["data"]["result"]
             if found and float(found[0]["value"][1]) >= 5:

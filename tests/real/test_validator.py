@@ -192,13 +192,13 @@ def test_a_validator_has_no_network_no_right_and_nothing_to_write_to(asking):
 
 
 def test_a_validator_that_does_not_end_is_removed_with_what_it_said(asking):
-    it = asking("versioned", "echo thinking; sleep 600", within="2s")
+    it = asking("versioned", "echo thinking; sleep 600", within="5s")
     target, running = ready(it)
 
     it.begin(target)
     it.carry_on()
 
-    assert it.answers()[0].endswith("did not end within 2 s: thinking")
+    assert it.answers()[0].endswith("did not end within 5 s: thinking")
     assert it.inspect("app")["Id"] == running
     assert it.validators() == []
 

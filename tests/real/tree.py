@@ -121,7 +121,7 @@ class Tree:
 
     def serves(self, version):
         """Wait until the service says that it is *version*."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with suppress(OSError):
                 if version in self.answer():

@@ -43,11 +43,6 @@ class Reference:
         return self.tag or (self.digest.partition(":")[2][:12] or "latest")
 
     @property
-    def is_fixed(self) -> bool:
-        """Tell whether it always means the same image."""
-        return bool(self.digest)
-
-    @property
     def familiar(self) -> str:
         """Give the name as the engine shows it: Docker Hub's own is left out."""
         name = self.name
