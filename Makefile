@@ -1,6 +1,6 @@
 # Everything is one word. `make` alone lists the words.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-chaos campaign-engines bench lock dist pin-images sbom audit pictures fix clean
+.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-chaos campaign-engines campaign-leader bench lock dist pin-images sbom audit pictures fix clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -70,6 +70,9 @@ ROUNDS := 20
 SEED :=
 campaign-chaos: setup sandbox ## Let people, engines, disks and a second watchdog at it for ROUNDS each, from outside; SEED=N plays the same again
 	$(SANDBOX) run $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
+campaign-leader: setup sandbox ## Kill, pause and cut off watchdogs on one PostgreSQL, and it too, for ROUNDS, and count
+	$(BIN)/python -m tests.record.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 RELEASES := 60
 bench: setup sandbox ## Figures, each as a ratio in one run where it is time; RELEASES=500 takes an hour

@@ -1,9 +1,12 @@
 """The memory on a server: the same promises, and one writer among many machines."""
 
 import pickle
+import queue
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -11,6 +14,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from tests.record import campaign
 from tests.worlds import AT, HEALTHY_THEN_NEXT, SECOND, a_record, breached
 from watchdog.facts.event import WatchStarted
 from watchdog.facts.message import Message, Severity
@@ -26,6 +30,7 @@ from watchdog.turn.roles import Turn
 pytestmark = pytest.mark.real
 HELLO = WatchStarted("1", "act")
 SHORT = timedelta(seconds=2)
+SEED = 91  # pauses the leader, and cuts one off
 
 
 @pytest.fixture
@@ -169,7 +174,7 @@ def test_of_two_machines_one_writes_and_the_other_is_told_who(here):
     with pytest.raises(Held) as held:
         Journal(two)
 
-    assert "leads on postgresql://watchdog@/watchdog" in held.value.words
+    assert "another watchdog leads: " in held.value.words
     assert "(epoch 1)" in held.value.words
     first.append(AT, HELLO)
     first.close()
@@ -256,6 +261,7 @@ def test_who_was_killed_takes_its_own_lease_again_at_once(here, leading):
         journal.append(AT, HELLO)
 
 
+@pytest.mark.campaign
 def test_who_slept_and_was_not_missed_goes_on(here, leading):
     old = leading(here[0])
     old.send_signal(signal.SIGSTOP)
@@ -264,6 +270,35 @@ def test_who_slept_and_was_not_missed_goes_on(here, leading):
     old.send_signal(signal.SIGCONT)
 
     assert asked(old) == ["done", "done"]
+
+
+def test_whoever_is_killed_paused_or_cut_off_no_two_act(cluster):
+    """In short; ``make campaign-leader`` is this at length, with the server too."""
+    tally, _, broken = campaign.run(cluster, 2, seed=SEED)
+
+    assert broken == []
+    assert tally["epochs"] > 1
+
+
+def test_who_waits_is_told_who_leads_and_follows_when_it_lets_go(here):
+    one, two = here
+    first, said, led = Journal(one), queue.SimpleQueue(), []
+    waiting = threading.Thread(target=lambda: led.append(Journal(two, waits=said.put)))
+    waiting.start()
+    words = said.get(timeout=60)
+    with closing(Journal(two, read_only=True)) as reader:
+        assert reader.leader == f"{socket.gethostname()} (epoch 1)"
+    first.append(AT, HELLO)
+    first.close()
+    waiting.join(60)
+
+    assert words == (
+        f"{socket.gethostname()} (epoch 1) leads; this watchdog follows, and does "
+        "nothing"
+    )
+    assert led[0].leader.endswith("(epoch 2)")
+    led[0].append(AT, HELLO)
+    led[0].close()
 
 
 # Moved.

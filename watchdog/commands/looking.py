@@ -47,6 +47,8 @@ def status(
     while True:
         whole = looked(partial(picture, untold=untold_of(settings)), settings)
         said = json.dumps(whole, indent=2) if as_json else words(whole)
+        if whole["leader"] and not as_json:
+            said += f"\nleads        {whole['leader']}"
         if not watch:
             typer.echo(said)
             raise typer.Exit(End.DONE if whole["watching"] else End.NOT_WATCHING)
@@ -111,9 +113,9 @@ def looked(look: _Looks, settings: Settings) -> dict[str, Any]:
     """Give what *look* makes of the journal, and of the files as they are now."""
     with closing(Journal(place_of(settings), read_only=True)) as journal:
         standing = recalled(journal)
-        turn = journal.last_turn()
+        turn, leader = journal.last_turn(), journal.leader
     running = standing.running.pair.version if standing.running else ""
-    return look(
+    whole = look(
         standing,
         releases_of(settings).for_version(running),
         rules_of(settings),
@@ -121,3 +123,4 @@ def looked(look: _Looks, settings: Settings) -> dict[str, Any]:
         poll=settings.poll,
         at=RealClock().now(),
     )
+    return whole | {"leader": leader}

@@ -157,7 +157,18 @@ def _wired(settings: Settings, say: Callable[[Entry], None]) -> "Watch":
     try:
         return wire(settings, __version__, say)
     except Held as held:
+        leader = _leader(settings)
+        if leader:
+            raise Problem(
+                f"{leader} leads, and no order is taken here",
+                "give it on that node; who follows only waits",
+            ) from held
         raise Unreachable(
             f"{held.words}, and its control door does not answer",
             "it may be starting: try again; if it hangs, restart it",
         ) from held
+
+
+def _leader(settings: Settings) -> str:
+    with closing(Journal(place_of(settings), read_only=True)) as journal:
+        return journal.leader

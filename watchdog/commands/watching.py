@@ -14,8 +14,15 @@ app = typer.Typer()
 
 @app.command("run")
 def run_command(config: Config = HERE) -> None:
-    """Watch, until told to stop."""
-    run(wire(settings_at(config), __version__))
+    """Watch, until told to stop.
+
+    Where another watchdog of the same database leads, it is waited for.
+    """
+    run(wire(settings_at(config), __version__, waits=_follows))
+
+
+def _follows(words: str) -> None:
+    typer.echo(words, err=True)
 
 
 @app.command()

@@ -84,6 +84,10 @@ class Database(Protocol):
         """
         ...
 
+    def leader(self) -> str:
+        """Say who leads; nothing where no other could."""
+        ...
+
     def when_lost(self, told: Callable[[JournalLost], None]) -> None:
         """Have *told* called once another leads."""
         ...

@@ -62,6 +62,10 @@ class InFile:
         """Give what is kept in the state folder; see ``Database``."""
         return identity(self._path.parent)
 
+    def leader(self) -> str:
+        """Say nothing: who holds the folder leads."""
+        return ""
+
     def when_lost(self, told: Callable[[JournalLost], None]) -> None:
         """Forget it: see ``must_lead``."""
 

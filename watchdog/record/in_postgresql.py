@@ -22,14 +22,21 @@ class InPostgresql:
     the next start.
     """
 
-    def __init__(self, server: Server, *, read_only: bool) -> None:
+    def __init__(
+        self,
+        server: Server,
+        *,
+        read_only: bool,
+        waits: Callable[[str], None] | None = None,
+    ) -> None:
+        """Connect; for *waits* see ``Lease``."""
         self._lock = threading.RLock()
         self._db = connected(server, read_only=read_only)
         self.lease: Lease | None = None
         if read_only:
             return
         try:
-            self.lease = Lease(server, connected(server, read_only=False))
+            self.lease = Lease(server, connected(server, read_only=False), waits)
             epoch = "SELECT set_config('watchdog.epoch', %s, false)"
             self._db.execute(epoch, (str(self.lease.epoch),))
         except BaseException as error:
@@ -43,6 +50,12 @@ class InPostgresql:
         if self.lease:
             self.lease.close()
         self._db.close()
+
+    def leader(self) -> str:
+        """Say who leads."""
+        with self._lock:
+            found = leader(self._db)
+        return f"{found}" if found.holder else "nobody"
 
     def identity(self) -> str:
         """Give what all watchdogs on it are called, drawn when it was made."""

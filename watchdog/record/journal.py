@@ -54,7 +54,15 @@ class Journal:
     whether a commit that raised is kept, only opening it anew can.
     """
 
-    def __init__(self, place: Place, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        place: Place,
+        *,
+        read_only: bool = False,
+        waits: Callable[[str], None] | None = None,
+    ) -> None:
+        """Open it; *waits* hears who leads on a server, until we may write there."""
+        self._waits = waits
         self._lock = threading.RLock()
         self._failed = ""
         self.place, self.folder = place, folder_of(place)
@@ -100,7 +108,9 @@ class Journal:
             # Only who uses it loads its client.
             from watchdog.record.in_postgresql import InPostgresql  # noqa: PLC0415
 
-            database = InPostgresql(self.place, read_only=self.is_read_only)
+            database = InPostgresql(
+                self.place, read_only=self.is_read_only, waits=self._waits
+            )
             if not self.is_read_only:
                 self._begun(database)
             return database
@@ -131,6 +141,11 @@ class Journal:
             JournalLost: another leads, or it is not known.
         """
         self.database.must_lead()
+
+    @property
+    def leader(self) -> str:
+        """Who leads, where several could; empty where there is only one."""
+        return self.database.leader()
 
     def when_lost(self, told: Callable[[JournalLost], None]) -> None:
         """Have *told* called, from whichever thread, once another leads."""

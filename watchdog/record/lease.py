@@ -59,6 +59,10 @@ class Leader:
     holder: str
     host: str
 
+    def __str__(self) -> str:
+        """Name it as people know it."""
+        return f"{self.host or 'nobody'} (epoch {self.epoch})"
+
 
 def leader(db: psycopg.Connection[Any]) -> Leader:
     """Read who leads."""
@@ -69,8 +73,13 @@ def leader(db: psycopg.Connection[Any]) -> Leader:
 class Lease:
     """Holds the lease, and renews it on a connection and a thread of its own."""
 
-    def __init__(self, server: Server, db: psycopg.Connection[Any]) -> None:
-        """Take it.
+    def __init__(
+        self,
+        server: Server,
+        db: psycopg.Connection[Any],
+        waits: Callable[[str], None] | None = None,
+    ) -> None:
+        """Take it; once it may be, where *waits* is there to hear who has it.
 
         Raises:
             Held: another has it.
@@ -84,7 +93,7 @@ class Lease:
         self._stopped = threading.Event()
         self._renewing = threading.Lock()
         try:
-            self.epoch, self._until = self._taken()
+            self.epoch, self._until = self._taken(waits)
         except psycopg.Error as error:
             db.close()
             raise JournalLost(f"who leads cannot be read: {said(error)}") from error
@@ -94,9 +103,9 @@ class Lease:
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._thread.start()
 
-    def _taken(self) -> tuple[int, float]:
+    def _taken(self, waits: Callable[[str], None] | None) -> tuple[int, float]:
         """Take it where it is free, ours, or nobody renewed it as long as it lasts."""
-        seen, since = leader(self._db), now()
+        seen, since, said_of = leader(self._db), now(), 0
         while True:
             over = now() - since >= self._lasts
             if over or seen.holder in ("", self.holder):
@@ -107,12 +116,16 @@ class Lease:
                 if row:
                     return int(row[0]), began + self._lasts * (1 - _LEFT)
             found = leader(self._db)
-            if found != seen and found.holder != "":
+            if found == seen:
+                pass
+            elif found.holder != "" and waits is None:
                 raise Held(
-                    f"another watchdog, on {found.host}, leads on {self._server.url} "
-                    f"(epoch {found.epoch})",
+                    f"another watchdog leads: {found} on {self._server.url}",
                     "one watchdog acts at a time: ask that one, or stop it first",
                 )
+            elif found.holder != "" and waits and found.epoch != said_of:
+                said_of = found.epoch
+                waits(f"{found} leads; this watchdog follows, and does nothing")
             if found != seen:
                 seen, since = found, now()
             self._stopped.wait(self._lasts / _LOOKS)

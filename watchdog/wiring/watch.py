@@ -88,11 +88,15 @@ class Watch:
 
 
 def wire(
-    settings: Settings, version: str, say: Callable[[Entry], None] | None = None
+    settings: Settings,
+    version: str,
+    say: Callable[[Entry], None] | None = None,
+    waits: Callable[[str], None] | None = None,
 ) -> Watch:
     """Make everything and hand it to each other; nothing runs yet.
 
-    *say* is told of each event once it is journaled; default: the log.
+    *say* is told of each event once it is journaled; default: the log. *waits* is
+    told who leads where another does, for as long as it does; default: Held.
 
     Raises:
         Refused: a release file is wrong.
@@ -102,7 +106,7 @@ def wire(
     roster = RosterFile(settings.approvers)
     rules, releases = rules_of(settings), releases_of(settings, roster)
     clock = RealClock()
-    journal = Journal(place_of(settings))
+    journal = Journal(place_of(settings), waits=waits)
     try:
         making = journal.room.making
         rules = replace(rules, identity=making(lambda: journal.identity))
