@@ -3,7 +3,7 @@
 import pytest
 
 from tests.adopt.stacks import METRICS, a_service, exports
-from watchdog.adopt.counted import jobs_of, proposed
+from watchdog.adopt.counted import jobs_of, on_the_engine, proposed
 from watchdog.facts.surroundings import Metric, Target
 
 
@@ -38,8 +38,44 @@ def test_what_was_not_found_is_said_kind_by_kind():
     found = proposed([exports(Metric("go_goroutines", "gauge"))])
 
     assert [one.alert for one in found.triggers] == ["TargetDown"]
-    assert len(found.lacking) == 4
+    assert len(found.lacking) == 5
     assert all(words.startswith("job shop has no ") for words in found.lacking)
+
+
+@pytest.mark.parametrize(
+    ("lately", "wanted"),
+    [
+        ((2400, 3000), "5m"),
+        ((2400, 300), "10m"),
+        ((160, 160), "15m"),
+        ((2400, 100), None),  # too few to compare
+        (None, None),  # no yesterday
+    ],
+)
+def test_a_fall_of_traffic_is_watched_where_there_is_enough_to_hold_it_against(
+    lately, wanted
+):
+    hits = Metric("hits_total", "counter", "code", ("200",), lately=lately)
+    found = by_alert(exports(hits))
+
+    if wanted is None:
+        assert "TrafficFell" not in found
+        words = proposed([exports(hits)]).lacking
+        assert any("for their fall" in one for one in words)
+    else:
+        fell = found["TrafficFell"]
+        assert (fell["traffic"], fell["for"]) == ('hits_total{job="shop"}', wanted)
+        assert fell["action"] == "pause-and-alert"
+
+
+def test_the_containers_are_watched_and_their_health_where_anything_asks_for_it():
+    checked = on_the_engine([a_service(healths=("healthy",)), a_service("web")])
+    bare = on_the_engine([a_service()])
+
+    assert checked.raw["container"] == ["unhealthy", "exited", "restarting", "oom"]
+    assert "the health check of api" in checked.why
+    assert bare.raw["container"] == ["exited", "restarting", "oom"]
+    assert "there is no health check" in bare.why
 
 
 @pytest.mark.parametrize(

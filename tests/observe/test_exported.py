@@ -75,6 +75,8 @@ def test_of_a_job_is_read_what_a_choice_needs():
     server = Answers(
         {"/api/v1/targets/metadata": kinds},
         __name__=[({"__name__": name}, 1.0) for name in names],
+        offset=[({}, 700.0)],
+        increase=[({}, 900.0)],
         hits_total=[({"code": "200"}, 1.0), ({"code": "500"}, 1.0)],
         quantile=[({}, 0.25)],
         rpc_seconds_bucket=[({"le": le}, 1.0) for le in ("0.5", "0.1", "+Inf", "?")],
@@ -91,10 +93,26 @@ def test_of_a_job_is_read_what_a_choice_needs():
 
     assert found.metrics == (
         Metric("rpc_seconds", "histogram", bounds=(0.1, 0.5), slow=0.25),
-        Metric("hits_total", "counter", "code", ("200", "500")),
+        Metric("hits_total", "counter", "code", ("200", "500"), lately=(900, 700)),
         Metric("mail_pending", "gauge"),
         Metric("rpc_seconds_count"),
     )
+
+
+@pytest.mark.parametrize("yesterday", [SILENT, [({}, float("nan"))], []])
+def test_a_counter_without_a_yesterday_has_no_traffic_to_compare(yesterday):
+    server = Answers(
+        __name__=[({"__name__": "hits_total"}, 1.0)],
+        offset=yesterday,
+        increase=[({}, 900.0)],
+        hits_total=[({"code": "200"}, 1.0)],
+    )
+
+    (metric,) = exported(
+        server, "shop", EVERY, AT, labels=("code",), is_worth_a_look=bool
+    ).metrics
+
+    assert metric.lately is None
 
 
 @pytest.mark.parametrize("answer", [SILENT, [({}, float("nan"))], []])

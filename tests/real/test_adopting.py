@@ -57,5 +57,5 @@ def test_what_init_writes_is_found_right_by_check_live(stage, tmp_path):
             ran(*compose, "down", "--volumes", "--timeout", "1")
 
     assert live.returncode == 0, live.stdout + live.stderr
-    assert "5 triggers tried live: all can be relied on" in live.stdout
+    assert "6 triggers tried live: all can be relied on" in live.stdout
     assert "what proves v1.2.0: http://dms:5269/health says 200" in live.stdout

@@ -76,6 +76,6 @@ def test_they_lead_from_a_clone_to_a_watch_that_needs_one_more_release(stage, tm
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "v1.2.0: dms, worker" in done.stdout
-    assert "5 triggers tried live: all can be relied on" in done.stdout
+    assert "6 triggers tried live: all can be relied on" in done.stdout
     assert ": watching v1.2.0" in done.stdout
     assert "could roll back now: no" in done.stdout

@@ -49,6 +49,8 @@ _OF_THE_RUNTIME = re.compile(
     r"(?:_|$)"
 )
 _HALF_A_SECOND = 0.5
+_TO_COMPARE = 40
+"""Events in the time of a traffic trigger: twice what it needs to compare at all."""
 _SCRAPES = 10
 """In a window: more than a trigger needs, which is 4, of a queue 5 blocks of 2."""
 
@@ -115,6 +117,10 @@ def proposed(jobs: Sequence[Exported]) -> Proposed:
         ("histogram of seconds, for latency", _latency),
         ("counter of failures beside one of all events", _failures),
         ("gauge of what waits beside counters in and out, for a queue", _queue),
+        (
+            "counter of requests, a day old and busy, for their fall",
+            _traffic,
+        ),
     ):
         here = [one for job in jobs for one in of_a_job(job)]
         found += here
@@ -147,11 +153,60 @@ def _counts_status(metric: Metric) -> bool:
     return bool(metric.statuses) and all(map(_STATUS.fullmatch, metric.statuses))
 
 
-def _by_status(job: Exported) -> Iterator[Proposal]:
+def _requests(job: Exported) -> Metric | None:
+    """Choose what counts requests by their status: the likeliest, if any does."""
     counts = [m for m in job.metrics if _counts_status(m)]
-    if not counts:
+    return min(
+        counts,
+        key=lambda m: ("http" not in m.name, "client" in m.name, m.name),
+        default=None,
+    )
+
+
+def _traffic(job: Exported) -> Iterator[Proposal]:
+    best = _requests(job)
+    if best is None or best.lately is None:
         return
-    best = min(counts, key=lambda m: ("http" not in m.name, "client" in m.name, m.name))
+    an_hour = min(best.lately)
+    least = int(_for(job, minutes=5)[:-1])
+    # A longer one would need more than the hour that it is held against.
+    for minutes in (m for m in (least, 10, 15) if least <= m <= 15):
+        if an_hour * minutes / 60 >= _TO_COMPARE:
+            raw = {
+                "alert": "TrafficFell",
+                "traffic": f"{best.name}{_braces(job)}",
+                "below": "50%",
+                "for": f"{minutes}m",
+                "action": "pause-and-alert",
+            }
+            now, then = (f"{count:,.0f}" for count in best.lately)
+            yield Proposal(
+                raw,
+                f"{now} came in the last hour, {then} in this hour yesterday; fewer "
+                f"than half for {minutes}m is a fall, unless it was so before too",
+            )
+            return
+
+
+def on_the_engine(services: Sequence[Service]) -> Proposal:
+    """Watch the containers by the engine's own word, which needs no Prometheus."""
+    checked = [s.name for s in services if s.healths]
+    of = ["unhealthy"] if checked else []
+    who = f"the health check of {', '.join(checked)}" if checked else "no health check"
+    raw = {
+        "alert": "ContainerSick",
+        "container": [*of, "exited", "restarting", "oom"],
+        "for": "2m",
+        "action": "pause-and-alert",
+    }
+    why = f"the engine says it, also where Prometheus is not; there is {who}"
+    return Proposal(raw, why)
+
+
+def _by_status(job: Exported) -> Iterator[Proposal]:
+    best = _requests(job)
+    if best is None:
+        return
     name = best.name
     fives = "5.." if any(s.isdigit() for s in best.statuses) else "5(xx|XX)"
     failed = f'{best.label}=~"{fives}"'

@@ -211,6 +211,8 @@ def _as_item(trigger: Proposal) -> Iterator[str]:
         if isinstance(value, Mapping):
             yield f"  {start}{key}:"
             yield from (f"      {name}: {quoted(held)}" for name, held in value.items())
+        elif isinstance(value, list):
+            yield f"  {start}{key}: [{', '.join(map(quoted, value))}]"
         else:
             yield f"  {start}{key}: {quoted(value)}"
         start = "  "

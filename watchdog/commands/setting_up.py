@@ -140,14 +140,23 @@ def _choice(what: str, choices: Sequence[str], flag: str, *, asks: bool) -> str:
 def _people(given: Sequence[str], *, asks: bool) -> list[Person]:
     if not given and asks:
         name = typer.prompt("Who decides about a release (an address)", default="")
-        key = typer.prompt("A file with their key", default="") if name else ""
-        given = [f"{name}={key}"] if name else []
+        return [Person(name, _key_asked())] if name else []
     found: list[Person] = []
     for one in given:
         name, _, key = one.partition("=")
         line = line_in(Path(key), _asked if asks else _nobody) if key else ""
         found.append(Person(name, line))
     return found
+
+
+def _key_asked() -> str:
+    """Ask for their key until there is one, or none is given."""
+    while key := typer.prompt("A file with their key (empty: later)", default=""):
+        try:
+            return line_in(Path(key), _asked)
+        except Problem as problem:
+            typer.echo(problem, err=True)
+    return ""
 
 
 def _asked() -> str:

@@ -79,7 +79,9 @@ class Metric:
 
     *statuses* are the values that its status label *label* has. Of a histogram,
     *bounds* are the ends of its buckets, and *slow* is the 95th percentile of the last
-    hour, where something was observed.
+    hour, where something was observed. *lately* is how many events a counter of
+    requests had in the last hour, and in this hour yesterday; None where there is no
+    yesterday.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Metric:
     statuses: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
     slow: float | None = None
+    lately: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

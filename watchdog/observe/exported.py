@@ -18,6 +18,7 @@ from watchdog.facts.surroundings import Exported, Metric, Target
 _MOST_METRICS = 2000
 _MOST_HISTOGRAMS = 12
 _MOST_COUNTED = 40
+_MOST_RECALLED = 3
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*", re.ASCII)
 _TIMES = re.compile(r"_(?:seconds|milliseconds|ms)$")
 _PARTS = ("_bucket", "_count", "_sum", "_created")
@@ -118,13 +119,17 @@ class _Asking:
         parts -= {f"{name}_count" for name in timed}
         plain = [name for name in names if name not in parts]
         plain.sort(key=lambda name: ("http" not in name, name))
-        asked = 0
+        asked = recalled = 0
         for name in plain:
             kind = kinds.get(name) or kinds.get(name.removesuffix("_total"), "")
             if name.endswith(("_total", "_count")) and asked < _MOST_COUNTED:
                 asked += 1
-                label, statuses = self._statuses(f"{name}{{{self.here}}}", labels)
-                yield Metric(name, kind, label, statuses)
+                selector, lately = f"{name}{{{self.here}}}", None
+                label, statuses = self._statuses(selector, labels)
+                if statuses and recalled < _MOST_RECALLED:
+                    recalled += 1
+                    lately = self._lately(selector)
+                yield Metric(name, kind, label, statuses, lately=lately)
             else:
                 yield Metric(name, kind)
 
@@ -141,6 +146,17 @@ class _Asking:
             if values:
                 return label, tuple(values)
         return "", ()
+
+    def _lately(self, selector: str) -> tuple[float, float] | None:
+        """Count the last hour, and the hour around this time yesterday."""
+        hours = []
+        for back in ("", " offset 1410m"):
+            asked = f"sum(increase({selector}[1h]{back}))"
+            found = self.prometheus.instant(asked, self.at)
+            if isinstance(found, Blind) or not found or not math.isfinite(found[0][1]):
+                return None
+            hours.append(found[0][1])
+        return hours[0], hours[1]
 
     def _bounds(self, selector: str) -> tuple[float, ...]:
         found = self.prometheus.instant(f"group by (le) ({selector})", self.at)

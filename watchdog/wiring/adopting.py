@@ -144,7 +144,7 @@ def look_closer(
         version=version_of(pair, health, lacking),
         prometheus=far.answer,
         every=every,
-        triggers=kept,
+        triggers=(*kept, counted.on_the_engine(pair.services)),
         notes=(*(f"not found: {words}" for words in offer.lacking), *notes),
         manifests=manifests,
         signers=signers,
