@@ -75,13 +75,19 @@ class Odds:
 
     def __init__(self, bound: Bound) -> None:
         self._bound = bound
-        self._caps = tuple(_CAP * bound.needed / weight for weight in _WEIGHTS)
-        self._states = [[0.0] * len(_WEIGHTS) for _ in range(_WAYS)]
+        # One after another, all alternatives of one way at the bound and then of the
+        # next: it is the innermost of all that is counted.
+        self._caps = tuple(_CAP * bound.needed / weight for weight in _WEIGHTS) * _WAYS
+        self._states = [0.0] * len(self._caps)
 
     @property
     def value(self) -> float:
         """Say how many times likelier, by the way that says the least."""
-        return min(sum(map(float.__mul__, _WEIGHTS, state)) for state in self._states)
+        several, states = len(_WEIGHTS), self._states
+        return min(
+            sum(map(float.__mul__, _WEIGHTS, states[first : first + several]))
+            for first in range(0, len(states), several)
+        )
 
     def take(self, bad: int, every: int) -> None:
         """Weigh one scrape; one without events says nothing."""
@@ -89,28 +95,23 @@ class Odds:
             return
         firsts, times = _weighed(self._bound, min(bad, every), every)
         self._states = [
-            [
-                min(cap, first + before * more)
-                for before, first, more, cap in zip(
-                    state, begun, likelier, self._caps, strict=True
-                )
-            ]
-            for state, begun, likelier in zip(self._states, firsts, times, strict=True)
+            after if (after := first + before * more) < cap else cap
+            for before, first, more, cap in zip(
+                self._states, firsts, times, self._caps, strict=True
+            )
         ]
 
 
 _WAYS = 1 + len(_BATCHES) + len(_MIXED)
 
 
-_Ways: TypeAlias = tuple[tuple[float, ...], ...]
+# By way at the bound, and in each by alternative.
+_Ways: TypeAlias = tuple[float, ...]
 
 
 @lru_cache(maxsize=16_384)
 def _weighed(bound: Bound, bad: int, every: int) -> tuple[_Ways, _Ways]:
-    """Say what a scrape is worth if it began in it, and how much likelier it is.
-
-    By way at the bound, and by alternative.
-    """
+    """Say what a scrape is worth if it began in it, and how much likelier it is."""
     expected = every * bound.rare
     whole = _A_WHOLE_SCRAPE * bound.scrape.total_seconds()
     fresh = min(1.0, expected / whole)
@@ -139,11 +140,9 @@ def _weighed(bound: Bound, bad: int, every: int) -> tuple[_Ways, _Ways]:
 
     def against(ones: list[float], scales: Sequence[Sequence[float]]) -> _Ways:
         return tuple(
-            tuple(
-                scale * math.exp(min(most, one - other))
-                for one, scale in zip((*ones, *in_batches), row, strict=True)
-            )
+            scale * math.exp(min(most, one - other))
             for other, row in zip(sound, scales, strict=True)
+            for one, scale in zip((*ones, *in_batches), row, strict=True)
         )
 
     return against(began, begins), against(failing, goes_on)

@@ -14,6 +14,9 @@ from watchdog.judge.breach import judge
 from watchdog.judge.quiet import Quiet
 from watchdog.judge.scrapes import MOST_EVENTS
 
+# What one look alone can say that is enough to go on with.
+_ALONE = ("clear", "blind")
+
 
 @dataclass(frozen=True, slots=True)
 class Grid:
@@ -172,6 +175,8 @@ class Replay:
                 return point
         known = under or all(points) or not any(points)
         known &= all(near) or not any(near)
+        # Alone it can only go on with one of these two.
+        known &= bool(self._said) and self._said[-1].kind in _ALONE
         if not isinstance(self._trigger.kind, Value) and known:
             width = self._grid.stride * self._grid.apart
             ends = [end - back * width for back in reversed(range(len(points)))]
