@@ -388,6 +388,27 @@ def test_an_address_is_written_as_it_is_read(read, address):
             "stack.validator: executor is git: no image; take it out",
         ),
         (
+            {"executor": "swarm", "stack": {"validator": ["check"]}},
+            (
+                "stack.validator: executor is swarm: a manager runs no image of its"
+                " own; take it out"
+            ),
+        ),
+        (
+            {"executor": "swarm", "stack": {"smoke": [{"exec": ["true"]}]}},
+            (
+                "stack.smoke[0].exec: executor is swarm, and a manager runs nothing in"
+                " another node's tasks; ask a URL"
+            ),
+        ),
+        (
+            {"executor": "swarm", "engine": {"ask_health": True}},
+            (
+                "engine.ask_health: executor is swarm: a task runs once its own health"
+                " check says so; write `false`"
+            ),
+        ),
+        (
             {"stack": {"revoked_signers": "../revoked"}},
             (
                 'stack.revoked_signers: "../revoked" is outside of the stack\'s'

@@ -1,14 +1,19 @@
 """The command that takes away what the watchdog left on the engine."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from watchdog.act.leaving import left_on, take_away
+from watchdog.act.on_swarm import left_on_swarm, take_from_swarm
 from watchdog.commands.shell import HERE, AsJson, Config, confirmed, say, settings_at
+from watchdog.config.settings import Settings
 from watchdog.facts.problem import NotConfirmed, Problem
 from watchdog.outside.engine import Engine
+from watchdog.outside.swarm import Swarm
 from watchdog.record.memory import standing_in
 from watchdog.record.opening import NAME
 from watchdog.record.state_folder import StateFolder
@@ -47,10 +52,7 @@ def uninstall(
                 "a rollback is under way, and needs what it holds",
                 "start the watchdog: it carries it to its end",
             )
-        door = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
-        after.callback(door.close)
-        by_git = settings.executor == "git"
-        found = () if by_git else left_on(door, settings.stack.project)
+        found = _left(settings, after)
         for one in found:
             typer.echo(one, err=as_json)
         if not found:
@@ -58,11 +60,28 @@ def uninstall(
         elif not yes and not confirmed("take these away?", as_json=as_json):
             raise NotConfirmed("nothing was taken away")
         taken = []
-        for one in found:
-            taken.append(take_away(door, one))
+        for take in found.values():
+            taken.append(take())
             typer.echo(taken[-1], err=as_json)
     words = (
         f"left: the state folder {state}, with all that was decided, and the files "
         "that you wrote; they are yours to keep or to delete"
     )
     say(words, as_json=as_json, taken=taken, state=str(state))
+
+
+def _left(settings: Settings, after: ExitStack) -> dict[str, Callable[[], str]]:
+    """Find what is left, in words, each with what takes it away and says so."""
+    project = settings.stack.project
+    if settings.executor == "git":
+        return {}
+    if settings.executor == "swarm":
+        swarm = Swarm(settings.engine.url, settings.swarm.timeout, to_act=True)
+        after.callback(swarm.close)
+        return {
+            words: partial(take_from_swarm, swarm, id_, words)
+            for id_, words in left_on_swarm(swarm, project).items()
+        }
+    door = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
+    after.callback(door.close)
+    return {str(one): partial(take_away, door, one) for one in left_on(door, project)}

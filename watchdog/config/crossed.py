@@ -14,6 +14,9 @@ from watchdog.config.settings import Settings
 from watchdog.facts.problem import Fault
 from watchdog.facts.swapping import WARM, WISHES
 
+# Why the target's image cannot be asked by itself.
+_NO_CONTAINER = {"git": "no image", "swarm": "a manager runs no image of its own"}
+
 
 def crossed(filled: Filled[Settings], *, has_stack: bool = True) -> Iterator[Fault]:
     """Find what is wrong between values that are right by themselves.
@@ -34,9 +37,13 @@ def crossed(filled: Filled[Settings], *, has_stack: bool = True) -> Iterator[Fau
         )
     if are_right(("stack", "signatures"), ("stack", "verifier")):
         yield from _verifier(it.stack)
-    nobody = it.executor == "git" and bool(it.stack.validator)
+    nobody = it.executor in _NO_CONTAINER and bool(it.stack.validator)
     if nobody and are_right(("stack", "validator")):
-        yield Fault("stack.validator", "executor is git: no image", "take it out")
+        why = f"executor is {it.executor}: {_NO_CONTAINER[it.executor]}"
+        yield Fault("stack.validator", why, "take it out")
+    if it.executor == "swarm" and it.engine.ask_health:
+        why = "executor is swarm: a task runs once its own health check says so"
+        yield Fault("engine.ask_health", why, "write `false`")
     if are_right(("stack",)):
         yield from _swapped(it)
     one, two = it.listen.decisions, it.listen.private
@@ -84,6 +91,12 @@ def crossed(filled: Filled[Settings], *, has_stack: bool = True) -> Iterator[Fau
                 "executor is git, and there is no container",
                 "ask a URL",
             )
+        if check.exec and it.executor == "swarm":
+            yield Fault(
+                f"{where}.exec",
+                "executor is swarm, and a manager runs nothing in another node's tasks",
+                "ask a URL",
+            )
         if are_right(("prove_within",)):
             yield from _longer(
                 "prove_within", it.prove_within, f"{where}.timeout", check.timeout
@@ -105,7 +118,12 @@ def _swapped(it: Settings) -> Iterator[Fault]:
             elif it.executor != "engine" and said.swap.get(service) == WARM:
                 yield Fault(
                     where,
-                    f"executor is {it.executor}, which stops first",
+                    f"executor is {it.executor}, "
+                    + (
+                        "where the service's own update order counts"
+                        if it.executor == "swarm"
+                        else "which stops first"
+                    ),
                     "write `executor: engine`, or take it out",
                 )
 

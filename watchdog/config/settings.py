@@ -25,7 +25,7 @@ from watchdog.config.notation import (
     seen,
 )
 from watchdog.config.sections.database import Database
-from watchdog.config.sections.executors import Compose, Engine, Git
+from watchdog.config.sections.executors import Compose, Engine, Git, Swarm
 from watchdog.config.sections.kinds import Absolute, Section, a_path, at_most, shaped
 from watchdog.config.sections.listen import Listen
 from watchdog.config.sections.notify import GitHub, Heartbeat, Notify, SlackButtons
@@ -99,9 +99,10 @@ class Settings(BaseSettings):
     mode: Literal["act", "observe"] = "act"
     stack: Stack = Stack()
     prometheus: Prometheus = Prometheus()
-    executor: Literal["engine", "compose", "git"] = "engine"
+    executor: Literal["engine", "compose", "swarm", "git"] = "engine"
     engine: Engine = Engine()
     compose: Compose = Compose()
+    swarm: Swarm = Swarm()
     git: Git = Git()
     releases: Annotated[Path, BeforeValidator(a_path)] = Path("releases")
     state: Absolute = Path("/var/lib/watchdog")

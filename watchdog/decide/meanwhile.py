@@ -1,13 +1,14 @@
 """What somebody did to the stack while a plan was under way; nothing is guessed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from watchdog.decide.one_release import is_one_release
 from watchdog.facts.pair import Pair, Part
-from watchdog.facts.plan import Do, Plan, Swap
+from watchdog.facts.plan import Do, Plan, Step, Swap, Which
+from watchdog.facts.spec import mark_of
 
 _UP = ("running", "restarting", "paused")
 NEVER_RAN = "created"
@@ -53,14 +54,19 @@ def meanwhile(
     services: tuple[str, ...],
     target: Pair,
     before: Pair | None = None,
+    *,
+    done: Collection[str] = (),
 ) -> Meanwhile:
     """Hold the containers of the stack against those that *plan* is about.
 
     Its own are those that ran when it was made, by their ids, and those that carry
     its operation. What a rollback put aside is nobody's deployment. *before* is the
     pair that its way back puts up, once that is taken. Jobs serve nobody, and whoever
-    runs one is no deployment.
+    runs one is no deployment. *done* are the steps that were, in their words.
     """
+    if plan.writes:
+        forward = before is None
+        return _written_over(plan, parts, services, done if forward else None)
     if not plan.swaps:
         return Meanwhile(Seen.NOTHING)  # a work tree has no containers
     jobs = {service for part in parts for service in part.jobs}
@@ -94,6 +100,47 @@ def meanwhile(
         return Meanwhile(seen, words, version, begun, beside, places)
     words = f"somebody is deploying: {names}; what runs is no whole pair"
     return Meanwhile(Seen.UNSETTLED, words, begun=begun, theirs=tuple(theirs))
+
+
+def _written_over(
+    plan: Plan,
+    parts: Sequence[Part],
+    services: tuple[str, ...],
+    done: Collection[str] | None,
+) -> Meanwhile:
+    """Hold the specs of a swarm's services against the four that *plan* knows of each.
+
+    What ran before is somebody's own once we had written over it: a deployment of the
+    bad pair leaves the very spec that the plan was made for. *done* is None on the way
+    back, which leads there.
+    """
+    if not parts:
+        return Meanwhile(Seen.DOWN, "somebody removed the stack: no service is left")
+    theirs = [part for part in parts if not _is_ours(plan, part, done)]
+    gone = sorted(set(services) - {part.service for part in parts})
+    if not theirs and not gone:
+        return Meanwhile(Seen.NOTHING)
+    names = [f"{part.name} ({part.version})" for part in theirs]
+    words = ", ".join([*names, *(f"{service} is gone" for service in gone)])
+    if _is_whole(parts, services):
+        version = parts[0].version
+        said = f"{version} was deployed meanwhile: {words}"
+        return Meanwhile(Seen.DEPLOYED, said, version, begun=True)
+    said = f"somebody is deploying: {words}; what the swarm is told is no whole pair"
+    return Meanwhile(Seen.UNSETTLED, said, begun=True, theirs=tuple(theirs))
+
+
+def _is_ours(plan: Plan, part: Part, done: Collection[str] | None) -> bool:
+    for one in plan.writes:
+        if one.service != part.service:
+            continue
+        if part.mark in {mark_of(s) for s in (one.home, one.carrier, one.back)}:
+            return True
+        if part.mark != mark_of(one.before):
+            return False
+        written = Step(Do.START, one.service, Which.NEW).words in (done or ())
+        return done is None or not (written or part.was == plan.op)
+    return False
 
 
 def left_over(plan: Plan, found: Meanwhile, by: datetime) -> dict[Part, Swap]:

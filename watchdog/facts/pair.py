@@ -27,7 +27,7 @@ class Pair:
     when image and manifests are, whatever they are called.
     *image* is the engine's image ID (``sha256:…``) that all services run, or what
     ``together`` makes of several; or ``commit:…`` and the commit where a work tree
-    is what runs.
+    is what runs. On a swarm it is the registry's digest, by which each node pulls it.
     *manifests* holds (tenant, sha256 in hex), ordered by tenant; empty where the
     release has none.
     """
@@ -246,7 +246,8 @@ class Part:
     their ends, and serve nobody. *unread* says why it could not be looked at: only
     what the engine lists is known then. *said* is what it printed last, if asked.
     *names* are the versions that its image may be of, where that is not its own
-    *version* alone.
+    *version* alone. For a service of a swarm *mark* names all that its spec says, and
+    *was* the operation that the spec before it was of.
     """
 
     service: str
@@ -265,6 +266,8 @@ class Part:
     unread: str = ""
     said: str = ""
     names: tuple[str, ...] = ()
+    mark: str = ""
+    was: str = ""
 
 
 @dataclass(frozen=True, slots=True)

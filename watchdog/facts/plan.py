@@ -35,7 +35,7 @@ class Do(StrEnum):
     AWAIT = "await"
     PROVE = "prove"
     REMOVE = "remove"
-    UNSTAGE = "unstage"
+    UNSTAGE = "unstage"  # and the operation's mark on a service of a swarm
 
 
 _DIGESTS = (40, 64)  # a commit, a sha256; people see the beginning
@@ -145,6 +145,23 @@ class FileSwap:
 
 
 @dataclass(frozen=True, slots=True)
+class Write:
+    """The change of one service of a swarm, as whole specs; see ``decide.swarm``.
+
+    *before* is what it was when the plan was made, *home* what it comes to. *carrier*
+    is *home* with an update of the operation's own and its mark, *back* the same of
+    *before*: they are what is written first, on either way.
+    """
+
+    service: str
+    name: str
+    before: Mapping[str, Any]
+    carrier: Mapping[str, Any]
+    home: Mapping[str, Any]
+    back: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """What a plan is asked for: from what is *seen* running to the *target*.
 
@@ -170,6 +187,7 @@ class Plan:
     *variable_before* and *variable_after* are what a pin comes to, in words; the
     values by variable are *pins_before* and *pins_after*, which plans of earlier
     builds do not have: theirs is the one variable of the settings.
+    On a swarm nothing is swapped, and *writes* are what is written instead.
     """
 
     op: str
@@ -185,6 +203,7 @@ class Plan:
     way_back: tuple[Step, ...]
     pins_before: Mapping[str, str] = field(default_factory=dict)
     pins_after: Mapping[str, str] = field(default_factory=dict)
+    writes: tuple[Write, ...] = ()  # of a swarm's services, in their order
 
 
 def staging_of(op: str) -> str:

@@ -6,6 +6,7 @@ Problem
 ├── NotTaken         an order or an answer was understood, and refused
 ├── NotConfirmed     nobody said yes
 ├── EngineRefused    Docker said no; nothing after this call was tried
+│   └── Stale         a swarm's service was written by somebody after it was read
 ├── WriteRefused     a client that may only look was asked to act
 ├── Foreign          the world is neither as we found it nor as we meant it
 │   └── Undone       somebody undid what was done; it may be done again
@@ -69,6 +70,10 @@ class NotConfirmed(Problem):
 
 class EngineRefused(Problem):
     """Docker said no. Nothing after this call was tried."""
+
+
+class Stale(EngineRefused):
+    """A write was made for what a service of a swarm is not any more."""
 
 
 class WriteRefused(Problem):

@@ -51,7 +51,7 @@ def judge_sick(
     seen, at = reading.seen, reading.at
     if not seen:
         words = "no container is there to look at"
-        hint = "with `executor: git` nothing runs in containers that we know"
+        hint = "with `executor: git` or `swarm` nothing runs in containers that we see"
         return Blind(Cause.NO_SERIES, words, hint)
     found = [
         held

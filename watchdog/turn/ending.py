@@ -139,6 +139,11 @@ class Ending:
             "unpinned": f"write {self.rules.variable}={to} into the env file: the next "
             f"`docker compose up -d` would bring another version up; see {_BY_HAND}",
         }
+        if started.plan.writes:
+            hint["unpinned"] = (
+                "deploy it once more: `docker stack deploy` writes its services as its "
+                f"files say; see {_BY_HAND}"
+            )
         paused: list[Event] = []
         if how == "unpinned":
             paused.append(PromotionPaused(to, proof))

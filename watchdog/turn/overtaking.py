@@ -51,7 +51,8 @@ class Overtaking:
             beside = Foreign(found.words, _whole_again(rollback))
             self.ending.stuck(plan, plan.steps[0], beside, theirs=True)
             return f"stuck: {found.words}"
-        if found.seen is Seen.DOWN and self.stepping.has_stopped(plan) and not failed:
+        owed = bool(plan.swaps) and self.stepping.has_stopped(plan)
+        if found.seen is Seen.DOWN and owed and not failed:
             return ""
         return self.give_way(rollback, found)
 
@@ -100,8 +101,10 @@ class Overtaking:
         services = proving.rules.services
         started, now = rollback.started, self.stepping.memory.standing.rollback
         before = started.from_pair if now and now.back else None
-        found = meanwhile(plan, parts, services, started.to_pair, before)
-        if found.seen is not Seen.DOWN:
+        done = self.stepping.done
+        target = started.to_pair
+        found = meanwhile(plan, parts, services, target, before, done=done)
+        if found.seen is not Seen.DOWN or plan.writes:
             return found
         # Put up again, or not listed yet; or who wanted it up only failed to.
         ours = any(self._is_there(rollback)) or self._has_cleared(plan)

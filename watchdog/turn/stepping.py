@@ -106,7 +106,8 @@ class Stepping:
             step.subject,
             back=back,
             # It has a health check, or it would not be swapped so.
-            known=step.words in self.done or _is_warm(plan, step),
+            # All tasks of a swarm are looked at again, for a while, when it is proved.
+            known=step.words in self.done or bool(plan.writes) or _is_warm(plan, step),
         )
 
     def failed(self, plan: Plan, step: Step, problem: Problem) -> None:

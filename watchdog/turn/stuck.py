@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 
-from watchdog.decide.meanwhile import Seen
+from watchdog.decide.meanwhile import Meanwhile, Seen
 from watchdog.decide.standing import Rollback
 from watchdog.facts.event import StepDone
 from watchdog.facts.pair import Record, Running
@@ -41,7 +41,7 @@ class Stuck:
             return self.ending.arrived(plan, target, words)
         outcome = self.stepping.proving.look(started.from_pair, as_it_was=True)
         if isinstance(outcome, Proven) and not theirs:
-            if not (rollback.again and self._is_ours(plan)):
+            if not (rollback.again and self._is_ours(plan, found)):
                 words = f"by hand, after it was stuck: {outcome.words}"
                 return self.ending.ended("put-back", words)
             # Our last try came up late, or the old one by itself.
@@ -59,8 +59,10 @@ class Stuck:
             return self._try_again(rollback, plan)
         return f"stuck: {rollback.stuck}"
 
-    def _is_ours(self, plan: Plan) -> bool:
+    def _is_ours(self, plan: Plan, found: Meanwhile) -> bool:
         """Tell whether the very containers run that the way back puts back."""
+        if plan.writes:
+            return found.seen is Seen.NOTHING
         seen = self.overtaking.eyes.running(self.stepping.proving.tenants_of)
         old = {swap.old_id for swap in plan.swaps if not swap.job}
         return isinstance(seen, Running) and set(seen.containers) == old

@@ -40,7 +40,8 @@ def rules_of(settings: Settings) -> Rules:
         recover_within=settings.recover_within,
         prove_within=settings.prove_within,
         stop_within=settings.stop_within,
-        asks_health=settings.engine.ask_health and settings.executor != "git",
+        asks_health=settings.engine.ask_health
+        and settings.executor not in ("git", "swarm"),
         daily_limit=settings.daily_limit,
         poll=settings.poll,
         readiness_every=settings.readiness_every,

@@ -221,7 +221,7 @@ def _engine(settings: Settings) -> Iterator[Finding]:
 
 
 def _compose(settings: Settings) -> Iterator[Finding]:
-    if settings.executor == "git":
+    if settings.executor in ("git", "swarm"):
         return
     referee, unasked = referee_of(settings)
     if referee is None:
@@ -254,7 +254,7 @@ def _pin(
     settings: Settings, file: str, releases: ReleaseFolder, here: Held
 ) -> Iterator[Finding]:
     stack = settings.stack
-    if settings.executor == "git":
+    if settings.executor in ("git", "swarm"):
         return
     check_pin(settings, file)
     pinned = Pin(stack.directory, stack.env_file, stack.version_variable).values()

@@ -30,12 +30,22 @@ from watchdog.observe.compose import Composed, version_of
 from watchdog.observe.health import ask
 from watchdog.observe.referee import Referee
 from watchdog.observe.running import Stack
+from watchdog.observe.swarm import SwarmStack
 from watchdog.observe.work_tree import WorkTree
 from watchdog.outside.command import Commands
 from watchdog.outside.engine import Engine
 from watchdog.outside.git import Git
 from watchdog.turn.roles import Claims, Clock, Executor, Plans
+from watchdog.turn.roles import Keeper as Holds
 from watchdog.verify.proof import Answer
+from watchdog.wiring.swarm import (
+    over_http,
+    swarm_claims_of,
+    swarm_executor_of,
+    swarm_keeper_of,
+    swarm_of,
+    swarm_stack_of,
+)
 
 # Compose without Docker's own command line, as `docker/compose-bin` has it.
 _ALONE = ("docker-compose",)
@@ -94,8 +104,12 @@ def referee_of(settings: Settings) -> tuple[Referee | None, str]:
     return None, "; ".join(said)
 
 
-def there_of(settings: Settings, jobs: Jobs | None, named: Named) -> Stack | WorkTree:
+def there_of(
+    settings: Settings, jobs: Jobs | None, named: Named
+) -> Stack | SwarmStack | WorkTree:
     """Make what sees every part of what is there, also where it is no whole pair."""
+    if settings.executor == "swarm":
+        return swarm_stack_of(settings, swarm_of(settings), named)
     if settings.executor == "git":
         return _work_tree(
             settings, Git(_git_commands(settings), settings.stack.directory)
@@ -210,6 +224,10 @@ def executor_of(
                 composed.agrees,
             )
             return _asking(made, settings, to_act, rollback=rollback, clock=clock)
+        case "swarm":
+            return swarm_executor_of(
+                settings, blob=blob, sealed=sealed, named=named, may=may
+            )
         case "git":
             return _git(settings, hands, blob, sealed, clock=clock, rollback=rollback)
         case _ as unreachable:
@@ -292,7 +310,7 @@ def _git(
             rollback=rollback,
             clock=clock,
         ),
-        _over_http,
+        over_http,
     )
 
 
@@ -310,13 +328,6 @@ def _work_tree(settings: Settings, git: Git) -> WorkTree:
     return WorkTree(git, stack.directory, stack.manifests, stack.manifest_in_container)
 
 
-def _over_http(check: SmokeCheck, containers: tuple[str, ...]) -> Answer:
-    del containers  # the settings refuse what would run in one
-    if not isinstance(check, Asks):
-        return Answer(fine=False, words=f"{check} needs a container")
-    return ask(check)
-
-
 def _compose_commands(settings: Settings) -> Commands:
     """Make what starts Compose: against our engine, with nothing of ours in it."""
     env = {name: os.environ[name] for name in _PLAIN if name in os.environ}
@@ -332,8 +343,10 @@ def _compose_commands(settings: Settings) -> Commands:
 
 def keeper_of(
     settings: Settings, identity: str, may: Callable[[], None] = lambda: None
-) -> Keeper:
+) -> Holds:
     """Make what holds images; its own socket, for it works beside the turns."""
+    if settings.executor == "swarm":
+        return swarm_keeper_of(settings, identity, may)
     return Keeper(_acting(settings, may), settings.stack.project, identity)
 
 
@@ -344,6 +357,8 @@ def claims_of(
     if settings.executor == "git":
         git = Git(_git_commands(settings), settings.stack.directory)
         return InWorkTree(git.own(), identity)
+    if settings.executor == "swarm":
+        return swarm_claims_of(settings, identity, may)
     return OnEngine(_acting(settings, may), settings.stack.project, identity)
 
 

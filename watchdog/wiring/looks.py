@@ -22,6 +22,7 @@ from watchdog.observe.health import ask, ask_stack
 from watchdog.observe.holding import HINT, Question, as_a_lack, by_the_engine
 from watchdog.observe.pin import Pin
 from watchdog.observe.running import Stack
+from watchdog.observe.swarm import SwarmStack
 from watchdog.observe.unseen import found
 from watchdog.observe.work_tree import WorkTree
 from watchdog.outside.engine import Engine
@@ -62,7 +63,7 @@ def check_pin(settings: Settings, file: str) -> None:
         Refused: *file*, the settings, name a variable that is not in it.
     """
     stack = settings.stack
-    if settings.executor == "git" or not os.path.lexists(
+    if settings.executor in ("git", "swarm") or not os.path.lexists(
         stack.directory / stack.env_file
     ):
         return
@@ -129,7 +130,7 @@ def tried(
 
 def _containers(settings: Settings, releases: ReleaseFolder) -> Containers | Blind:
     """Look at the containers that run; or say why they cannot be seen from here."""
-    if settings.executor == "git":
+    if settings.executor in ("git", "swarm"):  # none that could be seen from here
         return Containers(RealClock().now(), ())
     engine = Engine(settings.engine.url, settings.engine.timeout)
     with contextlib.closing(engine):
@@ -186,8 +187,13 @@ def held(settings: Settings, releases: ReleaseFolder) -> Held:
     )
 
 
-def _in_the_way(settings: Settings, there: Stack | WorkTree) -> tuple[Fault, ...]:
+def _in_the_way(
+    settings: Settings, there: Stack | SwarmStack | WorkTree
+) -> tuple[Fault, ...]:
     """Say what of the stack could not be put back, whatever the release is."""
+    if isinstance(there, SwarmStack):
+        hint = "see docs/how-to/roll-back-a-swarm.md"
+        return tuple(Fault("stack", words, hint) for words in there.obstacles())
     if not isinstance(there, Stack):
         return ()
     # Compose puts back what replaying cannot.

@@ -1,4 +1,4 @@
-"""``engine``, ``compose``, ``git``: by which hands a pair is put back."""
+"""``engine``, ``compose``, ``swarm``, ``git``: by which hands a pair is put back."""
 
 import re
 from datetime import timedelta
@@ -43,6 +43,12 @@ class Compose(Section):
 
     command: Argv = ("docker", "compose")
     timeout: SomeTime = timedelta(minutes=2)
+
+
+class Swarm(Section):
+    """How long a manager may take to answer, for ``executor: swarm``."""
+
+    timeout: SomeTime = timedelta(seconds=5)
 
 
 class Git(Section):

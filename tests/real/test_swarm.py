@@ -1,0 +1,134 @@
+"""The swarm executor, on a real swarm of one node."""
+
+import uuid
+
+import pytest
+
+from tests.real.on_swarm import BAD, OLD, OnSwarm, a_swarm, build
+from tests.real.rig import docker
+from watchdog.facts.event import RollbackEnded
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _swarm():
+    a_swarm()
+    build()
+
+
+@pytest.fixture
+def it(tmp_path):
+    made = OnSwarm(tmp_path, f"sw{uuid.uuid4().hex[:8]}")
+    yield made
+    made.strike()
+
+
+def test_both_halves_go_back_and_the_next_deployment_changes_nothing(it):
+    it.deploy(OLD)
+    told = it.specs()
+    target = it.record()
+    it.deploy(BAD)
+    assert it.runs() == {(BAD, BAD)}
+
+    it.begin(target)
+    words = it.carry_on()
+
+    assert "proved" in words, f"{words}: {it.failed()}"
+    assert it.runs() == {(OLD, OLD)}
+    assert it.specs() == told
+    running = it.tasks()
+    it.post(OLD)
+    assert it.specs() == told
+    assert it.tasks() == running
+    (ended,) = it.events(RollbackEnded)
+    assert ended.how == "proved"
+
+
+class Cut(Exception):
+    """The watchdog died here."""
+
+
+class Dying:
+    """Hands that die before, or right after, their step of that number."""
+
+    def __init__(self, hands, at, *, after):
+        self.hands, self.at, self.after, self.count = hands, at, after, 0
+
+    def is_done(self, plan, target, step):
+        return self.hands.is_done(plan, target, step)
+
+    def evidence_of(self, plan, step):
+        return self.hands.evidence_of(plan, step)
+
+    def do(self, plan, target, step):
+        self.count += 1
+        if self.count == self.at and not self.after:
+            raise Cut
+        self.hands.do(plan, target, step)
+        if self.count == self.at:
+            raise Cut
+
+
+@pytest.mark.campaign
+def test_whoever_dies_at_a_write_goes_on_and_ends_in_one_whole_pair(it):
+    it.deploy(OLD)
+    told, target = it.specs(), it.record()
+    it.deploy(BAD)
+    it.begin(target)
+
+    # Two services are written twice each. What died before its write is to write yet.
+    for after in (False, True) * 4:
+        with pytest.raises(Cut):
+            it.carry_on(Dying(it.hands, 1, after=after))
+    words = it.carry_on()
+
+    assert "proved" in words, f"{words}: {it.failed()}"
+    assert it.specs() == told
+    assert it.ends() == ["proved"]
+
+
+@pytest.mark.campaign
+def test_a_deployment_in_the_middle_overtakes_and_is_left_alone(it):
+    target = it.known()
+    it.begin(target)
+    with pytest.raises(Cut):
+        it.carry_on(Dying(it.hands, 2, after=False))
+    assert len(it.runs()) == 2
+
+    it.post(BAD)
+    told = it.specs()
+    words = it.carry_on()
+
+    assert "overtaken" in words, words
+    assert it.specs() == told
+    it.comes_to(BAD)
+
+
+@pytest.mark.campaign
+def test_a_target_that_does_not_come_up_is_taken_back_as_a_pair(it):
+    it.post(OLD, environment={"DIES": "yes"})
+    target = it.record()
+    it.deploy(BAD)
+    told = it.specs()
+
+    it.begin(target)
+    words = it.carry_on()
+
+    assert "put-back" in words, words
+    assert "non-zero exit (4)" in " ".join(it.failed())
+    assert it.specs() == told
+    assert it.runs() == {(BAD, BAD)}
+
+
+@pytest.mark.campaign
+def test_what_people_scaled_stays_so(it):
+    target = it.known()
+    docker("service", "scale", "-d", f"{it.project}_api=1")
+    it.comes_to(BAD)
+    it.begin(target)
+
+    words = it.carry_on()
+
+    assert "proved" in words, words
+    assert it.specs()[f"{it.project}_api"]["Mode"]["Replicated"]["Replicas"] == 1

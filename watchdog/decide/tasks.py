@@ -1,0 +1,84 @@
+"""How a service of a swarm is: by its tasks, and by no word of its update."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from watchdog.facts.spec import is_made_from, replicas_of
+
+_OVER = ("complete", "shutdown", "failed", "rejected", "orphaned", "remove")
+_FAILED = ("failed", "rejected")
+# A task may fail once and find another node: two of one spec say something.
+_ENOUGH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the tasks of a service come to.
+
+    *state* is ``running`` once each of them is of the spec that holds now, and none of
+    another is left; ``up`` when only those are still ending. Else it is what Docker
+    would call a container: ``created``, ``restarting``, ``exited``. *words* say more.
+    *failed* is what the newest of them came to that failed, where several did.
+    """
+
+    state: str
+    words: str
+    failed: str = ""
+
+
+def serving(
+    spec: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], down: Collection[str]
+) -> Serving:
+    """Weigh *tasks*, of the one service that *spec* is of.
+
+    A task on a node that is *down* is listed as running for ever, and nobody can
+    tell: it is not waited for.
+    """
+    want = replicas_of(spec)
+    wanted = [one for one in tasks if one.get("DesiredState") == "running"]
+    mine = [one for one in wanted if is_made_from(one, spec)]
+    up = [one for one in mine if _state(one) == "running"]
+    up = [one for one in up if one.get("NodeID") not in down]
+    others = [
+        one
+        for one in tasks
+        if one not in mine
+        and _state(one) not in _OVER
+        and not is_made_from(one, spec)
+        and one.get("NodeID") not in down
+    ]
+    # Where each node has one, so many are wanted as the swarm gave out.
+    want = (len(wanted) or 1) if want is None else want
+    said = f"{len(up)} of {want} tasks run"
+    failed = _failed(spec, tasks)
+    if not want:
+        return Serving("exited", "it is scaled to zero")
+    if len(up) >= want and len(mine) == len(wanted):
+        if not others:
+            return Serving("running", said)
+        return Serving("up", f"{said}, and {len(others)} of before are still ending")
+    waits = _waits(mine)
+    words = "; ".join(part for part in (said, failed or waits) if part)
+    return Serving("restarting" if failed else "created", words, failed)
+
+
+def _failed(spec: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> str:
+    """Say what the newest failure of *spec* was, if several tasks of it failed."""
+    bad = [one for one in tasks if _state(one) in _FAILED and is_made_from(one, spec)]
+    if len(bad) < _ENOUGH:
+        return ""
+    newest = max(bad, key=lambda one: str(one.get("CreatedAt", "")))
+    status = newest.get("Status") or {}
+    why = status.get("Err") or status.get("Message") or "no reason is given"
+    return f"{len(bad)} tasks failed, the newest: {why}"
+
+
+def _waits(mine: Sequence[Mapping[str, Any]]) -> str:
+    """Say why a task is placed nowhere, where the swarm says it."""
+    said = [(one.get("Status") or {}).get("Err") for one in mine]
+    return next((str(err) for err in said if err), "")
+
+
+def _state(task: Mapping[str, Any]) -> str:
+    return str((task.get("Status") or {}).get("State", ""))
