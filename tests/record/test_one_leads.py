@@ -43,7 +43,8 @@ def node(tmp_path, cluster):
     yield node
     for process in made:
         process.kill()
-        process.communicate()
+        if process.stderr and not process.stderr.closed:
+            process.communicate()
 
 
 def led(box):
@@ -51,7 +52,7 @@ def led(box):
     return said.get("leader", ""), said.get("last_turn")
 
 
-def test_a_second_watchdog_follows_and_says_who_leads(node, until):
+def test_a_second_follows_and_the_first_does_nothing_when_it_wakes(node, until):
     one, run_one = node("one")
     two, run_two = node("two")
     first = run_one()
@@ -61,9 +62,13 @@ def test_a_second_watchdog_follows_and_says_who_leads(node, until):
 
     says = second.stderr.readline()
     refused = two.says("hold", "--by", "asha", "--reason", "later").exception
-    first.send_signal(signal.SIGKILL)
+    first.send_signal(signal.SIGSTOP)
     until(lambda: led(one)[0] == f"{here} (epoch 2)")
+    first.send_signal(signal.SIGCONT)
+    _, last = first.communicate(timeout=90)
 
     assert says.startswith(f"{here} (epoch 1) leads; this watchdog follows")
     assert refused.words == f"{here} (epoch 1) leads, and no order is taken here"
     assert second.poll() is None
+    assert first.returncode == 70
+    assert "leads no more" in last or "what this one would write is refused" in last
