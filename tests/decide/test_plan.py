@@ -234,7 +234,7 @@ def test_nothing_starts_between_the_first_stop_and_the_last_swap(count):
     } == {(s, w) for s in SERVICES[:count] for w in Which}
 
 
-def test_with_a_manifest_each_services_are_changed_one_after_the_other():
+def test_services_of_which_nobody_wrote_what_they_need_are_changed_in_their_order():
     it = plan(services=SERVICES)
 
     order = [

@@ -13,6 +13,7 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.plan import Wanted
+from watchdog.outside.side_by_side import side_by_side
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
 from watchdog.turn.transaction import Transaction
@@ -134,6 +135,7 @@ class Half:
             memory=self.memory,
             rules=self.rules,
             clock=RealClock(),
+            at_once=side_by_side,
             **self.more(),
         )
 

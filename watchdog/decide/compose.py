@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from watchdog.decide.plan import bar, files_of, kind_of, op_of
+from watchdog.decide.plan import files_of, kind_of, op_of
 from watchdog.facts.pair import Record, Running
 from watchdog.facts.plan import (
     Do,
@@ -15,6 +15,7 @@ from watchdog.facts.plan import (
     Swap,
     Wanted,
     Which,
+    bar,
     holds_of,
     in_words,
     pins_of,

@@ -1,6 +1,7 @@
 """Which services need which, as Compose wrote it on their containers."""
 
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 from watchdog.facts.pair import Record
 
@@ -26,6 +27,34 @@ def back_in_order(
         order.append((free or left)[0])  # Compose refuses a ring
         left.remove(order[-1])
     return order
+
+
+def in_layers(services: Sequence[str], *records: Record) -> list[list[str]]:
+    """Cut *services* into layers: those of one need none of each other.
+
+    Of which nobody wrote what it needs comes after the one that is named before it.
+    ``up --no-deps`` writes that it needs nobody, and starts it so.
+    """
+    needs: dict[str, set[str]] = {}
+    for record in records:
+        for service, found in _needs(record).items():
+            needs.setdefault(service, set()).update(found)
+    written = {
+        one.service
+        for record in records
+        for one in record.replicas
+        if _DEPENDS_ON in (one.body.get("Labels") or {})
+    }
+    for before, service in pairwise(services):
+        if service not in written:
+            needs.setdefault(service, set()).add(before)
+    layers: list[list[str]] = []
+    left = list(services)
+    while left:
+        free = [one for one in left if not needs.get(one, set()) & set(left) - {one}]
+        layers.append(free or left[:1])  # two versions may need each other's
+        left = [one for one in left if one not in layers[-1]]
+    return layers
 
 
 def _needs(running: Record) -> dict[str, set[str]]:

@@ -1,12 +1,13 @@
 """A decision spelled out as ordered steps, with the way back beside it."""
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
 
-from watchdog.decide.needed import back_in_order
+from watchdog.decide.leading_back import way_back
+from watchdog.decide.needed import in_layers
 from watchdog.decide.successor import again_of, job_of, matched, swap_of
 from watchdog.decide.warm import Around, memory_of, weighed
 from watchdog.facts.pair import Record
@@ -19,11 +20,13 @@ from watchdog.facts.plan import (
     Swap,
     Wanted,
     Which,
+    bar,
     holds_of,
     in_words,
     pins_of,
     proof_of,
     staging_of,
+    unstaged,
 )
 from watchdog.facts.problem import Problem
 from watchdog.facts.swapping import Swapping
@@ -135,6 +138,10 @@ def spell(
         swaps, deployed, swapping or Swapping(), Around(running, target, again)
     )
     warm = [s for s in swaps if s.is_warm]
+    layers = [
+        [swap for swap in swaps if swap.service in layer]
+        for layer in in_layers(serving, target, running)
+    ]
     after, pins = target.pair.version, pins_of(target, pinned)
     prepare = [
         Step(Do.HOLD_ROOM, "folder"),
@@ -161,17 +168,17 @@ def spell(
         middle += [Step(Do.STOP, s.subject, Which.OLD) for s in swaps]
         middle += [Step(Do.SWAP_MANIFEST, f.tenant, to=f.after) for f in files]
         middle += [pin, *(step for s in ran for step in _is_run(op, s))]
-        middle += [step for s in swaps for step in _takes_over(op, s)]
+        middle += [step for layer in layers for step in _take_over(op, layer)]
     else:
         middle = [pin, *(step for s in ran for step in _is_run(op, s))]
-        for _, several in groupby(swaps, key=lambda s: s.service):
-            middle += _one_by_one(op, [*several])
+        for layer in layers:
+            middle += _swapped(op, layer)
     steps = (
         *prepare,
         *middle,
         proof_of(target.pair, Which.NEW),
         *(Step(Do.REMOVE, s.subject, Which.OLD) for s in (*ran, *swaps) if s.old_id),
-        *_unstaged(op, warm),
+        *unstaged(op, warm),
     )
     return Plan(
         op=op,
@@ -184,7 +191,14 @@ def spell(
         variable_after=in_words(pins),
         steps=steps,
         prepared=len(prepare),
-        way_back=_way_back(op, (*ran, *swaps), files, running, in_words(pinned)),
+        way_back=way_back(
+            op,
+            (*ran, *swaps),
+            layers,
+            files=files,
+            running=running,
+            pinned=in_words(pinned),
+        ),
         pins_before=dict(pinned),
         pins_after=pins,
     )
@@ -242,19 +256,6 @@ def _is_given_over(op: str, swap: Swap) -> list[Step]:
     ]
 
 
-def _is_given_back(op: str, swap: Swap) -> list[Step]:
-    return [
-        Step(Do.HAND_OVER, swap.subject, Which.OLD),
-        Step(Do.START, swap.subject, Which.OLD),
-        Step(Do.RENAME, swap.subject, Which.NEW, to=f"{swap.name}.rb-failed-{op}"),
-        Step(Do.RENAME, swap.subject, Which.OLD, to=swap.old_name or swap.name),
-    ]
-
-
-def _unstaged(op: str, warm: list[Swap]) -> list[Step]:
-    return [Step(Do.UNSTAGE, "network", to=staging_of(op))] if warm else []
-
-
 def _quiet(swap: Swap) -> list[Step]:
     """Keep the engine from starting what will be stopped."""
     again = swap.old_restart.get("Name") in ("always", "on-failure")
@@ -262,13 +263,33 @@ def _quiet(swap: Swap) -> list[Step]:
     return [quiet] if again else []
 
 
-def _takes_over(op: str, swap: Swap) -> list[Step]:
+def _take_over(op: str, swaps: Sequence[Swap]) -> list[Step]:
     # The names last: nothing is found by them, and they would lengthen the gap.
     return [
-        Step(Do.START, swap.subject, Which.NEW),
-        Step(Do.RENAME, swap.subject, Which.OLD, to=f"{swap.name}.rb-old-{op}"),
-        Step(Do.RENAME, swap.subject, Which.NEW, to=swap.name),
+        *(Step(Do.START, s.subject, Which.NEW) for s in swaps),
+        *(
+            Step(Do.RENAME, s.subject, Which.OLD, to=f"{s.name}.rb-old-{op}")
+            for s in swaps
+        ),
+        *(Step(Do.RENAME, s.subject, Which.NEW, to=s.name) for s in swaps),
     ]
+
+
+def _swapped(op: str, layer: list[Swap]) -> list[Step]:
+    """Change services that do not need each other: side by side, as far as may be.
+
+    Not those that are given a place: two addresses that are free at once could be
+    given crosswise. They come first, and then those of which another one serves: what
+    fails among them costs nobody a gap.
+    """
+    steps = [step for s in layer if s.is_warm for step in _is_given_over(op, s)]
+    scaled = [s for s in layer if s.number and not s.is_warm]
+    for _, several in groupby(scaled, key=lambda s: s.service):
+        steps += _one_by_one(op, [*several])
+    alone = [s for s in layer if not (s.number or s.is_warm)]
+    steps += [step for s in alone for step in _quiet(s)]
+    steps += [Step(Do.STOP, s.subject, Which.OLD) for s in alone]
+    return steps + _take_over(op, alone)
 
 
 def _is_run(op: str, job: Swap) -> list[Step]:
@@ -282,93 +303,15 @@ def _is_run(op: str, job: Swap) -> list[Step]:
     ]
 
 
-def _is_given_up(op: str, job: Swap) -> list[Step]:
-    """Put the one before *job* in its place again, which is over and stays so."""
-    to = job.old_name or job.name
-    back = Step(Do.RENAME, job.subject, Which.OLD, to=to)
-    return [
-        Step(Do.STOP, job.subject, Which.NEW),
-        Step(Do.RENAME, job.subject, Which.NEW, to=f"{job.name}.rb-failed-{op}"),
-        *([back] if job.old_id else ()),
-    ]
-
-
 def _one_by_one(op: str, several: list[Swap]) -> list[Step]:
     """Change the containers of one service, each once the one before it serves."""
     steps: list[Step] = []
-    if several[0].is_warm:
-        return _is_given_over(op, several[0])
     for swap in several:
         # Not before its turn: until then it serves, and is started again if it dies.
         steps += _quiet(swap)
-        steps += [Step(Do.STOP, swap.subject, Which.OLD), *_takes_over(op, swap)]
+        steps += [Step(Do.STOP, swap.subject, Which.OLD), *_take_over(op, [swap])]
         steps.append(Step(Do.AWAIT, swap.subject, Which.NEW))
     return steps[:-1]  # the last one is the proof's
-
-
-def _way_back(
-    op: str,
-    swaps: tuple[Swap, ...],
-    files: tuple[FileSwap, ...],
-    running: Record,
-    pinned: str,
-) -> tuple[Step, ...]:
-    """Spell the previous pair's return out; valid after any part of the way forward."""
-    pin = Step(Do.PIN, "variable", to=pinned)
-    ran, swaps = [s for s in swaps if s.job], tuple(s for s in swaps if not s.job)
-    # Those of which nobody else serves meanwhile come before all waiting, but for those
-    # that need what is waited for: a proxy would look up what is about to go.
-    scaled = {s.service for s in swaps if s.number and not files}
-    order = back_in_order(scaled, [s.service for s in swaps], running)
-    alone = [s for s in swaps if s.service not in order and not s.is_warm]
-    return (
-        bar(running.pair.version) if files else pin,
-        *(step for s in swaps if s.is_warm for step in _is_given_back(op, s)),
-        *(step for s in ran for step in _is_given_up(op, s)),
-        *(Step(Do.STOP, s.subject, Which.NEW) for s in alone),
-        *(Step(Do.STOP, s.subject, Which.OLD) for s in swaps if files),
-        *(Step(Do.SWAP_MANIFEST, f.tenant, to=f.before) for f in files),
-        *((pin,) if files else ()),
-        *(step for s in alone for step in _is_put_back(op, s)),
-        *(
-            step
-            for service in order
-            for step in _back_one_by_one(
-                op, [s for s in swaps if s.service == service and not s.is_warm]
-            )
-        ),
-        proof_of(running.pair, Which.OLD),
-        *(Step(Do.REMOVE, s.subject, Which.NEW) for s in (*ran, *swaps)),
-        *_unstaged(op, [s for s in swaps if s.is_warm]),
-    )
-
-
-def _back_one_by_one(op: str, several: list[Swap]) -> list[Step]:
-    """Put the containers of one service back, the last that was changed first.
-
-    That is the one which failed: nothing is lost with it.
-    """
-    steps: list[Step] = []
-    for swap in reversed(several):
-        steps.append(Step(Do.STOP, swap.subject, Which.NEW))
-        steps += _is_put_back(op, swap)
-        steps.append(Step(Do.AWAIT, swap.subject, Which.OLD))
-    return steps[:-1]  # the last one is the proof's
-
-
-def _is_put_back(op: str, swap: Swap) -> list[Step]:
-    restart = str(swap.old_restart.get("Name") or "no")
-    return [
-        Step(Do.RENAME, swap.subject, Which.NEW, to=f"{swap.name}.rb-failed-{op}"),
-        Step(Do.RENAME, swap.subject, Which.OLD, to=swap.old_name or swap.name),
-        Step(Do.SET_RESTART, swap.subject, Which.OLD, to=restart),
-        Step(Do.START, swap.subject, Which.OLD),
-    ]
-
-
-def bar(version: str) -> Step:
-    """Name a version that no registry has, for as long as no pair is whole."""
-    return Step(Do.BAR, "variable", to=f"rolling-back-to-{version}")
 
 
 def kind_of(running: Record, target: Record) -> str:

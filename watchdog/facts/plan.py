@@ -1,6 +1,6 @@
 """A rollback spelled out: what to do, to what, and what it must come to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -38,6 +38,11 @@ class Do(StrEnum):
     UNSTAGE = "unstage"  # and the operation's mark on a service of a swarm
 
 
+# What is done for several containers at once; each is looked at by itself.
+_AT_ONCE = (
+    *(Do.CREATE, Do.WARM, Do.SET_RESTART, Do.STOP),
+    *(Do.START, Do.RENAME, Do.REMOVE),
+)
 _DIGESTS = (40, 64)  # a commit, a sha256; people see the beginning
 
 
@@ -206,9 +211,39 @@ class Plan:
     writes: tuple[Write, ...] = ()  # of a swarm's services, in their order
 
 
+def side_by_side(
+    steps: Iterable[tuple[int, Step]],
+) -> Iterator[tuple[tuple[int, Step], ...]]:
+    """Cut *steps*, each with its place, into those that are taken at once.
+
+    They are neighbours, do the same, and each to a container of its own.
+    """
+    several: list[tuple[int, Step]] = []
+    for place, step in steps:
+        first = several[0][1] if several else step
+        meets = any(step.subject == other.subject for _, other in several)
+        alike = (step.do, step.which) == (first.do, first.which) and step.which
+        if several and not (alike and step.do in _AT_ONCE and not meets):
+            yield tuple(several)
+            several = []
+        several.append((place, step))
+    if several:
+        yield tuple(several)
+
+
 def staging_of(op: str) -> str:
     """Name the network on which containers of *op* are booted, and reach nobody."""
     return f"rb-staging-{op}"
+
+
+def bar(version: str) -> Step:
+    """Name a version that no registry has, for as long as no pair is whole."""
+    return Step(Do.BAR, "variable", to=f"rolling-back-to-{version}")
+
+
+def unstaged(op: str, warm: Sequence[Swap]) -> list[Step]:
+    """Have the network gone on which *warm* were booted."""
+    return [Step(Do.UNSTAGE, "network", to=staging_of(op))] if warm else []
 
 
 def holds_of(target: Record) -> list[Step]:

@@ -5,6 +5,7 @@ Source: Docker Engine API 1.41 and later, the highest that the engine speaks.
 
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -54,15 +55,17 @@ class Engine:
         self._may = may
         self._kind: type[Client] = Client if to_act else LookOnly
         self._client: Client | None = None
+        self._opening = threading.Lock()  # calls are made side by side
 
     def close(self) -> None:
         """Let the socket go."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        with self._opening:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
 
-    def _call(self, what: str, ask: Callable[[APIClient], T]) -> T:
-        try:
+    def _opened(self) -> Client:
+        with self._opening:
             if self._client is None:
                 # The constructor asks for the version: the engine may be upgraded
                 # between two connections, so it is negotiated every time.
@@ -75,7 +78,11 @@ class Engine:
                 self._client.keep_few_open()
                 self._client.patience = self._pull_within
                 self._client.may = self._may
-            return ask(self._client)
+            return self._client
+
+    def _call(self, what: str, ask: Callable[[APIClient], T]) -> T:
+        try:
+            return ask(self._opened())
         except NotFound:
             raise
         except APIError as error:

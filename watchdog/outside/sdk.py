@@ -9,7 +9,7 @@ from docker.transport import UnixHTTPAdapter
 from watchdog.facts.problem import WriteRefused
 
 LOOKS = ("GET", "HEAD")
-AT_ONCE = 4  # threads that may ask by one client; more connections are never kept
+AT_ONCE = 8  # threads that may ask by one client; more connections are never kept
 _SOCKET = "http+docker://"  # how the SDK calls the engine's socket
 
 

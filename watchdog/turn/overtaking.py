@@ -48,6 +48,7 @@ class Overtaking:
         if found.seen is Seen.UNSETTLED:
             if not found.begun:
                 return ""  # made, and never started: left over
+            self._name_what_started(rollback)
             beside = Foreign(found.words, _whole_again(rollback))
             self.ending.stuck(plan, plan.steps[0], beside, theirs=True)
             return f"stuck: {found.words}"
@@ -55,6 +56,20 @@ class Overtaking:
         if found.seen is Seen.DOWN and owed and not failed:
             return ""
         return self.give_way(rollback, found)
+
+    def _name_what_started(self, rollback: Rollback) -> None:
+        """Give those that took over their names: a person, or Compose, goes by them."""
+        stepping, plan = self.stepping, rollback.started.plan
+        now = stepping.memory.standing.rollback
+        if now and not now.back:
+            names = tuple(
+                step
+                for step in plan.steps
+                if step.do is Do.RENAME
+                and Step(Do.START, step.subject, Which.NEW).words in stepping.done
+            )
+            target = stepping.memory.record(plan.to_record)
+            stepping.name_again(plan, target, names)
 
     def give_way(self, rollback: Rollback, found: Meanwhile, proof: str = "") -> str:
         """End it as overtaken, what was prepared cleared away."""

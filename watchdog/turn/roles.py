@@ -1,6 +1,6 @@
 """What the flow needs of each room that touches the world; one of each exists."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -21,6 +21,8 @@ from watchdog.facts.trigger import Release, Trigger
 from watchdog.verify.proof import Answer
 
 Weighed = TypeVar("Weighed")
+# Makes calls that do not wait for each other; gives what each gave, or raised.
+SideBySide = Callable[[Sequence[Callable[[], str]]], list[str | Problem]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """One step of a plan after another: looked at, intended, done, and looked at again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from watchdog.decide.standing import Rollback
 from watchdog.facts.event import StepDone, StepFailed, StepIntended, StepUndone
@@ -18,7 +19,7 @@ from watchdog.facts.problem import (
     Unreachable,
 )
 from watchdog.turn.proving import Proving
-from watchdog.turn.roles import Clock, Doer, Remembers
+from watchdog.turn.roles import Clock, Doer, Remembers, SideBySide
 
 PASSES = 3  # what somebody undoes is done again, so often at the most
 # What these came to need not be so for ever.
@@ -39,14 +40,29 @@ class Came(StrEnum):
     AGAIN = "again"  # somebody undid a part: once more from the first
 
 
+def one_by_one(calls: Sequence[Callable[[], str]]) -> list[str | Problem]:
+    """Make *calls* one after another."""
+    came: list[str | Problem] = []
+    for call in calls:
+        try:
+            came.append(call())
+        except Problem as problem:
+            came.append(problem)
+    return came
+
+
 @dataclass(frozen=True, slots=True)
 class Stepping:
-    """Takes steps, and tells from the world and the journal how far they went."""
+    """Takes steps, and tells from the world and the journal how far they went.
+
+    *at_once* makes the calls of steps that are taken side by side.
+    """
 
     hands: Doer
     proving: Proving
     memory: Remembers
     clock: Clock
+    at_once: SideBySide = one_by_one
 
     # -- taking them -------------------------------------------------------------
 
@@ -83,6 +99,84 @@ class Stepping:
         if step.do is Do.PROVE or step.words not in self.done:
             self.memory.add(self.clock.now(), StepDone(plan.op, step, evidence))
 
+    def bring_all_about(
+        self,
+        plan: Plan,
+        record: Record,
+        steps: Sequence[Step],
+        meant: Pair,
+        undone: Callable[[], str] = lambda: "",
+        *,
+        again: bool = False,
+    ) -> list[tuple[Step, Problem]]:
+        """Bring *steps* about side by side; give those that failed, and how.
+
+        All of them are looked at before any is done, and each is looked at again.
+        *again*: they were done before, and what is undone of them is said.
+
+        Raises:
+            Unreachable: what one of them came to is not known.
+        """
+        if len(steps) == 1:
+            try:
+                if again and not self.hands.is_done(plan, record, steps[0]):
+                    self._do_again(plan, steps[0])
+                self.bring_about(plan, record, steps[0], meant, undone)
+            except (Unreachable, JournalLost):
+                raise
+            except Problem as problem:
+                return [(steps[0], problem)]
+            return []
+        came = self._each(partial(self.hands.is_done, plan, record), steps)
+        if not any(isinstance(seen, Problem) for seen in came.values()):
+            todo = [step for step, seen in came.items() if not seen]
+            for step in todo if again else ():
+                self._do_again(plan, step)
+            came |= self._all_done(plan, record, todo)
+        now = self.clock.now()
+        new = [
+            StepDone(plan.op, step, seen)
+            for step, seen in came.items()
+            if isinstance(seen, str) and seen and step.words not in self.done
+        ]
+        if new:
+            self.memory.add(now, *new)
+        failed = [(s, seen) for s, seen in came.items() if isinstance(seen, Problem)]
+        for _, met in failed:
+            if isinstance(met, Unreachable | JournalLost):
+                raise met
+        return failed
+
+    def _do_again(self, plan: Plan, step: Step) -> None:
+        if step.words in self.done:
+            self.undid(plan, step, f"somebody undid `{step.words}`: it is done again")
+
+    def _all_done(
+        self, plan: Plan, record: Record, steps: Sequence[Step]
+    ) -> dict[Step, str | Problem]:
+        """Note the intents of all of *steps*, do them, and look again."""
+        if not steps:
+            return {}
+        tried = self.tried
+        intents = [
+            StepIntended(plan.op, step, tried.get(step.words, 0) + 1) for step in steps
+        ]
+        self.memory.add(self.clock.now(), *intents)
+        kept = {s: self._last_words(plan, s) for s in steps if s.do is Do.REMOVE}
+        came = self._each(partial(self._do, plan, record), steps)
+        for step, seen in came.items():
+            if seen == "":
+                came[step] = NotProven(f"`{step.words}` was done, but does not show")
+            elif isinstance(seen, str) and step in kept:
+                came[step] = f"{seen}\n{kept[step]}"
+        return came
+
+    def _each(
+        self, call: Callable[[Step], str], steps: Sequence[Step]
+    ) -> dict[Step, str | Problem]:
+        came = self.at_once([partial(call, step) for step in steps])
+        return dict(zip(steps, came, strict=True))
+
     def _do(self, plan: Plan, record: Record, step: Step) -> str:
         """Act, and look again; a refusal counts unless it came to the same."""
         try:
@@ -114,6 +208,18 @@ class Stepping:
         """Note that *step* could not be brought about."""
         failure = StepFailed(plan.op, step, problem.words, problem.hint)
         self.memory.add(self.clock.now(), failure)
+
+    def grave(
+        self, plan: Plan, failed: Sequence[tuple[Step, Problem]]
+    ) -> tuple[Step, Problem] | None:
+        """Give the first of what *failed* that is not only told; tell the others."""
+        found: tuple[Step, Problem] | None = None
+        for step, problem in failed:
+            if found or self.is_only_told(plan, step, problem):
+                self.failed(plan, step, problem)
+            else:
+                found = step, problem
+        return found
 
     def undid(self, plan: Plan, step: Step, words: str) -> None:
         """Note that somebody undid what *step* had come to."""

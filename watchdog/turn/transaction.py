@@ -10,7 +10,7 @@ from watchdog.facts.event import (
     WentBack,
 )
 from watchdog.facts.pair import Record, Tenants
-from watchdog.facts.plan import Do, Plan, Step, Which
+from watchdog.facts.plan import Do, Plan, Step, Which, side_by_side
 from watchdog.facts.problem import (
     Foreign,
     JournalLost,
@@ -23,8 +23,8 @@ from watchdog.facts.smoke import SmokeCheck
 from watchdog.turn.ending import Ending
 from watchdog.turn.overtaking import Overtaking
 from watchdog.turn.proving import LASTING, Proving
-from watchdog.turn.roles import Clock, Doer, Eyes, Remembers
-from watchdog.turn.stepping import PASSES, Came, Stepping
+from watchdog.turn.roles import Clock, Doer, Eyes, Remembers, SideBySide
+from watchdog.turn.stepping import PASSES, Came, Stepping, one_by_one
 from watchdog.turn.stuck import Stuck
 from watchdog.turn.way_back import WayBack
 from watchdog.verify.proof import Answer
@@ -45,7 +45,8 @@ class Transaction:
     Nothing is kept here: each call begins from the journal and from what the world
     shows, so it may be cut off at any instant and called again.
     *agrees* says what else does not go with a pair that was put up, or nothing; it
-    is asked once all of it is proved.
+    is asked once all of it is proved. *at_once* makes the calls of steps that are
+    taken side by side.
     """
 
     eyes: Eyes
@@ -58,6 +59,7 @@ class Transaction:
     clock: Clock
     lasting: float = LASTING
     agrees: Callable[[Plan, Record], str] = _agrees
+    at_once: SideBySide = one_by_one
 
     @property
     def _proving(self) -> Proving:
@@ -73,7 +75,9 @@ class Transaction:
 
     @property
     def _stepping(self) -> Stepping:
-        return Stepping(self.hands, self._proving, self.memory, self.clock)
+        return Stepping(
+            self.hands, self._proving, self.memory, self.clock, self.at_once
+        )
 
     @property
     def _ending(self) -> Ending:
@@ -170,36 +174,37 @@ class Transaction:
     ) -> tuple[Came, str]:
         meant, stepping = rollback.started.to_pair, self._stepping
         whole = steps == plan.steps
-        for number, step in stepping.left(plan, target, steps):
+        for group in side_by_side(stepping.left(plan, target, steps)):
+            taken, step = tuple(one for _, one in group), group[0][1]
             try:
-                if number == plan.prepared or _stops_what_served(step):
+                if group[0][0] == plan.prepared or _stops_what_served(step):
                     over = self._overtaking.overtaken(rollback)
                     if over:
                         return Came.SAID, over
-                    self._hold_again(rollback, plan, target, step)
+                    self._hold_again(rollback, plan, target, taken)
                 if step.do in (Do.START, Do.WARM) and step.which is Which.NEW:
                     self._hold_manifests(plan, target, rollback)
                     over = self._overtaking.overtaken(rollback)
                     if over:
                         return Came.SAID, over
                 if step.do is Do.REMOVE:
-                    self._still_serves(plan, rollback, step)
+                    self._still_serves(plan, rollback, taken)
                 if step.do is Do.PIN and step.words in stepping.done:
                     continue  # who set it back is not fought; it is said at the end
-                stepping.bring_about(
+                failed = stepping.bring_all_about(
                     plan,
                     target,
-                    step,
+                    taken,
                     meant,
                     lambda: stepping.undone(plan, target, plan.steps),
                 )
             except (Unreachable, JournalLost):
                 raise
-            except Problem as problem:
-                if self._stepping.is_only_told(plan, step, problem):
-                    stepping.failed(plan, step, problem)
-                    continue
-                return self._failed(rollback, plan, target, step, problem, last=last)
+            except Problem as met:
+                failed = [(step, met)]
+            grave = stepping.grave(plan, failed)
+            if grave:
+                return self._failed(rollback, plan, target, *grave, last=last)
         self._stepping.name_again(plan, target, steps)
         wrong = ""
         if whole and plan.swaps:
@@ -211,7 +216,7 @@ class Transaction:
         return self._failed(rollback, plan, target, proof, falters, last=last)
 
     def _hold_again(
-        self, rollback: Rollback, plan: Plan, target: Record, step: Step
+        self, rollback: Rollback, plan: Plan, target: Record, taken: tuple[Step, ...]
     ) -> None:
         """See that what will serve is there, right before what serves is stopped.
 
@@ -219,31 +224,37 @@ class Transaction:
         operator's ``up -d`` may have removed it. What is swapped warm must be healthy
         at this moment, too.
         """
-        for held in plan.steps[: plan.prepared]:
-            makes = held.do in (*_MAKES, *_BOOTS)
-            mine = step.which is None or plan.files or held.subject == step.subject
-            if held.do is Do.HOLD_MANIFEST or (makes and mine):
-                self._make_again(rollback, plan, target, held)
+        every = plan.files or any(step.which is None for step in taken)
+        subjects = {step.subject for step in taken}
+        helds = [
+            (place, held)
+            for place, held in enumerate(plan.steps[: plan.prepared])
+            if held.do is Do.HOLD_MANIFEST
+            or (held.do in (*_MAKES, *_BOOTS) and (every or held.subject in subjects))
+        ]
+        for group in side_by_side(helds):
+            self._make_again(rollback, plan, target, [held for _, held in group])
 
     def _make_again(
-        self, rollback: Rollback, plan: Plan, target: Record, step: Step
+        self, rollback: Rollback, plan: Plan, target: Record, steps: list[Step]
     ) -> None:
-        stepping = self._stepping
-        was_done = step.words in stepping.done
-        if was_done and not self.hands.is_done(plan, target, step):
-            words = f"somebody undid `{step.words}`: it is done again"
-            stepping.undid(plan, step, words)
-        stepping.bring_about(plan, target, step, rollback.started.to_pair)
+        meant = rollback.started.to_pair
+        failed = self._stepping.bring_all_about(plan, target, steps, meant, again=True)
+        for _, problem in failed:
+            raise problem
 
     def _hold_manifests(self, plan: Plan, target: Record, rollback: Rollback) -> None:
         """See that what a container mounts is there, right before it starts."""
         for step in plan.steps[: plan.prepared]:
             if step.do is Do.HOLD_MANIFEST:
-                self._make_again(rollback, plan, target, step)
+                self._make_again(rollback, plan, target, [step])
 
-    def _still_serves(self, plan: Plan, rollback: Rollback, step: Step) -> None:
+    def _still_serves(
+        self, plan: Plan, rollback: Rollback, taken: tuple[Step, ...]
+    ) -> None:
         """Raise Undone unless the target is up: what leads back must not go else."""
-        if not plan.swaps or step.words in self._stepping.done:
+        done = self._stepping.done
+        if not plan.swaps or all(step.words in done for step in taken):
             return
         wrong = self._proving.glance(rollback.started.to_pair, well=True)
         if wrong:

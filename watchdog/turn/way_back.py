@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from watchdog.decide.standing import Rollback
 from watchdog.decide.successor import remade
 from watchdog.facts.pair import Record
-from watchdog.facts.plan import Do, Plan, Step, Which
+from watchdog.facts.plan import Do, Plan, Step, Which, side_by_side
 from watchdog.facts.problem import (
     Foreign,
     JournalLost,
@@ -53,26 +53,29 @@ class WayBack:
             if not over:
                 self.ending.stuck(plan, step, problem, again=True)
             return Came.SAID, over or f"stuck: {step.words}: {problem.words}"
-        for _, step in stepping.left(plan, before, plan.way_back):
+        for group in side_by_side(stepping.left(plan, before, plan.way_back)):
+            taken = [step for _, step in group]
             try:
-                if step.do is Do.START:
+                if taken[0].do is Do.START:
                     self.hold_as_it_was(plan, before)
                     over = self.overtaking.overtaken(rollback)
                     if over:
                         return Came.SAID, over
-                stepping.bring_about(
+                failed = stepping.bring_all_about(
                     plan,
                     before,
-                    step,
+                    taken,
                     meant,
                     lambda: stepping.undone(plan, before, plan.way_back),
                 )
             except (Unreachable, JournalLost):
                 raise
-            except Problem as problem:
+            except Problem as met:
+                failed = [(taken[0], met)]
+            grave = stepping.grave(plan, failed)
+            if grave:
+                step, problem = grave
                 stepping.failed(plan, step, problem)
-                if self.stepping.is_only_told(plan, step, problem):
-                    continue
                 undone = isinstance(problem, Undone)
                 over = self.overtaking.overtaken(rollback)
                 if over:

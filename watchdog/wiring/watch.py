@@ -27,6 +27,7 @@ from watchdog.observe.arming import Arming
 from watchdog.observe.health import ask_stack
 from watchdog.observe.holding import Holding
 from watchdog.observe.lacks import short_of_space
+from watchdog.outside.side_by_side import side_by_side
 from watchdog.record import samples
 from watchdog.record.checkpoint import Checkpoints
 from watchdog.record.journal import Journal
@@ -152,6 +153,7 @@ def wire(
         ),
         smoke=executor.smoke,
         agrees=executor.agrees,
+        at_once=side_by_side,
         tenants_of=releases.tenants_of,
         memory=memory,
         rules=rules,
