@@ -1,12 +1,14 @@
 """The swarm executor, on a real swarm of one node."""
 
 import uuid
+from dataclasses import replace
 
 import pytest
 
-from tests.real.on_swarm import BAD, OLD, OnSwarm, a_swarm, build
+from tests.real.on_swarm import BAD, IMAGE, OLD, OnSwarm, a_swarm, build
 from tests.real.rig import docker
 from watchdog.facts.event import RollbackEnded
+from watchdog.facts.problem import EngineRefused
 
 pytestmark = pytest.mark.real
 
@@ -132,3 +134,32 @@ def test_what_people_scaled_stays_so(it):
 
     assert "proved" in words, words
     assert it.specs()[f"{it.project}_api"]["Mode"]["Replicated"]["Replicas"] == 1
+
+
+@pytest.mark.campaign
+def test_configs_of_a_pair_that_is_kept_cannot_be_removed_and_one_has_the_stack(it):
+    it.deploy(OLD)
+    record = it.memory.record(it.record())
+    keeper, name = it.keeper(), f"{it.project}_manifest_meesho_v1_2_0"
+
+    words, _ = keeper.hold(record)
+    assert "held by the service" in words
+    assert keeper.hold(record)[0] == words
+    docker("stack", "rm", it.project, check=False)
+    it.until(lambda: not it.tasks(), "the stack is gone")
+    assert "in use" in docker("config", "rm", name, check=False)
+
+    gone = replace(record, repo_digests=(f"{IMAGE}@sha256:{'0' * 64}",))
+    with pytest.raises(EngineRefused, match="the registry has no"):
+        keeper.hold(gone)
+    keeper.let_go(record)
+    assert "in use" not in docker("config", "rm", name, check=False)
+
+    one, other = it.claims("one"), it.claims("other")
+    one.take()
+    with pytest.raises(EngineRefused):
+        other.take()
+    assert other.look().by == "one"
+    assert one.renew(one.look()).count == 1
+    one.clear(one.look())
+    assert one.look() is None
