@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -11,6 +12,9 @@ from typer.testing import CliRunner
 
 from watchdog import __version__
 from watchdog.__main__ import _GROUPS, ROOMS, app
+
+PAGE = (Path(__file__).parents[2] / "docs/reference/commands.md").read_text("utf-8")
+BASH = "_WATCHDOG_COMPLETE=source_bash"
 
 
 def every_command():
@@ -84,3 +88,21 @@ def test_the_start_of_a_command_is_completed():
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
     assert done.stdout.split() == ["status"], done.stderr
+
+
+def test_bash_loads_the_completion_of_the_page_and_completes_by_it(tmp_path):
+    (line,) = [one for one in PAGE.splitlines() if one.startswith(BASH)]
+    loaded = line.replace("/etc/bash_completion.d/watchdog", f"{tmp_path}/it")
+    types = "COMP_WORDS=(watchdog promotion w); COMP_CWORD=2; $f watchdog"
+    script = f"{loaded}; . {tmp_path}/it; set -- $(complete -p watchdog); "
+    script += f"while [ $1 != -F ]; do shift; done; f=$2; {types}; echo $COMPREPLY"
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "--norc", "-ec", script],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout == "wait\n", done.stderr
