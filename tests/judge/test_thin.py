@@ -41,3 +41,14 @@ def test_what_was_not_measured_is_no_want_of_traffic():
 )
 def test_a_smaller_bound_and_a_for_hold_with_as_few(other):
     assert not thin(other, counted(*[1, 2] * 20))
+
+
+@pytest.mark.parametrize(("often", "said"), [(20, False), (120, True), (600, False)])
+def test_scrapes_of_a_minute_are_said_to_be_too_seldom_for_some_traffic(often, said):
+    minute = replace(awb(), block=60 * SECOND)
+    blocks = [Block(AT - n * 60 * SECOND, {"all": float(often)}) for n in range(60)]
+
+    words = thin(minute, Measured((Look(AT, tuple(reversed(blocks))),)))
+
+    assert bool(words) is said
+    assert not said or " with a bound of 1% and scrapes of 1m: " in words
