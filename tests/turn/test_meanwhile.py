@@ -535,3 +535,25 @@ def test_a_part_that_a_deployment_lost_is_made_again_although_nothing_was_stoppe
         (how, *_), *_ = ends(it)
         assert how in ("put-back", "proved", "unpinned"), story
         assert it.docker.names() == it.container_names(), story
+
+
+@LAYOUTS
+def test_a_target_that_somebody_started_too_early_is_started_again_on_its_manifest(
+    world, shared
+):
+    it = world(shared=shared)
+    it.docker.fuse = PowerCutAfter(it.docker, "create")
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    ours = [i for i, box in it.docker.boxes.items() if OP in box["Config"]["Labels"]]
+    before = len(it.pairs_started())
+    for id_ in ours:  # as `docker compose start` does
+        it.docker.start(id_)
+
+    it.turn()
+
+    assert [how for how, *_ in ends(it)] == ["proved"]
+    whole, early = ("v1.2.0", "v1.2.0"), ("v1.2.0", "v1.3.0")
+    assert it.pairs_started()[before:] == ([early, whole] if shared else [whole])
+    assert set(it.docker.up()) == set(it.container_names())

@@ -187,6 +187,8 @@ class Transaction:
                     over = self._overtaking.overtaken(rollback)
                     if over:
                         return Came.SAID, over
+                    for one in taken:
+                        self._not_before_its_manifest(plan, target, one)
                 if step.do is Do.REMOVE:
                     self._still_serves(plan, rollback, taken)
                 if step.do is Do.PIN and step.words in stepping.done:
@@ -248,6 +250,23 @@ class Transaction:
         for step in plan.steps[: plan.prepared]:
             if step.do is Do.HOLD_MANIFEST:
                 self._make_again(rollback, plan, target, [step])
+
+    def _not_before_its_manifest(self, plan: Plan, target: Record, step: Step) -> None:
+        """Stop what somebody started before us: a shared file may have been another's.
+
+        ``docker compose start`` starts all that carries Compose's labels, ours too.
+        """
+        stepping = self._stepping
+        jobs = {swap.subject for swap in plan.swaps if swap.job}
+        ours = step.do is Do.START and step.which is Which.NEW
+        if not (ours and plan.files) or step.subject in jobs:
+            return
+        if step.words in stepping.tried:
+            return  # it is we who started it
+        if self.hands.is_done(plan, target, step):
+            words = "somebody started it before its manifest was in place"
+            stepping.undid(plan, step, f"{words}: it is started again")
+            self.hands.do(plan, target, Step(Do.STOP, step.subject, Which.NEW))
 
     def _still_serves(
         self, plan: Plan, rollback: Rollback, taken: tuple[Step, ...]
