@@ -5,9 +5,12 @@ from datetime import timedelta
 import pytest
 
 from tests.decide.test_plan import running
-from tests.worlds import a_record
+from tests.worlds import AT, a_pair, a_record, entries, rules
+from watchdog.decide.fold import stand
 from watchdog.decide.needed import in_layers
 from watchdog.decide.plan import spell
+from watchdog.decide.under_way import under_way
+from watchdog.facts.event import RollbackStarted, StepIntended
 from watchdog.facts.plan import Do, Which, side_by_side
 
 DEPENDS = "com.docker.compose.depends_on"
@@ -136,3 +139,17 @@ def test_what_the_new_ones_leave_is_taken_before_it_is_given():
     ]
     assert [group[0][1].which for group in renames] == [Which.OLD, Which.NEW]
     assert all(len(group) == 2 for group in renames)
+
+
+def test_stops_that_fill_the_calls_twice_may_take_twice_as_long():
+    def patience(services):
+        it = plan(dict.fromkeys(services, ""))
+        began = RollbackStarted(
+            "inc-1", it, a_pair("v1.3.0"), a_pair("v1.2.0"), "why", "asha", True
+        )
+        stop = next(step for step in it.steps if step.do is Do.STOP)
+        standing = stand(entries(began, StepIntended(it.op, stop, 1)))
+        words = under_way(standing, rules(), AT + timedelta(days=1)).words
+        return int(words.rpartition("which takes ")[2].split()[0])
+
+    assert patience(WORKERS) == 2 * patience(WORKERS[:8])

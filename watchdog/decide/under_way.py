@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from watchdog.decide.standing import Rollback, Standing
-from watchdog.facts.plan import Do, Step
+from watchdog.facts.plan import AT_ONCE, Do, Step, side_by_side
 from watchdog.facts.rules import Rules
 
 # What the engine, Compose or git need for a step, beyond what the settings bound.
@@ -34,7 +34,7 @@ def under_way(s: Standing, rules: Rules, at: datetime) -> UnderWay | None:
     steps = plan.way_back if rollback.back else plan.steps
     place, step = _at(rollback, steps)
     since = rollback.last or rollback.started_at
-    patience = _patience(step, rules)
+    patience = _patience(step, rules, _rounds(step, steps))
     where = f"step {place} of {len(steps)}"
     if step is not None:
         where += f", `{step.words}`"
@@ -64,13 +64,20 @@ def _at(rollback: Rollback, steps: tuple[Step, ...]) -> tuple[int, Step | None]:
     return len(steps), None
 
 
-def _patience(step: Step | None, rules: Rules) -> timedelta:
+def _rounds(step: Step | None, steps: tuple[Step, ...]) -> int:
+    """Tell how often *step*'s group fills the calls that are made side by side."""
+    groups = side_by_side(enumerate(steps))
+    size = next((len(g) for g in groups if any(s == step for _, s in g)), 1)
+    return -(-size // AT_ONCE)
+
+
+def _patience(step: Step | None, rules: Rules, rounds: int) -> timedelta:
     if step is None:
         return _A_CALL
     if step.do in _LONG_ONES:
         return _LONG
     if step.do in (Do.STOP, Do.REMOVE):
-        return rules.stop_within + _A_CALL
+        return rounds * (rules.stop_within + _A_CALL)
     if step.do in (Do.PROVE, Do.AWAIT):
         smoke = sum((check.timeout for check in rules.smoke), timedelta())
         return rules.prove_within + smoke + _A_CALL

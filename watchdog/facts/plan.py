@@ -38,8 +38,9 @@ class Do(StrEnum):
     UNSTAGE = "unstage"  # and the operation's mark on a service of a swarm
 
 
+AT_ONCE = 8  # calls to the engine that are made side by side
 # What is done for several containers at once; each is looked at by itself.
-_AT_ONCE = (
+_TOGETHER = (
     *(Do.CREATE, Do.WARM, Do.SET_RESTART, Do.STOP),
     *(Do.START, Do.RENAME, Do.REMOVE),
 )
@@ -223,7 +224,7 @@ def side_by_side(
         first = several[0][1] if several else step
         meets = any(step.subject == other.subject for _, other in several)
         alike = (step.do, step.which) == (first.do, first.which) and step.which
-        if several and not (alike and step.do in _AT_ONCE and not meets):
+        if several and not (alike and step.do in _TOGETHER and not meets):
             yield tuple(several)
             several = []
         several.append((place, step))

@@ -16,9 +16,10 @@ import urllib3
 from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
 
+from watchdog.facts.plan import AT_ONCE
 from watchdog.facts.problem import EngineRefused, Unreachable
 from watchdog.outside.output import printed, read_until
-from watchdog.outside.sdk import AT_ONCE, Client, LookOnly
+from watchdog.outside.sdk import Client, LookOnly
 
 T = TypeVar("T")
 _GATEWAY = (502, 503, 504)

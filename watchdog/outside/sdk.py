@@ -6,10 +6,10 @@ from typing import Any
 from docker import APIClient
 from docker.transport import UnixHTTPAdapter
 
+from watchdog.facts.plan import AT_ONCE
 from watchdog.facts.problem import WriteRefused
 
 LOOKS = ("GET", "HEAD")
-AT_ONCE = 8  # threads that may ask by one client; more connections are never kept
 _SOCKET = "http+docker://"  # how the SDK calls the engine's socket
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from watchdog.facts.plan import AT_ONCE
 from watchdog.facts.problem import Problem
-from watchdog.outside.sdk import AT_ONCE
 
 
 def side_by_side(calls: Sequence[Callable[[], str]]) -> list[str | Problem]:
