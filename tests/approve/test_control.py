@@ -76,7 +76,7 @@ def test_the_command_line_hands_its_orders_to_the_daemon(daemon):
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"operator hold by {ASHA} since ")
     again = daemon.runs(*HOLD)
-    assert (again.returncode, again.stdout) == (2, "")
+    assert (again.returncode, again.stdout) == (9, "")
     assert again.stderr.startswith("there is one already: operator hold by ")
     assert len(daemon.events(HoldPlaced)) == 1
     assert "hold           operator hold by" in daemon.says("status").output

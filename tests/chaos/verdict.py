@@ -90,7 +90,7 @@ def ended(
     seen.how = (last or {}).get("how", "")
     if rollback:
         seen.how = "stuck" if rollback["stuck"] else "under way"
-    if "broken" in seen.status or code not in (0, 1):
+    if "broken" in seen.status or code not in (0, 1, 6):
         faults.append(f"status ended with {code}: {status}")
     faults += [f"ran at once: {sorted(each)}" for each in witness.at_once]
     if not mixed:

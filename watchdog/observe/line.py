@@ -76,7 +76,7 @@ class Session(requests.Session):
     """A session that writes what is asked into the address once.
 
     A question of 8 KiB would be quoted four times on its way down, character by
-    character: two thirds of a turn's CPU.
+    character: the dearest thing in a turn.
     """
 
     line: Line

@@ -73,8 +73,6 @@ _SCHEMA = (
         PRIMARY KEY (channel, seq)
     )""",
 )
-_MAY = """SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace
-    WHERE nspname = %s"""
 # Of two that make it at once, one waits for the other.
 _ONE_AT_A_TIME = 0x444D5357
 
