@@ -1,5 +1,6 @@
 """The engine is asked itself, over few connections, whatever the environment names."""
 
+import gc
 import json
 import re
 import shlex
@@ -15,8 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from watchdog.facts.problem import EngineRefused
 from watchdog.outside.engine import Engine
 
+SECOND = timedelta(seconds=1)
 ROOT = Path(__file__).parents[2]
 NAMES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY")
 
@@ -153,3 +156,51 @@ def test_what_is_asked_of_many_containers_leaves_one_connection(tmp_path, to_act
             time.sleep(0.01)
         assert len(connected) == 1
         engine.close()
+
+
+def test_a_pull_that_is_late_is_cut_off_at_once():
+    """A pull that goes on and on: the engine is to see that nobody reads it."""
+    ended = threading.Event()
+
+    class Dripping(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            data = b'{"ApiVersion": "1.41", "MinAPIVersion": "1.12"}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def do_POST(self):
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            line = b'{"status": "Waiting"}\r\n'
+            try:
+                while True:
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+                    time.sleep(0.05)
+            except OSError:
+                ended.set()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    url = f"tcp://127.0.0.1:{server.server_port}"
+    it = Engine(url, SECOND, to_act=True, pull_within=SECOND / 2)
+    gc.disable()  # what is cut off is not left to it
+    try:
+        with pytest.raises(EngineRefused, match="took over") as late:
+            it.pull("registry.example/app", "sha256:aa")
+        assert ended.wait(60)
+        del late
+    finally:
+        gc.enable()
+        it.close()
+        server.shutdown()
+        server.server_close()
+        thread.join()

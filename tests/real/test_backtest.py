@@ -522,7 +522,7 @@ def test_an_unreachable_prometheus_is_one_clear_error(stage):
         check=False,
     )
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (5, "")
     assert "did not answer: connection refused" in done.stderr
     assert len(done.stderr.splitlines()) == 2
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import requests
 import urllib3
-from docker import APIClient
+from docker import APIClient, auth
 from docker.errors import APIError, DockerException, NotFound
 
 from watchdog.facts.plan import AT_ONCE
@@ -234,20 +234,29 @@ class Engine:
         late = EngineRefused(f"{what} took over {self._pull_within:g} s", hint)
 
         def ask(client: APIClient) -> None:
-            lines = client.pull(repository, tag=digest, stream=True, decode=True)
-            for line in lines:
-                if "error" in line:
-                    raise EngineRefused(f"{what}: {line['error']}", hint)
-                if time.monotonic() > last:
-                    raise late
+            # The SDK's own method keeps the answer, which is to be cut off, to itself.
+            registry, _ = auth.resolve_repository_name(repository)
+            header = auth.get_config_header(client, registry)
+            response = client._post(
+                client._url("/images/create"),
+                params={"tag": digest, "fromImage": repository},
+                headers={"X-Registry-Auth": header} if header else {},
+                stream=True,
+                timeout=None,
+            )
+            try:
+                client._raise_for_status(response)
+                for line in client._stream_helper(response, decode=True):
+                    if "error" in line:
+                        raise EngineRefused(f"{what}: {line['error']}", hint)
+                    if time.monotonic() > last:
+                        raise late
+            finally:
+                response.close()  # or the engine goes on with what nobody reads
 
         try:
             self._found(what, ask)
-        except EngineRefused:
-            self.close()  # or the engine goes on with a pull that nobody reads
-            raise
         except urllib3.exceptions.HTTPError as error:
-            self.close()
             raise late from error
         except Unreachable as error:
             if isinstance(error.__cause__, requests.Timeout):
