@@ -11,21 +11,13 @@ Seconds from the order to the end that each says itself, the ratio round by roun
 of the last one of ours the time by kind of step.
 """
 
-import argparse
-import os
-import random
-import statistics
-import tempfile
-import time
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import yaml
 
-from bench.rollback import BAD, GOOD, Stand
-from watchdog.facts.event import RollbackStarted, StepDone, StepIntended
+from bench.compared import against_compose
+from bench.rollback import Stand
 
 COUNT = 21
 NEEDS = {"s18": "s17", "s19": "s18"}
@@ -52,64 +44,8 @@ def many(it: Stand) -> None:
     )
 
 
-def ours(it: Stand, target: str, before: str) -> None:
-    it.begin(target, before)
-    words = it.carry_on()
-    if "proved" not in words:
-        raise SystemExit(f"our rollback was not proved: {words}, {it.failed()}")
-
-
-def compose(it: Stand, target: str, before: str) -> None:
-    del target, before
-    it.deploy(GOOD)
-
-
-def where(it: Stand) -> None:
-    """Print for the last one of ours what each kind of step took, looks included."""
-    took: Counter[str] = Counter()
-    last = None
-    for entry in it.journal.entries():
-        if isinstance(entry.event, RollbackStarted):
-            took.clear()
-        elif last and isinstance(entry.event, StepIntended | StepDone):
-            took[entry.event.step.do] += (entry.at - last) / timedelta(seconds=1)
-        last = entry.at
-    for do, seconds in took.most_common():
-        print(f"    {do:<14}{seconds:6.2f} s")
-
-
 def main() -> None:
-    usage = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    usage.add_argument("--rounds", type=int, default=3)
-    usage.add_argument("--port", type=int, default=5310)
-    args = usage.parse_args()
-    chance, took = random.Random(1), {"ours": [], "compose": []}
-    with tempfile.TemporaryDirectory() as name:
-        it = Stand(Path(name), "versioned", args.port)
-        try:
-            many(it)
-            it.deploy(GOOD)
-            it.until_serves(GOOD)
-            target = it.record()
-            for _ in range(args.rounds):
-                for way in chance.sample((ours, compose), 2):
-                    it.deploy(BAD)
-                    it.until_serves(BAD)
-                    before = it.record()
-                    began = time.monotonic()
-                    way(it, target, before)
-                    took[way.__name__].append(time.monotonic() - began)
-                    print(way.__name__, f"{took[way.__name__][-1]:.2f} s", flush=True)
-            pairs = zip(took["ours"], took["compose"], strict=True)
-            ratios = [one / other for one, other in pairs]
-            median = statistics.median(ratios)
-            print(
-                f"ours / compose {median:.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-            )
-            where(it)
-            print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-        finally:
-            it.down()
+    against_compose(many, rounds=3, port=5310, compose=Stand.deploy)
 
 
 if __name__ == "__main__":

@@ -11,20 +11,13 @@ Seconds from the order to the end that each says itself, the ratio round by roun
 of the last one of ours the time by kind of step.
 """
 
-import argparse
-import os
-import random
-import statistics
-import tempfile
-import time
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import yaml
 
-from bench.many import where
-from bench.rollback import BAD, GOOD, Stand
+from bench.compared import against_compose
+from bench.rollback import Stand
 
 SERVICES = ("dms", "worker", "relay")
 
@@ -52,52 +45,14 @@ def in_order(it: Stand) -> None:
     )
 
 
-def ours(it: Stand, target: str, before: str) -> None:
-    it.begin(target, before)
-    words = it.carry_on()
-    if "proved" not in words:
-        raise SystemExit(f"our rollback was not proved: {words}, {it.failed()}")
-
-
-def compose(it: Stand, target: str, before: str) -> None:
-    del target, before
-    it.pin(GOOD)
+def deploy(it: Stand, version: str) -> None:
+    """Have *version*, once Compose says that all of it is healthy."""
+    it.pin(version)
     it.compose("up", "-d", "--wait")
 
 
 def main() -> None:
-    usage = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    usage.add_argument("--rounds", type=int, default=3)
-    usage.add_argument("--port", type=int, default=5300)
-    args = usage.parse_args()
-    chance, took = random.Random(1), {"ours": [], "compose": []}
-    with tempfile.TemporaryDirectory() as name:
-        it = Stand(Path(name), "versioned", args.port)
-        try:
-            in_order(it)
-            it.pin(GOOD)
-            it.compose("up", "-d", "--wait")
-            target = it.record()
-            for _ in range(args.rounds):
-                for way in chance.sample((ours, compose), 2):
-                    it.pin(BAD)
-                    it.compose("up", "-d", "--wait")
-                    # As the watchdog does it: when a pair starts.
-                    before = it.record()
-                    began = time.monotonic()
-                    way(it, target, before)
-                    took[way.__name__].append(time.monotonic() - began)
-                    print(way.__name__, f"{took[way.__name__][-1]:.2f} s", flush=True)
-            pairs = zip(took["ours"], took["compose"], strict=True)
-            ratios = [one / other for one, other in pairs]
-            median = statistics.median(ratios)
-            print(
-                f"ours / compose {median:.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-            )
-            where(it)
-            print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-        finally:
-            it.down()
+    against_compose(in_order, rounds=3, port=5300, compose=deploy)
 
 
 if __name__ == "__main__":

@@ -980,6 +980,14 @@ class World:
         self.turn(self.rules.settle)
         self.turn(self.rules.bake_time)
 
+    def bad_release(self):
+        """Deploy v1.3.0 over a good v1.2.0, and break it: the next turn acts."""
+        self.bake("v1.2.0")
+        self.compose_up("v1.3.0")
+        self.turn()
+        self.turn(MINUTE)
+        self.numbers.values[AWB.name] = 9
+
     # what is true of it
 
     def pairs_started(self):

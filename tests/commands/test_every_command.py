@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.test_help import COMMANDS
+from tests.commands.test_help import COMMANDS, says
 from tests.commands.test_main import Box
 from tests.worlds import HEALTHY_THEN_NEXT
 from watchdog.__main__ import ROOMS
@@ -127,8 +127,6 @@ def test_what_a_problem_ends_with(problem, end):
 
 @pytest.mark.parametrize("words", sorted(ENDS))
 def test_the_help_of_a_command_lists_what_it_ends_with(words):
-    from tests.commands.test_help import says  # noqa: PLC0415
-
     shown = says(*words.split(), "--help")
 
     for end in ENDS[words]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.turn.test_replicas import how
-from tests.worlds import AWB, MINUTE, World, a_pair
+from tests.worlds import MINUTE, World, a_pair
 from watchdog.act.own_check import OwnChecks
 from watchdog.facts.event import RollbackEnded, StepFailed
 from watchdog.facts.problem import EngineRefused
@@ -34,11 +34,7 @@ def world(folders):
         made = World(folders(), asks_health=asks)
         made.smoke = Ours(fine)
         made.docker.health = {BAD: "healthy"}
-        made.bake("v1.2.0")
-        made.compose_up("v1.3.0")
-        made.turn()
-        made.turn(MINUTE)
-        made.numbers.values[AWB.name] = 9
+        made.bad_release()
         made.docker.health[GOOD] = "starting"
         return made
 

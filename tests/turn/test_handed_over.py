@@ -52,11 +52,7 @@ def world(folders):
         made.swapping = Swapping(swap, **more)
         made.made_with = CHECKED
         made.docker.health = {GOOD: "healthy", BAD: "healthy"}
-        made.bake("v1.2.0")
-        made.compose_up("v1.3.0")
-        made.turn()
-        made.turn(MINUTE)
-        made.numbers.values[AWB.name] = 9
+        made.bad_release()
         return made
 
     return world
@@ -450,11 +446,7 @@ def test_a_service_says_by_its_label_how_it_is_swapped(folders, labels, warm):
     it.made_with = CHECKED
     it.labels = labels
     it.docker.health = {GOOD: "healthy", BAD: "healthy"}
-    it.bake("v1.2.0")
-    it.compose_up("v1.3.0")
-    it.turn()
-    it.turn(MINUTE)
-    it.numbers.values[AWB.name] = 9
+    it.bad_release()
     it.turn()
 
     assert it.stands_on("v1.2.0") == []

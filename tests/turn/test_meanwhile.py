@@ -28,11 +28,7 @@ def world(folders):
     def world(*, shared=False, scale=None, dead=False):
         scale = scale or {"dms": 1}
         made = World(folders(), shared=shared, services=tuple(scale), scale=scale)
-        made.bake("v1.2.0")
-        made.compose_up("v1.3.0")
-        made.turn()
-        made.turn(MINUTE)
-        made.numbers.values[AWB.name] = 9
+        made.bad_release()
         if dead:
             made.docker.crashing.add(a_pair("v1.2.0").image)
         return made

@@ -36,11 +36,7 @@ def world(folders):
     def world(count=2, *, shared=False):
         scale = {"dms": count, "worker": 1}
         made = World(folders(), services=tuple(scale), scale=scale, shared=shared)
-        made.bake("v1.2.0")
-        made.compose_up("v1.3.0")
-        made.turn()
-        made.turn(MINUTE)
-        made.numbers.values[AWB.name] = 9
+        made.bad_release()
         return made
 
     return world
@@ -181,11 +177,7 @@ def test_what_needs_a_scaled_service_is_put_back_after_it(
     scale = dict.fromkeys(services, 1) | {"dms": 2}
     it = World(folders(), services=services, scale=scale)
     it.needs = needs
-    it.bake("v1.2.0")
-    it.compose_up("v1.3.0")
-    it.turn()
-    it.turn(MINUTE)
-    it.numbers.values[AWB.name] = 9
+    it.bad_release()
     it.docker.refuses = _AtTheEnd(it, "last")
 
     it.turn()

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.turn.test_replicas import how
-from tests.worlds import AWB, MINUTE, Fuse, PowerCut, World
+from tests.worlds import Fuse, PowerCut, World
 from watchdog.facts.event import StepDone, StepFailed, StepIntended
 from watchdog.facts.plan import Do
 from watchdog.outside.side_by_side import side_by_side
@@ -26,11 +26,7 @@ def world(folders):
         made = World(folders(), services=SERVICES, **chosen)
         made.at_once = order
         made.restart = "always"
-        made.bake("v1.2.0")
-        made.compose_up("v1.3.0")
-        made.turn()
-        made.turn(MINUTE)
-        made.numbers.values[AWB.name] = 9
+        made.bad_release()
         return made
 
     return world
@@ -132,11 +128,7 @@ def test_power_cut_at_every_instant_ends_in_one_whole_pair(folders, shared):
         number += 1
         it = World(folders(), services=SERVICES, shared=shared)
         it.at_once = last_first
-        it.bake("v1.2.0")
-        it.compose_up("v1.3.0")
-        it.turn()
-        it.turn(MINUTE)
-        it.numbers.values[AWB.name] = 9
+        it.bad_release()
         it.docker.fuse = it.memory.fuse = it.fuse = Fuse(number)
         try:
             it.turn()

@@ -57,11 +57,7 @@ def world(folders):
     def world(*, shared=False, scale=ONE, restart="unless-stopped"):
         made = World(folders(), shared=shared, services=tuple(scale), scale=scale)
         made.restart = restart
-        made.bake("v1.2.0")
-        made.compose_up("v1.3.0")
-        made.turn()
-        made.turn(MINUTE)
-        made.numbers.values[AWB.name] = 9
+        made.bad_release()
         return made
 
     return world

@@ -81,19 +81,14 @@ class Session(requests.Session):
 
     line: Line
 
-    def request(  # type: ignore[override]
-        self,
-        method: str,
-        url: str,
-        params: Mapping[str, object] | None = None,
-        **more: Any,
-    ) -> requests.Response:
-        """Ask, with the *params* in the address."""
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Take the params out: they are written once, when the address is sent."""
+        params: Mapping[str, object] = request.params or {}
         self.line.asked = "&".join(
-            f"{_quoted(name)}={_quoted(str(value))}"
-            for name, value in (params or {}).items()
+            f"{_quoted(name)}={_quoted(str(value))}" for name, value in params.items()
         )
-        return super().request(method, url, **more)
+        request.params = {}
+        return super().prepare_request(request)
 
 
 @lru_cache(maxsize=_MOST_KEPT)
