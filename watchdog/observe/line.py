@@ -46,9 +46,8 @@ class Line:
     asked: str = ""
 
     def taken(self, address: str) -> str:
-        """Give the *address* with what is asked, once: a redirect has its own."""
-        asked, self.asked = self.asked, ""
-        return f"{address}?{asked}" if asked else address
+        """Give the *address* with what is asked."""
+        return f"{address}?{self.asked}" if self.asked else address
 
     def show(self, wire: socket.socket | None) -> None:
         """Take the socket of the request under way; it may be too late already."""

@@ -1,0 +1,204 @@
+"""A spec is written over the one that it was made for, and over no other."""
+
+from copy import deepcopy
+from datetime import timedelta
+
+import pytest
+
+from tests.act.manager import MANAGER, a_service, managing
+from tests.worlds import AT, a_record
+from watchdog.act.swarm import SwarmHands
+from watchdog.decide.swarm import WriteSpecs
+from watchdog.facts.pair import NotKnown, Running
+from watchdog.facts.plan import Do, Step, Wanted, Which
+from watchdog.facts.problem import Foreign, Unreachable
+from watchdog.facts.spec import mark_of
+from watchdog.observe.swarm import SwarmStack
+from watchdog.outside.stack_folder import StackFolder
+from watchdog.outside.swarm import Swarm
+
+SERVICES = ("api",)
+WRITE = Step(Do.START, "api", Which.NEW)
+BACK = Step(Do.START, "api", Which.OLD)
+
+
+class OneService:
+    """The real eyes and hands on a swarm of one service, and a plan back to v1.2.0."""
+
+    def __init__(self, manager, url, folder):
+        self.manager = manager
+        self.swarm = Swarm(url, timedelta(seconds=10), to_act=True)
+        self.eyes = SwarmStack(
+            self.swarm,
+            project="dms",
+            services=SERVICES,
+            inside="/manifests/{tenant}.manifest.json",
+            manifests="manifests",
+            files=StackFolder(folder),
+        )
+        self.hands = SwarmHands(self.swarm, self.eyes.serving, lambda *_: "held")
+        record = a_record("v1.3.0", services=SERVICES)
+        now = {"api": self.told()}
+        then = {"api": a_service("api", "v1.2.0")["Spec"]}
+        self.plan = WriteSpecs(lambda: now, lambda _: then, SERVICES).plan(
+            Wanted(
+                incident="inc-1",
+                running=record,
+                running_sha="running",
+                target=a_record("v1.2.0", services=SERVICES),
+                target_sha="target",
+                seen=Running(record.pair, ("a",), AT, ("running",)),
+            )
+        )
+
+    def told(self):
+        return deepcopy(self.manager.services["api"]["Spec"])
+
+    def look(self):
+        return self.eyes.running(lambda _: ("meesho",))
+
+    def do(self, step):
+        self.hands.do(self.plan, None, step)
+
+    def somebody_deploys(self, version="v1.3.1"):
+        one = self.manager.services["api"]
+        one["Spec"] = a_service("api", version)["Spec"]
+        one["Version"]["Index"] += 1
+
+    def the_swarm_notes(self):
+        self.manager.services["api"]["Version"]["Index"] += 1
+
+
+@pytest.fixture
+def it(tmp_path):
+    with managing() as (manager, url):
+        made = OneService(manager, url, tmp_path)
+        yield made
+        made.swarm.close()
+
+
+# What is written.
+
+
+def test_a_spec_is_written_over_what_it_was_made_for_at_the_scale_of_now(it):
+    it.manager.services["api"]["Spec"]["Mode"] = {"Replicated": {"Replicas": 4}}
+
+    it.do(WRITE)
+
+    (written,) = it.manager.noted
+    assert mark_of(written) == mark_of(it.plan.writes[0].carrier)
+    assert written["Mode"] == {"Replicated": {"Replicas": 4}}
+    assert it.hands.is_done(it.plan, None, WRITE)
+
+
+@pytest.mark.parametrize("step", [WRITE, BACK])
+def test_over_what_somebody_deployed_nothing_is_written(it, step):
+    it.somebody_deploys()
+
+    with pytest.raises(Foreign, match="somebody deployed it"):
+        it.do(step)
+    with pytest.raises(Foreign, match="somebody deployed it"):
+        it.hands.is_done(it.plan, None, step)
+
+    assert it.manager.noted == []
+
+
+def test_who_deploys_between_the_look_and_the_write_is_not_written_over(it):
+    it.manager.between.append(it.somebody_deploys)
+
+    with pytest.raises(Foreign, match="somebody deployed it"):
+        it.do(WRITE)
+
+    assert it.manager.noted == []
+    assert it.look().pair.version == "v1.3.1"
+
+
+def test_what_the_swarm_itself_noted_meanwhile_is_looked_at_and_written_again(it):
+    it.manager.between += [it.the_swarm_notes, it.the_swarm_notes]
+
+    it.do(WRITE)
+
+    assert len(it.manager.noted) == 1
+
+
+def test_a_write_whose_answer_was_lost_is_not_made_twice(it):
+    it.manager.loses = 1
+    with pytest.raises(Unreachable):
+        it.do(WRITE)
+
+    assert it.hands.is_done(it.plan, None, WRITE)
+    it.do(WRITE)
+
+    assert len(it.manager.noted) == 1
+
+
+def test_the_way_back_is_written_over_the_carrier_and_over_nothing_else(it):
+    it.do(WRITE)
+    it.do(BACK)
+
+    assert [mark_of(one) for one in it.manager.noted] == [
+        mark_of(it.plan.writes[0].carrier),
+        mark_of(it.plan.writes[0].back),
+    ]
+
+
+# What cannot be begun: one sentence each, and nothing is touched.
+
+
+def _is(**swarm):
+    def changed(manager):
+        manager.swarm = MANAGER | swarm
+
+    return changed
+
+
+def _service(**more):
+    def changed(manager):
+        manager.services = {"api": a_service("api", "v1.3.0", **more)}
+
+    return changed
+
+
+def _unpinned(manager):
+    container = manager.services["api"]["Spec"]["TaskTemplate"]["ContainerSpec"]
+    container["Image"] = "dms:v1.3.0"
+
+
+def _of_another(manager):
+    manager.services["api"]["Spec"]["Labels"]["com.docker.stack.namespace"] = "crm"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_is(LocalNodeState="inactive"), "is in no swarm (inactive)"),
+        (_is(ControlAvailable=False), "is a worker of its swarm, no manager"),
+        (_is(Error="The swarm does not have a leader"), "does not have a leader"),
+        (lambda m: m.services.clear(), "the swarm has no service dms_api"),
+        (_of_another, "service dms_api belongs to stack crm, meant dms"),
+        (_unpinned, "service api runs dms:v1.3.0 without a digest"),
+    ],
+)
+def test_what_keeps_a_stack_from_being_written_is_one_sentence(it, change, words):
+    change(it.manager)
+
+    (said,) = it.eyes.obstacles()
+
+    assert words in said
+    assert it.manager.noted == []
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (("meesho", "c9"), "config meesho (c9) is gone"),
+        (("meesho_v2", "c1"), "names config meesho_v2 by the id of meesho"),
+    ],
+)
+def test_a_pair_whose_config_is_not_what_it_is_called_is_not_known(it, config, words):
+    _service(config=config)(it.manager)
+
+    seen = it.look()
+
+    assert isinstance(seen, NotKnown)
+    assert words in seen.words
