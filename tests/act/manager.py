@@ -43,6 +43,7 @@ class Manager:
         self.services = {"api": a_service("api", "v1.3.0")}
         self.configs = {"c1": ("meesho", b"{}")}
         self.nodes = []
+        self.elsewhere = {}  # networks by name, and what registries answer, by path
         self.noted = []
         self.between = []  # each is called once before a write, as others write too
         self.loses = 0  # answers to writes
@@ -67,11 +68,18 @@ class Manager:
             return 200, list(self.services.values())
         if kind == "configs" and rest:
             return self._config(rest)
+        if kind in ("networks", "distribution"):
+            found = self.elsewhere.get(rest)
+            return (200, found) if found else (404, {"message": f"{rest} not found"})
         simple = {
             "version": {"ApiVersion": "1.41", "MinAPIVersion": "1.12"},
             "info": {"Swarm": self.swarm},
             "tasks": [],
             "nodes": self.nodes,
+            "configs": [
+                {"ID": id_, "Spec": {"Name": name}}
+                for id_, (name, _) in self.configs.items()
+            ],
         }
         return 200, simple[kind]
 

@@ -1,6 +1,7 @@
 """A spec is written over the one that it was made for, and over no other."""
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,9 +10,9 @@ from tests.act.manager import MANAGER, a_service, managing
 from tests.worlds import AT, a_record
 from watchdog.act.swarm import SwarmHands
 from watchdog.decide.swarm import WriteSpecs
-from watchdog.facts.pair import NotKnown, Running
+from watchdog.facts.pair import NotKnown, Replica, Running
 from watchdog.facts.plan import Do, Step, Wanted, Which
-from watchdog.facts.problem import Foreign, Unreachable
+from watchdog.facts.problem import EngineRefused, Foreign, Problem, Unreachable
 from watchdog.facts.spec import mark_of
 from watchdog.observe.swarm import SwarmStack
 from watchdog.outside.stack_folder import StackFolder
@@ -202,3 +203,36 @@ def test_a_pair_whose_config_is_not_what_it_is_called_is_not_known(it, config, w
 
     assert isinstance(seen, NotKnown)
     assert words in seen.words
+
+
+def recorded(**given):
+    """Give the record of v1.2.0 as it ran on the swarm."""
+    spec = a_service("api", "v1.2.0", **given)["Spec"]
+    replica = Replica("api", "dms_api", spec, {})
+    return replace(a_record("v1.2.0", services=SERVICES), replicas=(replica,))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"Networks": [{"Target": "back"}]}, "network back, which v1.2.0 is on, is"),
+        ({"config": ("meesho_v0", "c0")}, "config meesho_v0, which v1.2.0 needs, is g"),
+        ({"config": ("meesho", "c0")}, "which v1.2.0 needs, is another than it was"),
+    ],
+)
+def test_what_a_target_needs_and_is_gone_is_named(it, given, words):
+    with pytest.raises(Problem, match=words):
+        it.eyes.fitted(recorded(**given))
+
+
+def test_a_target_is_fitted_to_the_networks_of_today(it):
+    it.manager.elsewhere["back"] = {"Id": "n2", "Name": "back"}
+
+    fitted = it.eyes.fitted(recorded(Networks=[{"Target": "back"}]))
+
+    assert fitted["api"]["TaskTemplate"]["Networks"] == [{"Target": "n2"}]
+
+
+def test_a_digest_that_its_registry_has_no_more_is_said(it):
+    with pytest.raises(EngineRefused, match="the registry has no dms@sha256:aa"):
+        it.swarm.in_registry("dms@sha256:aa")
