@@ -23,7 +23,7 @@ REGISTRY = os.environ.get("SANDBOX_REGISTRY", "127.0.0.1:5055")
 IMAGE = f"{REGISTRY}/swarm-app"
 URL = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 # It ends at once when told to, and serves only with the manifest of its own version.
-_SERVES = (
+SERVES = (
     "trap 'exit 0' TERM;"
     " grep -q $APP_VERSION /manifests/meesho.manifest.json || exit 3;"
     ' test -z "$DIES" || exit 4;'
@@ -51,7 +51,7 @@ def a_swarm():
 
 def build():
     """Have both images in the registry."""
-    serves = json.dumps(["sh", "-c", _SERVES])
+    serves = json.dumps(["sh", "-c", SERVES])
     plain = {**os.environ, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     for version in (OLD, BAD):
         text = _DOCKERFILE.format(version=version, command=serves)
@@ -60,9 +60,13 @@ def build():
 
 
 class OnSwarm(Half):
-    """A stack of two services, of one image and one manifest, as a watchdog has it."""
+    """A stack of two services, of one image and one manifest, as a watchdog has it.
 
-    def __init__(self, folder, project):
+    *url* is the manager that it asks, and that people deploy by.
+    """
+
+    def __init__(self, folder, project, url=URL, image=IMAGE):
+        self.url, self.image = url, image
         self.folder = folder / "stack"
         self.folder.mkdir()
         self.project = project
@@ -77,21 +81,26 @@ class OnSwarm(Half):
                 services=list(self.services),
                 directory=self.folder,
             ),
-            engine=EngineSection(url=URL),
+            engine=EngineSection(url=url),
             state=folder / "state",
         )
         self.made = self.wire(self.settings)
         self.smoke = self.made.smoke
-        self.swarm = Swarm(URL, timedelta(seconds=20), to_act=True)
+        self.swarm = Swarm(url, timedelta(seconds=20), to_act=True)
 
     # what people do
+
+    def docker(self, *words, **more):
+        """Run ``docker`` *words* on the manager."""
+        return docker("-H", self.url, *words, **more)
 
     def files(self, version, **changed):
         """Write the stack's file for *version*; *changed* is the api's own."""
         name = f"manifest_meesho_{version.replace('.', '_')}"
         (self.folder / name).write_text(json.dumps({"version": version}))
         given = [{"source": name, "target": "/manifests/meesho.manifest.json"}]
-        common = {"image": f"{IMAGE}:{version}", "configs": given, "networks": ["net"]}
+        image = f"{self.image}:{version}"
+        common = {"image": image, "configs": given, "networks": ["net"]}
         pace = {"parallelism": 1, "failure_action": "rollback", "monitor": "500ms"}
         whole = {
             "version": "3.8",
@@ -124,7 +133,8 @@ class OnSwarm(Half):
     def post(self, version, **changed):
         """Have `docker stack deploy` do it; return what it said."""
         file = str(self.files(version, **changed))
-        return docker("stack", "deploy", "-c", file, self.project, cwd=self.folder)
+        words = ("stack", "deploy", "-c", file, self.project)
+        return self.docker(*words, cwd=self.folder)
 
     def deploy(self, version, **changed):
         """Deploy it, and wait until the swarm has come to it."""
@@ -140,7 +150,7 @@ class OnSwarm(Half):
 
     def strike(self):
         """Take all of it away."""
-        docker("stack", "rm", self.project, check=False)
+        self.docker("stack", "rm", self.project, check=False)
         self.journal.close()
         for one in self.swarm.labelled({"io.flexli.watchdog.project": self.project}):
             self.swarm.remove_service(one["ID"])

@@ -26,6 +26,7 @@ def it(tmp_path):
     made.strike()
 
 
+@pytest.mark.campaign  # on two nodes it is in every run
 def test_both_halves_go_back_and_the_next_deployment_changes_nothing(it):
     it.deploy(OLD)
     told = it.specs()
