@@ -23,6 +23,7 @@ from watchdog.observe.access import OPEN, Access, refused, unencrypted
 from watchdog.observe.envelope import NotSeen, opened
 from watchdog.observe.line import Cuttable, Line, Lines, Session
 from watchdog.observe.numbers import duration
+from watchdog.outside.innermost import innermost
 
 # Twelve times the answer of a grouped query over 1,000 tenants (164 KiB). Read, parsed
 # and sorted it takes up to 24 times as much memory: the whole watch then has 154 MiB
@@ -183,7 +184,7 @@ class Server:
                 raise self._late() from error
             host = urlsplit(self.url).hostname or ""
             why, hint = unencrypted(error, self._access, host)
-            words = f"{self.shown} did not answer: {why or _innermost(error)}"
+            words = f"{self.shown} did not answer: {why or innermost(error)}"
             raise NotSeen(Cause.UNREACHABLE, words, hint) from error
 
     def _admit(self, line: Line) -> None:
@@ -278,23 +279,10 @@ class Server:
         return whole
 
     def _broken(self, error: Exception) -> NotSeen:
-        why = _innermost(error)
+        why = innermost(error)
         return NotSeen(Cause.PARTIAL, f"{self.shown}: the answer broke off: {why}")
 
 
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _innermost(error: BaseException) -> str:
-    """Give the operating system's words, without the library's five wrappers."""
-    seen: BaseException | None = error
-    words = type(error).__name__
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror.lower()
-        if isinstance(seen, urllib3.exceptions.ProtocolError):
-            words = str(seen.args[0]).lower()
-        seen = seen.__cause__ or seen.__context__
-    return words

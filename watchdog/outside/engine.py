@@ -18,6 +18,7 @@ from docker.errors import APIError, DockerException, NotFound
 
 from watchdog.facts.plan import AT_ONCE
 from watchdog.facts.problem import EngineRefused, Unreachable
+from watchdog.outside.innermost import innermost
 from watchdog.outside.output import printed, read_until
 from watchdog.outside.sdk import Client, LookOnly
 
@@ -99,8 +100,9 @@ class Engine:
             ) from error
         except (DockerException, requests.RequestException, OSError) as error:
             self.close()
+            why = innermost(error, str(error))
             raise Unreachable(
-                f"the engine at {self._url} did not answer to {what}: {error}",
+                f"the engine at {self._url} did not answer to {what}: {why}",
                 "check that it runs and that this user may open its socket",
             ) from error
 
