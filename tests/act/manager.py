@@ -47,6 +47,7 @@ class Manager:
         self.noted = []
         self.between = []  # each is called once before a write, as others write too
         self.loses = 0  # answers to writes
+        self.logins = []  # as they came with a question or a write
 
     def update(self, id_, version, spec):
         if self.between:
@@ -70,6 +71,8 @@ class Manager:
             return self._config(rest)
         if kind in ("networks", "distribution"):
             found = self.elsewhere.get(rest)
+            if isinstance(found, tuple):
+                return found
             return (200, found) if found else (404, {"message": f"{rest} not found"})
         simple = {
             "version": {"ApiVersion": "1.41", "MinAPIVersion": "1.12"},
@@ -103,6 +106,9 @@ def managing():
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length) or b"null")
             url = urlsplit(self.path)
+            manager.logins += [self.headers["X-Registry-Auth"] or ""] * (
+                self.command == "POST" or "/distribution/" in url.path
+            )
             status, found = manager.answer(
                 self.command, url.path, parse_qs(url.query), body
             )

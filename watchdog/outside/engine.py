@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 import requests
 import urllib3
-from docker import APIClient, auth
+from docker import APIClient
 from docker.errors import APIError, DockerException, NotFound
 
 from watchdog.facts.plan import AT_ONCE
 from watchdog.facts.problem import EngineRefused, Unreachable
 from watchdog.outside.innermost import innermost
+from watchdog.outside.logins import login_for, unreadable
 from watchdog.outside.output import printed, read_until
 from watchdog.outside.sdk import Client, LookOnly
 
@@ -71,6 +72,8 @@ class Engine:
             if self._client is None:
                 # The constructor asks for the version: the engine may be upgraded
                 # between two connections, so it is negotiated every time.
+                if why := unreadable():  # it would crash of it
+                    raise EngineRefused(why, "mend it, or set DOCKER_CONFIG")
                 self._client = self._kind(
                     base_url=self._url,
                     version="auto",
@@ -234,15 +237,14 @@ class Engine:
         hint = "is the registry up, and does it still hold this digest?"
         last = time.monotonic() + self._pull_within
         late = EngineRefused(f"{what} took over {self._pull_within:g} s", hint)
+        login = login_for(repository)
 
         def ask(client: APIClient) -> None:
             # The SDK's own method keeps the answer, which is to be cut off, to itself.
-            registry, _ = auth.resolve_repository_name(repository)
-            header = auth.get_config_header(client, registry)
             response = client._post(
                 client._url("/images/create"),
                 params={"tag": digest, "fromImage": repository},
-                headers={"X-Registry-Auth": header} if header else {},
+                headers=dict(login.headers),
                 stream=True,
                 timeout=None,
             )
@@ -250,7 +252,8 @@ class Engine:
                 client._raise_for_status(response)
                 for line in client._stream_helper(response, decode=True):
                     if "error" in line:
-                        raise EngineRefused(f"{what}: {line['error']}", hint)
+                        said = f"{what}: {line['error']}"
+                        raise EngineRefused(said, login.hint(said, hint))
                     if time.monotonic() > last:
                         raise late
             finally:

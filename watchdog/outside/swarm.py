@@ -15,6 +15,7 @@ import requests
 from watchdog.facts.problem import EngineRefused, Stale, Unreachable
 from watchdog.facts.spec import STACK
 from watchdog.outside.engine import Engine
+from watchdog.outside.logins import login_for
 
 T = TypeVar("T")
 _MANAGER = "look at `docker node ls` on a manager; the swarm is asked there, see docs"
@@ -110,9 +111,14 @@ class Swarm(Engine):
         """
         what = f"ask the registry for {ref}"
         hint = "is the registry up, and does it still hold this digest?"
-        asks = _asks("/distribution/{0}/json", ref)
+        login = login_for(ref)
+        asks = _asks("/distribution/{0}/json", ref, headers=dict(login.headers))
         try:
             found = self._shown(what, asks)
+        except EngineRefused as problem:
+            raise EngineRefused(
+                problem.words, login.hint(problem.words, hint)
+            ) from problem
         except Unreachable as problem:
             if isinstance(problem.__cause__, requests.Timeout):
                 raise EngineRefused(
@@ -136,11 +142,16 @@ class Swarm(Engine):
     def write(self, service: str, version: int, spec: Mapping[str, Any]) -> None:
         """Have *service* be as *spec* says, unless somebody wrote it after *version*.
 
+        Our login goes with it, for nodes that have the image not; where we have none,
+        the swarm keeps the one of whoever wrote the service before.
+
         Raises:
             Stale: somebody did, or the swarm itself noted something there.
         """
         path = f"/services/{service}/update"
-        self._post(f"write service {service}", path, spec, version=version)
+        container = (spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}
+        sent = login_for(str(container.get("Image") or "")).headers
+        self._post(f"write service {service}", path, spec, sent, version=version)
 
     def create_service(self, spec: Mapping[str, Any]) -> None:
         """Create a service."""
@@ -171,10 +182,19 @@ class Swarm(Engine):
         """Remove a config that nothing uses; fine when it is gone."""
         self._is_gone(f"remove config {id_}", lambda c: c.remove_config(id_))
 
-    def _post(self, what: str, path: str, body: Mapping[str, Any], **how: int) -> None:
+    def _post(
+        self,
+        what: str,
+        path: str,
+        body: Mapping[str, Any],
+        sent: Mapping[str, str] | None = None,
+        **how: int,
+    ) -> None:
+        more = dict(sent or {})
+
         def ask(client: Any) -> None:
             url = client._url(path)
-            done = client._post_json(url, data=dict(body), params=how)
+            done = client._post_json(url, data=dict(body), params=how, headers=more)
             client._raise_for_status(done)
 
         self._found(what, ask)
@@ -189,8 +209,11 @@ def _name(service: Mapping[str, Any]) -> str:
     return str((service.get("Spec") or {}).get("Name") or "")
 
 
-def _asks(path: str, what: str) -> Callable[[Any], dict[str, Any]]:
+def _asks(
+    path: str, what: str, **more: dict[str, str]
+) -> Callable[[Any], dict[str, Any]]:
     def ask(client: Any) -> dict[str, Any]:
-        return dict(client._result(client._get(client._url(path, what)), json=True))
+        answer = client._get(client._url(path, what), **more)
+        return dict(client._result(answer, json=True))
 
     return ask
