@@ -43,6 +43,7 @@ class Manager:
         self.services = {"api": a_service("api", "v1.3.0")}
         self.configs = {"c1": ("meesho", b"{}")}
         self.nodes = []
+        self.tasks = []
         self.elsewhere = {}  # networks by name, and what registries answer, by path
         self.noted = []
         self.between = []  # each is called once before a write, as others write too
@@ -77,7 +78,7 @@ class Manager:
         simple = {
             "version": {"ApiVersion": "1.41", "MinAPIVersion": "1.12"},
             "info": {"Swarm": self.swarm},
-            "tasks": [],
+            "tasks": self.tasks,
             "nodes": self.nodes,
             "configs": [
                 {"ID": id_, "Spec": {"Name": name}}

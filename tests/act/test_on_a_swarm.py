@@ -14,6 +14,7 @@ from watchdog.facts.pair import NotKnown, Replica, Running
 from watchdog.facts.plan import Do, Step, Wanted, Which
 from watchdog.facts.problem import EngineRefused, Foreign, Problem, Unreachable
 from watchdog.facts.spec import mark_of
+from watchdog.observe.holding import by_the_engine
 from watchdog.observe.swarm import SwarmStack
 from watchdog.outside.stack_folder import StackFolder
 from watchdog.outside.swarm import Swarm
@@ -203,6 +204,40 @@ def test_a_pair_whose_config_is_not_what_it_is_called_is_not_known(it, config, w
 
     assert isinstance(seen, NotKnown)
     assert words in seen.words
+
+
+def a_task(it, state="running", **status):
+    """Give one of the api's tasks, of what it is told now."""
+    return {
+        "ServiceID": "id-api",
+        "Spec": it.told()["TaskTemplate"],
+        "DesiredState": "running",
+        "Status": {"State": state, "Timestamp": "2026-03-11T03:00:01Z"} | status,
+    }
+
+
+def test_as_many_containers_run_as_tasks_do_and_not_one_for_a_service(it):
+    it.manager.services["api"]["Spec"]["Mode"] = {"Replicated": {"Replicas": 3}}
+    it.manager.tasks = [a_task(it) for _ in range(3)]
+
+    assert it.look().states == ("running",)
+    assert it.look().replicas == {"api": 3}
+
+
+def test_why_a_service_does_not_run_whole_is_said_of_its_tasks(it):
+    it.manager.tasks = [a_task(it, "pending", Err="no suitable node")]
+
+    (words, *_) = by_the_engine(it.look(), (), is_young=False).values()
+
+    assert words == (
+        "service api of v1.3.0 does not run whole: 0 of 1 tasks run; no suitable node"
+    )
+
+
+def test_a_manifest_is_shown_where_its_containers_have_it(it):
+    (part,) = it.eyes.parts(lambda _: ("meesho",))
+
+    assert [one.path for one in part.manifests] == ["/manifests/meesho.manifest.json"]
 
 
 def recorded(**given):

@@ -19,12 +19,14 @@ class Serving:
     *state* is ``running`` once each of them is of the spec that holds now, and none of
     another is left; ``up`` when only those are still ending. Else it is what Docker
     would call a container: ``created``, ``restarting``, ``exited``. *words* say more.
-    *failed* is what the newest of them came to that failed, where several did.
+    *failed* is what the newest of them came to that failed, where several did; *count*
+    is how many run of those that are wanted.
     """
 
     state: str
     words: str
     failed: str = ""
+    count: int = 0
 
 
 def serving(
@@ -56,11 +58,12 @@ def serving(
         return Serving("exited", "it is scaled to zero")
     if len(up) >= want and len(mine) == len(wanted):
         if not others:
-            return Serving("running", said)
-        return Serving("up", f"{said}, and {len(others)} of before are still ending")
+            return Serving("running", said, count=len(up))
+        words = f"{said}, and {len(others)} of before are still ending"
+        return Serving("up", words, count=len(up))
     waits = _waits(mine)
     words = "; ".join(part for part in (said, failed or waits) if part)
-    return Serving("restarting" if failed else "created", words, failed)
+    return Serving("restarting" if failed else "created", words, failed, len(up))
 
 
 def _failed(spec: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> str:

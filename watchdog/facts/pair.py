@@ -200,7 +200,9 @@ class Running:
     where a manifest's file changed after that had started: unless it was known before,
     nobody knows what it started with. *jobs* are run to their ends and no part of the
     other fields. *seen* is each of its containers by the engine's word, *before* those
-    that were seen last in their place; None when nobody looked.
+    that were seen last in their place; None when nobody looked. *tasks* says of each
+    service of a swarm how many of its tasks run, and in words what all come to: its
+    state is one for all of them.
     """
 
     pair: Pair
@@ -213,10 +215,14 @@ class Running:
     jobs: tuple[Job, ...] = ()
     seen: tuple[Container, ...] = field(default=(), compare=False)
     before: tuple[Container, ...] | None = field(default=None, compare=False)
+    tasks: tuple[tuple[int, str], ...] = field(default=(), compare=False)
 
     @property
     def replicas(self) -> dict[str, int]:
         """Count the containers that run, by service."""
+        if self.tasks:
+            counts = (count for count, _ in self.tasks)
+            return dict(zip(self.services, counts, strict=True))
         pairs = zip(self.services, self.states, strict=False)
         return Counter(service for service, state in pairs if state == "running")
 

@@ -20,6 +20,7 @@ _START = (
     "start them, or deploy the pair again; a service that is run to its end belongs "
     "under `jobs` in the release file"
 )
+_START_TASKS = "the swarm starts them: look at `docker service ps`, or deploy it again"
 HINT = (
     "no pair could be proved, so a rollback would be taken back: mend what does not "
     "answer, or `stack.health`, `stack.version` and `stack.smoke` where they are wrong"
@@ -110,7 +111,7 @@ class Holding:
         return tuple(
             Lack(as_a_lack(one.told), HINT, about="proof")
             if name != _STATES
-            else Lack(one.told, _START, about=name)
+            else Lack(one.told, _START_TASKS if seen.tasks else _START, about=name)
             for name, one in self._asked.items()
             if one.told
         )
@@ -135,7 +136,14 @@ def by_the_engine(
     resting = sorted({state for state in seen.states if state not in _AT_REST})
     count = sum(state not in _AT_REST for state in seen.states)
     states = ""
-    if resting:
+    if resting and seen.tasks:
+        told = zip(seen.services, seen.states, seen.tasks, strict=True)
+        states = "; ".join(
+            f"service {service} of {seen.pair.version} does not run whole: {words}"
+            for service, state, (_, words) in told
+            if state not in _AT_REST
+        )
+    elif resting:
         states = (
             f"{count} of {len(seen.states)} containers of {seen.pair.version} "
             f"{'is' if count == 1 else 'are'} {', '.join(resting)}, not running"

@@ -99,6 +99,7 @@ class SwarmStack:
             states=tuple(_word(states[name]) for name in found),
             rolled_back_by=put_up_by(first),
             services=tuple(found),
+            tasks=tuple((states[name].count, states[name].words) for name in found),
         )
 
     def parts(self, tenants_of: Tenants, *, anyhow: bool = False) -> tuple[Part, ...]:
@@ -133,15 +134,16 @@ class SwarmStack:
         """Look at the manifests that one service is given, as far as they are read."""
         held: list[Found] = []
         for tenant in sorted(self._tenants({"": one}) if said is None else {*said}):
+            place = self._inside.format(tenant=tenant)
             try:
-                data = self._given.at(one, self._inside.format(tenant=tenant))
+                data = self._given.at(one, place)
             except Unreachable:
                 raise
             except Problem as problem:
                 held.append(Found(tenant, problem.words, ""))
                 continue
             if data is not None:
-                held.append(Found(tenant, self._inside, sha_of(data)))
+                held.append(Found(tenant, place, sha_of(data)))
         return tuple(held)
 
     def _there(self) -> dict[str, Service]:
