@@ -1,7 +1,7 @@
 """Chaos from outside: people, kills at system calls, engines, disks, a second watchdog.
 
     python -m tests.chaos.campaign [--rounds N] [--seed S] [--only PART ...]
-                                   [--cell WORDS ...]
+                                   [--cell WORDS ...] [--layout WORDS] [--round N]
 
 Plays N rounds of each part at random from the seed, and prints a tally by kind.
 Ends with 1 when anything was not as it must be; each violation comes with the line
@@ -95,13 +95,16 @@ def people(args):
 def _played(name, play, layouts, args, *, on=yard):
     """Play rounds of one kind in each layout, each from a seed of its own."""
     for layout in layouts:
+        if layout != (args.layout or layout):
+            continue
         tally = Tally(f"{name}, {layout}")
         share = -(-args.rounds // len(layouts))
         with on(layout) as here:
-            for number in range(share):
+            for number in range(share) if args.round is None else [args.round]:
                 seed = f"{args.seed}.{number}"
                 words, seen = play(here, random.Random(f"{name} {layout} {seed}"))
-                again = f"--only {name} --seed {args.seed} --rounds {args.rounds}"
+                again = f"--only {name} --seed {args.seed} "
+                again += f'--layout "{layout}" --round {number}'
                 tally.note(f"{words} (round {number})", seen, again)
         yield tally
 
@@ -149,6 +152,8 @@ def main():
     usage.add_argument("--seed", type=int, default=random.randrange(2**32))
     usage.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS))
     usage.add_argument("--cell", nargs="*", help="play these cells of the table only")
+    usage.add_argument("--layout", choices=table.LAYOUTS, help="in this layout only")
+    usage.add_argument("--round", type=int, help="play this round of each part only")
     args = usage.parse_args()
     if args.cell:
         args.only = ["people"]

@@ -4,7 +4,7 @@ import math
 import signal
 import time
 
-from tests.chaos import people, verdict
+from tests.chaos import people, table, verdict
 from tests.chaos.yard import witness
 from tests.crash import judge
 
@@ -67,6 +67,7 @@ def halted(yard, chance):
     """Stop it at a call, let somebody act, and let it go on, or start it anew."""
     act = chance.choice(sorted(people.ACTS))
     dead, sick = chance.random() < 0.5, yard.published and chance.random() < 0.3
+    layout = yard.layout if yard.published else f"{yard.layout} without a port"
     case = yard.case(**({"prove_within": "4s"} if sick else {}))
     place = chance.randint(20, _CALLS)
     with witness(yard) as heard:
@@ -82,17 +83,25 @@ def halted(yard, chance):
             daemon.kill()
         begun = verdict.begun(case)
         said = people.ACTS[act](yard, case)
+        there = {one["Id"] for one in yard.listed() if one["State"] == "running"}
         if dead:
             yard.watch(case)
         else:
             daemon.tell(signal.SIGCONT)
-        gone = act in people.TAKES_DOWN or act == "rm new"
-        mixed = yard.layout == "shared-file" and act == "checkout"
-        # What is deployed or taken down before the plan is made leaves none to make.
-        needless = not begun and act in ("third", *people.TAKES_DOWN)
+        # What is replaced or taken away before the plan is made leaves none to make.
+        needless = not begun and not case.old <= there
+        gone = act in people.TAKES_DOWN or act == "rm new" or not (begun or there)
         seen = verdict.ended(
-            yard, case, heard, nothing=gone, mixed=mixed, needless=needless
+            yard,
+            case,
+            heard,
+            nothing=gone,
+            mixed=table.may_mix(layout, act),
+            needless=needless,
+            both_since=time.time() if table.may_run_both(layout, act) else None,
         )
+    if needless and not (seen.faults or seen.how):
+        seen.faults += table.rolled_back(yard, case, seen)
     if seen.faults:
         seen.faults += [f"  {said.strip()[-300:]}", *verdict.story(case)]
     more = [", the watchdog dead"] * dead + [", target sick"] * sick

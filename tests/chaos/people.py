@@ -185,3 +185,5 @@ ACTS = {
 }
 # Who does this asks for nothing to run; whatever serves then is welcome, too.
 TAKES_DOWN = ("down", "stop")
+# Compose starts every container of the project by these, whoever made it.
+STARTS_ALL = ("start", "restart")

@@ -1,6 +1,7 @@
 """The operator's table: who does what, at which step, in which layout."""
 
 import itertools
+import time
 from dataclasses import dataclass
 
 from tests.chaos import people, verdict
@@ -28,7 +29,12 @@ BACK = {
     "back: after start": ("start", 2, "done"),
     "back: before remove": ("remove", 1, "received"),
 }
-LAYOUTS = ("versioned", "shared-file", "versioned without a port")
+LAYOUTS = (
+    "versioned",
+    "shared-file",
+    "versioned without a port",
+    "shared-file without a port",
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def cells():
     for layout, act, dead in itertools.product(LAYOUTS, people.ACTS, (False, True)):
         for step in STEPS:
             yield Cell(layout, step, act, dead)
-        if layout == LAYOUTS[2]:
+        if _has_no_port(layout) and not may_run_both(layout, act):
             continue  # the same steps as with a port
         for step in (*STEPS, *BACK):
             if step not in ("before remove", "after remove"):
@@ -91,15 +97,21 @@ def tried(yard, cell):
         finally:
             hold.go()
         barred = _is_barred(cell, said)
-        nothing = barred or _may_be_down(cell)
-        seen = verdict.ended(yard, case, heard, nothing=nothing, mixed=_may_mix(cell))
+        seen = verdict.ended(
+            yard,
+            case,
+            heard,
+            nothing=barred or _may_be_down(cell),
+            mixed=may_mix(cell.layout, cell.act),
+            both_since=time.time() if may_run_both(cell.layout, cell.act) else None,
+        )
     yard.proxy.rule, yard.proxy.look = lambda *_: None, lambda _: None
     if not was_there:
         seen.how += " (the step was not reached)"
     if barred and not (seen.faults or seen.running):
         seen.faults += _typed_again(yard, case, cell, seen)
-    if not seen.faults:
-        seen.faults += _overtaken(yard, case, seen)
+    if not seen.faults and seen.how == "overtaken":
+        seen.faults += rolled_back(yard, case, seen)
     if seen.faults:
         seen.faults += [f"  {said.strip()[-300:]}", *verdict.story(case)]
     return seen
@@ -138,14 +150,27 @@ def _typed_again(yard, case, cell, seen):
         yield f"{seen.running} was put up again, and is not seen: {again} {whole}"
 
 
-def _may_mix(cell):
+def _has_no_port(layout):
+    return layout.endswith("without a port")
+
+
+def may_run_both(layout, act):
+    """Tell whether people alone may have both versions run at once, for a moment.
+
+    Compose starts all that carries its labels, and there is no port to forbid it.
+    """
+    return _has_no_port(layout) and act in people.STARTS_ALL
+
+
+def may_mix(layout, act):
     """Tell whether people alone may start a mixed pair, which the DMS refuses."""
-    return cell.layout == "shared-file" and cell.act == "checkout"
+    shared = layout.startswith("shared-file")
+    return shared and (act == "checkout" or may_run_both(layout, act))
 
 
-def _overtaken(yard, case, seen):
+def rolled_back(yard, case, seen):
     """Roll what was deployed meanwhile back as well: it is a release like any other."""
-    if seen.how != "overtaken" or seen.running in ("", case.target):
+    if seen.running in ("", case.target):
         return []
     yard.doctor.refuses = ""
     who = ["--by", "asha", "--reason", "it is bad, too", "--to", case.target]

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 from tests.crash import judge
 
-_END = 45.0  # s; a proof may take 20, and an operator's Compose a few
+_END = 90.0  # s; a proof may take 20, an operator's Compose a few, and a box be busy
 _STUCK = 6.0  # s; what says that it is stuck may see in a turn or two that it is not
 _TURNS = 2.5  # s; the turns after the end see what runs
 _UNBEGUN = 10.0  # s; a rollback that has not begun until then does not any more
+_NOTICED = 30.0  # s; of two that run the watchdog stops one, with its grace
 
 
 @dataclass
@@ -68,13 +69,15 @@ def ended(
     watched=True,
     mixed=False,
     needless=False,
+    both_since=None,
     patience=_END,
 ):
     """Look at everything once it has settled.
 
     *nothing* says that nobody asks for anything to run; *watched* that the daemon is
     to be waited for; *mixed* that people alone may have started a mixed pair;
-    *needless* that there may be nothing to roll back any more.
+    *needless* that there may be nothing to roll back any more; *both_since* that
+    people alone had both versions run at once, and when the watchdog could see it.
     """
     seen = Seen()
     faults = seen.faults
@@ -92,13 +95,23 @@ def ended(
         seen.how = "stuck" if rollback["stuck"] else "under way"
     if "broken" in seen.status or code not in (0, 1, 6):
         faults.append(f"status ended with {code}: {status}")
-    faults += [f"ran at once: {sorted(each)}" for each in witness.at_once]
+    faults += _ran_at_once(case, witness, both_since)
     if not mixed:
         faults += judge.mixed_starts(yard, case)
     faults += chain(case)
     faults += _what_runs(yard, seen, found, text, nothing=nothing, mixed=mixed)
     faults += _is_said(yard, seen, found, text)
     return seen
+
+
+def _ran_at_once(case, witness, both_since):
+    """Say what ran at once, and was not to; or for longer than it takes to be seen."""
+    for versions, began, ended in witness.at_once:
+        if both_since is None or versions != {case.before, case.target}:
+            yield f"ran at once: {sorted(versions)}"
+        elif ended is None or ended - max(began, both_since) > _NOTICED:
+            lasted = f"{ended - began:.1f} s" if ended else "to the end"
+            yield f"ran at once, {lasted}: {sorted(versions)}"
 
 
 def _what_runs(yard, seen, found, text, *, nothing, mixed):

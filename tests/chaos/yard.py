@@ -271,7 +271,8 @@ class Witness:
         try:
             for event in self._stream:
                 version = event["from"].rpartition(":")[2]
-                self.heard.append((event["Action"], event["id"], version))
+                at = event["timeNano"] / 1e9
+                self.heard.append((event["Action"], event["id"], version, at))
         except Exception:  # noqa: BLE001 # it was closed while it was read
             return
 
@@ -281,16 +282,24 @@ class Witness:
 
     @property
     def at_once(self):
-        """Give every set of versions that ran at once."""
-        up, found = dict(self.before), set()
-        for action, id_, version in self.heard:
+        """Give every time that several versions ran at once: (versions, from, to).
+
+        In the engine's own seconds; *to* is None while they still do.
+        """
+        up, found = dict(self.before), []
+        for action, id_, version, at in self.heard:
+            before = frozenset(up.values())
             if action == "start":
                 up[id_] = version
             else:
                 up.pop(id_, None)
-            versions = frozenset(up.values())
-            if len(versions) > 1:
-                found.add(versions)
+            now = frozenset(up.values())
+            if now == before:
+                continue
+            if len(before) > 1:
+                found[-1] = (*found[-1][:2], at)
+            if len(now) > 1:
+                found.append((now, at, None))
         return found
 
 

@@ -13,6 +13,7 @@ from watchdog.facts.event import (
     PairStarted,
     PromotionPaused,
     RollbackEnded,
+    RollbackRefused,
     RollbackStarted,
     RollbackStuck,
 )
@@ -553,3 +554,38 @@ def test_a_target_that_somebody_started_too_early_is_started_again_on_its_manife
     whole, early = ("v1.2.0", "v1.2.0"), ("v1.2.0", "v1.3.0")
     assert it.pairs_started()[before:] == ([early, whole] if shared else [whole])
     assert set(it.docker.up()) == set(it.container_names())
+
+
+class WhilePlanning(Fuse):
+    """Has the running release deployed anew, once, before the rollback is planned."""
+
+    def __init__(self, it):
+        super().__init__()
+        self.it, self.is_done = it, False
+
+    def passes(self):
+        s = self.it.memory.standing
+        if s.incident is None or s.rollback is not None or self.is_done:
+            return
+        self.is_done = True
+        deploys_the_same_again(self.it)
+
+
+@LAYOUTS
+def test_what_is_deployed_anew_while_it_is_planned_is_no_refusal_and_rolled_back(
+    world, shared
+):
+    it = world(shared=shared)
+    it.docker.fuse = it.memory.fuse = it.fuse = fuse = WhilePlanning(it)
+
+    it.turn()
+    it.docker.fuse = it.memory.fuse = it.fuse = Fuse()
+    assert fuse.is_done
+    assert ends(it) == []
+    it.turn()  # it is another deployment, and is measured as one
+    it.turn(MINUTE)
+    it.turn(MINUTE)
+
+    assert it.memory.all(RollbackRefused) == []
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    assert it.memory.all(RollbackStarted)[-1].automatic

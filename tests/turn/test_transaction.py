@@ -585,6 +585,43 @@ def test_an_old_pair_that_comes_up_late_by_itself_ends_what_was_stuck(world):
     assert_put_back_once(it)
 
 
+@LAYOUTS
+def test_an_old_pair_that_was_made_again_and_comes_up_late_leaves_nothing_beside_it(
+    world, shared
+):
+    it = world(shared=shared)
+    (old,) = it.docker.boxes
+    it.docker.crashing.add(a_pair("v1.2.0").image)
+    it.docker.sick.add(a_pair("v1.3.0").image)
+    it.docker.fuse = Meddler(it.docker, lambda: it.docker.boxes.pop(old, None))
+    it.turn()
+    assert it.memory.all(RollbackStuck)
+
+    it.docker.sick.clear()
+    it.turn()
+
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.3.0") == []
+    assert it.docker.names() == it.container_names()
+
+
+def test_what_is_left_over_when_a_person_mended_what_was_stuck_is_named(world):
+    it = stuck_on_its_way_back(world)
+    (new,) = [box["Name"] for box in it.docker.boxes.values() if ".rb-" in box["Name"]]
+    (it.folder / ".env").write_text("TZ=UTC\nDMS_VERSION=v1.2.0\n")
+    it.docker.refuses.clear()
+    it.turn()  # somebody is at work: it waits
+    for box in it.docker.boxes.values():
+        if ".rb-" not in box["Name"]:
+            box["State"] |= {"Running": True, "Status": "running"}
+
+    it.turn()
+
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    (ended,) = it.memory.all(RollbackEnded)
+    assert f"`docker rm {new.strip('/')}`" in ended.hint
+
+
 def test_a_foreign_manifest_is_stuck_and_left_as_it_is(world):
     it = world(shared=True)
     shared = it.folder / "manifests/meesho.manifest.json"

@@ -20,7 +20,7 @@ from watchdog.facts.pair import (
     together,
 )
 from watchdog.facts.plan import Deployed, Plan
-from watchdog.facts.problem import EngineRefused, Problem, Unreachable
+from watchdog.facts.problem import EngineRefused, Problem, Undone, Unreachable
 from watchdog.observe.agreeing import Agreeing
 from watchdog.observe.as_written import AsWritten
 from watchdog.observe.condition import Condition
@@ -316,6 +316,7 @@ class Stack:
         """Tell by service what a plan must know of the running containers.
 
         Raises:
+            Undone: one of them went away while it was looked at.
             Problem: they cannot be put back faithfully; nothing may be planned.
         """
         standing_in_the_way = self.obstacles()
@@ -329,7 +330,7 @@ class Stack:
         for id_ in containers:
             found = self._engine.container(id_)
             if found is None:
-                raise Problem(f"container {id_[:12]} went away while planning")
+                raise Undone(f"container {id_[:12]} went away while planning")
             one = deployed_of(found, api, free)
             service = service_of(found)
             result[service] = (*result.get(service, ()), one)

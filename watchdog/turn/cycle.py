@@ -22,7 +22,7 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.pair import Part, Running
 from watchdog.facts.plan import Wanted
-from watchdog.facts.problem import JournalLost, Problem, Unreachable
+from watchdog.facts.problem import JournalLost, Problem, Undone, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 from watchdog.facts.verdict import Clear, Verdict, kind_of
@@ -283,6 +283,8 @@ class Cycle:
         except Unreachable as problem:
             far_end_lost(self.memory, "engine", problem, at)
             return f"cannot plan the rollback yet: {problem.words}"
+        except Undone as problem:
+            return f"{problem.words}: what runs is looked at again in the next turn"
         except Problem as problem:
             return self._asking().refuse(decision.incident, problem.words, at)
         events: list[Event] = []

@@ -13,7 +13,7 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import Do, Plan, Step
-from watchdog.facts.problem import Problem
+from watchdog.facts.problem import JournalLost, Problem
 from watchdog.facts.rules import Rules
 from watchdog.turn.roles import Clock, Remembers
 from watchdog.turn.stepping import Stepping
@@ -117,6 +117,28 @@ class Ending:
                 )
         return ""
 
+    def _left_over(self, plan: Plan) -> str:
+        """Say what of *plan* lies beside what serves, after a person mended it.
+
+        It is not taken away: whoever was at work may want to look at it.
+        """
+        proving = self.stepping.proving
+        try:
+            parts = proving.eyes.parts(proving.tenants_of)
+        except JournalLost:
+            raise
+        except Problem:
+            return ""  # what serves was proved, and this is only told
+        olds = {swap.old_id for swap in plan.swaps}
+        ours = [p for p in parts if p.op == plan.op or p.container in olds]
+        names = " ".join(part.name for part in ours if part.aside)
+        if not names:
+            return ""
+        return (
+            "remove what is left over, which `docker compose start` would start: "
+            f"`docker rm {names}`"
+        )
+
     def ended(self, how: str, proof: str, to_do: str = "") -> str:
         """Note *how* it ended, and what leads on from there: *to_do*, where it is."""
         rollback = self._memory.standing.rollback
@@ -129,6 +151,7 @@ class Ending:
             self._memory.add(now, RollbackMended(started.plan.op, how, proof))
             return f"rollback to {started.to_pair.version} {how} again"
         before, to = started.from_pair.version, started.to_pair.version
+        left = self._left_over(started.plan) if rollback.since else ""
         if rollback.undone:
             proof = f"{proof}; meanwhile: {'; '.join(rollback.undone)}"
         hint = {
@@ -163,7 +186,7 @@ class Ending:
                 waited=started.waited,
                 order=started.order,
                 what=started.what,
-                hint=to_do or hint.get(how, ""),
+                hint="; ".join(filter(None, (to_do or hint.get(how, ""), left))),
             ),
             claim=f"ended/{started.plan.op}",
         )

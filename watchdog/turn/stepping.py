@@ -86,6 +86,7 @@ class Stepping:
             evidence = self._await(plan, record, step)
         else:
             evidence = self.hands.is_done(plan, record, step)
+            self._tell_who_started(plan, step, evidence)
         if not evidence:
             attempt = self.tried.get(step.words, 0) + 1
             self.memory.add(self.clock.now(), StepIntended(plan.op, step, attempt))
@@ -95,7 +96,7 @@ class Stepping:
             if evidence and removes:
                 evidence = f"{evidence}\n{kept}"
         if not evidence:
-            raise NotProven(f"`{step.words}` was done, but does not show")
+            raise _does_not_show(step)
         if step.do is Do.PROVE or step.words not in self.done:
             self.memory.add(self.clock.now(), StepDone(plan.op, step, evidence))
 
@@ -130,6 +131,8 @@ class Stepping:
         came = self._each(partial(self.hands.is_done, plan, record), steps)
         if not any(isinstance(seen, Problem) for seen in came.values()):
             todo = [step for step, seen in came.items() if not seen]
+            for step, seen in came.items():
+                self._tell_who_started(plan, step, str(seen))
             for step in todo if again else ():
                 self._do_again(plan, step)
             came |= self._all_done(plan, record, todo)
@@ -151,6 +154,23 @@ class Stepping:
         if step.words in self.done:
             self.undid(plan, step, f"somebody undid `{step.words}`: it is done again")
 
+    def _tell_who_started(self, plan: Plan, step: Step, evidence: str) -> None:
+        """Say that somebody started the new one, or again what was stopped.
+
+        ``docker compose start`` starts all that carries Compose's labels, and only a
+        published port keeps it from doing so beside what still runs.
+        """
+        ours = step.words in self.done or step.words in self.tried
+        words = ""
+        if evidence and step.do is Do.START and step.which is Which.NEW and not ours:
+            words = f"somebody started {step.subject} of the target before its turn"
+            words += "; it may have run beside what ran before"
+        if not evidence and step.do is Do.STOP and step.words in self.done:
+            words = f"`{step.words}` was undone"
+        known = self._rollback.undone if self._rollback else ()
+        if words and words not in known:
+            self.undid(plan, step, words)
+
     def _all_done(
         self, plan: Plan, record: Record, steps: Sequence[Step]
     ) -> dict[Step, str | Problem]:
@@ -166,7 +186,7 @@ class Stepping:
         came = self._each(partial(self._do, plan, record), steps)
         for step, seen in came.items():
             if seen == "":
-                came[step] = NotProven(f"`{step.words}` was done, but does not show")
+                came[step] = _does_not_show(step)
             elif isinstance(seen, str) and step in kept:
                 came[step] = f"{seen}\n{kept[step]}"
         return came
@@ -341,6 +361,14 @@ class Stepping:
             raise
         except Exception as error:  # noqa: BLE001 - nothing here may stop a way back
             return f"what it came to could not be read: {error}"
+
+
+def _does_not_show(step: Step) -> Problem:
+    """Give why a step that the engine took does not show a moment later."""
+    words = f"`{step.words}` was done, but does not show"
+    if step.do is Do.STOP:
+        return Undone(f"{words}: somebody started it again")
+    return NotProven(words)
 
 
 def _is_warm(plan: Plan, step: Step) -> bool:

@@ -60,12 +60,19 @@ class Stuck:
         return f"stuck: {rollback.stuck}"
 
     def _is_ours(self, plan: Plan, found: Meanwhile) -> bool:
-        """Tell whether the very containers run that the way back puts back."""
+        """Tell whether the very containers run that the way back puts back.
+
+        Those that somebody had removed it made again, and they carry its label.
+        """
         if plan.writes:
             return found.seen is Seen.NOTHING
-        seen = self.overtaking.eyes.running(self.stepping.proving.tenants_of)
-        old = {swap.old_id for swap in plan.swaps if not swap.job}
-        return isinstance(seen, Running) and set(seen.containers) == old
+        eyes, tenants_of = self.overtaking.eyes, self.stepping.proving.tenants_of
+        seen = eyes.running(tenants_of)
+        swaps = [swap for swap in plan.swaps if not swap.job]
+        ours = {part.container for part in eyes.parts(tenants_of) if part.op == plan.op}
+        ours |= {swap.old_id for swap in swaps}
+        up = set(seen.containers) if isinstance(seen, Running) else set()
+        return len(up) == len(swaps) and up <= ours
 
     def _is_due(self, rollback: Rollback) -> bool:
         """Tell whether to try again: at each turn first, later once a minute."""

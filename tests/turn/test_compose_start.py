@@ -1,0 +1,128 @@
+"""An operator's ``docker compose start``, which starts all that is there, ours too."""
+
+import os
+
+import pytest
+
+from tests.turn.test_meanwhile import LAYOUTS, PowerCutAfter, run_with, story_of
+from tests.turn.test_transaction import Meddler, ends
+from tests.worlds import Fuse, PowerCut, World, a_pair
+from watchdog.facts.event import RollbackEnded, RollbackStarted, StepFailed, StepUndone
+
+
+@pytest.fixture
+def world(folders):
+    def world(*, shared=False, dead=False):
+        made = World(folders(), shared=shared)
+        made.bad_release()
+        if dead:
+            made.docker.crashing.add(a_pair("v1.2.0").image)
+        return made
+
+    return world
+
+
+UP = {"Running": True, "Status": "running"}
+
+
+def starts_everything(it):
+    """Start it as Compose does where no port forbids it."""
+    for id_ in list(it.docker.boxes):
+        it.docker.start(id_)
+
+
+@LAYOUTS
+@pytest.mark.parametrize("dead", [False, True], ids=["target lives", "target dies"])
+def test_a_start_of_everything_at_any_instant_ends_with_one_whole_pair_and_is_told(
+    world, shared, dead
+):
+    every = int(os.environ.get("OPERATOR_EVERY", "13"))
+    at = told = 0
+    while True:
+        at += every
+        it = world(shared=shared, dead=dead)
+        fuse = run_with(it, starts_everything, at)
+        if fuse.done_after is None:
+            break
+        story = story_of(it, starts_everything, at)
+        (ended,) = it.memory.all(RollbackEnded)
+        if not fuse.came_in_time():
+            continue
+        # What comes up goes back all the way: nobody asked for what is bad.
+        assert ended.how == ("put-back" if dead else "proved"), story
+        wrong = it.stands_on("v1.3.0" if dead else "v1.2.0")
+        # With a shared file it is the image that refuses such a start.
+        assert not wrong or (shared and "started mixed" in wrong[0]), (wrong, story)
+        assert set(it.docker.up()) == set(it.container_names()), story
+        assert it.docker.names() == it.container_names(), story
+        assert len(it.memory.all(RollbackStarted)) == 1, story
+        if it.docker.beside:
+            told += 1
+            assert it.memory.all(StepUndone, StepFailed), story
+    assert at > 20
+    assert told or dead
+
+
+def test_that_somebody_started_the_target_beside_what_ran_is_told_once(world):
+    it = world()
+    it.docker.fuse = PowerCutAfter(it.docker, "create")
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    starts_everything(it)
+
+    it.turn()
+
+    assert it.docker.beside
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    (told,) = it.memory.all(StepUndone)
+    assert told.words.startswith("somebody started dms of the target before its turn")
+
+
+def test_a_target_that_we_started_ourselves_is_nobodys_doing(world):
+    it = world()
+    it.docker.fuse = PowerCutAfter(it.docker, "start")
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+
+    it.turn()
+
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    assert it.memory.all(StepUndone) == []
+
+
+@LAYOUTS
+def test_what_somebody_started_again_while_the_watchdog_was_dead_is_told(world, shared):
+    it = world(shared=shared)
+    it.docker.fuse = PowerCutAfter(it.docker, "rename")
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    starts_everything(it)
+
+    it.turn()
+
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    told = [event.words for event in it.memory.all(StepUndone)]
+    assert told == ["`stop dms (old)` was undone"]
+
+
+@LAYOUTS
+def test_what_somebody_starts_in_the_instant_of_its_stop_is_stopped_again(
+    world, shared
+):
+    it = world(shared=shared)
+    (old,) = it.docker.boxes
+    left = [old]
+    it.docker.fuse = Meddler(
+        it.docker, lambda: left and it.docker.boxes[left.pop()]["State"].update(UP)
+    )
+
+    it.turn()
+
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    assert [event.words for event in it.memory.all(StepUndone)] == [
+        "`stop dms (old)` was done, but does not show: somebody started it again"
+    ]
+    assert set(it.docker.up()) == set(it.container_names())
