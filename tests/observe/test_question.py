@@ -154,6 +154,17 @@ def test_a_version_that_cannot_be_read_is_not_fine(body):
     assert version.words == f"{url} names no version"
 
 
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "302 Found"])
+def test_a_version_that_an_error_or_a_redirect_names_proves_nothing(status):
+    body = b'{"version": "v1.2.0"}'
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with far_end(lambda wire, _: wire.sendall(head.encode() + body)) as url:
+        _, version = ask_stack(url, url, "v1.2.0")
+
+    assert not version.fine
+    assert version.words.startswith(f"{url} says {status[:3]}: ")
+
+
 def test_a_packed_answer_is_not_unpacked():
     def speak(wire, _):
         head = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB)

@@ -70,7 +70,14 @@ def _health(url: str, seconds: float) -> Answer:
 
 def _version(url: str, meant: str, seconds: float) -> Answer:
     try:
-        answer = json.loads(get(url, seconds).body)
+        came = get(url, seconds)
+        if came.status != httpx.codes.OK:
+            # An error page may name a version, too: it is not what serves that said so.
+            words = (
+                f"{url} says {came.status}: {said(came.body.decode(errors='replace'))}"
+            )
+            return Answer(fine=False, words=words)
+        answer = json.loads(came.body)
         seen = said(str(answer["version"]))
     except NoAnswer as error:
         return Answer(fine=False, words=f"{url} did not answer: {said(str(error))}")
