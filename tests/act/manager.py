@@ -49,6 +49,7 @@ class Manager:
         self.between = []  # each is called once before a write, as others write too
         self.loses = 0  # answers to writes
         self.logins = []  # as they came with a question or a write
+        self.hangs = 0  # so many lists are not answered while it has no leader
 
     def update(self, id_, version, spec):
         if self.between:
@@ -98,7 +99,7 @@ class Manager:
 @contextmanager
 def managing():
     """Serve a manager; give it and its address."""
-    manager = Manager()
+    manager, over = Manager(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -110,6 +111,11 @@ def managing():
             manager.logins += [self.headers["X-Registry-Auth"] or ""] * (
                 self.command == "POST" or "/distribution/" in url.path
             )
+            if manager.hangs and "version" not in url.path:
+                manager.hangs -= 1
+                over.wait(20)
+                self.close_connection = True
+                return
             status, found = manager.answer(
                 self.command, url.path, parse_qs(url.query), body
             )
@@ -135,6 +141,7 @@ def managing():
     try:
         yield manager, f"tcp://127.0.0.1:{server.server_port}"
     finally:
+        over.set()
         server.shutdown()
         server.server_close()
         thread.join()

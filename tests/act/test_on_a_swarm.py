@@ -18,6 +18,7 @@ from watchdog.observe.holding import by_the_engine
 from watchdog.observe.swarm import SwarmStack
 from watchdog.outside.stack_folder import StackFolder
 from watchdog.outside.swarm import Swarm
+from watchdog.verify.proof import prove
 
 SERVICES = ("api",)
 WRITE = Step(Do.START, "api", Which.NEW)
@@ -28,7 +29,7 @@ class OneService:
     """The real eyes and hands on a swarm of one service, and a plan back to v1.2.0."""
 
     def __init__(self, manager, url, folder):
-        self.manager = manager
+        self.manager, self.url = manager, url
         self.swarm = Swarm(url, timedelta(seconds=10), to_act=True)
         self.eyes = SwarmStack(
             self.swarm,
@@ -132,6 +133,51 @@ def test_a_write_whose_answer_was_lost_is_not_made_twice(it):
     it.do(WRITE)
 
     assert len(it.manager.noted) == 1
+
+
+def test_a_look_that_hangs_is_taken_again_and_a_write_is_not(it):
+    hasty = Swarm(it.url, timedelta(seconds=0.5), to_act=True)
+    it.manager.hangs = 3
+    assert hasty.services("dms")
+
+    it.manager.hangs = 4
+    with pytest.raises(Unreachable):
+        hasty.services("dms")
+
+    it.manager.hangs = 1
+    with pytest.raises(Unreachable):
+        hasty.write("id-api", 7, it.plan.writes[0].carrier)
+    hasty.close()
+
+
+def on_node(spec, node, *, wanted="running"):
+    return {
+        "ID": f"task-{node}",
+        "ServiceID": "id-api",
+        "NodeID": node,
+        "DesiredState": wanted,
+        "Status": {"State": "running", "Timestamp": "2026-03-11T03:00:00Z"},
+        "Spec": spec["TaskTemplate"],
+    }
+
+
+def test_what_a_node_that_is_down_may_still_serve_is_part_of_the_proof(it):
+    before = a_service("api", "v1.2.0")["Spec"]
+    it.manager.nodes = [
+        {"ID": "n1", "Description": {"Hostname": "one"}, "Status": {"State": "ready"}},
+        {"ID": "n2", "Description": {"Hostname": "two"}, "Status": {"State": "down"}},
+    ]
+    it.manager.tasks = [on_node(it.told(), "n1")]
+    seen = it.look()
+    assert seen.states == ("running",)
+    assert "cannot be known" not in prove(seen.pair, seen, (), ()).words
+
+    it.manager.tasks.append(on_node(before, "n2", wanted="shutdown"))
+    seen = it.look()
+
+    assert seen.states == ("running",)
+    words = prove(seen.pair, seen, (), ()).words
+    assert "node two is down: whether another version still serves there" in words
 
 
 def test_the_way_back_is_written_over_the_carrier_and_over_nothing_else(it):

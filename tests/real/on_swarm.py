@@ -59,33 +59,18 @@ def build():
         docker("push", "-q", f"{IMAGE}:{version}")
 
 
-class OnSwarm(Half):
-    """A stack of two services, of one image and one manifest, as a watchdog has it.
+class People:
+    """A stack of two services, of one image and one manifest, and whoever deploys it.
 
-    *url* is the manager that it asks, and that people deploy by.
+    *url* is the manager that is asked.
     """
 
+    services = ("api", "worker")
+
     def __init__(self, folder, project, url=URL, image=IMAGE):
-        self.url, self.image = url, image
+        self.url, self.image, self.project = url, image, project
         self.folder = folder / "stack"
-        self.folder.mkdir()
-        self.project = project
-        self.services = ("api", "worker")
-        self.ask_stack = lambda *_: ()
-        super().__init__(folder / "state")
-        self.rules = rules(services=self.services, prove_within=timedelta(seconds=90))
-        self.settings = Settings(
-            executor="swarm",
-            stack=Section(
-                project=project,
-                services=list(self.services),
-                directory=self.folder,
-            ),
-            engine=EngineSection(url=url),
-            state=folder / "state",
-        )
-        self.made = self.wire(self.settings)
-        self.smoke = self.made.smoke
+        self.folder.mkdir(exist_ok=True)
         self.swarm = Swarm(url, timedelta(seconds=20), to_act=True)
 
     # what people do
@@ -136,6 +121,58 @@ class OnSwarm(Half):
         words = ("stack", "deploy", "-c", file, self.project)
         return self.docker(*words, cwd=self.folder)
 
+    # what is true of it
+
+    def until(self, claim, words, patience=90):
+        """Wait until *claim* holds."""
+        deadline = time.monotonic() + patience
+        while not claim():
+            assert time.monotonic() < deadline, f"not within {patience} s: {words}"
+            time.sleep(0.1)
+
+    def specs(self):
+        """Give what the swarm is told, by service; without what is empty."""
+        found = self.swarm.services(self.project)
+        return {one["Spec"]["Name"]: canonical(one["Spec"]) for one in found}
+
+    def tasks(self):
+        """Give the ids of the tasks that run."""
+        found = self.swarm.tasks(self.project)
+        return {t["ID"] for t in found if t["Status"]["State"] == "running"}
+
+    def runs(self):
+        """Give (image's version, config) of each task that is to run."""
+        both = set()
+        for task in self.swarm.tasks(self.project):
+            if task["DesiredState"] == "running":
+                made = task["Spec"]["ContainerSpec"]
+                config = made["Configs"][0]["ConfigName"].rpartition("meesho_")[2]
+                tag = made["Image"].partition("@")[0].rpartition(":")[2]
+                both.add((tag, config.replace("_", ".")))
+        return both
+
+
+class OnSwarm(Half, People):
+    """The same with a watchdog's half."""
+
+    def __init__(self, folder, project, url=URL, image=IMAGE):
+        People.__init__(self, folder, project, url, image)
+        self.ask_stack = lambda *_: ()
+        super().__init__(folder / "state")
+        self.rules = rules(services=self.services, prove_within=timedelta(seconds=90))
+        self.settings = Settings(
+            executor="swarm",
+            stack=Section(
+                project=project,
+                services=list(self.services),
+                directory=self.folder,
+            ),
+            engine=EngineSection(url=url),
+            state=folder / "state",
+        )
+        self.made = self.wire(self.settings)
+        self.smoke = self.made.smoke
+
     def deploy(self, version, **changed):
         """Deploy it, and wait until the swarm has come to it."""
         self.post(version, **changed)
@@ -160,15 +197,6 @@ class OnSwarm(Half):
                 self.swarm.remove_config(one["ID"])
         self.swarm.close()
 
-    # what is true of it
-
-    def until(self, claim, words, patience=90):
-        """Wait until *claim* holds."""
-        deadline = time.monotonic() + patience
-        while not claim():
-            assert time.monotonic() < deadline, f"not within {patience} s: {words}"
-            time.sleep(0.1)
-
     def comes_to(self, version):
         """Wait until *version* runs, and nothing else."""
 
@@ -178,27 +206,6 @@ class OnSwarm(Half):
             return states == {"running"} and seen.pair.version == version
 
         self.until(is_up, f"{version} runs: {self.look()}")
-
-    def specs(self):
-        """Give what the swarm is told, by service; without what is empty."""
-        found = self.swarm.services(self.project)
-        return {one["Spec"]["Name"]: canonical(one["Spec"]) for one in found}
-
-    def tasks(self):
-        """Give the ids of the tasks that run."""
-        found = self.swarm.tasks(self.project)
-        return {t["ID"] for t in found if t["Status"]["State"] == "running"}
-
-    def runs(self):
-        """Give (image's version, config) of each task that is to run."""
-        both = set()
-        for task in self.swarm.tasks(self.project):
-            if task["DesiredState"] == "running":
-                made = task["Spec"]["ContainerSpec"]
-                config = made["Configs"][0]["ConfigName"].rpartition("meesho_")[2]
-                tag = made["Image"].partition("@")[0].rpartition(":")[2]
-                both.add((tag, config.replace("_", ".")))
-        return both
 
     def keeper(self):
         """Give what holds old pairs here."""

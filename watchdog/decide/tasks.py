@@ -20,13 +20,15 @@ class Serving:
     another is left; ``up`` when only those are still ending. Else it is what Docker
     would call a container: ``created``, ``restarting``, ``exited``. *words* say more.
     *failed* is what the newest of them came to that failed, where several did; *count*
-    is how many run of those that are wanted.
+    is how many run of those that are wanted. *unseen* are the ids of nodes that are
+    down and had one of another spec.
     """
 
     state: str
     words: str
     failed: str = ""
     count: int = 0
+    unseen: tuple[str, ...] = ()
 
 
 def serving(
@@ -45,11 +47,10 @@ def serving(
     others = [
         one
         for one in tasks
-        if one not in mine
-        and _state(one) not in _OVER
-        and not is_made_from(one, spec)
-        and one.get("NodeID") not in down
+        if one not in mine and _state(one) not in _OVER and not is_made_from(one, spec)
     ]
+    lost = sorted({str(o["NodeID"]) for o in others if o.get("NodeID") in down})
+    others = [one for one in others if one.get("NodeID") not in down]
     # Where each node has one, so many are wanted as the swarm gave out.
     want = (len(wanted) or 1) if want is None else want
     said = f"{len(up)} of {want} tasks run"
@@ -58,7 +59,7 @@ def serving(
         return Serving("exited", "it is scaled to zero")
     if len(up) >= want and len(mine) == len(wanted):
         if not others:
-            return Serving("running", said, count=len(up))
+            return Serving("running", said, count=len(up), unseen=tuple(lost))
         words = f"{said}, and {len(others)} of before are still ending"
         return Serving("up", words, count=len(up))
     waits = _waits(mine)

@@ -100,6 +100,7 @@ class SwarmStack:
             rolled_back_by=put_up_by(first),
             services=tuple(found),
             tasks=tuple((states[name].count, states[name].words) for name in found),
+            unseen=self._unseen(states),
         )
 
     def parts(self, tenants_of: Tenants, *, anyhow: bool = False) -> tuple[Part, ...]:
@@ -196,6 +197,18 @@ class SwarmStack:
             name: serving(one["Spec"], tasks[name], down) for name, one in found.items()
         }
         return states, tasks
+
+    def _unseen(self, states: Mapping[str, Serving]) -> tuple[str, ...]:
+        """Say which nodes are down and had tasks of another spec, a sentence each."""
+        lost = {id_ for one in states.values() for id_ in one.unseen}
+        if not lost:
+            return ()
+        names = [name for id_, name in self._down().items() if id_ in lost]
+        return tuple(
+            f"node {name} is down: whether another version still serves there cannot "
+            "be known"
+            for name in sorted(names)
+        )
 
     def _down(self) -> dict[str, str]:
         """Name the nodes that are down, by id."""

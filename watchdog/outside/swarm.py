@@ -21,10 +21,15 @@ T = TypeVar("T")
 _MANAGER = "look at `docker node ls` on a manager; the swarm is asked there, see docs"
 # Whoever says so did or did not do it: nobody knows yet.
 _NO_LEADER = ("does not have a leader", "lost leader", "DeadlineExceeded", "deadline")
+# While a new leader is found, some 11 s, who asked another manager hangs for 20 s, and
+# who asks it anew after that is answered at once: so short, and again.
+_ASKED = 4
 
 
 class Swarm(Engine):
     """The swarm, by the manager behind one socket.
+
+    A look that is not answered in time is taken again; a write never is.
 
     Every call raises Unreachable when it did not answer or has no leader,
     EngineRefused when it said no, of which Stale is one: somebody wrote before us.
@@ -55,7 +60,7 @@ class Swarm(Engine):
 
     def trouble(self) -> str:
         """Say why this engine could not be asked for its swarm; nothing if it can."""
-        info = self._call("tell of the swarm", lambda c: c.info())
+        info = self._again(lambda: self._call("tell of the swarm", lambda c: c.info()))
         swarm = info.get("Swarm") or {}
         if swarm.get("LocalNodeState") != "active":
             state = swarm.get("LocalNodeState") or "inactive"
@@ -114,7 +119,7 @@ class Swarm(Engine):
         login = login_for(ref)
         asks = _asks("/distribution/{0}/json", ref, headers=dict(login.headers))
         try:
-            found = self._shown(what, asks)
+            found = super()._shown(what, asks)
         except EngineRefused as problem:
             raise EngineRefused(
                 problem.words, login.hint(problem.words, hint)
@@ -135,7 +140,22 @@ class Swarm(Engine):
             url = client._url(path)
             return list(client._result(client._get(url, params=how), json=True) or ())
 
-        return self._found(what, ask)
+        return self._again(lambda: self._found(what, ask))
+
+    def _shown(
+        self, what: str, ask: Callable[[Any], dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        looks = super()._shown
+        return self._again(lambda: looks(what, ask))
+
+    def _again(self, look: Callable[[], T]) -> T:
+        for _ in range(_ASKED - 1):
+            try:
+                return look()
+            except Unreachable as problem:
+                if not isinstance(problem.__cause__, requests.Timeout):
+                    raise
+        return look()
 
     # -- acting ------------------------------------------------------------------
 

@@ -86,6 +86,7 @@ def prove(
     parts += [answer.words for answer in (*answers, *smoke) if answer.fine]
     parts += [job.words for job in seen.jobs]
     parts += [f"smoke check failed, as it may have before: {words}" for words in failed]
+    parts += seen.unseen
     return Proven("; ".join(parts), len(health) >= len(seen.containers))
 
 

@@ -48,7 +48,7 @@ class Compose(Section):
 class Swarm(Section):
     """How long a manager may take to answer, for ``executor: swarm``."""
 
-    timeout: SomeTime = timedelta(seconds=5)
+    timeout: SomeTime = timedelta(seconds=3)
 
 
 class Git(Section):
