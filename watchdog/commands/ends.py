@@ -67,7 +67,7 @@ ENDS: Final = {
     "report": _READS,
     "releases": _READS,
     "releases vouch": _ORDERS,
-    "retention": (*_READS, End.NO),
+    "retention": (*_READS, End.NO, End.NOT_WATCHING),
     "retention release": _ORDERS,
     "audit verify": (*_READS, End.NO),
     "audit export": _READS,

@@ -18,11 +18,16 @@ from watchdog.commands.shell import (
     settings_at,
 )
 from watchdog.config.settings import Settings
+from watchdog.decide.standing import Standing
+from watchdog.decide.under_way import under_way
 from watchdog.record.journal import Journal
-from watchdog.record.memory import Memory, standing_in
+from watchdog.record.memory import Memory, recalled
 from watchdog.show import releases as ledger
 from watchdog.show import retention as stays
+from watchdog.show.status import stamp
+from watchdog.turn.roles import Turn
 from watchdog.wiring.chosen import place_of, releases_of, rules_of
+from watchdog.wiring.clock import RealClock
 
 app = typer.Typer()
 _releases = typer.Typer()
@@ -50,11 +55,15 @@ def releases_command(
     if context.invoked_subcommand:
         return
     settings = settings_at(config)
-    standing = standing_in(place_of(settings))
+    with closing(Journal(place_of(settings), read_only=True)) as journal:
+        standing = recalled(journal)
+        stale = _stale(settings, standing, journal.last_turn())
     running = standing.running.pair.version if standing.running else ""
     release = releases_of(settings).for_version(running)
     listed = ledger.picture(standing, release)
     typer.echo(json.dumps(listed, indent=2) if as_json else ledger.words(listed))
+    if stale:
+        typer.echo(stale, err=as_json)
 
 
 @_releases.command()
@@ -85,7 +94,8 @@ def retention_command(
 ) -> None:
     """List what stays restorable, what each still has, and what may go.
 
-    Ends with 1 when something of a retained pair is missing.
+    Ends with 1 when something of a retained pair is missing, and with 6 when nobody
+    is watching: what is held is what was seen last, then.
     """
     context.obj = config
     if context.invoked_subcommand:
@@ -103,11 +113,15 @@ def retention_command(
             lambda known: memory.missing(known.record),
             releases.for_version,
         )
+        stale = _stale(settings, standing, journal.last_turn())
     if as_json:
         typer.echo(json.dumps(listed, indent=2))
     else:
         typer.echo(stays.words(listed, red=lambda text: typer.style(text, fg="red")))
-    raise typer.Exit(End.DONE if stays.is_whole(listed) else End.NO)
+    if stale:
+        typer.echo(stale, err=as_json)
+    end = End.NOT_WATCHING if stale else End.DONE
+    raise typer.Exit(end if stays.is_whole(listed) else End.NO)
 
 
 @_retention.command("release")
@@ -126,6 +140,17 @@ def retention_release(
     order = {"which": which, "by": by, "reason": reason}
     said = _ordered(settings_at(config or context.obj), "retention-release", order)
     say(said["words"], as_json=as_json)
+
+
+def _stale(settings: Settings, standing: Standing, turn: Turn | None) -> str:
+    """Say that what is listed is as it was seen once; nothing while it is looked at."""
+    at = RealClock().now()
+    acting = under_way(standing, rules_of(settings), at)
+    orderly = acting is not None and acting.is_orderly
+    if orderly or (turn is not None and abs(at - turn.at) <= 3 * settings.poll):
+        return ""
+    seen = f"as it was seen at {stamp(turn.at)}" if turn else "as nobody looked yet"
+    return f"NOT WATCHING: this is {seen}; is `watchdog run` up?"
 
 
 def _ordered(settings: Settings, kind: str, order: dict[str, Any]) -> dict[str, Any]:
