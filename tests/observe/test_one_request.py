@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -186,6 +187,37 @@ def test_a_question_arrives_as_it_was_written(far, odd):
     assert (first["query"], first["time"]) == (odd, f"{AT.timestamp():.3f}")
     assert second == {"metric": odd}
     assert third == {}
+
+
+def test_a_request_is_prepared_once_however_often_it_is_asked(far, monkeypatch):
+    _, far_end = far
+    prepared = []
+    real = requests.PreparedRequest.prepare
+    monkeypatch.setattr(
+        requests.PreparedRequest,
+        "prepare",
+        lambda self, *args, **more: (prepared.append(1), real(self, *args, **more))[1],
+    )
+
+    for n in range(20):
+        far_end.instant(f"up + {n}", AT)
+
+    assert len(prepared) == 1
+
+
+def test_a_cookie_that_balances_loads_is_shown_from_then_on(far):
+    wire, far_end = far
+    wire.wire.answers(matrix(), 200, Set_Cookie="backend=b2; Path=/")
+    far_end.told("/api/v1/targets")
+    wire.wire.answers(matrix())
+    for _ in range(2):
+        far_end.told("/api/v1/targets")
+
+    assert [one.get("Cookie") for one in wire.wire.headers] == [
+        None,
+        "backend=b2",
+        "backend=b2",
+    ]
 
 
 @given(

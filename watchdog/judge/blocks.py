@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import takewhile
 from typing import TypeAlias
 
 from watchdog.facts.reading import Blind, Cause, Look
@@ -60,8 +59,11 @@ def counted(
     no place holds a measurement the answer is a blindness with its cause.
     """
     begin = look.at - asked * trigger.block
-    newest_first = takewhile(lambda block: block.end > begin, reversed(look.blocks))
-    found = {block.end: block.parts for block in newest_first}
+    found: dict[datetime, Parts] = {}
+    for block in reversed(look.blocks):
+        if block.end <= begin:
+            break
+        found[block.end] = block.parts
     ends = [look.at - place * trigger.block for place in reversed(range(asked))]
     charged = [end for end in ends if end - trigger.block >= armed_from]
     parts = tuple(found.get(end, {}) for end in charged)

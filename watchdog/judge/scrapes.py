@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from watchdog.facts.reading import Blind, Cause, Look
 from watchdog.facts.trigger import Trigger
@@ -30,9 +31,11 @@ MOST_EVENTS = 1e12
 _MAY_COME_YET = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Scrape:
-    """What was counted in the time from *begin* to *end*, in whole events."""
+class Scrape(NamedTuple):
+    """What was counted in the time from *begin* to *end*, in whole events.
+
+    A tuple, since an hour of them is made at each look at what is over.
+    """
 
     begin: datetime
     end: datetime
@@ -80,9 +83,10 @@ def scrapes_of(
     begin = look.at - asked * trigger.block
     ours = [(one, parts) for one, parts in stretches if one[1] > begin]
     weighed = [parts for _, parts in ours if parts is not None]
-    fault = not_numbers(weighed) or too_many(weighed, MOST_EVENTS) or _odd(weighed)
-    if fault:
-        return fault
+    if not _is_plain(weighed):
+        fault = not_numbers(weighed) or too_many(weighed, MOST_EVENTS) or _odd(weighed)
+        if fault:
+            return fault
     if lost > _MAY_COME_YET:
         return Blind(Cause.STALE, "the newest scrapes were not measured")
     measured = sum(
@@ -159,8 +163,22 @@ def _whole(stretches: Sequence[tuple[_Span, Parts | None]]) -> tuple[Scrape, ...
 
 def _is_sound(parts: Parts) -> bool:
     return "all" in parts and all(
-        math.isfinite(value) and abs(value) <= MOST_EVENTS for value in parts.values()
+        -MOST_EVENTS <= value <= MOST_EVENTS for value in parts.values()
     )
+
+
+def _is_plain(blocks: Sequence[Parts]) -> bool:
+    """Tell at a glance that nothing is wrong with *blocks*; what is not plain may be.
+
+    Each turn weighs what hardly ever is odd.
+    """
+    total = 0.0
+    for parts in blocks:
+        every = parts.get("all", math.nan)
+        if not 0 <= parts.get("bad", 0.0) <= every or len(parts) > 1 + ("bad" in parts):
+            return False
+        total += every
+    return total <= MOST_EVENTS
 
 
 def _odd(blocks: Sequence[Parts]) -> Blind | None:
@@ -178,7 +196,8 @@ def _odd(blocks: Sequence[Parts]) -> Blind | None:
 
 
 def _sum(blocks: Sequence[Parts], part: str) -> float:
-    return sum(max(0.0, parts.get(part, 0.0)) for parts in blocks)
+    values = [parts.get(part, 0.0) for parts in blocks]
+    return sum([value for value in values if value > 0])
 
 
 def _slack(every: float) -> float:

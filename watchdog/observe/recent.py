@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from types import MappingProxyType
 
 from watchdog.facts.reading import Block, Look
@@ -28,7 +29,7 @@ _NOTHING: Mapping[str, float] = MappingProxyType({})
 
 @dataclass(slots=True)
 class _Kept:
-    """What was answered for every step from *first* to *last*."""
+    """What was answered for every step from *first* to *last*, in order of time."""
 
     first: datetime
     last: datetime
@@ -111,10 +112,9 @@ class Recent:
             found |= answered
             missing -= points
             first -= points * ask.step
+        found = dict(sorted(found.items(), key=_when))
         if kept and begin < first:
-            low, high = millis(begin), millis(first)
-            old = kept.samples.items()
-            found |= {at: parts for at, parts in old if low <= at[1] < high}
+            found = _between(kept.samples, begin, first) | found
             first = begin
         with self._lock:
             self._kept[key] = _Kept(first, ask.end, found)
@@ -133,28 +133,52 @@ class Laid:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[object, ...], Mapping[int, Block]] = OrderedDict()
+        # The time of the oldest, and all of them, a step apart.
+        self._kept: OrderedDict[tuple[object, ...], tuple[int, tuple[Block, ...]]]
+        self._kept = OrderedDict()
 
     def look(self, ask: Ask, place: Place, answer: Samples, blocks: int) -> Look:
         """Give the look at *place* of the *answer* to *ask*, as ``look_at`` does."""
         key = (*_key(ask), place.label, place.moved)
-        with self._lock:
-            known = self._kept.get(key, {})
         newest, step = millis(place.end + place.moved), ask.step // _MILLISECOND
-        found: dict[int, Block] = {}
-        for back in reversed(range(blocks)):
-            at = newest - back * step
-            parts = answer.get((place.label, at), _NOTHING)
-            block = known.get(at)
-            if block is None or block.parts is not parts:
-                block = Block(place.end - back * ask.step, parts)
-            found[at] = block
+        oldest = newest - (blocks - 1) * step
         with self._lock:
-            self._kept[key] = found
+            first, known = self._kept.get(key, (oldest, ()))
+        label, given = place.label, answer.get
+        ats = range(oldest, newest + 1, step)
+        parts = [given((label, at), _NOTHING) for at in ats]
+        later = (oldest - first) // step
+        same = known[later:] if later >= 0 else ()
+        found = [
+            block if block.parts is one else Block(block.end, one)
+            for block, one in zip(same, parts, strict=False)
+        ]
+        found += [
+            Block(place.end - (blocks - 1 - number) * ask.step, parts[number])
+            for number in range(len(found), blocks)
+        ]
+        looked = tuple(found)
+        with self._lock:
+            self._kept[key] = oldest, looked
             self._kept.move_to_end(key)
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
-        return Look(place.end, tuple(found.values()))
+        return Look(place.end, looked)
+
+
+def _when(sample: tuple[tuple[str, int], Mapping[str, float]]) -> int:
+    return sample[0][1]
+
+
+def _between(samples: Samples, begin: datetime, end: datetime) -> Samples:
+    """Give those of *samples*, in order of time, from *begin* on and before *end*."""
+    low, high = millis(begin), millis(end)
+    found = dict(samples)
+    for early in takewhile(lambda place: place[1] < low, samples):
+        del found[early]
+    for late in takewhile(lambda place: place[1] >= high, reversed(samples)):
+        found.pop(late, None)
+    return found
 
 
 def _key(ask: Ask) -> tuple[object, ...]:

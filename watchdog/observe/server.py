@@ -20,6 +20,7 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from watchdog.config.notation import Said
 from watchdog.facts.reading import Cause
 from watchdog.observe.access import OPEN, Access, refused, unencrypted
+from watchdog.observe.deadlines import Deadlines
 from watchdog.observe.envelope import NotSeen, opened
 from watchdog.observe.line import Cuttable, Line, Lines, Session
 from watchdog.observe.numbers import duration
@@ -54,6 +55,7 @@ class Server:
         self.shown = _without_password(self.url)
         self._timeout = timeout
         self._lines = Lines()
+        self._deadlines = Deadlines()
         self._open: list[Line] = []
         self._lock = threading.Lock()
         self._alone = threading.Lock()
@@ -145,13 +147,10 @@ class Server:
             raise NotSeen(Cause.TIMEOUT, NOT_ASKED)
         line.is_late = False
         line.until = min(now + self._seconds, line.last)
-        deadline = threading.Timer(line.until - now, line.cut)
-        deadline.daemon = True
-        deadline.start()
         try:
-            return self._answer(line, ask)()
+            with self._deadlines.at(line.until, line.cut):
+                return self._answer(line, ask)()
         finally:
-            deadline.cancel()
             line.wire = None
             if line.is_alone:
                 line.is_alone = False
@@ -191,7 +190,10 @@ class Server:
         """Let this question show what the files hold now."""
         session = line.session
         try:
-            line.shown = self._access.shown(self.url)
+            shown = self._access.shown(self.url)
+            if shown != line.shown:
+                session.shows(shown.headers)
+                line.shown = shown
             stamp = self._access.stamp()
             if stamp != line.stamp:
                 adapter = Cuttable(line, self._access.context())
@@ -200,11 +202,6 @@ class Server:
                 line.stamp = stamp
         except Said as said:
             raise NotSeen(Cause.UNREACHABLE, said.words, said.hint or _FILE) from None
-        headers = requests.utils.default_headers()
-        # A compressed bomb would pass the bound on bytes.
-        headers["Accept-Encoding"] = "identity"
-        headers.update(line.shown.headers)
-        session.headers = headers  # type: ignore[assignment]
 
     def _late(self) -> NotSeen:
         within = duration(self._timeout)
@@ -213,10 +210,8 @@ class Server:
     def _line(self) -> Line:
         """Give this thread its own client: a session is not for two threads."""
         if self._lines.line is None:
-            session = Session()
-            # The sidecar's proxy and .netrc are not for the metrics.
-            session.trust_env = False
-            session.hooks["response"].append(self._whole_answer)
+            session = Session(self._whole_answer)
+            session.shows({})
             # A quarter to connect: then there is time left to hear the answer.
             timeout = (self._seconds / 4, self._seconds)
             line = Line(
@@ -234,7 +229,7 @@ class Server:
             self._lines.line = line
         return self._lines.line
 
-    def _whole_answer(self, response: requests.Response, **_: Any) -> None:
+    def _whole_answer(self, response: requests.Response) -> None:
         """Read the body and its envelope before the client drops what it says."""
         body = self._bounded(response)
         if len(body) > _SMALL:
