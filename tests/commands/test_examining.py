@@ -1,11 +1,13 @@
 """``watchdog doctor`` and ``watchdog config``: all at once, each with its cure."""
 
 import json
+import os
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+from tests.act.manager import managing
 from tests.commands.box import a_box
 from tests.commands.test_setting_up import init, key
 from tests.notify.receiver import receiving
@@ -246,3 +248,47 @@ def test_a_default_alone_is_tried_live_and_no_release_file_at_all_is_not_fine(cl
 
     assert done.exit_code == 0, done.output
     assert "default  Http5xxRate              ok" in done.output
+
+
+@pytest.fixture
+def on_a_swarm(clinic):
+    """Give what doctor finds where the engine is a manager, and the manager."""
+    with managing() as (manager, url):
+        clinic.changed |= {"WATCHDOG_EXECUTOR": "swarm", "WATCHDOG_ENGINE__URL": url}
+
+        def finds(about):
+            found = json.loads(clinic.says("doctor", "--json").output)["findings"]
+            return [
+                (one["mark"], one["words"]) for one in found if one["about"] == about
+            ]
+
+        yield finds, manager
+
+
+def test_on_a_swarm_it_is_said_of_what_nodes_and_how_many_managers(on_a_swarm):
+    finds, manager = on_a_swarm
+    roles = ("manager", "manager", "worker")
+    manager.nodes = [{"ID": role, "Spec": {"Role": role}} for role in roles]
+
+    assert finds("swarm") == [
+        ("ok", "it manages a swarm of 3 nodes, 2 of them managers"),
+        ("doubt", "2 managers bear no more losses than 1 would"),
+    ]
+
+
+def test_on_a_worker_it_is_said_that_it_is_no_manager(on_a_swarm):
+    finds, manager = on_a_swarm
+    manager.swarm["ControlAvailable"] = False
+
+    ((mark, words),) = finds("swarm")
+
+    assert mark == "fault"
+    assert "is a worker of its swarm, no manager" in words
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_on_a_swarm_the_stacks_folder_is_only_read(clinic, on_a_swarm):
+    finds, _ = on_a_swarm
+    clinic.shop.folder.chmod(0o555)
+
+    assert [mark for mark, _ in finds("disk")] == ["ok", "ok"]

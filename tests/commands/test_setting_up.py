@@ -136,6 +136,22 @@ def without_labels(shop):
     return ()
 
 
+def a_stack_alone(shop):
+    a_stack(shop)
+    return ()
+
+
+def a_stack_beside(shop):
+    shop.runs()
+    a_stack(shop)
+    return ("--project", "dms")
+
+
+def a_stack(shop):
+    shop.runs("dms_api", project="")
+    shop.containers[-1]["Config"]["Labels"]["com.docker.stack.namespace"] = "dms"
+
+
 def stopped(shop):
     shop.runs(State={"Status": "exited"})
     shop.runs_prometheus()
@@ -163,6 +179,8 @@ def no_such_service(shop):
         (two_folders_of_one_name, "two folders are one Compose project, shop"),
         (another_folder, "mount its folder at its own path: -v /srv/elsewhere:"),
         (without_labels, "no container of a Compose project"),
+        (a_stack_alone, "stack dms runs on a swarm, and init writes files for Compose"),
+        (a_stack_beside, "stack dms runs on a swarm"),
         (stopped, "shop does not run whole: api is exited"),
         (nobody_of_that_name, "known: shop"),
         (no_such_service, "shop has no service web"),

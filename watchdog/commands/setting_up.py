@@ -62,6 +62,8 @@ def init(
     if into is not None:
         _refuse_here(into)
     box = adopting.box_of(adopting.engine_url(engine))
+    if project and project not in (one.name for one in box.projects):
+        box.refuse_stack(project)
     chosen = _project(box.projects, project, asks=asks)
     folder = into or Path(f"{chosen.name}-watchdog")
     _refuse_here(folder)

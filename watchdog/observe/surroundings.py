@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.facts.problem import Problem
+from watchdog.facts.spec import STACK
 from watchdog.facts.surroundings import Mount, Project, Service
 from watchdog.observe.labelled import (
     ENDED_WELL,
@@ -46,6 +47,12 @@ def projects(engine: Engine) -> tuple[Project, ...]:
         if found is not None:
             whole.setdefault(str(labels[PROJECT]), []).append(found)
     return tuple(_project(name, found) for name, found in sorted(whole.items()))
+
+
+def stacks(engine: Engine) -> tuple[str, ...]:
+    """Name the stacks of a swarm that have containers on this node."""
+    labels = (one.get("Labels") or {} for one in engine.containers({}))
+    return tuple(sorted({str(one[STACK]) for one in labels if one.get(STACK)}))
 
 
 def image_of_ours(engine: Engine, name: str) -> str:

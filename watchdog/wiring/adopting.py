@@ -28,7 +28,12 @@ from watchdog.facts.surroundings import (
 )
 from watchdog.facts.trial import cure
 from watchdog.observe.exported import targets
-from watchdog.observe.surroundings import image_of_ours, projects, socket_of_ours
+from watchdog.observe.surroundings import (
+    image_of_ours,
+    projects,
+    socket_of_ours,
+    stacks,
+)
 from watchdog.outside.engine import Engine
 from watchdog.outside.new_folder import make
 from watchdog.outside.stack_folder import StackFolder
@@ -57,6 +62,22 @@ class Box:
     image: str
     socket: str
     group: int
+    stacks: tuple[str, ...] = ()
+
+    def refuse_stack(self, name: str = "") -> None:
+        """Say that a stack of a swarm, any or the one of *name*, is not written down.
+
+        Raises:
+            Problem: it runs here.
+        """
+        found = [one for one in self.stacks if name in ("", one)]
+        if found:
+            raise Problem(
+                f"stack {', '.join(found)} runs on a swarm, and init writes files for "
+                "Compose projects only",
+                "write its settings by docs/how-to/roll-back-a-swarm.md, as "
+                "examples/swarm has them",
+            )
 
     @property
     def services(self) -> tuple[Service, ...]:
@@ -71,7 +92,7 @@ def box_of(url: str) -> Box:
         Problem: it does not answer, or has no Compose project.
     """
     with closing(Engine(url, _A_CALL)) as engine:
-        found = projects(engine)
+        found, on_swarm = projects(engine), stacks(engine)
         image = image_of_ours(engine, socket.gethostname())
         path = url.removeprefix("unix://") if url.startswith("unix://") else ""
         there = socket_of_ours(engine, socket.gethostname(), path) if path else ""
@@ -79,15 +100,17 @@ def box_of(url: str) -> Box:
         group = Path(path).stat().st_gid if path else 0
     except OSError:
         group = 0
+    ours = image or f"dms-rollback-watchdog:{__version__}"
+    default = SOCKET.removeprefix("unix://")
+    box = Box(found, ours, there or path or default, group, on_swarm)
     if not found:
+        box.refuse_stack()
         raise Problem(
             f"the engine at {url} has no container of a Compose project",
             "bring the stack up with `docker compose up -d`; what was started "
             "otherwise has no file that says how",
         )
-    ours = image or f"dms-rollback-watchdog:{__version__}"
-    default = SOCKET.removeprefix("unix://")
-    return Box(found, ours, there or path or default, group)
+    return box
 
 
 def look_closer(

@@ -31,6 +31,7 @@ from watchdog.wiring.executors import referee_of, there_of
 from watchdog.wiring.looks import check_pin, held, tried
 from watchdog.wiring.measuring import access_of, prometheus_of
 from watchdog.wiring.sealing import seals_of
+from watchdog.wiring.swarm import swarm_of
 
 _SOON = timedelta(days=14)
 _ASTRAY = timedelta(seconds=2)  # a turn is young or old by less than three polls
@@ -130,9 +131,12 @@ def _disk(settings: Settings) -> Iterator[Finding]:
             continue
         free = disk.f_bavail * disk.f_frsize
         words = f"{name}, {folder}: {free / 1024**3:.1f} GiB free"
-        if not os.access(folder, os.W_OK | os.X_OK):
+        # On a swarm a rollback writes no file of the stack.
+        is_read = settings.executor == "swarm" and folder != settings.state
+        if not os.access(folder, os.R_OK | os.X_OK if is_read else os.W_OK | os.X_OK):
             hint = f"give it to this user ({os.getuid()}:{os.getgid()})"
-            yield Finding("disk", Mark.FAULT, f"{words}, not to be written", hint)
+            not_to_be = "read" if is_read else "written"
+            yield Finding("disk", Mark.FAULT, f"{words}, not to be {not_to_be}", hint)
         elif free < _LITTLE:
             yield Finding("disk", Mark.DOUBT, words, "a rollback needs room: free some")
         else:
@@ -218,6 +222,25 @@ def _engine(settings: Settings) -> Iterator[Finding]:
     kind = (said.get("Platform") or {}).get("Name") or "an engine"
     named = f"{kind} {said.get('Version')} (API {said.get('ApiVersion')})"
     yield Finding("engine", Mark.OK, f"{named} at {settings.engine.url}")
+    if settings.executor == "swarm":
+        yield from _swarm(settings)
+
+
+def _swarm(settings: Settings) -> Iterator[Finding]:
+    """Say whether the engine is asked for its swarm, and of what nodes that is."""
+    with closing(swarm_of(settings)) as swarm:
+        trouble = swarm.trouble()
+        if trouble:
+            hint = "name a manager's socket as `engine.url`; `docker node ls` there"
+            yield Finding("swarm", Mark.FAULT, trouble, hint)
+            return
+        nodes = swarm.nodes()
+    managers = sum((one.get("Spec") or {}).get("Role") == "manager" for one in nodes)
+    words = f"it manages a swarm of {len(nodes)} nodes, {managers} of them managers"
+    yield Finding("swarm", Mark.OK, words)
+    if managers and managers % 2 == 0:
+        words = f"{managers} managers bear no more losses than {managers - 1} would"
+        yield Finding("swarm", Mark.DOUBT, words, "have 3 or 5: most must be up")
 
 
 def _compose(settings: Settings) -> Iterator[Finding]:
