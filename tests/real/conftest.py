@@ -50,6 +50,7 @@ _LONG = (
     "test_compose",
     "test_adopting",
     "test_sick_containers",
+    "test_swarm_daemon",
 )
 
 

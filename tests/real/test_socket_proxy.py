@@ -103,7 +103,7 @@ REFUSED = [
 
 
 @contextmanager
-def _standing(engine: Path, executes: str):
+def standing(engine: Path, executes: str, cfg: Path = CFG):
     """Have the proxy before the socket *engine*; give its name and address."""
     name = f"socket-proxy-{uuid.uuid4().hex[:8]}"
     # A port of the engine's choice would be another one after a restart.
@@ -114,12 +114,12 @@ def _standing(engine: Path, executes: str):
            "--cap-drop", "ALL", "--group-add", str(engine.stat().st_gid),
            "-e", f"ALLOW_EXEC={executes}",
            "-v", f"{engine}:/var/run/docker.sock",
-           "-v", f"{CFG}:/usr/local/etc/haproxy/haproxy.cfg:ro",
+           "-v", f"{cfg}:/usr/local/etc/haproxy/haproxy.cfg:ro",
            "-p", f"{address}:2375", "haproxy:3.2-alpine")  # fmt: skip
     try:
         # The engine listens on the port before the proxy does.
         patience = time.monotonic() + 90
-        while _ask(address, "GET", "/version") != "200":
+        while answered(address, "GET", "/version") != "200":
             assert time.monotonic() < patience, docker("logs", name)
         yield name, address
     finally:
@@ -129,7 +129,7 @@ def _standing(engine: Path, executes: str):
 @pytest.fixture(scope="module", params=["no", "yes"])
 def proxy(request):
     """Give the proxy's address and whether it lets exec through."""
-    with _standing(Path(SOCKET.removeprefix("unix://")), request.param) as (_, address):
+    with standing(Path(SOCKET.removeprefix("unix://")), request.param) as (_, address):
         yield address, request.param
 
 
@@ -154,7 +154,7 @@ def filtered(tmp_path, monkeypatch):
     path = short_socket(tmp_path)
     noted = Proxy(path, SOCKET)
     path.chmod(0o666)
-    with _standing(path, "yes") as (name, address):
+    with standing(path, "yes") as (name, address):
         made = []
 
         def stack(layout="versioned"):
@@ -172,7 +172,7 @@ def filtered(tmp_path, monkeypatch):
     noted.close()
 
 
-def _ask(address: str, method: str, path: str, *more: str) -> str:
+def answered(address: str, method: str, path: str, *more: str) -> str:
     """Send *path* as it stands; give the status."""
     command = ["curl", "-s", "-o", os.devnull, "-w", "%{http_code}", "--path-as-is"]
     command += more
@@ -186,7 +186,7 @@ def _ask(address: str, method: str, path: str, *more: str) -> str:
 
 def test_what_a_rollback_asks_reaches_the_engine(proxy):
     address, _ = proxy
-    answers = {ask: _ask(address, *ask) for ask in PASSED}
+    answers = {ask: answered(address, *ask) for ask in PASSED}
 
     assert set(answers.values()) <= {"200", "404", "400"}, json.dumps(
         [[*ask, code] for ask, code in answers.items()]
@@ -196,22 +196,22 @@ def test_what_a_rollback_asks_reaches_the_engine(proxy):
 def test_everything_else_is_refused(proxy):
     address, executes = proxy
     refused = [one for one in REFUSED if executes == "no" or "exec" not in one[1]]
-    answers = {ask: _ask(address, *ask) for ask in refused}
+    answers = {ask: answered(address, *ask) for ask in refused}
 
     assert {ask: code for ask, code in answers.items() if code != "403"} == {}
     # To the engine, a form in the body is as good as a query.
     form = ("--data", "fromSrc=http://127.0.0.1:1/x&repo=x")
-    assert _ask(address, "POST", PULL, *form) == "403"
+    assert answered(address, "POST", PULL, *form) == "403"
     upgrade = ("-H", "Connection: Upgrade", "-H", "Upgrade: tcp")
-    assert _ask(address, "GET", "/version", *upgrade) == "403"
+    assert answered(address, "GET", "/version", *upgrade) == "403"
 
 
 def test_exec_is_let_through_only_when_asked_for(proxy):
     address, executes = proxy
     seen = [
-        _ask(address, "POST", f"/v1.41/containers/{X}/exec"),
-        _ask(address, "POST", f"/v1.41/exec/{EXEC}/start"),
-        _ask(address, "GET", f"/v1.41/exec/{EXEC}/json"),
+        answered(address, "POST", f"/v1.41/containers/{X}/exec"),
+        answered(address, "POST", f"/v1.41/exec/{EXEC}/start"),
+        answered(address, "GET", f"/v1.41/exec/{EXEC}/json"),
     ]
 
     assert ("403" in seen) is (executes == "no")
