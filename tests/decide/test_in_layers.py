@@ -84,6 +84,71 @@ def test_nothing_that_is_needed_is_down_once_who_needs_it_is_touched():
         assert at[Do.START, needs] < at[Do.STOP, service]
 
 
+def order(steps, *dos):
+    """Give the steps that are *dos*, in words, in their order."""
+    return [step.words for step in steps if step.do in dos]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_who_needs_another_healthy_is_not_started_before_it_is(shared):
+    it = plan({"db": "", "dms": f"db:{HEALTHY}", "relay": ""}, shared=shared)
+
+    walk = order(it.steps, Do.AWAIT, Do.START)
+    assert walk == [
+        *("start db (new)", "start relay (new)"),
+        *("await db (new)", "start dms (new)"),
+    ]
+    back = order(it.way_back, Do.AWAIT, Do.START)
+    assert [words.replace("old", "new") for words in back] == walk
+
+
+def test_what_serves_is_not_stopped_before_what_it_needs_is_healthy():
+    it = plan({"db": "", "dms": f"db:{HEALTHY}"})
+
+    assert order(it.steps, Do.AWAIT, Do.STOP) == [
+        *("stop db (old)", "await db (new)", "stop dms (old)")
+    ]
+
+
+def test_who_needs_another_started_only_does_not_wait():
+    it = plan({"db": "", "dms": f"db:{STARTED},redis:{HEALTHY}"})
+
+    assert order(it.steps, Do.AWAIT) == order(it.way_back, Do.AWAIT) == []
+
+
+def test_what_two_need_healthy_is_awaited_once_and_as_late_as_may_be():
+    it = plan(
+        {
+            "db": "",
+            "web": "",
+            "mid": f"web:{STARTED}",
+            "last": f"mid:{STARTED},db:{HEALTHY}",
+            "more": f"mid:{HEALTHY},db:{HEALTHY}",
+        }
+    )
+
+    assert order(it.steps, Do.AWAIT, Do.START)[2:] == [
+        *("start mid (new)", "await db (new)", "await mid (new)"),
+        *("start last (new)", "start more (new)"),
+    ]
+
+
+def test_each_target_is_awaited_as_its_own_record_has_it():
+    it = plan({"db": "", "dms": f"db:{HEALTHY}"}, before={"db": "", "dms": ""})
+
+    assert order(it.steps, Do.AWAIT) == ["await db (new)"]
+    assert order(it.way_back, Do.AWAIT) == []
+
+
+def test_all_containers_of_a_service_that_is_needed_are_awaited():
+    it = plan({"db": "", "dms": f"db:{HEALTHY}"}, scale={"db": 2})
+
+    assert order(it.steps, Do.AWAIT, Do.START) == [
+        *("start db/1 (new)", "await db/1 (new)"),
+        *("start db/2 (new)", "await db/2 (new)", "start dms (new)"),
+    ]
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_what_is_done_at_once_is_about_containers_of_their_own(shared):
     it = plan(LARGE, shared=shared)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from watchdog.decide.needed import back_in_order
+from watchdog.decide.needed import back_in_order, healthy_first
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import (
     Do,
@@ -33,6 +33,7 @@ def way_back(
     scaled = {s.service for s in swaps if s.number and not files}
     order = back_in_order(scaled, [s.service for s in swaps], running)
     alone = [s for s in swaps if s.service not in order and not s.is_warm]
+    waits = healthy_first([[s.service for s in layer] for layer in layers], running)
     return (
         bar(running.pair.version) if files else pin,
         *(step for s in swaps if s.is_warm for step in _is_given_back(op, s)),
@@ -43,8 +44,15 @@ def way_back(
         *((pin,) if files else ()),
         *(
             step
-            for layer in layers
-            for step in _are_put_back(op, [s for s in layer if s in alone])
+            for first, layer in zip(waits, layers, strict=True)
+            for step in (
+                *(
+                    Step(Do.AWAIT, s.subject, Which.OLD)
+                    for s in alone
+                    if s.service in first
+                ),
+                *_are_put_back(op, [s for s in layer if s in alone]),
+            )
         ),
         *(
             step

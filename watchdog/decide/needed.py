@@ -6,6 +6,7 @@ from itertools import pairwise
 from watchdog.facts.pair import Record
 
 _DEPENDS_ON = "com.docker.compose.depends_on"
+_HEALTHY = "service_healthy"
 
 
 def back_in_order(
@@ -57,10 +58,29 @@ def in_layers(services: Sequence[str], *records: Record) -> list[list[str]]:
     return layers
 
 
-def _needs(running: Record) -> dict[str, set[str]]:
+def healthy_first(
+    layers: Sequence[Sequence[str]], record: Record
+) -> list[tuple[str, ...]]:
+    """Name for each of *layers* what must be healthy before it, as *record* has it.
+
+    Each is named once. Whoever needs a job to end well needs no more: it did, before
+    anything of the pair starts.
+    """
+    needs, before = _needs(record, how=_HEALTHY), set[str]()
+    waits: list[tuple[str, ...]] = []
+    for layer in layers:
+        wanted = {need for one in layer for need in needs.get(one, ())}
+        waits.append(tuple(sorted(wanted & before)))
+        before = (before - wanted) | {*layer}
+    return waits
+
+
+def _needs(running: Record, *, how: str = "") -> dict[str, set[str]]:
+    """Give what each service needs: all, or what it needs in the state *how*."""
     found: dict[str, set[str]] = {}
     for one in running.replicas:
         label = str((one.body.get("Labels") or {}).get(_DEPENDS_ON, ""))
-        named = {need.partition(":")[0] for need in label.split(",") if need}
+        needs = [need.split(":") for need in label.split(",") if need]
+        named = {name for name, *rest in needs if not how or how in rest}
         found.setdefault(one.service, set()).update(named)
     return found

@@ -1,13 +1,13 @@
 """A decision spelled out as ordered steps, with the way back beside it."""
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
 
 from watchdog.decide.leading_back import way_back
-from watchdog.decide.needed import in_layers
+from watchdog.decide.needed import healthy_first, in_layers
 from watchdog.decide.successor import again_of, job_of, matched, swap_of
 from watchdog.decide.warm import Around, memory_of, weighed
 from watchdog.facts.pair import Record
@@ -138,9 +138,11 @@ def spell(
         swaps, deployed, swapping or Swapping(), Around(running, target, again)
     )
     warm = [s for s in swaps if s.is_warm]
-    layers = [
-        [swap for swap in swaps if swap.service in layer]
-        for layer in in_layers(serving, target, running)
+    named = in_layers(serving, target, running)
+    layers = [[swap for swap in swaps if swap.service in layer] for layer in named]
+    waits = [
+        [swap for swap in swaps if swap.service in first and not swap.is_warm]
+        for first in healthy_first(named, target)
     ]
     after, pins = target.pair.version, pins_of(target, pinned)
     prepare = [
@@ -168,11 +170,14 @@ def spell(
         middle += [Step(Do.STOP, s.subject, Which.OLD) for s in swaps]
         middle += [Step(Do.SWAP_MANIFEST, f.tenant, to=f.after) for f in files]
         middle += [pin, *(step for s in ran for step in _is_run(op, s))]
-        middle += [step for layer in layers for step in _take_over(op, layer)]
+        change = _take_over
     else:
         middle = [pin, *(step for s in ran for step in _is_run(op, s))]
-        for layer in layers:
-            middle += _swapped(op, layer)
+        change = _swapped
+    for first, layer in zip(waits, layers, strict=True):
+        asked = [Step(Do.AWAIT, s.subject, Which.NEW) for s in first]
+        middle += [step for step in asked if step not in middle]
+        middle += change(op, layer)
     steps = (
         *prepare,
         *middle,
@@ -263,7 +268,8 @@ def _quiet(swap: Swap) -> list[Step]:
     return [quiet] if again else []
 
 
-def _take_over(op: str, swaps: Sequence[Swap]) -> list[Step]:
+def _take_over(op: str, swaps: list[Swap]) -> list[Step]:
+    """Start those that are to serve, and give them their names."""
     # The names last: nothing is found by them, and they would lengthen the gap.
     return [
         *(Step(Do.START, s.subject, Which.NEW) for s in swaps),
@@ -275,18 +281,18 @@ def _take_over(op: str, swaps: Sequence[Swap]) -> list[Step]:
     ]
 
 
-def _swapped(op: str, layer: list[Swap]) -> list[Step]:
+def _swapped(op: str, swaps: list[Swap]) -> list[Step]:
     """Change services that do not need each other: side by side, as far as may be.
 
     Not those that are given a place: two addresses that are free at once could be
     given crosswise. They come first, and then those of which another one serves: what
     fails among them costs nobody a gap.
     """
-    steps = [step for s in layer if s.is_warm for step in _is_given_over(op, s)]
-    scaled = [s for s in layer if s.number and not s.is_warm]
+    steps = [step for s in swaps if s.is_warm for step in _is_given_over(op, s)]
+    scaled = [s for s in swaps if s.number and not s.is_warm]
     for _, several in groupby(scaled, key=lambda s: s.service):
         steps += _one_by_one(op, [*several])
-    alone = [s for s in layer if not (s.number or s.is_warm)]
+    alone = [s for s in swaps if not (s.number or s.is_warm)]
     steps += [step for s in alone for step in _quiet(s)]
     steps += [Step(Do.STOP, s.subject, Which.OLD) for s in alone]
     return steps + _take_over(op, alone)

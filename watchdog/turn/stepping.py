@@ -182,7 +182,11 @@ class Stepping:
             StepIntended(plan.op, step, tried.get(step.words, 0) + 1) for step in steps
         ]
         self.memory.add(self.clock.now(), *intents)
-        kept = {s: self._last_words(plan, s) for s in steps if s.do is Do.REMOVE}
+        gone = [step for step in steps if step.do is Do.REMOVE]
+        kept = self._each(partial(self._last_words, plan), gone)
+        for one in kept.values():
+            if isinstance(one, Problem):
+                raise one
         came = self._each(partial(self._do, plan, record), steps)
         for step, seen in came.items():
             if seen == "":
@@ -219,9 +223,10 @@ class Stepping:
             lambda: self.hands.is_done(plan, record, step),
             step.subject,
             back=back,
-            # It has a health check, or it would not be swapped so.
             # All tasks of a swarm are looked at again, for a while, when it is proved.
-            known=step.words in self.done or bool(plan.writes) or _is_warm(plan, step),
+            known=step.words in self.done
+            or bool(plan.writes)
+            or _is_watched(plan, record, step),
         )
 
     def failed(self, plan: Plan, step: Step, problem: Problem) -> None:
@@ -371,5 +376,12 @@ def _does_not_show(step: Step) -> Problem:
     return NotProven(words)
 
 
-def _is_warm(plan: Plan, step: Step) -> bool:
-    return any(s.is_warm for s in plan.swaps if s.subject == step.subject)
+def _is_watched(plan: Plan, record: Record, step: Step) -> bool:
+    """Tell whether the container of *step* has a health check to say that it serves."""
+    services = {s.service for s in plan.swaps if s.subject == step.subject}
+    checks = [
+        one.body.get("Healthcheck") or {}
+        for one in record.replicas
+        if one.service in services
+    ]
+    return any((check.get("Test") or ["NONE"])[0] != "NONE" for check in checks)
