@@ -439,6 +439,15 @@ class Docker:
         named = (b for b in self.boxes.values() if b["Name"] == f"/{id_or_name}")
         return self.boxes.get(id_or_name) or next(named, None)
 
+    def each(self, ids):
+        def one(id_):
+            try:
+                return self.container(id_)
+            except EngineRefused as refused:
+                return refused
+
+        return [one(id_) for id_ in ids]
+
     def image(self, ref):
         self._reached()
         id_ = self.tags.get(ref, ref)

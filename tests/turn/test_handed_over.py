@@ -136,6 +136,22 @@ def test_the_old_one_runs_on_until_the_target_is_proved(world):
     assert stops[0] > renames[-1]
 
 
+def test_what_gave_its_place_is_stopped_with_its_grace_and_then_removed(world):
+    it = world({"dms": "warm"})
+    within, stop = [], it.docker.stop
+
+    def stops(container, grace):
+        within.append(grace)
+        stop(container, grace)
+
+    it.docker.stop = stops
+    it.turn()
+
+    (started,) = it.memory.all(RollbackStarted)
+    assert within == [swap.stop_within for swap in started.plan.swaps]
+    assert within[0].total_seconds() > 0
+
+
 @SHORT
 def test_a_power_cut_at_any_instant_still_ends_in_one_whole_pair(world, swap):
     for cut in range(1, instants_of(world(swap)) + 1):

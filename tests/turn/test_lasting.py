@@ -68,6 +68,35 @@ def test_a_target_that_dies_in_its_first_seconds_gives_way_to_the_previous_pair(
     assert "a container is exited, meant running" in back.words
 
 
+def test_the_time_in_which_it_boots_counts(world):
+    def answers(_meant, _within):
+        fine = world.clock.monotonic() - begun > 1.5
+        return (Answer(fine, f"health says {200 if fine else 503}"),)
+
+    world.docker.answers = answers
+    begun = world.clock.monotonic()
+
+    assert world.turn() == "rollback to v1.2.0 proved after 2.0 s"
+
+
+def test_one_that_is_started_again_while_it_boots_begins_its_time_anew(world):
+    again = []
+
+    def answers(_meant, _within):
+        now = world.clock.monotonic() - begun
+        if now > 1 and not again:
+            again.append(now)
+            for box in world.docker.boxes.values():
+                box["State"]["StartedAt"] = world.clock.now().isoformat()
+                box["RestartCount"] = 1
+        return (Answer(now > 1.5, f"health says {now}"),)
+
+    world.docker.answers = answers
+    begun = world.clock.monotonic()
+
+    assert world.turn() == "rollback to v1.2.0 proved after 3.0 s"
+
+
 def test_what_falters_in_between_begins_its_time_anew(world):
     sick = []
 

@@ -110,6 +110,62 @@ def test_what_is_not_known_of_one_is_asked_again_and_the_others_are_noted(world)
     assert it.stands_on("v1.2.0") == []
 
 
+def listing(it):
+    """Note what is asked for whenever the engine lists containers."""
+    asked, real = [], it.docker.containers
+
+    def containers(labels):
+        asked.append(labels)
+        return real(labels)
+
+    it.docker.containers = containers
+    return asked
+
+
+def test_a_look_at_what_runs_is_one_list_however_many_services(world):
+    it = world(one_by_one)
+    eyes, asked = it.eyes(), listing(it)
+
+    eyes.running(it.tenants_of)
+    eyes.parts(it.tenants_of)
+
+    assert len(asked) == 2
+
+
+@ORDERS
+def test_a_container_of_ours_is_searched_for_until_it_is_found(world, order):
+    it = world(order)
+    asked = listing(it)
+    it.turn()
+
+    assert how(it) == ["proved"]
+    ours = [
+        labels["io.flexli.rollback.service"]
+        for labels in asked
+        if labels.get("io.flexli.rollback.role") == "target"
+    ]
+    assert all(ours.count(service) == 2 for service in SERVICES)  # and once it is made
+
+
+def test_one_of_ours_that_somebody_made_again_is_found_all_the_same(world):
+    it = world(one_by_one)
+    start, moved = it.docker.start, []
+
+    def starts(container):
+        start(container)
+        if not moved and "worker" in it.docker.boxes[container]["Name"]:
+            moved.append("f" * 64)
+            box = it.docker.boxes.pop(container)
+            it.docker.boxes[moved[0]] = box | {"Id": moved[0]}
+
+    it.docker.start = starts
+    it.turn()
+
+    assert moved
+    assert how(it) == ["proved"]
+    assert it.stands_on("v1.2.0") == []
+
+
 @ORDERS
 def test_each_that_fails_is_told(world, order):
     it = world(order)

@@ -35,9 +35,9 @@ _ONEOFF = "com.docker.compose.oneoff"
 class Hands:
     """Look whether a step's end is reached, and bring it about.
 
-    Nothing here remembers: what was done is read from the world each time, so a
-    step may be repeated after any crash. Containers are known by id or by the
-    operation's label, never by name.
+    What was done is read from the world each time, so a step may be repeated after
+    any crash. Containers are known by id or by the operation's label, never by name;
+    which one has the label is all that is remembered.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Hands:
         self._engine = engine
         self._is_well = is_well
         self._folder = folder
+        self._labelled: dict[tuple[str, str, Which], str] = {}
         self._images = Images(engine)
         self._staging = Staging(engine)
         self._files = StackFiles(
@@ -257,6 +258,11 @@ class Hands:
         old = step.which is Which.OLD
         if old and swap.old_id and (found := self._engine.container(swap.old_id)):
             return found
+        known = (plan.op, step.subject, step.which)
+        id_ = self._labelled.pop(known, "")
+        if id_ and (found := self._engine.container(id_)):
+            self._labelled[known] = id_
+            return found
         mine = {_OP: plan.op, _SERVICE: swap.service, _REPLACES: swap.old_id}
         ours = self._engine.containers(mine | {_ROLE: "previous" if old else "target"})
         if len(ours) > 1:
@@ -265,7 +271,8 @@ class Hands:
                 "remove those that do not serve, then let the watchdog go on",
             )
         if ours:
-            return self._engine.container(str(ours[0]["Id"]))
+            self._labelled[known] = str(ours[0]["Id"])
+            return self._engine.container(self._labelled[known])
         return None if old else self._theirs(plan, swap, step)
 
     def _theirs(self, plan: Plan, swap: Swap, step: Step) -> dict[str, Any] | None:
@@ -278,8 +285,10 @@ class Hands:
         wanted = {_PROJECT: str(labels.get(_PROJECT, "")), _ONEOFF: "False"}
         wanted[_COMPOSE_SERVICE] = swap.service
         for listed in self._engine.containers(wanted):
+            if listed["Id"] == swap.old_id:
+                continue
             found = self._engine.container(str(listed["Id"]))
-            if found is None or found["Id"] == swap.old_id:
+            if found is None:
                 continue
             has, state = found["Config"].get("Labels") or {}, found["State"]
             name = str(found["Name"])

@@ -8,11 +8,13 @@ from watchdog.decide.alike import number_of
 from watchdog.facts.job import Job
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.plan import staging_of
+from watchdog.facts.problem import EngineRefused
 from watchdog.facts.reference import parse
 from watchdog.observe.strangers import stranger
 from watchdog.outside.engine import Engine
 
 Labels: TypeAlias = Mapping[str, Any]
+Listed: TypeAlias = list[dict[str, Any]]  # as the engine lists them
 
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
@@ -51,20 +53,22 @@ class Labelled:
         self._services = services
 
     def deployed(
-        self, jobs: Collection[str] | None = None
+        self, jobs: Collection[str] | None = None, project: Listed | None = None
     ) -> list[dict[str, Any]] | NotKnown:
         """Give what is deployed of the services, each number of each once.
 
         Its *jobs*, where they are known already, are not deployed: they ran.
         """
         found: list[dict[str, Any]] = []
-        jobs = self.jobs() if jobs is None else jobs
+        chosen: list[tuple[str, dict[str, Any]]] = []
+        project = self.project() if project is None else project
+        jobs = self.jobs(project) if jobs is None else jobs
         for service in self._services:
             if service in jobs:
                 continue
             listed = [
                 c
-                for c in self.listed(service)
+                for c in listed_of(service, project)
                 # Compose starts what it finds by labels, under any name.
                 if not put_aside(c["Names"][0], c, runs=c.get("State") == "running")
             ]
@@ -83,11 +87,15 @@ class Labelled:
                         f"{numbers.count(number)} containers of number {number}; a "
                         "deployment may be under way"
                     )
-            for one in listed:
-                inspected = self._engine.container(one["Id"])
-                if inspected is None:
-                    return NotKnown(f"a container of {service} went away while reading")
-                found.append(inspected)
+            chosen += [(service, one) for one in listed]
+        shown = self._engine.each([str(one["Id"]) for _, one in chosen])
+        for (service, _), inspected in zip(chosen, shown, strict=True):
+            if inspected is None:
+                return NotKnown(f"a container of {service} went away while reading")
+            if isinstance(inspected, EngineRefused):
+                raise inspected
+            found.append(inspected)
+        for service in dict.fromkeys(service for service, _ in chosen):
             if len({c["Image"] for c in found if service_of(c) == service}) > 1:
                 return NotKnown(
                     f"the containers of service {service} run different images; "
@@ -95,13 +103,17 @@ class Labelled:
                 )
         return found
 
-    def jobs(self) -> tuple[str, ...]:
+    def project(self) -> Listed:
+        """List all containers of the project, in one question."""
+        return self._engine.containers({PROJECT: self._project})
+
+    def jobs(self, project: Listed | None = None) -> tuple[str, ...]:
         """Name the services that are run to their ends.
 
         Somebody says so, or another service awaits it, as Compose wrote on it. With
         ``--no-deps`` it writes nothing: then the files are asked about what has ended.
         """
-        project = self._engine.containers({PROJECT: self._project})
+        project = self.project() if project is None else project
         awaited = {
             service
             for one in project
@@ -114,33 +126,38 @@ class Labelled:
             awaited |= set(self._awaited([one.get("Labels") or {} for one in project]))
         return tuple(service for service in self._services if service in awaited)
 
-    def ended(self, jobs: Collection[str]) -> tuple[Job, ...]:
+    def ended(self, jobs: Collection[str], project: Listed) -> tuple[Job, ...]:
         """Say of each of *jobs* how the container of it that is there was found."""
         found: list[Job] = []
         for service in jobs:
-            there = [c for c in self.listed(service) if OURS_ASIDE not in c["Names"][0]]
+            listed = listed_of(service, project)
+            there = [c for c in listed if OURS_ASIDE not in c["Names"][0]]
             inspected = [self._engine.container(str(c["Id"])) for c in there]
             known = [_job(service, c) for c in inspected if c is not None]
             found += known or [Job(service)]
         return tuple(found)
 
-    def listed(self, service: str) -> list[dict[str, Any]]:
-        """List the containers of *service* in the order of their numbers."""
-        labels = {PROJECT: self._project, SERVICE: service, ONEOFF: "False"}
-        return sorted(
-            self._engine.containers(labels),
-            key=lambda c: (number_of(c.get("Labels")), str(c["Names"])),
-        )
-
     def whole(self) -> list[dict[str, Any]]:
         """Give all of the project, but for what a rollback put aside."""
-        listed = self._engine.containers({PROJECT: self._project})
-        found = [
-            self._engine.container(str(one["Id"]))
-            for one in listed
+        found: list[dict[str, Any]] = []
+        ids = [
+            str(one["Id"])
+            for one in self.project()
             if OURS_ASIDE not in one["Names"][0]
         ]
-        return [c for c in found if c is not None]
+        for inspected in self._engine.each(ids):
+            if isinstance(inspected, EngineRefused):
+                raise inspected
+            found += [inspected] if inspected is not None else []
+        return found
+
+
+def listed_of(service: str, project: Listed) -> Listed:
+    """Give of *project* the containers of *service* in the order of their numbers."""
+    meant = (service, "False")
+    labels = [(one.get("Labels") or {}, one) for one in project]
+    found = [one for has, one in labels if (has.get(SERVICE), has.get(ONEOFF)) == meant]
+    return sorted(found, key=lambda c: (number_of(c.get("Labels")), str(c["Names"])))
 
 
 def put_aside(name: str, container: Mapping[str, Any], *, runs: bool) -> bool:

@@ -34,6 +34,7 @@ from watchdog.observe.labelled import (
     Labelled,
     began,
     label_of,
+    listed_of,
     service_of,
     version_of,
 )
@@ -124,8 +125,9 @@ class Stack:
         Raises Unreachable when the engine does not answer; everything else that
         keeps us from seeing one whole pair is a NotKnown with its reason.
         """
-        jobs = self._labelled.jobs()
-        found = self._seen = self._labelled.deployed(jobs)
+        project = self._labelled.project()
+        jobs = self._labelled.jobs(project)
+        found = self._seen = self._labelled.deployed(jobs, project)
         if isinstance(found, NotKnown):
             return found
         images = {service_of(c): str(c["Image"]) for c in found}
@@ -151,7 +153,7 @@ class Stack:
             rolled_back_by=str(found[0]["Config"]["Labels"].get(_OP, "")),
             services=tuple(service_of(c) for c in found),
             late=tuple((id_, words) for id_, words in late if words),
-            jobs=self._labelled.ended(jobs),
+            jobs=self._labelled.ended(jobs, project),
             seen=seen,
             before=before,
         )
@@ -214,25 +216,25 @@ class Stack:
         those printed last that do not run: for people, who mend it.
         """
         parts: list[Part] = []
-        jobs = self._labelled.jobs()
-        for service in self._services:
-            for listed in self._labelled.listed(service):
-                try:
-                    found = self._engine.container(str(listed["Id"]))
-                except EngineRefused as refused:
-                    if not anyhow:
-                        raise
-                    parts.append(as_listed(service, listed, jobs, refused.words))
-                    continue
-                if found is None:
-                    continue
-                ref = str(found["Config"]["Image"])
-                names = self._names(service, ref)
-                held = self._mounted.found(found, tenants_of(names[0]))
-                part = inspected(service, found, jobs, held, names)
-                if anyhow and part.state not in ("running", "created"):
-                    part = replace(part, said=last_line(self._engine, part.container))
-                parts.append(part)
+        project = self._labelled.project()
+        jobs = self._labelled.jobs(project)
+        ours = [(s, one) for s in self._services for one in listed_of(s, project)]
+        shown = self._engine.each([str(one["Id"]) for _, one in ours])
+        for (service, listed), found in zip(ours, shown, strict=True):
+            if isinstance(found, EngineRefused):
+                if not anyhow:
+                    raise found
+                parts.append(as_listed(service, listed, jobs, found.words))
+                continue
+            if found is None:
+                continue
+            ref = str(found["Config"]["Image"])
+            names = self._names(service, ref)
+            held = self._mounted.found(found, tenants_of(names[0]))
+            part = inspected(service, found, jobs, held, names)
+            if anyhow and part.state not in ("running", "created"):
+                part = replace(part, said=last_line(self._engine, part.container))
+            parts.append(part)
         return tuple(parts)
 
     def obstacles(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -28,8 +29,6 @@ _GATEWAY = (502, 503, 504)
 _IN_ONE_CREATE = (1, 44)  # from here on all networks go into the create call
 _MAC_OF_NETWORK = (1, 52)  # from here on a container has none of its own
 _MOST_OUTPUT = 64 * 1024  # bytes of what a command printed; more is not read
-_MOST_LOGS = 1024 * 1024  # bytes; of more than that these are the first, not the last
-_LOGS_WITHIN = 5.0  # s; what a container printed is no reason to wait
 
 
 class Engine:
@@ -141,6 +140,18 @@ class Engine:
         what = f"inspect {id_or_name[:40]}"
         return self._shown(what, lambda c: c.inspect_container(id_or_name))
 
+    def each(self, ids: Sequence[str]) -> list[dict[str, Any] | EngineRefused | None]:
+        """Inspect several containers side by side; give how each was refused."""
+
+        def one(id_: str) -> dict[str, Any] | EngineRefused | None:
+            try:
+                return self.container(id_)
+            except EngineRefused as refused:
+                return refused
+
+        with ThreadPoolExecutor(AT_ONCE, "looking") as pool:
+            return list(pool.map(one, ids))
+
     def image(self, ref: str) -> dict[str, Any] | None:
         """Inspect one image; None when the engine does not hold it."""
         return self._shown(f"inspect image {ref}", lambda c: c.inspect_image(ref))
@@ -169,9 +180,9 @@ class Engine:
         """
         wanted = {"stdout": 1, "stderr": 1, "tail": lines}
 
-        def ask(client: APIClient) -> str:
+        def ask(client: Client) -> str:
             url = client._url("/containers/{0}/logs", container)
-            return printed(_what_came(client, url, wanted))
+            return printed(client.came(url, wanted))
 
         try:
             return self._call(f"read the logs of {container[:12]}", ask)
@@ -186,7 +197,7 @@ class Engine:
 
         def ask(client: APIClient) -> list[dict[str, Any]]:
             wanted = {"since": 1, "until": f"{until.timestamp():.6f}"}
-            raw = _what_came(client, client._url("/events"), wanted)
+            raw = client.came(client._url("/events"), wanted)
             lines = [line for line in raw.splitlines() if line.endswith(b"}")]
             return [dict(json.loads(line)) for line in lines]
 
@@ -381,14 +392,3 @@ class Engine:
 def _api_of(client: APIClient) -> tuple[int, int]:
     major, minor = str(client.api_version).split(".")
     return int(major), int(minor)
-
-
-def _what_came(client: APIClient, url: str, wanted: Mapping[str, Any]) -> bytes:
-    """Read of an answer that may have no end what came in time."""
-    last = time.monotonic() + _LOGS_WITHIN
-    response = client._get(url, params=wanted, stream=True, timeout=_LOGS_WITHIN)
-    try:
-        client._raise_for_status(response)
-        return read_until(response.raw, last, _MOST_LOGS)
-    finally:
-        response.close()

@@ -1,6 +1,7 @@
 """Docker's own client: no proxy, an end to every call, and few connections."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from docker import APIClient
@@ -8,8 +9,11 @@ from docker.transport import UnixHTTPAdapter
 
 from watchdog.facts.plan import AT_ONCE
 from watchdog.facts.problem import WriteRefused
+from watchdog.outside.output import read_until
 
 LOOKS = ("GET", "HEAD")
+_MOST = 1024 * 1024  # bytes; of more than that these are the first, not the last
+_WITHIN = 5.0  # s; what a container printed is no reason to wait
 _SOCKET = "http+docker://"  # how the SDK calls the engine's socket
 
 
@@ -31,6 +35,16 @@ class Client(APIClient):  # type: ignore[misc] # the SDK has no types
             theirs.close()
             ours = _OneSocket(theirs.socket_path, self.timeout, 1, AT_ONCE)
             self.mount(_SOCKET, ours)
+
+    def came(self, url: str, wanted: Mapping[str, Any]) -> bytes:
+        """Read of an answer that may have no end what came in time."""
+        last = time.monotonic() + _WITHIN
+        response = self._get(url, params=wanted, stream=True, timeout=_WITHIN)
+        try:
+            self._raise_for_status(response)
+            return read_until(response.raw, last, _MOST)
+        finally:
+            response.close()
 
     def request(
         self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any

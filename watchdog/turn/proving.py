@@ -49,17 +49,24 @@ class Proving:
         """
         patience = self.rules.prove_within.total_seconds()
         began = asked = self.clock.monotonic()
-        proven_since: float | None = None
+        up, fine = None, False
+        since: float | None = None  # all of it is up, and has not faltered
         while True:
-            outcome = self.look(meant, as_it_was=as_it_was, until=began + patience)
+            seen = self.eyes.running(self.tenants_of)
+            outcome = self._look(
+                seen, meant, as_it_was=as_it_was, until=began + patience
+            )
             now = self.clock.monotonic()
+            if (runs := _runs(seen)) is None or runs != up:
+                up, since = runs, now
             if isinstance(outcome, Proven):
-                proven_since = now if proven_since is None else proven_since
-                if outcome.watched or now - proven_since >= self.lasting:
+                fine, since = True, now if since is None else since
+                left = self.lasting - (now - since)
+                if outcome.watched or left <= 0:
                     return outcome.words
-                self.clock.pause(_BETWEEN_SMOKE)
+                self.clock.pause(min(left, _BETWEEN_SMOKE))
                 continue
-            proven_since = None
+            since = None if fine else since
             if not outcome.hopeless and now - asked >= _BETWEEN_SMOKE:
                 asked = now
                 if words := undone():
@@ -82,9 +89,14 @@ class Proving:
             patience = self.rules.prove_within.total_seconds()
             until = self.clock.monotonic() + patience
         seen = self.eyes.running(self.tenants_of)
+        return self._look(seen, meant, as_it_was=as_it_was, until=until)
+
+    def _look(
+        self, seen: Running | NotKnown, meant: Pair, *, as_it_was: bool, until: float
+    ) -> Proven | NotYet:
         health: tuple[str, ...] = ()
         if isinstance(seen, Running):
-            health = self._health(seen.containers, until)
+            health = self._health(seen, until)
         outcome = prove(meant, seen, health, (), as_it_was=as_it_was)
         if isinstance(outcome, NotYet):
             # Asked before its time, a stack can hold a connection for seconds.
@@ -100,17 +112,15 @@ class Proving:
             return NotYet(again.words if isinstance(again, NotKnown) else _MOVED)
         return outcome
 
-    def _health(self, containers: tuple[str, ...], until: float) -> tuple[str, ...]:
+    def _health(self, seen: Running, until: float) -> tuple[str, ...]:
         """Give the engine's word for each health check, or ours while it has none."""
-        if not self.rules.asks_health:
-            return self.eyes.health(containers)
         words: list[str] = []
-        for one in containers:
-            for word in self.eyes.health((one,)):
-                ask = word == "starting"
-                own = Own(self._time_left(until))
-                fine = ask and self.smoke(own, (one,)).fine
-                words.append("healthy" if fine else word)
+        for one in seen.seen:
+            if one.health is None:
+                continue
+            ask = self.rules.asks_health and one.health.word == "starting"
+            fine = ask and self.smoke(Own(self._time_left(until)), (one.id,)).fine
+            words.append("healthy" if fine else one.health.word)
         return tuple(words)
 
     def glance(self, meant: Pair, *, well: bool = False) -> str:
@@ -121,7 +131,7 @@ class Proving:
         seen = self.eyes.running(self.tenants_of)
         sick: tuple[str, ...] = ()
         if well and isinstance(seen, Running):
-            said = self.eyes.health(seen.containers)
+            said = (one.health.word for one in seen.seen if one.health)
             sick = tuple(word for word in said if word == "unhealthy")
         outcome = prove(meant, seen, sick, (), as_it_was=True)
         return outcome.words if isinstance(outcome, NotYet) else ""
@@ -167,6 +177,13 @@ class Proving:
             if not answers[-1].fine:
                 break
         return tuple(answers)
+
+
+def _runs(seen: Running | NotKnown) -> object:
+    """Name the runs of all containers, while they are up; a new start is another."""
+    if isinstance(seen, NotKnown) or any(state != "running" for state in seen.states):
+        return None
+    return seen.containers, [(one.id, one.started, one.restarts) for one in seen.seen]
 
 
 def _told(seen: Running | NotKnown) -> object:
