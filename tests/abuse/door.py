@@ -144,7 +144,7 @@ class Watched:
         path.write_text(yaml.safe_dump(whole | changes))
         return path
 
-    def open_a_question(self, words="Http5xxRate: 9 of 40 failed"):
+    def open_a_question(self, words="Http5xxRate: 9 of 40 failed", place=None):
         """Journal what a watchdog would have, up to a question that is open."""
         at = now() - timedelta(seconds=10)
         pairs = (a_pair("v1.3.0"), a_pair("v1.2.0"))
@@ -156,7 +156,7 @@ class Watched:
             *(QUESTION, "inc-1", text, self.digest, (ASHA,), at + HOUR),
             f"{ASHA}: roll v1.3.0 back to v1.2.0? {words}",
         )
-        with closing(Journal(self.state)) as journal:
+        with closing(Journal(place or self.state)) as journal:
             journal.append(at, *HEALTHY_THEN_NEXT, breached(HTTP_5XX), question)
 
     def start(self):

@@ -140,7 +140,7 @@ def test_g_083_looking_at_every_link_of_every_message_changes_nothing(tmp_path):
     before = hashlib.sha256(file.read_bytes()).hexdigest()
 
     async def look():
-        transport = httpx.ASGITransport(watch.decisions)
+        transport = httpx.ASGITransport(watch.doors.decisions)
         async with httpx.AsyncClient(transport=transport, base_url=base) as client:
             for link in links:
                 for method in ("GET", "HEAD", "OPTIONS"):

@@ -272,7 +272,7 @@ def test_the_door_is_only_there_with_the_apps_secret(tmp_path, named):
     watch = wire(load(config, {}), "test", say=lambda _: None)
     watch.journal.close()
 
-    paths = [route.path for route in watch.decisions.routes]
+    paths = [route.path for route in watch.doors.decisions.routes]
     assert (PATH in paths) is named
 
 

@@ -38,7 +38,7 @@ class Wired:
 
     def __init__(self, watch, told):
         self.told = told
-        self.schedule, self.orders = watch.schedule, watch.orders
+        self.schedule, self.orders = watch.schedule, watch.doors.orders
         self.memory, self.journal = watch.memory, watch.journal
         self.settings, self.clock = watch.settings, watch.clock
 

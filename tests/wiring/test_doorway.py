@@ -193,7 +193,7 @@ def watch(tmp_path_factory):
 
 @pytest.mark.parametrize("door", ["decisions", "private", "control"])
 def test_every_answer_of_every_door_is_kept_by_nobody(watch, door):
-    app = getattr(watch, door)
+    app = getattr(watch.doors, door)
     for route in app.routes:
         path = route.path.replace("{id}", "x").replace("{release}", "v1.2.0")
         path = path.replace("{kind}", "nothing")
@@ -206,7 +206,7 @@ def test_every_answer_of_every_door_is_kept_by_nobody(watch, door):
 
 @pytest.mark.parametrize("door", ["decisions", "private"])
 def test_the_hosts_of_the_settings_are_ours_at_every_door(watch, door):
-    app = getattr(watch, door)
+    app = getattr(watch.doors, door)
     told = {
         host: asked(app, "/nowhere", headers={"host": host}).status_code
         for host in (

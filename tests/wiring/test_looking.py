@@ -39,7 +39,7 @@ def door(tmp_path):
             path.write_text(yaml.safe_dump(whole))
             watch = wire(load(path, {}), "test", lambda _: None)
             stack.enter_context(closing(watch.journal))
-            return watch.private
+            return watch.doors.private
 
         yield made
 

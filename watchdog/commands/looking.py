@@ -20,8 +20,9 @@ from watchdog.record.memory import recalled
 from watchdog.show import explain as explained
 from watchdog.show import history as happened
 from watchdog.show.history import history
+from watchdog.show.leading import led_by
 from watchdog.show.status import picture, words
-from watchdog.turn.roles import Turn
+from watchdog.turn.roles import Led, Turn
 from watchdog.wiring.chosen import place_of, releases_of, rules_of, untold_of
 from watchdog.wiring.clock import RealClock
 
@@ -48,7 +49,8 @@ def status(
         whole = looked(partial(picture, untold=untold_of(settings)), settings)
         said = json.dumps(whole, indent=2) if as_json else words(whole)
         if whole["leader"] and not as_json:
-            said += f"\nleads        {whole['leader']}"
+            since = f" since {whole['leader_since']}" if whole["leader_since"] else ""
+            said += f"\nleads          {whole['leader']}{since}"
         if not watch:
             typer.echo(said)
             raise typer.Exit(End.DONE if whole["watching"] else End.NOT_WATCHING)
@@ -123,4 +125,5 @@ def looked(look: _Looks, settings: Settings) -> dict[str, Any]:
         poll=settings.poll,
         at=RealClock().now(),
     )
-    return whole | {"leader": leader}
+    led = led_by(Led(leader), standing)
+    return whole | {name: led[name] for name in ("leader", "leader_since")}

@@ -95,7 +95,7 @@ def _carried_out_alone(
                 f"no watchdog runs, and {unseen}",
                 "what ran when it died says nothing of now: mend that, and order again",
             )
-        taken = _taken(watch.orders.take(kind, order, began))
+        taken = _taken(watch.doors.orders.take(kind, order, began))
         story = _story(taken, order, began)
         while not story.ended:
             for entry in told:
@@ -145,7 +145,7 @@ def _alone(settings: Settings, kind: str, order: dict[str, Any]) -> Reply:
     """Take the order in this process, which must be the only one on the journal."""
     watch = _wired(settings, lambda _: None)
     with closing(watch.journal):
-        return watch.orders.take(kind, order, watch.clock.now())
+        return watch.doors.orders.take(kind, order, watch.clock.now())
 
 
 def _wired(settings: Settings, say: Callable[[Entry], None]) -> "Watch":
@@ -161,7 +161,7 @@ def _wired(settings: Settings, say: Callable[[Entry], None]) -> "Watch":
         if leader:
             raise Problem(
                 f"{leader} leads, and no order is taken here",
-                "give it on that node; who follows only waits",
+                "start the watchdog here, or give it on a node whose watchdog runs",
             ) from held
         raise Unreachable(
             f"{held.words}, and its control door does not answer",

@@ -7,7 +7,7 @@ import typer
 
 from watchdog import __version__
 from watchdog.commands.shell import HERE, Config, settings_at
-from watchdog.wiring.watch import run, wire
+from watchdog.wiring.node import run
 
 app = typer.Typer()
 
@@ -16,9 +16,10 @@ app = typer.Typer()
 def run_command(config: Config = HERE) -> None:
     """Watch, until told to stop.
 
-    Where another watchdog of the same database leads, it is waited for.
+    Where another watchdog of the same database leads, it is followed: the doors are
+    open, and nothing is done.
     """
-    run(wire(settings_at(config), __version__, waits=_follows))
+    run(settings_at(config), __version__, follows=_follows)
 
 
 def _follows(words: str) -> None:

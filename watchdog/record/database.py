@@ -23,6 +23,10 @@ class Taken(Failed):
     """A claim was taken before: nothing was written."""
 
 
+class Behind(Failed):
+    """Another added an event since the journal was read: nothing was written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """A schema of a PostgreSQL database; *folder* is what stays on this machine.
@@ -64,7 +68,18 @@ class Database(Protocol):
 
         Raises:
             Taken: one of the claims was taken before.
+            Behind: one of the events' numbers was.
             Failed: it may or may not have come about.
+        """
+        ...
+
+    def slip_in(self, events: Sequence[Sequence[Any]]) -> None:
+        """Commit *events*, rows of that table, for one who does not lead.
+
+        All or none, in one statement: whoever sleeps holds no lock meanwhile.
+
+        Raises:
+            Taken, Behind, Failed: as ``write`` does.
         """
         ...
 

@@ -72,6 +72,10 @@ class InFile:
     def must_lead(self) -> None:
         """Say nothing: the folder is held for as long as we live."""
 
+    def slip_in(self, events: Sequence[Sequence[Any]]) -> None:
+        """Refuse: a folder has one writer; see ``Database``."""
+        raise Failed(f"{self._path} has one writer, and {len(events)} are to be added")
+
     def write(self, do: Do, landed: Callable[[], bool] = lambda: False) -> None:
         """Commit; see ``Database``.
 

@@ -8,15 +8,20 @@ import psycopg
 
 from watchdog.facts.problem import JournalLost
 from watchdog.record.connecting import connected, said
-from watchdog.record.database import Do, Failed, Server, Taken
+from watchdog.record.database import Behind, Do, Failed, Server, Taken
 from watchdog.record.lease import Lease, leader
 
 # A takeover waits for the commit in hand, and the commit after it finds another epoch.
 _FENCE = "SELECT 1 FROM leader WHERE epoch = %s AND holder = %s FOR SHARE"
+_ROW = "(%s::bigint, %s, %s, %s, %s::text, %s, %s)"
+# In the epoch that it finds. The number is the fence: an event of that number shuts
+# out who did not read it before.
+_SLIP_IN = """INSERT INTO event (seq, at, kind, body, claim, previous, hash, epoch)
+    SELECT one.*, leader.epoch FROM (VALUES {}) AS one, leader"""
 
 
 class InPostgresql:
-    """A connection of the leader's, or of one of many readers.
+    """A connection of the leader's, of one that follows, or of one of many readers.
 
     A connection that was lost stays lost: what became of a commit in hand is read at
     the next start.
@@ -27,13 +32,15 @@ class InPostgresql:
         server: Server,
         *,
         read_only: bool,
+        follows: bool = False,
         waits: Callable[[str], None] | None = None,
     ) -> None:
-        """Connect; for *waits* see ``Lease``."""
-        self._lock = threading.RLock()
-        self._db = connected(server, read_only=read_only)
+        """Connect; for *waits* see ``Lease``. Who *follows* only slips in."""
+        self._lock, self._slipping = threading.RLock(), threading.Lock()
+        self._db = connected(server, read_only=read_only or follows)
+        self._in = connected(server, read_only=False) if follows else None
         self.lease: Lease | None = None
-        if read_only:
+        if read_only or follows:
             return
         try:
             self.lease = Lease(server, connected(server, read_only=False), waits)
@@ -49,6 +56,8 @@ class InPostgresql:
         """Let the connection and the lease go."""
         if self.lease:
             self.lease.close()
+        if self._in:
+            self._in.close()
         self._db.close()
 
     def leader(self) -> str:
@@ -96,12 +105,25 @@ class InPostgresql:
             with self._lock, self._db.transaction():
                 self._fence()
                 do(execute)
-        except psycopg.errors.UniqueViolation as error:
-            if error.diag.constraint_name == "claim_once":
-                raise Taken("claim_once") from error
-            raise Failed(said(error)) from error
         except psycopg.Error as error:
-            raise Failed(said(error)) from error
+            raise _failed(error) from error
+
+    def slip_in(self, events: Sequence[Sequence[Any]]) -> None:
+        """Add events beside the leader's; see ``Database``."""
+        if self._in is None:
+            raise Failed("only who follows slips in")
+        values = [_storable(value) for row in events for value in row]
+        statement = _SLIP_IN.format(", ".join([_ROW] * len(events)))
+        try:
+            with self._slipping:
+                done = self._in.execute(statement, values)
+        except psycopg.errors.LockNotAvailable as error:
+            # The leader sleeps in mid-commit: its session ends before our patience.
+            raise Behind(said(error)) from error
+        except psycopg.Error as error:
+            raise _failed(error) from error
+        if done.rowcount != len(events):
+            raise Failed(f"{done.rowcount} of {len(events)} events were added")
 
     def _fence(self) -> None:
         if self.lease is None:
@@ -114,6 +136,16 @@ class InPostgresql:
                 f"was {self.lease.epoch}): what this one would write is refused",
                 "nothing more is done here; started again, it follows",
             )
+
+
+def _failed(error: psycopg.Error) -> Failed:
+    """Tell apart what it was that failed."""
+    if isinstance(error, psycopg.errors.UniqueViolation):
+        if error.diag.constraint_name == "claim_once":
+            return Taken("claim_once")
+        if error.diag.constraint_name == "event_pkey":
+            return Behind(said(error))
+    return Failed(said(error))
 
 
 def _theirs(statement: str) -> Any:

@@ -13,8 +13,10 @@ from pydantic import TypeAdapter
 from watchdog.facts.event import Entry, Event
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import Claimed, JournalLost
+from watchdog.record.beside import alien_in, must_be_beside
 from watchdog.record.chain import GENESIS, KINDS, codec, link, storable, text_of
 from watchdog.record.database import (
+    Behind,
     Database,
     Do,
     Execute,
@@ -48,7 +50,7 @@ _RECORDS: TypeAdapter[Record] = TypeAdapter(Record)
 
 
 class Journal:
-    """The one writer of a journal, or one of many readers.
+    """The one who leads a journal, one who follows, or one of many readers.
 
     Every failed write is JournalLost and final for the process: nobody can say
     whether a commit that raised is kept, only opening it anew can.
@@ -59,20 +61,24 @@ class Journal:
         place: Place,
         *,
         read_only: bool = False,
+        follows: bool = False,
         waits: Callable[[str], None] | None = None,
     ) -> None:
-        """Open it; *waits* hears who leads on a server, until we may write there."""
-        self._waits = waits
+        """Open it; *waits* hears who leads on a server, until we may write there.
+
+        Who *follows* adds what is of ``BESIDE``, beside whoever leads there.
+        """
+        self._waits, self._follows = waits, follows
         self._lock = threading.RLock()
         self._failed = ""
         self.place, self.folder = place, folder_of(place)
         self.is_read_only = read_only
         self._state = StateFolder(self.folder)
         self.room = Room(self.folder)
-        if not read_only:
+        if not read_only and not follows:
             self._state.hold()
         try:
-            if read_only:
+            if read_only or follows:
                 self.database = self._opened()
             else:
                 self.database = self.room.making(self._opened)
@@ -81,7 +87,7 @@ class Journal:
             raise
         try:
             self._head = self._last()
-            if not read_only:
+            if not read_only:  # who follows knows an older copy, too
                 self._state.must_end_last(self.head)
                 self._state.reach(self.head)
         except BaseException:
@@ -108,10 +114,14 @@ class Journal:
             # Only who uses it loads its client.
             from watchdog.record.in_postgresql import InPostgresql  # noqa: PLC0415
 
+            read_only = self.is_read_only
             database = InPostgresql(
-                self.place, read_only=self.is_read_only, waits=self._waits
+                self.place,
+                read_only=read_only,
+                follows=self._follows,
+                waits=self._waits,
             )
-            if not self.is_read_only:
+            if not read_only and not self._follows:
                 self._begun(database)
             return database
         read_only = self.is_read_only
@@ -175,11 +185,16 @@ class Journal:
                 raise Failed(f"it ends at event {found[0]}, not {self.head}")
             return found == then
 
+        self._committed(lambda: self.database.write(do, landed))
+
+    def _committed(self, commit: Callable[[], None]) -> None:
         with self._lock:
             if self._failed:
                 raise JournalLost(f"the journal failed before: {self._failed}")
             try:
-                self.database.write(do, landed)
+                commit()
+            except Behind:
+                raise
             except Taken as error:
                 raise Claimed(f"{error}: it happened before") from error
             except (Failed, JournalLost) as error:
@@ -199,6 +214,9 @@ class Journal:
 
         *claim* is for what may happen once only, ever: it belongs to the last of
         the events, and a second one with the same claim raises Claimed.
+
+        Raises:
+            Behind: another added an event: take in the ``news``, and weigh again.
         """
         with self._lock:
             head, entries = self._append(at, events, claim)
@@ -229,8 +247,35 @@ class Journal:
             for row in rows:
                 execute(_APPEND, row)
 
-        self._write(add, then=head)
+        if self._follows:
+            must_be_beside(kind for kind, _ in written)
+            self._committed(lambda: self.database.slip_in(rows))
+        else:
+            self._write(add, then=head)
         return head, entries
+
+    def news(self) -> list[Entry]:
+        """Read what others added since this was read; only on a server are there any.
+
+        Raises:
+            JournalLost: as ``stream`` does; or one who does not lead added what is not
+                of ``BESIDE``.
+        """
+        if not isinstance(self.place, Server):
+            return []
+        with self._lock:
+            entries = list(self.stream(*self._head))
+            alien = (
+                alien_in(entries) if not (self._follows or self.is_read_only) else None
+            )
+            if alien:
+                self.must_lead()
+                raise alien
+            if entries:
+                self._head = entries[-1].seq, self.digest_of(entries[-1].seq)
+                if not self.is_read_only:
+                    self._state.reach(self.head)
+        return entries
 
     def put(self, data: bytes) -> str:
         """Keep *data*; return its sha256, by which it is found again."""

@@ -5,16 +5,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import TypeVar
 
 from watchdog.decide.fold import stand
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import ClockStepped, Entry, Event, WatchStarted
 from watchdog.facts.pair import Record
-from watchdog.facts.problem import JournalLost
+from watchdog.facts.problem import Claimed, JournalLost
 from watchdog.record import kept
 from watchdog.record.chain import GENESIS
-from watchdog.record.database import Place
+from watchdog.record.database import Behind, Place
 from watchdog.record.journal import Journal
 from watchdog.record.kept import Kept
 from watchdog.turn.roles import Turn
@@ -40,7 +41,10 @@ def recalled(journal: Journal, one: Kept | None = None) -> Standing:
     one = one or _found(journal)
     if not one.seq and not journal.is_read_only:
         journal.must_be_sound()
-    return stand(journal.stream(one.seq, one.digest), one.standing)
+    # What others add from here on is news, and taken in as such.
+    entries = journal.stream(one.seq, one.digest)
+    there = takewhile(lambda entry: entry.seq <= journal.head, entries)
+    return stand(there, one.standing)
 
 
 def standing_in(place: Place) -> Standing:
@@ -57,11 +61,21 @@ def _found(journal: Journal) -> Kept:
 
 
 class Memory:
-    """Adds events; the standing and the log follow. Safe from several threads."""
+    """Adds events; the standing and the log follow. Safe from several threads.
 
-    def __init__(self, journal: Journal, say: Callable[[Entry], None]) -> None:
+    Where several share a journal, what others add is as if a thread here had added it.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        say: Callable[[Entry], None],
+        heard: Callable[[Entry], None] | None = None,
+    ) -> None:
+        """*say* is told of each event, and *heard* of what others added, if not so."""
         self._journal = journal
         self._say = say
+        self._heard = heard or say
         self._lock = threading.RLock()
         self._kept = _found(journal)
         self._standing = recalled(journal, self._kept)
@@ -82,9 +96,24 @@ class Memory:
         Raises:
             Claimed: *claim* was taken before; nothing was added.
         """
+        entries: list[Entry] = []
         with self._lock:
-            entries = self._append(at, events, claim)
-        self._tell(entries)
+            while events and not entries:
+                with contextlib.suppress(Behind):
+                    entries = self._append(at, events, claim)
+                if not entries:
+                    self.catch_up()
+        self._tell(entries, self._say)
+
+    def catch_up(self) -> bool:
+        """Take in what others added; tell whether there was any."""
+        with self._lock:
+            entries = self._journal.news()
+            self._standing = stand(entries, self._standing)
+            if self._journal.head - self._kept.seq >= _APART:
+                self.rest()
+        self._tell(entries, self._heard)
+        return bool(entries)
 
     def add_if(
         self,
@@ -101,12 +130,18 @@ class Memory:
         Raises:
             Claimed: *claim* was taken before; nothing was added.
         """
+        entries: list[Entry] = []
         with self._lock:
+            self.catch_up()
             found = weigh(self._standing)
-            if not isinstance(found, tuple):
-                return found
-            entries = self._append(at, found, claim)
-        self._tell(entries)
+            while isinstance(found, tuple) and found and not entries:
+                try:
+                    entries = self._append(at, found, claim)
+                except (Behind, Claimed) as error:
+                    if not self.catch_up() and isinstance(error, Claimed):
+                        raise
+                    found = weigh(self._standing)
+        self._tell(entries, self._say)
         return found
 
     def _append(
@@ -121,11 +156,12 @@ class Memory:
             self.rest()
         return entries
 
-    def _tell(self, entries: list[Entry]) -> None:
+    @staticmethod
+    def _tell(entries: list[Entry], say: Callable[[Entry], None]) -> None:
         # A full disk or a closed pipe under the log must not stop a rollback.
         with contextlib.suppress(OSError, ValueError):
             for entry in entries:
-                self._say(entry)
+                say(entry)
 
     def keep(self, record: Record, blobs: dict[str, bytes]) -> str:
         """Keep a release record with its bytes; return its name."""

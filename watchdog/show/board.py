@@ -21,10 +21,11 @@ from watchdog.show import page, plot
 from watchdog.show.backtest import rule_words
 from watchdog.show.drawings import Behind, Drawings, Draws, Mark
 from watchdog.show.following import PATH, Following
+from watchdog.show.leading import leads_words, led_by
 from watchdog.show.mood import mood
 from watchdog.show.outcome import step_list
 from watchdog.show.status import picture, words
-from watchdog.turn.roles import Filed, Remembers
+from watchdog.turn.roles import Filed, Led, Remembers
 
 _SCRIPT = Path(__file__).with_name("follow.js").read_text("utf-8")
 # However many look, it is put together once a second.
@@ -54,12 +55,14 @@ class Board:
         draws: Draws,
         base: str,
         following: Following,
+        led: Callable[[], Led] = Led,
     ) -> None:
         self._memory = memory
         self._releases = releases
         self._rules = rules
         self._now = now
         self._untold = untold
+        self._led = led
         self._base = base.rstrip("/")
         self._texts = Drawings(now, _FRESH)
         self._following = following
@@ -92,7 +95,7 @@ class Board:
             poll=self._rules.poll,
             at=at,
             untold=told,
-        )
+        ) | led_by(self._led(), s)
         first = words(whole).split("\n", 1)[0]
         word, why = mood(whole, s, release)
         gap = words_of_gap(s.gap)
@@ -218,6 +221,9 @@ def _runs(whole: dict[str, Any]) -> Iterator[str]:
     watched = "Watched" if whole["watching"] else "NOT WATCHED"
     mode = "" if whole["mode"] == "act" else "; it only observes, and does nothing"
     yield f"<p><b>{watched}</b>: {page.safe(when + mode)}</p>"
+    leads = leads_words(whole)
+    if leads:
+        yield f"<p>{page.safe(leads)}.</p>"
     yield from page.listed(
         [
             *(f"{what} is away: {why}" for what, why in whole["unreachable"].items()),

@@ -17,9 +17,10 @@ from watchdog.facts.message import Backlog
 from watchdog.facts.pair import Record
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
+from watchdog.show.leading import led_by
 from watchdog.show.metrics import Pulse, Standings, page
 from watchdog.show.status import picture
-from watchdog.turn.roles import Filed, Remembers
+from watchdog.turn.roles import Filed, Led, Remembers
 
 STRANGER = "watchdog.stranger"
 """Set in the scope of a request that may be answered only with yes or no."""
@@ -39,8 +40,11 @@ class Faces:
         now: Callable[[], datetime],
         pulse: Callable[[], Pulse],
         untold: Callable[[], Iterable[Backlog] | None] = tuple,
+        led: Callable[[], Led] = Led,
     ) -> None:
+        """*led* says who leads, where several could."""
         self._memory = memory
+        self._led = led
         self._releases = releases
         self._rules = rules
         self._poll = poll
@@ -55,6 +59,7 @@ class Faces:
             untold,
             gate=self._gate,
             is_asked=self._is_asked,
+            leads=lambda: led().here,
         )
 
     def public(self) -> list[Route]:
@@ -132,7 +137,7 @@ class Faces:
         )
 
     async def _alive(self, _: Request) -> Response:
-        return JSONResponse({"alive": True})
+        return JSONResponse({"alive": True, "leads": self._led().here})
 
     async def _ready(self, request: Request) -> Response:
         standing = self._memory.standing
@@ -144,7 +149,9 @@ class Faces:
         orderly = acting is not None and acting.is_orderly
         seen = standing.running is not None
         ready = (fresh or orderly) and not away and seen and not claimed
+        leads = self._led().here
         body: dict[str, Any] = {"ready": ready, "unreachable": standing.lost}
+        body["leads"] = leads
         if claimed:
             body["words"] = claimed.words
         if not fresh:
@@ -201,7 +208,7 @@ class Faces:
             at=self._now(),
             untold=self._untold(),
         )
-        return JSONResponse(whole)
+        return JSONResponse(whole | led_by(self._led(), standing))
 
 
 def _problem(status: int, code: str, words: str) -> Response:

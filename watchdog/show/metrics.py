@@ -56,6 +56,7 @@ class Standings(Collector):
         *,
         gate: Callable[[], Gate | None] = lambda: None,
         is_asked: Callable[[], bool] = lambda: True,
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
         """*ready* says whether it could be rolled back now; None: not known.
 
@@ -66,6 +67,7 @@ class Standings(Collector):
         self._ready = ready
         self._gate = gate
         self._is_asked = is_asked
+        self._leads = leads
         self._untold = untold
         self._standing = standing
         self._turn = turn
@@ -79,6 +81,9 @@ class Standings(Collector):
         )
         build.add_metric([__version__], 1.0)
         yield build
+        yield _gauge(
+            "watchdog_leading", "1 if this one acts, 0 if it follows", self._leads()
+        )
         yield _counter("watchdog_turns", "Complete turns of this process", pulse.turns)
         yield _counter(
             "watchdog_turns_late", "Turns over two polls after the last", pulse.late

@@ -38,6 +38,14 @@ class Turn:
     looked: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Led:
+    """Who leads, and whether that is this one; nobody is named where one is alone."""
+
+    who: str = ""
+    here: bool = True
+
+
 class Eyes(Protocol):
     """Sees the stack; changes nothing."""
 

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from watchdog.approve.github import Deployments as Asked
 from watchdog.approve.limit import Limit
 from watchdog.approve.openapi import openapi
 from watchdog.config.settings import Settings
@@ -20,8 +19,8 @@ from watchdog.notify.github import App
 from watchdog.record.memory import Memory
 from watchdog.show.metrics import Pulse
 from watchdog.turn.gating import Gating
+from watchdog.turn.roles import Clock
 from watchdog.wiring.chosen import hosts_of
-from watchdog.wiring.clock import RealClock
 from watchdog.wiring.doorway import Minds, Troubles, house
 from watchdog.wiring.schedule import Schedule
 
@@ -30,7 +29,7 @@ def door_of(
     listener: str,
     settings: Settings,
     memory: Memory,
-    clock: RealClock,
+    clock: Clock,
     *routes: Route,
     minds: Minds = lambda _: None,
 ) -> Starlette:
@@ -42,7 +41,7 @@ def door_of(
     return house(routes, hosts=hosts_of(settings), troubles=troubles, minds=minds)
 
 
-def troubles_at(listener: str, memory: Memory, clock: RealClock) -> Troubles:
+def troubles_at(listener: str, memory: Memory, clock: Clock) -> Troubles:
     """Give whom to tell when a request crashes, or comes for another host."""
 
     def note(event: Event) -> None:
@@ -52,7 +51,7 @@ def troubles_at(listener: str, memory: Memory, clock: RealClock) -> Troubles:
     return Troubles(listener, note, clock.monotonic)
 
 
-def limit_of(settings: Settings, memory: Memory, clock: RealClock) -> Limit:
+def limit_of(settings: Settings, memory: Memory, clock: Clock) -> Limit:
     """Make the one who counts signatures that fail, and says when they are many."""
 
     def told(words: str) -> None:
@@ -64,36 +63,29 @@ def limit_of(settings: Settings, memory: Memory, clock: RealClock) -> Limit:
     return Limit(a_minute, monotonic=clock.monotonic, told=told)
 
 
-def at_github(
+def posting_of(
     settings: Settings,
-    secrets: tuple[RSAPrivateKey, bytes],
+    key: RSAPrivateKey,
     memory: Memory,
     gating: Gating,
-    limit: Limit,
     *,
     schedule: Schedule,
-    clock: RealClock,
-) -> tuple[Asked, Posting]:
-    """Make the door that GitHub asks at, and who posts what it is told."""
-    key, hook_secret = secrets
-    api, issuer = settings.github.api, settings.github.app or ""
-    door = Asked(
-        memory,
-        secret=hook_secret,
-        api=api,
-        limit=limit,
-        now=clock.now,
-        wake=schedule.wake,
-    )
-    posting = Posting(
-        App(api, issuer, key, monotonic=clock.monotonic),
+    clock: Clock,
+) -> Posting:
+    """Make who posts to GitHub what its deployments are told."""
+    return Posting(
+        App(
+            settings.github.api,
+            settings.github.app or "",
+            key,
+            monotonic=clock.monotonic,
+        ),
         memory,
         name=settings.name,
         weighed=lambda one, at: gating.weighed(one, _looked(memory), at),
         fresh=schedule.is_fresh,
         now=clock.now,
     )
-    return door, posting
 
 
 def _looked(memory: Memory) -> datetime | None:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from watchdog.config.settings import Settings
+from watchdog.decide.standing import Standing
 from watchdog.facts.event import (
     BreachConfirmed,
     Entry,
@@ -22,7 +23,7 @@ from watchdog.show.chronicle import Chronicle
 from watchdog.show.paper import Drawing, Paper, markdown, page
 from watchdog.show.report import BEFORE, Draws, report
 from watchdog.show.threads import Threads
-from watchdog.wiring.clock import RealClock
+from watchdog.turn.roles import Clock
 from watchdog.wiring.sampling import Sampling
 
 _FAR = 50_000  # events; an incident that was open for longer is written on demand
@@ -64,6 +65,15 @@ class Reporting:
         self._over: deque[str] = deque(maxlen=20)
         self._open: dict[str, list[tuple[BreachConfirmed, datetime]]] = {}
         self._due: deque[str] = deque(maxlen=_MOST_OPEN)
+
+    def go_on(self, standing: Standing) -> None:
+        """Take up the incident that is open: whoever saw it begin may be gone."""
+        incident = standing.incident
+        if incident and incident.id not in self._open:
+            at = incident.opened_at
+            found = [(breach, at) for breach in incident.breaches]
+            self._open[incident.id] = found[:_MOST_BREACHES]
+            self._due.append(incident.id)
 
     def happened(self, entry: Entry) -> None:
         """Note what is to be drawn, and what is over."""
@@ -116,7 +126,7 @@ class Reporting:
                 self._due.append(incident)
 
 
-def chronicle_of(settings: Settings, journal: Journal, clock: RealClock) -> Chronicle:
+def chronicle_of(settings: Settings, journal: Journal, clock: Clock) -> Chronicle:
     """Make the pages of what happened, out of the newest events."""
     sampling = Sampling(settings)
 

@@ -42,7 +42,11 @@ class Turns(Protocol):
 
 
 class Keeps(Remembers, Protocol):
-    """A memory that also notes complete turns."""
+    """A memory that also notes complete turns, and takes in what others added."""
+
+    def catch_up(self) -> bool:
+        """Take in what others added; tell whether there was any."""
+        ...
 
     def mark(self, turn: Turn) -> None:
         """Note that a turn is complete."""
@@ -236,6 +240,7 @@ class Schedule:
         with self._busy:
             at = self._clock.now()
             try:
+                self._memory.catch_up()
                 paced = self.pace.begin(at, self._clock.monotonic())
                 if paced:
                     self._memory.add(at, *paced)
