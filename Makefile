@@ -78,6 +78,8 @@ RELEASES := 60
 bench: setup sandbox ## Figures, each as a ratio in one run where it is time; RELEASES=500 takes an hour
 	$(BIN)/python bench/backtest.py
 	$(BIN)/python -m bench.turn
+	$(BIN)/python -m bench.failover
+	$(BIN)/python -m bench.many_services
 	$(BIN)/python bench/years.py
 	$(BIN)/python bench/years.py --releases 500
 	$(SANDBOX) run $(BIN)/python bench/scale.py

@@ -97,9 +97,9 @@ class Manager:
 
 
 @contextmanager
-def managing():
-    """Serve a manager; give it and its address."""
-    manager, over = Manager(), threading.Event()
+def managing(manager=None):
+    """Serve *manager*, or a new one; give it and its address."""
+    manager, over = manager or Manager(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -51,6 +51,7 @@ _LONG = (
     "test_adopting",
     "test_sick_containers",
     "test_swarm_daemon",
+    "test_two_nodes",
 )
 
 
