@@ -1,5 +1,8 @@
 """Several nodes on one PostgreSQL, at random killed, paused, cut off; and it too.
 
+Beside them a person answers at the doors of nodes at random, as one that follows takes
+it, and says the same again elsewhere until somebody says that it is taken.
+
 ``python -m tests.record.campaign --rounds 60``: a tally, and 1 where a promise broke.
 """
 
@@ -18,13 +21,16 @@ import time
 from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.conftest import MEMORY
 from tests.record.postgresql import Cluster
+from watchdog.facts.event import HoldLifted
+from watchdog.facts.problem import Claimed, JournalLost
 from watchdog.record.chain import GENESIS
 from watchdog.record.journal import Journal
+from watchdog.record.memory import Memory
 
 NODES = ("a", "b", "c")
 LEASE = timedelta(seconds=2)
@@ -69,6 +75,57 @@ class Wire:
             self._open.discard(end)
 
 
+class Person(threading.Thread):
+    """Says one thing after another, each at random doors until one takes it."""
+
+    def __init__(self, places, lot):
+        super().__init__(daemon=True)
+        self._places, self._lot = places, lot
+        self._at, self._over = {}, threading.Event()
+        self.said, self.again, self.taken = 0, 0, []
+
+    def run(self):
+        while not self._over.is_set():
+            self.said += 1
+            word = f"said-{self.said}"
+            while not self._over.is_set():
+                door = self._lot.choice(NODES)
+                try:
+                    self._memory(door).add_if(
+                        datetime.now(UTC),
+                        lambda _, w=word: (HoldLifted("person", w),),
+                        claim=f"answer/{word}",
+                    )
+                except Claimed:
+                    pass  # it was, and the answer to us was lost
+                except JournalLost:
+                    self._at.pop(door)._journal.close()
+                    self.again += 1
+                    continue
+                self.taken.append(word)
+                break
+            self._over.wait(0.01)
+
+    def _memory(self, door):
+        if door not in self._at:
+            place = self._places[door]
+            place.folder.mkdir(exist_ok=True)
+            while not self._over.is_set():
+                with suppress(JournalLost):
+                    journal = Journal(place, follows=True)
+                    self._at[door] = Memory(journal, lambda _: None)
+                    return self._at[door]
+                self._over.wait(0.05)
+            raise JournalLost("nobody asks any more")
+        return self._at[door]
+
+    def stop(self):
+        self._over.set()
+        self.join(_LIMIT)
+        for memory in self._at.values():
+            memory._journal.close()
+
+
 class Field:
     """The nodes, their server, and what is done to them."""
 
@@ -81,11 +138,22 @@ class Field:
             (folder / f"wire-{name}").mkdir()
             self.wires[name] = Wire(cluster.home, folder / f"wire-{name}")
             self.start(name)
+        places = {
+            name: replace(
+                self.server, folder=folder / f"person-{name}", url=self.way(name)
+            )
+            for name in NODES
+        }
+        self.person = Person(places, random.Random(seed))
+
+    def way(self, name):
+        """Give the URL of the server by the wire of *name*."""
+        home, wire = str(self.cluster.home), str(self.wires[name].folder)
+        return self.cluster.url().replace(home, wire)
 
     def start(self, name):
-        home, wire = str(self.cluster.home), str(self.wires[name].folder)
-        url = self.cluster.url().replace(home, wire)
-        place = replace(self.server, folder=self.folder / f"state-{name}", url=url)
+        folder = self.folder / f"state-{name}"
+        place = replace(self.server, folder=folder, url=self.way(name))
         words = (pickle.dumps(place).hex(), str(self.folder), name)
         with (self.folder / f"log-{name}").open("ab") as log:
             self.nodes[name] = subprocess.Popen(
@@ -194,6 +262,14 @@ class Field:
                 noted += 1
                 if op not in repr(there.get(int(seq))):
                     found.append(f"event {seq} was acknowledged, and is not there")
+        said = Counter(
+            event.words for event in there.values() if isinstance(event, HoldLifted)
+        )
+        for word in self.person.taken:
+            if said[word] != 1:
+                found.append(f"{word} was taken, and is there {said[word]} times")
+        self.tally["answers taken"] = len(self.person.taken)
+        self.tally["answers sent again"] = self.person.again
         self.tally |= Counter(
             events=reached, acknowledged=noted, acts=len(acts), epochs=max(acts)[0]
         )
@@ -205,10 +281,13 @@ def run(cluster, rounds, seed):
     folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
     field = Field(cluster, folder, seed)
     try:
+        field.led()
+        field.person.start()
         for _ in range(rounds):
             field.supervise()
             field.round()
         field.led()
+        field.person.stop()
     finally:
         field.close()
     try:
@@ -235,7 +314,10 @@ def main():
             f"leader killed to the next act: {sorted(gaps)[len(gaps) // 2]:.2f} s, "
             f"at most {max(gaps):.2f} s, of {len(gaps)}"
         )
-    print("\n".join(broken) or "no two acted, no acknowledged event was lost")
+    print(
+        "\n".join(broken)
+        or "no two acted, no acknowledged event and no answer was lost"
+    )
     return bool(broken)
 
 

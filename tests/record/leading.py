@@ -15,6 +15,7 @@ from pathlib import Path
 from watchdog.facts.event import HoldPlaced, TurnCrashed
 from watchdog.facts.problem import JournalLost
 from watchdog.record.journal import Journal
+from watchdog.record.memory import Memory
 
 
 def lead(place, folder, node):
@@ -22,15 +23,18 @@ def lead(place, folder, node):
     epoch = journal.database.lease.epoch
     acts = os.open(folder / "acts", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     noted = os.open(folder / f"noted-{node}", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    said = []
+    memory = Memory(journal, said.append, lambda _: None)
     while True:
+        memory.catch_up()
         op = f"{epoch}/{journal.head}"
         at = datetime.now(UTC)
-        told = journal.append(at, HoldPlaced(node, op), claim=f"order/{op}")
-        os.write(noted, f"{told[-1].seq} {op}\n".encode())
+        memory.add(at, HoldPlaced(node, op), claim=f"order/{op}")
+        os.write(noted, f"{said.pop().seq} {op}\n".encode())
         journal.must_lead()
         os.write(acts, f"{epoch} {node} {op} {time.monotonic_ns()}\n".encode())
-        told = journal.append(at, TurnCrashed(op))
-        os.write(noted, f"{told[-1].seq} {op}\n".encode())
+        memory.add(at, TurnCrashed(op))
+        os.write(noted, f"{said.pop().seq} {op}\n".encode())
         time.sleep(0.02)
 
 
