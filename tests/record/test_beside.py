@@ -63,6 +63,29 @@ def test_who_leads_goes_on_after_what_another_added(two, here):  # noqa: F811
         assert [e.seq for e in journal.entries()] == list(range(1, journal.head + 1))
 
 
+def test_who_leads_is_never_kept_from_writing_by_those_who_say_much(two):
+    """Whoever follows is quicker, with one statement for a transaction."""
+    leads, follows, _ = two
+    over = threading.Event()
+
+    def say():
+        while not over.is_set():
+            follows.add_if(AT, lambda _: (LIFTED,))
+
+    thread = threading.Thread(target=say)
+    thread.start()
+    try:
+        for _ in range(20):
+            leads.add(AT, HELLO)
+    finally:
+        over.set()
+        thread.join(60)
+    leads.catch_up()
+    follows.catch_up()
+
+    assert leads.standing == follows.standing
+
+
 def test_a_follower_weighs_what_is_there_and_not_what_it_read(two):
     leads, follows, _ = two
     leads.add(AT, HOLD)

@@ -1,6 +1,7 @@
 """What the journal and the outbox need of a database, and where theirs is."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -80,6 +81,14 @@ class Database(Protocol):
 
         Raises:
             Taken, Behind, Failed: as ``write`` does.
+        """
+        ...
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Let nobody add an event meanwhile; what is written in it is one commit.
+
+        Raises:
+            Failed: it may or may not have come about.
         """
         ...
 

@@ -7,7 +7,7 @@ acknowledged commit in a power cut on SQLite before 3.51.3 (docs/explanation).
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,10 @@ class InFile:
     def slip_in(self, events: Sequence[Sequence[Any]]) -> None:
         """Refuse: a folder has one writer; see ``Database``."""
         raise Failed(f"{self._path} has one writer, and {len(events)} are to be added")
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Say nothing: nobody else adds here; see ``Database``."""
+        return nullcontext()
 
     def write(self, do: Do, landed: Callable[[], bool] = lambda: False) -> None:
         """Commit; see ``Database``.

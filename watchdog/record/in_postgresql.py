@@ -1,7 +1,8 @@
 """The journal's tables in a schema of a PostgreSQL database."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -105,6 +106,23 @@ class InPostgresql:
             with self._lock, self._db.transaction():
                 self._fence()
                 do(execute)
+        except psycopg.Error as error:
+            raise _failed(error) from error
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep who follows waiting, who else might be first for ever; see ``Database``.
+
+        Who sleeps in it loses its session, as in the middle of any commit.
+        """
+        if self.lease is None:
+            yield
+            return
+        try:
+            with self._lock, self._db.transaction():
+                self._fence()
+                self._db.execute("LOCK TABLE event IN SHARE ROW EXCLUSIVE MODE")
+                yield
         except psycopg.Error as error:
             raise _failed(error) from error
 

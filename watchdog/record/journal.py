@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
@@ -13,8 +14,9 @@ from pydantic import TypeAdapter
 from watchdog.facts.event import Entry, Event
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import Claimed, JournalLost
+from watchdog.record import turns
 from watchdog.record.beside import alien_in, must_be_beside
-from watchdog.record.chain import GENESIS, KINDS, codec, link, storable, text_of
+from watchdog.record.chain import GENESIS, KINDS, codec, link, text_of
 from watchdog.record.database import (
     Behind,
     Database,
@@ -40,11 +42,7 @@ _HASH = "SELECT hash FROM event WHERE seq = ?"
 _PORTION = 500
 _PUT = "INSERT INTO blob (sha256, bytes) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _GET = "SELECT bytes FROM blob WHERE sha256 = ?"
-_MARK = """INSERT INTO turn ("only", at, words, verdicts, looked)
-    VALUES (1, ?, ?, ?, ?) ON CONFLICT ("only") DO UPDATE SET at = excluded.at,
-    words = excluded.words, verdicts = excluded.verdicts, looked = excluded.looked"""
 _LAST = "SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1"
-_TURN = "SELECT at, words, verdicts, looked FROM turn"
 _COMPARE = "compare with a backup and with the log, which holds every event"
 _RECORDS: TypeAdapter[Record] = TypeAdapter(Record)
 
@@ -185,14 +183,16 @@ class Journal:
                 raise Failed(f"it ends at event {found[0]}, not {self.head}")
             return found == then
 
-        self._committed(lambda: self.database.write(do, landed))
+        with self._final():
+            self.database.write(do, landed)
 
-    def _committed(self, commit: Callable[[], None]) -> None:
+    @contextmanager
+    def _final(self) -> Iterator[None]:
         with self._lock:
             if self._failed:
                 raise JournalLost(f"the journal failed before: {self._failed}")
             try:
-                commit()
+                yield
             except Behind:
                 raise
             except Taken as error:
@@ -201,13 +201,19 @@ class Journal:
                 self._failed = str(error)
                 if isinstance(error, JournalLost):
                     raise
-                hint = "free the disk or mend the volume"
-                if isinstance(self.place, Server):
-                    hint = "see what became of the server"
+                server = "see what became of the server"
+                disk = "free the disk or mend the volume"
+                hint = server if isinstance(self.place, Server) else disk
                 raise JournalLost(
                     f"the journal could not be written: {error}",
                     f"{hint}; what happened is read again at the next start",
                 ) from error
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let nobody else add an event meanwhile, where we lead."""
+        with self._final(), self.database.alone():
+            yield
 
     def append(self, at: datetime, *events: Event, claim: str = "") -> list[Entry]:
         """Add *events* in one transaction, all or none, durable when this returns.
@@ -249,7 +255,8 @@ class Journal:
 
         if self._follows:
             must_be_beside(kind for kind, _ in written)
-            self._committed(lambda: self.database.slip_in(rows))
+            with self._final():
+                self.database.slip_in(rows)
         else:
             self._write(add, then=head)
         return head, entries
@@ -290,10 +297,8 @@ class Journal:
 
     def mark(self, turn: Turn) -> None:
         """Note that a turn is complete."""
-        verdicts = json.dumps(dict(turn.verdicts))
-        looked = turn.looked.isoformat() if turn.looked else None
-        row = (turn.at.isoformat(), storable(turn.words), verdicts, looked)
-        self._write(lambda execute: execute(_MARK, row))
+        row = turns.row_of(turn)
+        self._write(lambda execute: execute(turns.MARK, row))
         self.room.reserve()
 
     # -- reading -----------------------------------------------------------------
@@ -388,13 +393,5 @@ class Journal:
 
     def last_turn(self) -> Turn | None:
         """Give the last complete turn; None before the first."""
-        rows = self.database.rows(_TURN)
-        if not rows:
-            return None
-        at, words, verdicts, looked = rows[0]
-        return Turn(
-            datetime.fromisoformat(at),
-            str(words),
-            json.loads(verdicts),
-            datetime.fromisoformat(looked) if looked else None,
-        )
+        rows = self.database.rows(turns.READ)
+        return turns.turn_in(rows[0]) if rows else None

@@ -99,10 +99,13 @@ class Memory:
         entries: list[Entry] = []
         with self._lock:
             while events and not entries:
-                with contextlib.suppress(Behind):
+                try:
                     entries = self._append(at, events, claim)
-                if not entries:
-                    self.catch_up()
+                except Behind:
+                    with self._journal.alone():
+                        self.catch_up()
+                        with contextlib.suppress(Behind):  # of who cannot be alone
+                            entries = self._append(at, events, claim)
         self._tell(entries, self._say)
 
     def catch_up(self) -> bool:
