@@ -286,6 +286,18 @@ def test_on_a_worker_it_is_said_that_it_is_no_manager(on_a_swarm):
     assert "is a worker of its swarm, no manager" in words
 
 
+def test_on_a_swarm_no_manifest_is_missed_in_the_stacks_folder(clinic, on_a_swarm):
+    finds, _ = on_a_swarm
+    clinic.changed["WATCHDOG_STACK__MANIFESTS"] = "manifests"
+    (clinic.shop.folder / "manifests").mkdir()
+    (release,) = (clinic.folder / "releases").glob("v*.yaml")
+    text = release.read_text()
+    release.write_text(f"{text}manifests: {{meesho: meesho.v2.0.0.manifest.json}}\n")
+
+    words = f"{release.stem}, meesho: a config, whose seal readiness looks at"
+    assert finds("manifests") == [("ok", words)]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
 def test_on_a_swarm_the_stacks_folder_is_only_read(clinic, on_a_swarm):
     finds, _ = on_a_swarm

@@ -303,6 +303,10 @@ def _manifests(
         release = releases.for_version(version)
         for tenant, name in (release.manifests if release else {}).items():
             path = f"{settings.stack.manifests}/{name}"
+            if settings.executor == "swarm" and folder.read(path) is None:
+                words = f"{version}, {tenant}: a config, whose seal readiness looks at"
+                yield Finding("manifests", Mark.OK, words)
+                continue
             try:
                 said = _seal(folder, seals, version, tenant, path, at=now)
             except Problem as problem:
