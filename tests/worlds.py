@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests import canary
 from watchdog.act.hands import Hands
+from watchdog.act.standby import Standby
 from watchdog.config.release_file import Releases
 from watchdog.decide.fold import stand
 from watchdog.decide.plan import Replay
@@ -32,16 +33,19 @@ from watchdog.facts.problem import Claimed, EngineRefused, Unreachable
 from watchdog.facts.reading import Blind, Block, Look, Measured
 from watchdog.facts.roster import Approver, Key, Roster, Scheme
 from watchdog.facts.rules import Rules
+from watchdog.facts.standby import SERVICE as STANDBY
 from watchdog.facts.swapping import Swapping
 from watchdog.facts.trial import Trial
 from watchdog.facts.trigger import Action, Release, Trigger, Value
 from watchdog.facts.verdict import Clear
 from watchdog.observe.running import Stack
+from watchdog.observe.standbys import Standbys
 from watchdog.outside.stack_folder import StackFolder
 from watchdog.record.log import fields_of
 from watchdog.turn.cycle import Cycle
 from watchdog.turn.gating import Gating
 from watchdog.turn.readiness import Checked, Readiness
+from watchdog.turn.standing_by import StandingBy
 from watchdog.turn.stepping import one_by_one
 from watchdog.turn.transaction import Transaction
 from watchdog.verify.proof import Answer
@@ -601,7 +605,7 @@ class Docker:
     def _notes_who_runs_beside(self):
         """Note where two of one service and number run on one network."""
         places = [
-            (labels.get(_SERVICE), labels.get(_NUMBER), network)
+            (labels.get(_SERVICE) or labels.get(STANDBY), labels.get(_NUMBER), network)
             for box in self.boxes.values()
             for labels in [box["Config"]["Labels"]]
             for network in _networks(box)
@@ -790,6 +794,7 @@ class World:
         self.needs = {}
         self.networks = {"dms_default": {}, "dms_back": {"Aliases": ["db"]}}
         self.swapping = Swapping()
+        self.free = None
         self.made_with = {}
         self.labels = {}
         self._secrets = itertools.count(1)
@@ -831,7 +836,9 @@ class World:
             at = self._kept(manifest)
         fuse, self.docker.fuse = self.docker.fuse, Fuse()
         for id_, box in list(self.docker.boxes.items()):
-            if not only or box["Config"]["Labels"][_SERVICE] in only:
+            # What has none of its labels Compose does not see.
+            service = box["Config"]["Labels"].get(_SERVICE)
+            if service and (not only or service in only):
                 box["State"]["Running"] = False
                 self.docker.remove(id_)
         for service, number, labels in numbered(only or self.services, self.scale):
@@ -928,6 +935,7 @@ class World:
             self.rules.stop_within,
             self.said_of_jobs().again,
             self.swapping,
+            Standbys(self.docker, "dms").healthy,
         )
 
     def said_of_jobs(self):
@@ -975,6 +983,15 @@ class World:
             roster=Enrolled(self.roster, self.roster_faulty),
             rules=self.rules,
             secret=lambda: f"secret{next(self._secrets)}",
+            standing_by=StandingBy(
+                self.plans(eyes),
+                self.memory,
+                self.rules,
+                self.swapping,
+                Standbys(self.docker, "dms").seen,
+                Standby(self.docker, "dms", self.folder),
+                lambda: self.free,
+            ),
             **({"whose": self.whose} if self.whose else {}),
         )
 

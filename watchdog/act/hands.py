@@ -8,7 +8,7 @@ from watchdog.act.evidence import last_words
 from watchdog.act.ground import can_start
 from watchdog.act.image import Images
 from watchdog.act.stack_files import StackFiles
-from watchdog.act.staging import Staging
+from watchdog.act.staging import Staging, has, reaches_nobody
 from watchdog.decide.alike import number_of
 from watchdog.decide.meanwhile import NEVER_RAN
 from watchdog.decide.successor import remade
@@ -95,6 +95,8 @@ class Hands:
                 raise AssertionError("proving is the verifier's")
             case Do.AWAIT:
                 return self._serves(plan, target, step)
+            case Do.STAND_IN:
+                return self._stood_in(plan, step)
             case _:
                 return self._container_done(plan, step)
 
@@ -115,6 +117,8 @@ class Hands:
                 raise self._files.no_room(plan)
             case Do.UNSTAGE:
                 self._staging.unstage(step.to)
+            case Do.STAND_IN:
+                self._stand_in(plan, step)
             case Do.PROVE | Do.AWAIT:
                 raise AssertionError("proving and waiting is not ours")
             case _:
@@ -167,8 +171,8 @@ class Hands:
             case Do.STAGE:
                 return self._staging.staged(plan, found)
             case Do.HAND_OVER:
-                giver, ends = self._given(plan, step)
-                return self._staging.handed_over(plan, giver, found, ends)
+                givers, ends = self._given(plan, step)
+                return self._staging.handed_over(givers, found, ends)
             case Do.START | Do.WARM:
                 up = state["Running"] or state.get("Restarting")
                 if _swap(plan, step).job:
@@ -229,12 +233,13 @@ class Hands:
             case Do.STAGE:
                 self._staging.stage(plan, swap, found)
             case Do.HAND_OVER:
-                giver, ends = self._given(plan, step)
-                self._staging.hand_over(plan, giver, found, ends)
+                givers, ends = self._given(plan, step)
+                self._staging.hand_over(givers, found, ends)
             case Do.START | Do.WARM:
                 self._engine.start(id_)
             case Do.REMOVE:
-                if swap.is_warm and self._staging.reaches_nobody(plan, found):
+                beside = step.which is Which.STANDBY or reaches_nobody(found)
+                if swap.is_warm and beside:
                     self._engine.stop(id_, swap.stop_within)
                 self._engine.remove(id_)
             case _:
@@ -242,11 +247,51 @@ class Hands:
 
     def _given(
         self, plan: Plan, step: Step
-    ) -> tuple[dict[str, Any] | None, Mapping[str, Mapping[str, Any]]]:
-        """Give who has the place that is handed over, and the endpoints that it has."""
+    ) -> tuple[list[dict[str, Any] | None], Mapping[str, Mapping[str, Any]]]:
+        """Give who may have the place that is handed over, and its endpoints."""
         swap, back = _swap(plan, step), step.which is Which.OLD
-        other = Step(step.do, step.subject, Which.NEW if back else Which.OLD)
-        return self._container(plan, other), swap.gives if back else swap.networks
+        other = Which.NEW if back else Which.OLD
+        givers = [self._of(plan, step, other), self._of(plan, step, Which.STANDBY)]
+        return givers, swap.gives if back else swap.networks
+
+    def _of(self, plan: Plan, step: Step, which: Which) -> dict[str, Any] | None:
+        return self._container(plan, Step(step.do, step.subject, which))
+
+    # -- a standby -------------------------------------------------------------
+
+    def _stood_in(self, plan: Plan, step: Step) -> str:
+        """Tell whether the standby has the place; or who has it, where it cannot."""
+        swap, new = _swap(plan, step), self._of(plan, step, Which.NEW)
+        if new is not None and has(new, swap.networks):
+            return f"{str(new['Id'])[:12]} has the place"
+        old, standby = self._stands(plan, step)
+        if standby is not None:
+            return self._staging.handed_over([old], standby, swap.networks)
+        keeps = old is not None and has(old, swap.gives)
+        if old is None or not keeps:
+            return "" if old else "neither is there any more"
+        return f"it is not healthy any more: {str(old['Id'])[:12]} keeps its place"
+
+    def _stand_in(self, plan: Plan, step: Step) -> None:
+        """Give the standby the place; where it fell ill, give it back to what ran."""
+        swap, (old, standby) = _swap(plan, step), self._stands(plan, step)
+        if standby is not None:
+            self._staging.hand_over([old], standby, swap.networks)
+        elif old is not None:
+            ill = self._of(plan, step, Which.STANDBY)
+            self._staging.hand_over([ill], old, swap.gives)
+
+    def _stands(
+        self, plan: Plan, step: Step
+    ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+        """Give what ran, and the standby if it may have the place, or has it."""
+        old = self._of(plan, step, Which.OLD)
+        standby = self._of(plan, step, Which.STANDBY)
+        if standby is None or not standby["State"]["Running"]:
+            return old, None
+        well = (standby["State"].get("Health") or {}).get("Status") == "healthy"
+        there = has(standby, _swap(plan, step).networks)
+        return old, standby if well or there else None
 
     def _container(self, plan: Plan, step: Step) -> dict[str, Any] | None:
         swap = _swap(plan, step)
@@ -255,6 +300,8 @@ class Hands:
             found = self._engine.container(step.to)
             never = found is not None and found["State"]["Status"] == NEVER_RAN
             return found if never else None
+        if step.which is Which.STANDBY:
+            return self._engine.container(swap.standby) if swap.standby else None
         old = step.which is Which.OLD
         if old and swap.old_id and (found := self._engine.container(swap.old_id)):
             return found

@@ -1,24 +1,35 @@
 """What a watchdog left on the engine: found, and taken away when it has to go."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from watchdog.act.claim import CLAIMS
 from watchdog.act.keeper import PROJECT, REPOSITORY
+from watchdog.act.standby import network_of
+from watchdog.facts.problem import EngineRefused
+from watchdog.facts.standby import PROJECT as BESIDE
 from watchdog.outside.engine import Engine
+
+_AT_ONCE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
     """A container of ours that was never started, and what it is there for.
 
-    *ref* is the name of ours that its image has; empty where it has none.
+    *ref* is the name of ours that its image has; empty where it has none. One that is
+    *beside* runs, and serves nobody.
     """
 
     id: str
     name: str
     ref: str
+    beside: bool = False
 
     def __str__(self) -> str:
+        if self.beside:
+            return f"container {self.name}, which was kept beside to go back to"
         what = f"holds an image by the name {self.ref}" if self.ref else "is our claim"
         return f"container {self.name}, which {what}"
 
@@ -39,17 +50,25 @@ def left_on(engine: Engine, project: str) -> tuple[Left, ...]:
                 ours = ref.startswith(f"{REPOSITORY}:{project[:100]}.")
                 name = str(one["Names"][0]).lstrip("/")
                 found[str(one["Id"])] = Left(str(one["Id"]), name, ref if ours else "")
+    for one in engine.containers({BESIDE: project}):
+        name = str(one["Names"][0]).lstrip("/")
+        found[str(one["Id"])] = Left(str(one["Id"]), name, "", beside=True)
     return tuple(sorted(found.values(), key=lambda one: one.name))
 
 
-def take_away(engine: Engine, left: Left) -> str:
+def take_away(engine: Engine, project: str, left: Left) -> str:
     """Remove it, with the name of ours; an image with no other name stays, and is said.
 
     Raises:
         EngineRefused: Docker said no.
         Unreachable: not known.
     """
+    if left.beside:
+        engine.stop(left.id, _AT_ONCE)
     engine.remove(left.id)
+    if left.beside and engine.network(network_of(project)) is not None:
+        with suppress(EngineRefused):  # the last of them takes it away
+            engine.remove_network(network_of(project))
     image = engine.image(left.ref) if left.ref else None
     if image is None:
         return f"removed {left.name}"

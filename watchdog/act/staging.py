@@ -1,6 +1,6 @@
 """A warm swap on the engine: booted where it reaches nobody, then given a place."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from watchdog.decide.meanwhile import NEVER_RAN
@@ -10,6 +10,7 @@ from watchdog.outside.engine import Engine
 
 _Container = Mapping[str, Any]
 _Ends = Mapping[str, Mapping[str, Any]]
+_Givers = Sequence[_Container | None]
 
 
 class Staging:
@@ -44,33 +45,29 @@ class Staging:
         for other in sorted(on - {name}):
             self._engine.disconnect(made["Id"], other)
 
-    def handed_over(
-        self, plan: Plan, giver: _Container | None, taker: _Container, ends: _Ends
-    ) -> str:
-        """Tell whether *taker* has all of *ends*, and *giver* reaches nobody."""
-        name, seen = staging_of(plan.op), taker["NetworkSettings"].get("Networks") or {}
-        if not set(ends) <= set(seen) or name in seen or _others(giver, name):
+    def handed_over(self, givers: _Givers, taker: _Container, ends: _Ends) -> str:
+        """Tell whether *taker* has all of *ends*, and *givers* reach nobody."""
+        seen = taker["NetworkSettings"].get("Networks") or {}
+        left = [one for giver in givers for one in _others(giver)]
+        if not has(taker, ends) or _beside(taker) or left:
             return ""
         where = (f"{seen[end].get('IPAddress') or 'on it'} on {end}" for end in ends)
         return f"{_short(taker)} is {', '.join(where)}"
 
-    def hand_over(
-        self, plan: Plan, giver: _Container | None, taker: _Container, ends: _Ends
-    ) -> None:
-        """Take *giver* off its networks, then put *taker* on them.
+    def hand_over(self, givers: _Givers, taker: _Container, ends: _Ends) -> None:
+        """Take *givers* off their networks, then put *taker* on them.
 
         In this order the engine gives the address that became free, and no two ever
         have one. Nothing else is done in between: that is the whole gap.
         """
-        name = staging_of(plan.op)
-        if giver is not None:
-            for one in _others(giver, name):
-                self._engine.disconnect(giver["Id"], one)
+        for giver in givers:
+            for one in _others(giver):
+                self._engine.disconnect(str((giver or {})["Id"]), one)
         for one, end in ends.items():
             if one not in _on(taker):
                 self._engine.connect(taker["Id"], one, end)
-        if name in _on(taker):
-            self._engine.disconnect(taker["Id"], name)
+        for one in _beside(taker):
+            self._engine.disconnect(taker["Id"], one)
 
     def unstaged(self, name: str) -> str:
         """Tell whether the operation's network is gone."""
@@ -80,21 +77,34 @@ class Staging:
         """Remove the operation's network."""
         self._engine.remove_network(name)
 
-    def reaches_nobody(self, plan: Plan, container: _Container) -> bool:
-        """Tell whether *container* is on no network but the operation's own."""
-        return not _others(container, staging_of(plan.op))
+
+def has(container: _Container, ends: _Ends) -> bool:
+    """Tell whether *container* has all of *ends*."""
+    return set(ends) <= _on(container)
+
+
+def reaches_nobody(container: _Container) -> bool:
+    """Tell whether *container* is on no network but those of ours."""
+    return not _others(container)
 
 
 def _on(container: _Container) -> set[str]:
     return set(container["NetworkSettings"].get("Networks") or ())
 
 
-def _others(container: _Container | None, staging: str) -> list[str]:
-    """Name the networks of *container* but *staging*, the one with its ports first."""
+def _beside(container: _Container) -> list[str]:
+    """Name the networks of *container* on which nobody is reached."""
+    return sorted(one for one in _on(container) if one.startswith(staging_of("")))
+
+
+def _others(container: _Container | None) -> list[str]:
+    """Name the other networks of *container*, the one with its ports first."""
     if container is None:
         return []
     mode = str(container["HostConfig"].get("NetworkMode") or "")
-    return sorted(_on(container) - {staging}, key=lambda one: (one != mode, one))
+    return sorted(
+        _on(container) - {*_beside(container)}, key=lambda one: (one != mode, one)
+    )
 
 
 def _short(container: _Container) -> str:

@@ -84,4 +84,7 @@ def _left(settings: Settings, after: ExitStack) -> dict[str, Callable[[], str]]:
         }
     door = Engine(settings.engine.url, settings.engine.timeout, to_act=True)
     after.callback(door.close)
-    return {str(one): partial(take_away, door, one) for one in left_on(door, project)}
+    return {
+        str(one): partial(take_away, door, project, one)
+        for one in left_on(door, project)
+    }

@@ -115,7 +115,10 @@ def _swapped(it: Settings) -> Iterator[Fault]:
                     f"{seen(service)} is not one of stack.services",
                     one_of(service, it.stack.services),
                 )
-            elif it.executor != "engine" and said.swap.get(service) == WARM:
+            elif it.executor != "engine" and WARM in (
+                said.swap.get(service),
+                name == "standby" and WARM,
+            ):
                 yield Fault(
                     where,
                     f"executor is {it.executor}, "

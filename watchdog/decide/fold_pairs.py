@@ -18,6 +18,7 @@ from watchdog.facts.event import (
     PairStarted,
     RetentionAsked,
     RetentionReleased,
+    StandbyChanged,
     VersionsRevoked,
 )
 
@@ -40,6 +41,8 @@ def after_keeping(s: Standing, entry: Entry) -> Standing:
             order = min((one.order for one in s.pairs.values()), default=1) - 1
             earlier = _unless(s.revoked, KnownPair(pair, record, order, at), at)
             return bounded(replace(s, pairs=s.pairs | {pair.key: earlier}))
+        case StandbyChanged() as said:
+            return replace(s, standby=said)
         case RetentionAsked(keys=keys):
             return replace(s, asked_about=s.asked_about | set(keys))
         case RetentionReleased(key=key, words=words):

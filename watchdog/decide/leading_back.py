@@ -63,6 +63,7 @@ def way_back(
         ),
         proof_of(running.pair, Which.OLD),
         *(Step(Do.REMOVE, s.subject, Which.NEW) for s in (*ran, *swaps)),
+        *(Step(Do.REMOVE, s.subject, Which.STANDBY) for s in swaps if s.standby),
         *unstaged(op, [s for s in swaps if s.is_warm]),
     )
 

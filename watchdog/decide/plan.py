@@ -8,6 +8,7 @@ from itertools import groupby
 
 from watchdog.decide.leading_back import way_back
 from watchdog.decide.needed import healthy_first, in_layers
+from watchdog.decide.standby import standing_in
 from watchdog.decide.successor import again_of, job_of, matched, swap_of
 from watchdog.decide.warm import Around, memory_of, weighed
 from watchdog.facts.pair import Record
@@ -41,7 +42,8 @@ class Replay:
     faithfully; *pinned* gives what the env file says of the variables of a record,
     or of the settings' one where it has none. *again* names the jobs that a rollback to
     a version runs again; all others are left as they are. *swapping* says which
-    services are to be swapped warm.
+    services are to be swapped warm; *beside* gives the standbys that are healthy by
+    what they are made as, and is asked where one is wanted.
     """
 
     deployed: Callable[[tuple[str, ...]], Mapping[str, tuple[Deployed, ...]]]
@@ -50,6 +52,7 @@ class Replay:
     stop_within: timedelta
     again: Callable[[str], Collection[str]] = lambda _: ()
     swapping: Swapping = field(default_factory=Swapping)
+    beside: Callable[[], Mapping[str, str]] = dict
 
     def plan(self, wanted: Wanted) -> Plan:
         """Spell it out for what runs now; see ``spell``."""
@@ -57,19 +60,26 @@ class Replay:
         again = again_of(wanted.target, jobs, self.again(wanted.target.pair.version))
         over = [j for j in wanted.seen.jobs if j.container and j.service in again]
         olds = (*wanted.seen.containers, *(job.container for job in over))
+        deployed = self.deployed(olds)
+        stay = any(
+            self.swapping.wishes(service, old.wishes)["standby"]
+            for service, several in deployed.items()
+            for old in several
+        )
         return spell(
             incident=wanted.incident,
             running=wanted.running,
             running_sha=wanted.running_sha,
             target=wanted.target,
             target_sha=wanted.target_sha,
-            deployed=self.deployed(olds),
+            deployed=deployed,
             services=self.services,
             stop_within=self.stop_within,
             pinned=self.pinned(wanted.target.pins),
             jobs=jobs,
             again=again,
             swapping=self.swapping,
+            beside=self.beside() if stay else {},
         )
 
 
@@ -87,6 +97,7 @@ def spell(
     jobs: Collection[str] = (),
     again: Collection[str] = (),
     swapping: Swapping | None = None,
+    beside: Mapping[str, str] | None = None,
 ) -> Plan:
     """Spell the rollback from *running* to *target* out.
 
@@ -99,7 +110,8 @@ def spell(
     *services* gives the order; *pinned* is what the env file says now, by variable.
     *jobs* of the services are run to their ends and no part of the pair: those of
     *again* are run once more before anything of it starts, as Compose does; the way
-    back never runs one.
+    back never runs one. Where all of the pair is healthy *beside* already, as
+    standbys by what they are made as, these have the places while it boots.
 
     Raises:
         Problem: the target was recorded with other services than run now.
@@ -137,7 +149,9 @@ def spell(
     swaps = _warmed(
         swaps, deployed, swapping or Swapping(), Around(running, target, again)
     )
+    swaps = standing_in(swaps, beside or {})
     warm = [s for s in swaps if s.is_warm]
+    stand = [s for s in warm if s.standby]
     named = in_layers(serving, target, running)
     layers = [[swap for swap in swaps if swap.service in layer] for layer in named]
     waits = [
@@ -159,7 +173,8 @@ def spell(
             for name in list(s.networks)[1:]
             if not s.is_warm  # each is connected when it takes over
         ),
-        *_booted_beside(op, warm),
+        *_staged(op, warm),
+        *([] if stand else _booted_beside(warm)),
     ]
     pin = Step(Do.PIN, "variable", to=in_words(pins))
     if files:
@@ -173,6 +188,13 @@ def spell(
         change = _take_over
     else:
         middle = [pin, *(step for s in ran for step in _is_run(op, s))]
+        middle += [
+            Step(Do.STAND_IN, s.subject, Which.STANDBY)
+            for layer in layers
+            for s in layer
+            if s.standby
+        ]
+        middle += _booted_beside(stand)
         change = _swapped
     for first, layer in zip(waits, layers, strict=True):
         asked = [Step(Do.AWAIT, s.subject, Which.NEW) for s in first]
@@ -183,6 +205,7 @@ def spell(
         *middle,
         proof_of(target.pair, Which.NEW),
         *(Step(Do.REMOVE, s.subject, Which.OLD) for s in (*ran, *swaps) if s.old_id),
+        *(Step(Do.REMOVE, s.subject, Which.STANDBY) for s in stand),
         *unstaged(op, warm),
     )
     return Plan(
@@ -240,13 +263,14 @@ def _warmed(
     return tuple(told)
 
 
-def _booted_beside(op: str, warm: list[Swap]) -> list[Step]:
-    """Have all of *warm* healthy, and on nobody's network, before anything is touched.
+def _staged(op: str, warm: list[Swap]) -> list[Step]:
+    """Have all of *warm* on nobody's network, before they are ever started."""
+    return [Step(Do.STAGE, s.subject, Which.NEW, to=staging_of(op)) for s in warm]
 
-    Side by side: each waits for itself alone.
-    """
+
+def _booted_beside(warm: list[Swap]) -> list[Step]:
+    """Have all of *warm* healthy, side by side: each waits for itself alone."""
     return [
-        *(Step(Do.STAGE, s.subject, Which.NEW, to=staging_of(op)) for s in warm),
         *(Step(Do.WARM, s.subject, Which.NEW) for s in warm),
         *(Step(Do.AWAIT, s.subject, Which.NEW) for s in warm),
     ]

@@ -20,6 +20,7 @@ from watchdog.facts.event import (
     RollbackEnded,
     RollbackStarted,
     StackClaimed,
+    StandbyChanged,
     VerdictChanged,
     VersionsRevoked,
 )
@@ -193,6 +194,7 @@ class Standing:
     *repairs* are the operations that mended a pair: what they put up was deployed.
     *claimed* says which other watchdog has this stack; None while none is known.
     *revoked* is the list of revoked versions with the highest epoch that was seen.
+    *standby* is what was said last of what is kept healthy beside.
     *changes* is how often of late what may come and go did.
 
     It does not grow with history: see ``fold_pairs.bounded`` for what is let go.
@@ -210,6 +212,7 @@ class Standing:
     readiness: ReadinessChanged | None = None
     readiness_since: datetime | None = None
     images: dict[str, ImageHeld | ImageLost] = field(default_factory=dict)
+    standby: StandbyChanged | None = None
     released: dict[str, str] = field(default_factory=dict)
     asked_about: frozenset[str] = frozenset()
     unproven_since: datetime | None = None

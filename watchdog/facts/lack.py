@@ -11,7 +11,8 @@ class Lack:
     *doubt*: worth knowing, and nothing that keeps the target from being put back.
     *pin*: it is about the version in the env file, which is looked at at each turn.
     *about* is ``containers`` for those of what is deployed that do not run, and
-    ``proof`` for what else keeps it from being proved.
+    ``proof`` for what else keeps it from being proved, ``standby`` for one that is
+    asked for and not there.
     """
 
     words: str

@@ -31,6 +31,7 @@ class Do(StrEnum):
     UP = "up"
     CHECK_OUT = "check-out"
     START = "start"
+    STAND_IN = "stand-in"  # a standby is given the place, until the new one has it
     HAND_OVER = "hand-over"  # one off its networks, then the other onto them
     AWAIT = "await"
     PROVE = "prove"
@@ -52,6 +53,7 @@ class Which(StrEnum):
 
     OLD = "old"  # the one that ran when the plan was made, known by id
     NEW = "new"  # the one that this operation created, known by label
+    STANDBY = "standby"  # the one that was kept healthy before, known by id
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ class Swap:
     A *job* is run to its end: it serves nobody, and what ran before is over and may be
     gone, then *old_id* is empty.
     *gives* are the endpoints of what ran, where they are handed over while it runs: a
-    warm swap. *cold* says why it is none although one was asked for.
+    warm swap. *cold* says why it is none although one was asked for. *standby* is the
+    container that is healthy beside already, and has the place until *new* is.
     """
 
     service: str
@@ -128,6 +131,7 @@ class Swap:
     job: bool = False
     gives: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cold: str = ""
+    standby: str = ""
 
     @property
     def is_warm(self) -> bool:

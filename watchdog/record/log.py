@@ -70,6 +70,7 @@ from watchdog.facts.event import (
     SignaturesCalm,
     SignaturesFailing,
     StackClaimed,
+    StandbyChanged,
     StepDone,
     StepFailed,
     StepIntended,
@@ -100,6 +101,7 @@ NAMES: dict[type[Event], tuple[str, str]] = {
     ImageHeld: ("info", "act.image_held"),
     ImageLost: ("error", "act.image_lost"),
     ImageLetGo: ("info", "act.image_let_go"),
+    StandbyChanged: ("info", "act.standby_changed"),
     RetentionAsked: ("warning", "approve.retention_asked"),
     RetentionReleased: ("warning", "approve.retention_released"),
     ReadinessChanged: ("error", "decide.readiness_changed"),
@@ -163,6 +165,8 @@ NAMES: dict[type[Event], tuple[str, str]] = {
     TurnCrashed: ("error", "schedule.turn_crashed"),
 }
 
+_WELL = ("booting", "healthy", "ended")  # standbys: as they were asked for
+
 
 def opened(form: str, level: str, out: TextIO) -> Callable[[Entry], None]:
     """Open the log on *out*; return what says one entry.
@@ -190,6 +194,8 @@ def opened(form: str, level: str, out: TextIO) -> Callable[[Entry], None]:
                 severity = "warning"
             case ReadinessChanged(ready=True):
                 severity = "info"
+            case StandbyChanged(state=state) if state not in _WELL:
+                severity = "warning"
             case ReadinessChanged(target=""):
                 severity = "warning"  # there was nothing that could be lost
             case _:

@@ -42,6 +42,7 @@ from watchdog.turn.roles import (
     Remembers,
     Turn,
 )
+from watchdog.turn.standing_by import StandingBy
 from watchdog.turn.transaction import Transaction
 
 # Both were good before: what was good stays in force.
@@ -54,6 +55,7 @@ class _Found:
     """What a turn found on its way, however far it came."""
 
     looked: datetime | None
+    seen: Running | None = None
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
 
@@ -66,6 +68,7 @@ class Cycle:
     """Everything a turn needs, handed over once by the wiring.
 
     *whose* says which other watchdog has the stack; then nothing is done here.
+    *standing_by* keeps what is gone back to healthy beside, where that is asked for.
     """
 
     eyes: Eyes
@@ -82,6 +85,7 @@ class Cycle:
     rules: Rules
     secret: Callable[[], str]
     whose: Callable[[datetime], StackClaimed | None] = _ours
+    standing_by: StandingBy | None = None
 
     def turn(self, at: datetime) -> Turn:
         """Do one turn as of *at*; tell in a sentence what it came to.
@@ -91,6 +95,9 @@ class Cycle:
         last = self.memory.last_turn()
         found = _Found(last.looked if last else None)
         words = self._turn(at, found)
+        if self.standing_by is not None and found.seen is not None:
+            release = self.releases.for_version(found.seen.pair.version)
+            self.standing_by.turn(found.seen, release, at)
         self.gating.turn(found.looked, at)
         said = words_by_kind(self.memory.standing, found.verdicts)
         return Turn(at, words, said, found.looked)
@@ -133,6 +140,7 @@ class Cycle:
         if isinstance(seen, str):
             return seen
         release = self.releases.for_version(seen.pair.version)
+        found.seen = seen
         found.looked = self.readiness.look(seen, release, found.looked, at)
         if release is None:
             return (

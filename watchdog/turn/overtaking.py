@@ -187,6 +187,8 @@ class Overtaking:
         """
         plan = rollback.started.plan
         steps = self._aside(plan.swaps, found)
+        stands = [swap for swap in plan.swaps if swap.standby]
+        steps += [Step(Do.REMOVE, swap.subject, Which.STANDBY) for swap in stands]
         steps += [s for s in plan.way_back if self._is_given_back(s)]
         steps += [s for s in plan.steps if s.do is Do.UNSTAGE]
         return self._bring(plan, [*steps, *self._pinned_again(rollback, found)])

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from watchdog.decide.policy import choose_target
 from watchdog.decide.ready import is_due
+from watchdog.decide.standby import STANDBY, of_it
 from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.event import ReadinessChanged
 from watchdog.facts.lack import Lack
@@ -87,6 +88,7 @@ class Readiness:
             unsure
             or is_due(standing, release, looked, self.rules, at)
             or self._has_moved(standing, seen)
+            or _standby_moved(standing)
         ):
             return looked
         target = choose_target(standing, release)
@@ -96,7 +98,8 @@ class Readiness:
                 lacks += self.holds.lacks(seen, at)
         except Unreachable:
             return looked
-        now = _changed(seen, target, lacks)
+        well, without = of_it(standing)
+        now = _changed(seen, target, (*lacks, *without), well)
         before, flow = standing.readiness, standing.flow("readiness")
         worse = before is None or (before.ready and not now.ready)
         # Of another pair than before, it is another question.
@@ -208,8 +211,18 @@ def _whole(pair: Pair) -> str:
     return f"{code}, the manifests" if pair.manifests else f"{code} (no manifests)"
 
 
+def _standby_moved(standing: Standing) -> bool:
+    """Tell whether the last answer says something else of a standby than is known."""
+    well, without = of_it(standing)
+    said = standing.readiness
+    if said is None or not said.target:
+        return False
+    known = {lack for lack in said.lacks if lack.about == STANDBY}
+    return known != set(without) or (said.ready and well != said.standby)
+
+
 def _changed(
-    seen: Running, target: KnownPair | str, lacks: tuple[Lack, ...]
+    seen: Running, target: KnownPair | str, lacks: tuple[Lack, ...], standby: str
 ) -> ReadinessChanged:
     if isinstance(target, str):
         words = "; ".join(lack.words for lack in lacks)
@@ -220,7 +233,14 @@ def _changed(
     missing = [lack.words for lack in lacks if not lack.doubt]
     doubts = [f"to know: {lack.words}" for lack in lacks if lack.doubt]
     fine = f"{_whole(target.pair)} and all that {version} needs are here"
-    words = "; ".join([*(missing or [fine]), *doubts])
+    more = [standby] if standby else []
+    words = "; ".join([*(missing or [fine]), *more, *doubts])
     return ReadinessChanged(
-        seen.pair.key, version, key, ready=not missing, words=words, lacks=lacks
+        seen.pair.key,
+        version,
+        key,
+        ready=not missing,
+        words=words,
+        lacks=lacks,
+        standby=standby,
     )

@@ -11,7 +11,7 @@ from watchdog.facts.event import Event
 from watchdog.facts.lack import Lack
 from watchdog.facts.message import Due, Message
 from watchdog.facts.pair import NotKnown, Part, Record, Running, Tenants
-from watchdog.facts.plan import Plan, Step, Wanted
+from watchdog.facts.plan import Plan, Step, Swap, Wanted
 from watchdog.facts.problem import Problem
 from watchdog.facts.reading import Blind, Reading
 from watchdog.facts.roster import Roster
@@ -166,6 +166,22 @@ class Keeper(Protocol):
 
     def let_go(self, record: Record) -> str:
         """Hold it no more; the image stays until somebody deletes it."""
+        ...
+
+
+class Keeps(Protocol):
+    """Keeps standbys beside what serves; touches nothing else."""
+
+    def make(self, swap: Swap) -> None:
+        """Have one for *swap* made and started, as far as it is not."""
+        ...
+
+    def take_away(self, id_: str) -> None:
+        """Stop and remove one."""
+        ...
+
+    def clear(self) -> None:
+        """Remove the network that they were on."""
         ...
 
 

@@ -25,7 +25,10 @@ PASSES = 3  # what somebody undoes is done again, so often at the most
 # What these came to need not be so for ever.
 _NO_STATE = (Do.CREATE, Do.AWAIT, Do.PROVE, Do.REMOVE)
 # From the first of these on, what served is not what it was.
-_STOPS = (Do.STOP, Do.HAND_OVER, Do.SWAP_MANIFEST, Do.START, Do.UP, Do.CHECK_OUT)
+_STOPS = (
+    *(Do.STOP, Do.STAND_IN, Do.HAND_OVER, Do.SWAP_MANIFEST),
+    *(Do.START, Do.UP, Do.CHECK_OUT),
+)
 # What is taken away once all is proved.
 _LEFT_OVER = (Do.REMOVE, Do.UNSTAGE)
 

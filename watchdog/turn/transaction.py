@@ -228,9 +228,13 @@ class Transaction:
         """
         every = plan.files or any(step.which is None for step in taken)
         subjects = {step.subject for step in taken}
+        upto = plan.prepared
+        if any(swap.standby for swap in plan.swaps):
+            # What boots while a standby serves is no part of what is prepared.
+            upto = max(upto, plan.steps.index(taken[0]))
         helds = [
             (place, held)
-            for place, held in enumerate(plan.steps[: plan.prepared])
+            for place, held in enumerate(plan.steps[:upto])
             if held.do is Do.HOLD_MANIFEST
             or (held.do in (*_MAKES, *_BOOTS) and (every or held.subject in subjects))
         ]
@@ -393,4 +397,4 @@ class Transaction:
 def _stops_what_served(step: Step) -> bool:
     """Tell whether *step* takes away what serves, on the way forward."""
     stops = step.do is Do.STOP and step.which is Which.OLD
-    return stops or step.do in (Do.UP, Do.HAND_OVER)
+    return stops or step.do in (Do.UP, Do.STAND_IN, Do.HAND_OVER)

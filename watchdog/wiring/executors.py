@@ -30,6 +30,7 @@ from watchdog.observe.compose import Composed, version_of
 from watchdog.observe.health import ask
 from watchdog.observe.referee import Referee
 from watchdog.observe.running import Stack
+from watchdog.observe.standbys import Standbys
 from watchdog.observe.swarm import SwarmStack
 from watchdog.observe.work_tree import WorkTree
 from watchdog.outside.command import Commands
@@ -177,6 +178,7 @@ def executor_of(
                 settings.stop_within,
                 jobs.again,
                 stack.swapping,
+                Standbys(to_look, stack.project).healthy,
             )
             made = Executor(eyes, plans, hands, smoke, eyes.agrees)
             return _asking(made, settings, to_act, rollback=rollback, clock=clock)
@@ -347,7 +349,7 @@ def keeper_of(
     """Make what holds images; its own socket, for it works beside the turns."""
     if settings.executor == "swarm":
         return swarm_keeper_of(settings, identity, may)
-    return Keeper(_acting(settings, may), settings.stack.project, identity)
+    return Keeper(acting(settings, may), settings.stack.project, identity)
 
 
 def claims_of(
@@ -359,10 +361,11 @@ def claims_of(
         return InWorkTree(git.own(), identity)
     if settings.executor == "swarm":
         return swarm_claims_of(settings, identity, may)
-    return OnEngine(_acting(settings, may), settings.stack.project, identity)
+    return OnEngine(acting(settings, may), settings.stack.project, identity)
 
 
-def _acting(settings: Settings, may: Callable[[], None]) -> Engine:
+def acting(settings: Settings, may: Callable[[], None]) -> Engine:
+    """Open another socket to act; *may* raises where we must not."""
     return Engine(settings.engine.url, settings.engine.timeout, to_act=True, may=may)
 
 

@@ -3,15 +3,20 @@
 import threading
 from collections.abc import Callable
 
+from watchdog.act.standby import Standby
 from watchdog.config.release_folder import ReleaseFolder
 from watchdog.config.settings import Settings
 from watchdog.facts.rules import Rules
+from watchdog.observe.memory import free_memory
+from watchdog.observe.standbys import Standbys
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
 from watchdog.turn.claiming import Claiming
 from watchdog.turn.keeping import Keeping
+from watchdog.turn.roles import Plans
+from watchdog.turn.standing_by import StandingBy
 from watchdog.wiring.clock import RealClock
-from watchdog.wiring.executors import claims_of, keeper_of
+from watchdog.wiring.executors import acting, claims_of, keeper_of
 from watchdog.wiring.schedule import Beside
 
 
@@ -49,3 +54,28 @@ def keeping_of(
     keeper = keeper_of(settings, rules.identity, may)
     keeping = Keeping(keeper, memory, releases, rules, claiming.check)
     return ((keeping.turn, settings.readiness_every),)
+
+
+def standing_by_of(
+    settings: Settings,
+    may: Callable[[], None],
+    claiming: Claiming,
+    memory: Memory,
+    *,
+    plans: Plans,
+    rules: Rules,
+) -> StandingBy | None:
+    """Make what keeps standbys; nothing where no executor of ours moves endpoints."""
+    if settings.executor != "engine":
+        return None
+    engine, stack = acting(settings, may), settings.stack
+    return StandingBy(
+        plans,
+        memory,
+        rules,
+        stack.swapping,
+        Standbys(engine, stack.project).seen,
+        Standby(engine, stack.project, stack.directory),
+        free_memory,
+        claiming.check,
+    )

@@ -38,7 +38,7 @@ from watchdog.wiring.clock import RealClock
 from watchdog.wiring.doors import posting_of, pulse_of
 from watchdog.wiring.drills import drills_of
 from watchdog.wiring.executors import executor_of, there_of
-from watchdog.wiring.keeping import claiming_of, keeping_of
+from watchdog.wiring.keeping import claiming_of, keeping_of, standing_by_of
 from watchdog.wiring.looks import questions_of, unseen_pair
 from watchdog.wiring.measuring import prometheus_of
 from watchdog.wiring.schedule import Schedule
@@ -175,6 +175,11 @@ def wire(
         rules=rules,
         secret=lambda: secrets.token_urlsafe(18),
         whose=claiming.turn,
+        standing_by=standing_by_of(
+            *(settings, journal.must_lead, claiming, memory),
+            plans=executor.plans,
+            rules=rules,
+        ),
     )
     schedule = Schedule(
         cycle,

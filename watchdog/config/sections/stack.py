@@ -21,6 +21,7 @@ from watchdog.config.sections.kinds import (
 from watchdog.facts.swapping import Swapping
 
 _TENANT = "{tenant}"
+_SECOND = timedelta(seconds=1)
 
 
 def _inside(value: object) -> str:
@@ -95,6 +96,9 @@ class Stack(Section):
     swap: Mapping[OneLine, Literal["warm", "stop-first"]] = Field(default_factory=dict)
     overlap: Mapping[OneLine, Literal["safe"]] = Field(default_factory=dict)
     staging: Mapping[OneLine, Literal["alone"]] = Field(default_factory=dict)
+    standby: Mapping[OneLine, Annotated[SomeTime, at_most(timedelta(days=1))]] = Field(
+        default_factory=dict
+    )
     directory: Absolute = Path("/stack")
     env_file: Inside = ".env"
     version_variable: Annotated[
@@ -126,7 +130,8 @@ class Stack(Section):
     @property
     def swapping(self) -> Swapping:
         """Give how its services are swapped, as far as the settings say."""
-        return Swapping(self.swap, self.overlap, self.staging)
+        stay = {name: f"{time // _SECOND}s" for name, time in self.standby.items()}
+        return Swapping(self.swap, self.overlap, self.staging, stay)
 
     @property
     def has_manifests(self) -> bool:

@@ -47,6 +47,7 @@ from watchdog.facts.event.ledger import PairQuarantined as PairQuarantined
 from watchdog.facts.event.ledger import PairRecorded as PairRecorded
 from watchdog.facts.event.ledger import RetentionAsked as RetentionAsked
 from watchdog.facts.event.ledger import RetentionReleased as RetentionReleased
+from watchdog.facts.event.ledger import StandbyChanged as StandbyChanged
 from watchdog.facts.event.ledger import VersionsRevoked as VersionsRevoked
 from watchdog.facts.event.observed import PairStarted as PairStarted
 from watchdog.facts.event.observed import PairUnclear as PairUnclear
@@ -89,6 +90,7 @@ Event: TypeAlias = (
     | ImageHeld
     | ImageLost
     | ImageLetGo
+    | StandbyChanged
     | RetentionReleased
     | RetentionAsked
     | PairProvedGood

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from watchdog.facts.pair import Pair, Revoked
 
@@ -52,6 +53,25 @@ class ImageLetGo:
     key: str
     version: str
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyChanged:
+    """What is kept healthy beside, to go back to, became otherwise.
+
+    *running* and *key* are the pairs that it is about, *target* the latter's version.
+    *state* is one of ``booting``, ``healthy``, ``lost``, ``given-up``, ``yielded``,
+    ``refused`` and ``ended``. *died* counts how often it could not be kept, *again* is
+    when it is made again.
+    """
+
+    running: str
+    target: str
+    key: str
+    state: str
+    words: str
+    died: int = 0
+    again: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

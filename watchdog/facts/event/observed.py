@@ -54,7 +54,7 @@ class ReadinessChanged:
 
     *running* and *key* are the pairs that it is about, by their keys; *target* is the
     version of the latter. Both are empty when there is no target, which is then the
-    first of the *lacks*.
+    first of the *lacks*. *standby* says since when one of the target is healthy.
     """
 
     running: str
@@ -63,6 +63,7 @@ class ReadinessChanged:
     ready: bool
     words: str
     lacks: tuple[Lack, ...] = ()
+    standby: str = ""
 
 
 @dataclass(frozen=True, slots=True)
