@@ -1,6 +1,6 @@
 # Everything is one word. `make` alone lists the words.
 .DEFAULT_GOAL := help
-.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-chaos campaign-engines campaign-leader bench lock dist pin-images sbom audit pictures fix clean
+.PHONY: help setup sandbox browser sandbox-down demo check test unit real campaign campaign-abuse campaign-crash campaign-chaos campaign-engines campaign-leader campaign-swarm bench lock dist pin-images sbom audit pictures fix clean
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
@@ -74,6 +74,9 @@ campaign-chaos: setup sandbox ## Let people, engines, disks and a second watchdo
 campaign-leader: setup sandbox ## Kill, pause and cut off watchdogs on one PostgreSQL, and it too, for ROUNDS, and count
 	$(BIN)/python -m tests.record.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
+campaign-swarm: setup sandbox ## Fail managers, workers, quorum and people of a real swarm of four engines in mid-rollback for ROUNDS, and count
+	$(SANDBOX) run $(BIN)/python -u -m tests.swarm.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
+
 RELEASES := 60
 bench: setup sandbox ## Figures, each as a ratio in one run where it is time; RELEASES=500 takes an hour
 	$(BIN)/python bench/backtest.py
@@ -87,6 +90,7 @@ bench: setup sandbox ## Figures, each as a ratio in one run where it is time; RE
 	$(SANDBOX) run $(BIN)/python -m bench.referee
 	$(SANDBOX) run $(BIN)/python -m bench.board
 	$(SANDBOX) run $(BIN)/python bench/rollback.py
+	$(SANDBOX) run $(BIN)/python -m bench.swarm
 
 lock: ## Resolve the dependencies again
 	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock

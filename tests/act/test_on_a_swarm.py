@@ -39,7 +39,9 @@ class OneService:
             manifests="manifests",
             files=StackFolder(folder),
         )
-        self.hands = SwarmHands(self.swarm, self.eyes.serving, lambda *_: "held")
+        self.hands = SwarmHands(
+            self.swarm, self.eyes.told, self.eyes.serving, lambda *_: "held"
+        )
         record = a_record("v1.3.0", services=SERVICES)
         now = {"api": self.told()}
         then = {"api": a_service("api", "v1.2.0")["Spec"]}

@@ -1,11 +1,14 @@
 """The swarm executor on several real engines: what one node cannot show."""
 
 import uuid
+from contextlib import closing
 
 import pytest
 
 from tests.real.on_swarm import BAD, OLD, SERVES, OnSwarm
 from tests.real.several import several
+from watchdog.facts.pair import NotKnown
+from watchdog.facts.problem import Unreachable
 
 pytestmark = pytest.mark.real
 
@@ -56,3 +59,57 @@ def test_a_pair_on_two_nodes_goes_back_and_the_next_deployment_changes_nothing(i
     it.post(OLD)
     assert it.specs() == told
     assert it.tasks() == running
+
+
+def said_of(it):
+    """Say why nothing could be written, as readiness would."""
+    try:
+        return "\n".join(it.eyes.obstacles())
+    except Unreachable as problem:
+        return problem.words
+
+
+def by(swarm, node, folder, project):
+    folder.mkdir(exist_ok=True)
+    return OnSwarm(folder, project, swarm.url[node], swarm.app)
+
+
+@pytest.mark.campaign
+def test_what_keeps_a_swarm_from_being_rolled_back_is_one_sentence(swarm, tmp_path):
+    project = f"sw{uuid.uuid4().hex[:8]}"
+    it = by(swarm, 1, tmp_path / "one", project)
+    it.deploy(OLD)
+    told = it.specs()
+    swarm.docker(1, "node", "demote", "node2")
+    worker = by(swarm, 2, tmp_path / "worker", project)
+    it.until(lambda: "no manager" in said_of(worker), "node 2 is a worker")
+    assert "\n" not in said_of(worker)
+    seen = worker.look()
+    assert isinstance(seen, NotKnown)
+    assert "no manager of a swarm" in seen.words
+
+    with closing(worker.journal), closing(worker.swarm):
+        swarm.docker(1, "node", "promote", "node2")
+        swarm.comes_round()
+    assert not it.eyes.obstacles()
+
+    swarm.kill(2)
+    it.until(lambda: "leader" in said_of(it), "half of the managers are gone")
+    assert "\n" not in said_of(it)
+    with pytest.raises(Unreachable):
+        it.swarm.service(f"{project}_api")
+    swarm.start(2)
+    swarm.comes_round()
+    it.comes_to(OLD)
+    assert it.specs() == told
+
+    it.docker("service", "rm", f"{project}_api")
+    assert said_of(it) == f"the swarm has no service {project}_api"
+    label = "com.docker.stack.namespace=another"
+    name = ("--name", f"{project}_api", "--label", label)
+    image = f"{swarm.app}:{OLD}"
+    it.docker("service", "create", "-q", "-d", *name, "--replicas", "0", image)
+    words = f"service {project}_api belongs to stack another, meant {project}"
+    assert said_of(it) == words
+    it.journal.close()
+    it.swarm.close()

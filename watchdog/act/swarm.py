@@ -11,6 +11,7 @@ from watchdog.facts.spec import mark_of, op_in, scaled_as
 from watchdog.outside.swarm import Swarm
 
 _TRIES = 5  # the swarm notes its own progress in a service, which counts as a write
+Told = Callable[[str], Mapping[str, Any]]
 Look = Callable[[str], tuple[Mapping[str, Any], Serving]]
 
 
@@ -24,14 +25,16 @@ class SwarmHands:
     def __init__(
         self,
         swarm: Swarm,
+        told: Told,
         look: Look,
         held: Callable[[Record, str], str],
     ) -> None:
-        """*look* gives one service and what its tasks come to.
+        """*told* gives one service, *look* that and what its tasks come to.
 
         *held* looks at a tenant's manifest, in the ledger and on the swarm.
         """
         self._swarm = swarm
+        self._told = told
         self._look = look
         self._held = held
 
@@ -59,7 +62,7 @@ class SwarmHands:
             new = step.which is Which.NEW
             self._write(one, one.carrier if new else one.back, _over(one, step))
         elif step.do is Do.UNSTAGE:
-            service, _ = self._look(step.subject)
+            service = self._told(step.subject)
             is_back = mark_of(service["Spec"]) == mark_of(one.back)
             over = one.back if is_back else one.carrier
             self._write(one, one.before if is_back else one.home, (mark_of(over),))
@@ -76,7 +79,7 @@ class SwarmHands:
 
     def _is_written(self, plan: Plan, step: Step) -> str:
         one = _write_of(plan, step.subject)
-        service, _ = self._look(step.subject)
+        service = self._told(step.subject)
         seen = mark_of(service["Spec"])
         if seen in _ends(one, step):
             return f"{one.name} is told so, in version {service['Version']['Index']}"
@@ -96,8 +99,7 @@ class SwarmHands:
 
     def _is_unmarked(self, plan: Plan, step: Step) -> str:
         one = _write_of(plan, step.subject)
-        service, _ = self._look(step.subject)
-        spec = service["Spec"]
+        spec = self._told(step.subject)["Spec"]
         if op_in(spec) != plan.op:
             return f"{one.name} has no mark of {plan.op}"
         if mark_of(spec) not in (mark_of(one.carrier), mark_of(one.back)):
@@ -109,7 +111,7 @@ class SwarmHands:
     ) -> None:
         """Write *spec*, at the scale of now, over a spec whose mark is in *over*."""
         for number in range(1, _TRIES + 1):
-            service, _ = self._look(one.service)
+            service = self._told(one.service)
             if mark_of(service["Spec"]) == mark_of(spec):
                 return  # an answer that was lost was a yes
             if mark_of(service["Spec"]) not in over:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from watchdog.facts.pair import HeldManifest, Record, Replica, Running
@@ -99,6 +100,7 @@ class Recorded:
                 "deploy it once on the swarm; pairs are recorded as they run",
             )
 
+        @cache
         def id_of(name: str) -> str:
             network = self._swarm.network(name)
             if network is None:

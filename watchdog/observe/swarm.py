@@ -188,15 +188,18 @@ class SwarmStack:
         self, found: Mapping[str, Service]
     ) -> tuple[dict[str, Serving], dict[str, list[Service]]]:
         """Weigh the tasks of each service, all from one list."""
-        listed, down = self._swarm.tasks(self._project), self._down()
-        tasks: dict[str, list[Service]] = {
-            name: [task for task in listed if task.get("ServiceID") == one["ID"]]
-            for name, one in found.items()
-        }
+        tasks, down = self._tasks(found), self._down()
         states = {
             name: serving(one["Spec"], tasks[name], down) for name, one in found.items()
         }
         return states, tasks
+
+    def _tasks(self, found: Mapping[str, Service]) -> dict[str, list[Service]]:
+        listed = self._swarm.tasks(self._project)
+        return {
+            name: [task for task in listed if task.get("ServiceID") == one["ID"]]
+            for name, one in found.items()
+        }
 
     def _unseen(self, states: Mapping[str, Serving]) -> tuple[str, ...]:
         """Say which nodes are down and had tasks of another spec, a sentence each."""
@@ -218,15 +221,23 @@ class SwarmStack:
             if (node.get("Status") or {}).get("State") == "down"
         }
 
-    def serving(self, service: str) -> tuple[Service, Serving]:
-        """Look at one service and its tasks.
+    def told(self, service: str) -> Service:
+        """Look at what one service is told.
 
         Raises:
             Problem: it is not there.
         """
-        one = self.found()[service]
-        states, _ = self._states({service: one})
-        return one, states[service]
+        return self.found()[service]
+
+    def serving(self, service: str) -> tuple[Service, Serving]:
+        """Look at one service and its tasks; as for ``told``."""
+        one = self.told(service)
+        tasks = self._tasks({service: one})[service]
+        seen = serving(one["Spec"], tasks, ())
+        if seen.state in ("running", "up"):
+            # Of fewer tasks than are wanted no node that is down makes more.
+            seen = serving(one["Spec"], tasks, self._down())
+        return one, seen
 
     # -- manifests ---------------------------------------------------------------
 

@@ -68,7 +68,7 @@ class Swarm(Engine):
         if not swarm.get("ControlAvailable"):
             return f"the engine at {self._url} is a worker of its swarm, no manager"
         # It says that it can, too, where there is no leader.
-        return str(swarm.get("Error") or "")
+        return str(swarm.get("Error") or "").partition(". ")[0]
 
     def services(self, stack: str) -> list[dict[str, Any]]:
         """List what was deployed as *stack*, and what merely has a name of its kind."""
