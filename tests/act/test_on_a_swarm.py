@@ -12,7 +12,13 @@ from watchdog.act.swarm import SwarmHands
 from watchdog.decide.swarm import WriteSpecs
 from watchdog.facts.pair import NotKnown, Replica, Running
 from watchdog.facts.plan import Do, Step, Wanted, Which
-from watchdog.facts.problem import EngineRefused, Foreign, Problem, Unreachable
+from watchdog.facts.problem import (
+    EngineRefused,
+    Foreign,
+    NotProven,
+    Problem,
+    Unreachable,
+)
 from watchdog.facts.spec import mark_of
 from watchdog.observe.holding import by_the_engine
 from watchdog.observe.swarm import SwarmStack
@@ -180,6 +186,29 @@ def test_what_a_node_that_is_down_may_still_serve_is_part_of_the_proof(it):
     assert seen.states == ("running",)
     words = prove(seen.pair, seen, (), ()).words
     assert "node two is down: whether another version still serves there" in words
+
+
+def test_tasks_that_failed_before_the_write_do_not_count_against_it(it):
+    it.do(WRITE)
+    template = it.manager.noted[-1]["TaskTemplate"]
+    failed = {
+        "ServiceID": "id-api",
+        "DesiredState": "shutdown",
+        "Status": {"State": "failed", "Err": "no network"},
+        "Spec": template,
+        "CreatedAt": "2026-03-11T03:00:00.5Z",
+    }
+    it.manager.tasks = [failed | {"ID": "t1"}, failed | {"ID": "t2"}]
+    wait = Step(Do.AWAIT, "api", Which.NEW)
+    assert it.hands.is_done(it.plan, None, wait) == ""
+
+    service = it.manager.services["api"]
+    service["UpdateStatus"] = {"StartedAt": "2026-03-11T03:00:00.51Z"}
+    assert it.hands.is_done(it.plan, None, wait) == ""
+
+    service["UpdateStatus"] = {"StartedAt": "2026-03-11T03:00:00.49Z"}
+    with pytest.raises(NotProven, match="2 tasks failed, the newest: no network"):
+        it.hands.is_done(it.plan, None, wait)
 
 
 def test_the_way_back_is_written_over_the_carrier_and_over_nothing_else(it):

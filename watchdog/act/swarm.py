@@ -93,7 +93,8 @@ class SwarmHands:
         # At each look: tasks may be as somebody else's spec wants them.
         if mark_of(service["Spec"]) not in _ends(one, step):
             raise _other(one)
-        if tasks.failed:
+        # Until it began, those that failed are of another time.
+        if tasks.failed and service.get("UpdateStatus"):
             raise NotProven(f"{one.name}: {tasks.failed}")
         return tasks.words if tasks.state in ("running", "up") else ""
 

@@ -32,12 +32,16 @@ class Serving:
 
 
 def serving(
-    spec: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]], down: Collection[str]
+    spec: Mapping[str, Any],
+    tasks: Sequence[Mapping[str, Any]],
+    down: Collection[str],
+    since: str = "",
 ) -> Serving:
     """Weigh *tasks*, of the one service that *spec* is of.
 
     A task on a node that is *down* is listed as running for ever, and nobody can
-    tell: it is not waited for.
+    tell: it is not waited for. What failed before *since*, when the service was last
+    told another thing, says nothing of this time.
     """
     want = replicas_of(spec)
     wanted = [one for one in tasks if one.get("DesiredState") == "running"]
@@ -54,7 +58,9 @@ def serving(
     # Where each node has one, so many are wanted as the swarm gave out.
     want = (len(wanted) or 1) if want is None else want
     said = f"{len(up)} of {want} tasks run"
-    failed = _failed(spec, tasks)
+    failed = _failed(
+        spec, [one for one in tasks if _at(one.get("CreatedAt")) >= _at(since)]
+    )
     if not want:
         return Serving("exited", "it is scaled to zero")
     if len(up) >= want and len(mine) == len(wanted):
@@ -82,6 +88,12 @@ def _waits(mine: Sequence[Mapping[str, Any]]) -> str:
     """Say why a task is placed nowhere, where the swarm says it."""
     said = [(one.get("Status") or {}).get("Err") for one in mine]
     return next((str(err) for err in said if err), "")
+
+
+def _at(said: object) -> tuple[str, str]:
+    """Make a time of the engine's comparable: it leaves zeros at the end out."""
+    seconds, _, rest = str(said or "").rstrip("Z").partition(".")
+    return seconds, rest.ljust(9, "0")
 
 
 def _state(task: Mapping[str, Any]) -> str:

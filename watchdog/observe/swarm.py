@@ -190,7 +190,8 @@ class SwarmStack:
         """Weigh the tasks of each service, all from one list."""
         tasks, down = self._tasks(found), self._down()
         states = {
-            name: serving(one["Spec"], tasks[name], down) for name, one in found.items()
+            name: serving(one["Spec"], tasks[name], down, _since(one))
+            for name, one in found.items()
         }
         return states, tasks
 
@@ -233,10 +234,10 @@ class SwarmStack:
         """Look at one service and its tasks; as for ``told``."""
         one = self.told(service)
         tasks = self._tasks({service: one})[service]
-        seen = serving(one["Spec"], tasks, ())
+        seen = serving(one["Spec"], tasks, (), _since(one))
         if seen.state in ("running", "up"):
             # Of fewer tasks than are wanted no node that is down makes more.
-            seen = serving(one["Spec"], tasks, self._down())
+            seen = serving(one["Spec"], tasks, self._down(), _since(one))
         return one, seen
 
     # -- manifests ---------------------------------------------------------------
@@ -387,3 +388,8 @@ class SwarmStack:
 def _word(one: Serving) -> str:
     # While the old ones end both serve: that is no whole pair yet.
     return "created" if one.state == "up" else one.state
+
+
+def _since(one: Service) -> str:
+    """Say when the swarm began to bring about what the service is told now."""
+    return str((one.get("UpdateStatus") or {}).get("StartedAt") or "")
