@@ -142,6 +142,31 @@ def test_errors_without_a_series_are_a_doubt_since_the_name_may_be_wrong(server)
     assert "its first errors count" in trial.doubts[0].hint
 
 
+@pytest.mark.parametrize(
+    ("unless", "words"),
+    [
+        ("carier_up == 0", "`carier_up` has no series: without it no outside cause"),
+        ('gone{job="dms"} == 0', '`gone{job="dms"}` has no series now; 1 in the last'),
+        ("depth > 9 or on() carier_up == 0", "`carier_up` has no series: "),
+    ],
+)
+def test_an_outside_cause_that_nobody_could_see_is_a_doubt(server, unless, words):
+    trial = tried(server, unless=unless)
+
+    assert trial.is_proven
+    (doubt,) = trial.doubts
+    assert doubt.path == "unless"
+    assert doubt.words.startswith(words)
+
+
+@pytest.mark.parametrize(
+    "unless",
+    ["depth > 9", 'ALERTS{alertname="CarrierDown"}', "absent(carrier_up)", "vector(0)"],
+)
+def test_an_outside_cause_that_is_there_or_may_go_is_none(server, unless):
+    assert tried(server, unless=unless).doubts == ()
+
+
 def test_a_bound_that_is_no_bucket_is_named(server):
     kind = Latency('h{job="dms"}', 300 * timedelta(milliseconds=1), 0.95)
     trial = tried(server, kind=kind)

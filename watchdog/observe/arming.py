@@ -27,6 +27,7 @@ from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
 from watchdog.judge.thin import thin
 from watchdog.observe import counted, promql
+from watchdog.observe.fresh import no_cause, selectors
 from watchdog.observe.numbers import plain
 from watchdog.observe.promql import is_selector, slow_bucket
 from watchdog.observe.rhythm import rhythm
@@ -113,8 +114,7 @@ def try_out(
     *scrape* is what the settings say of the samples' distance; what is measured
     counts.
     """
-    faults: list[Fault] = []
-    doubts: list[Fault] = []
+    faults, doubts = list[Fault](), list[Fault]()
     series = 0
     for role, selector, must in _selectors(trigger):
         # No further back than two scrapes: what ended must not look alive.
@@ -158,6 +158,9 @@ def try_out(
     if not faults:
         doubts += _copies(prometheus, trigger, at)
         doubts += _too_thin(trigger, reading)
+        for selector in selectors(trigger.unless):
+            if _count(prometheus, promql.count(selector, scrape), at) == 0:
+                doubts.append(no_cause(_missing(prometheus, "unless", selector, at)))
     queries = reading.queries if isinstance(reading, Measured) else ()
     return Trial(trigger.name, series, verdict, queries, tuple(faults), tuple(doubts))
 
