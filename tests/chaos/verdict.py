@@ -11,6 +11,7 @@ from tests.crash import judge
 
 _END = 90.0  # s; a proof may take 20, an operator's Compose a few, and a box be busy
 _STUCK = 6.0  # s; what says that it is stuck may see in a turn or two that it is not
+_AGAIN = 40.0  # s; what is tried again by itself comes up late on a busy box
 _TURNS = 2.5  # s; the turns after the end see what runs
 _UNBEGUN = 10.0  # s; a rollback that has not begun until then does not any more
 _NOTICED = 30.0  # s; of two that run the watchdog stops one, with its grace
@@ -50,7 +51,8 @@ def settled(yard, case, *, within=_END, needless=False):
             return ""
         if rollback and rollback["stuck"]:
             stuck = stuck or now
-            if now - stuck > _STUCK:
+            tries = "trying again by itself" in rollback["words"]
+            if now - stuck > (_AGAIN if tries else _STUCK):
                 return ""
         else:
             stuck = None

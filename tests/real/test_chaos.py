@@ -21,11 +21,22 @@ _CELLS = (
         "versioned: recreate before stop, the watchdog dead",
         marks=pytest.mark.campaign,
     ),
+    # The way back comes up with a container that was made again.
+    pytest.param(
+        "versioned: prune after stop, target sick", marks=pytest.mark.campaign
+    ),
     pytest.param(
         "versioned: recreate back: before remove, the watchdog dead, target sick",
         marks=pytest.mark.campaign,
     ),
     "shared-file: ci again before stop",
+    # Where no port forbids it, Compose has both run for a moment, and no longer.
+    pytest.param(
+        "versioned without a port: start after stop", marks=pytest.mark.campaign
+    ),
+    pytest.param(
+        "shared-file without a port: restart in the proof", marks=pytest.mark.campaign
+    ),
 )
 
 
