@@ -72,7 +72,9 @@ def test_what_is_said_at_any_node_counts_once_and_outlives_the_one_that_leads(
 ):
     one, two, place = nodes
     assert (one.leads, two.leads) == (True, False)
-    until(lambda: two.asks("/v1/status").json()["watching"])
+    # Once it saw a turn of the leader's end: only then are the two of one mind.
+    until(lambda: "watchdog_watching 1.0" in two.asks("/metrics").text)
+    assert two.asks("/v1/status").json()["watching"]
 
     # Whoever follows answers, and says that it does.
     status = two.asks("/v1/status").json()
@@ -83,7 +85,6 @@ def test_what_is_said_at_any_node_counts_once_and_outlives_the_one_that_leads(
     metrics = two.asks("/metrics").text
     assert "watchdog_leading 0.0" in metrics
     assert "watchdog_turns_total 0.0" in metrics
-    assert "watchdog_watching 1.0" in metrics  # the leader's turns, out of the journal
     assert "watchdog_leading 1.0" in one.asks("/metrics").text
     assert f"leads          {HERE} (epoch 2) since" in two.says("status").stdout
 
