@@ -9,6 +9,7 @@ from tests.turn.test_handed_over import BAD, BOTH, CHECKED, GOOD, assert_one_who
 from tests.turn.test_replicas import done, how
 from tests.turn.test_transaction import instants_of, turn_until_it_ended
 from tests.worlds import AWB, MINUTE, Fuse, PowerCut, World
+from watchdog.act.leaving import left_on, take_away
 from watchdog.facts.event import RollbackStarted, StandbyChanged, StepFailed
 from watchdog.facts.standby import PROJECT
 from watchdog.facts.swapping import Swapping
@@ -374,6 +375,37 @@ def test_an_engine_that_refuses_it_is_asked_again_later(world):
     it.turn(2 * MINUTE)
     it.turn(MINUTE)
     assert said(it)[-1][0] == "healthy"
+
+
+class CutOnceItStandsIn(Fuse):
+    """Cuts the power as soon as the standby has the place."""
+
+    def __init__(self, it):
+        super().__init__()
+        self.it = it
+
+    def passes(self):
+        super().passes()
+        if any(words.startswith("stand-in") for words in done(self.it)):
+            raise PowerCut
+
+
+def test_who_uninstalls_takes_it_away_and_never_one_that_serves(world):
+    it = young(world())
+    (left,) = (one for one in left_on(it.docker, "dms") if one.beside)
+    breaks(it)
+    it.docker.fuse = CutOnceItStandsIn(it)
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+
+    assert "it stands in for what served" in take_away(it.docker, "dms", left)
+    assert len(standbys(it)) == 1
+
+    beside = young(world())
+    (left,) = (one for one in left_on(beside.docker, "dms") if one.beside)
+    assert take_away(beside.docker, "dms", left) == f"removed {left.name}"
+    assert nothing_is_left(beside)
 
 
 class Deploys(Fuse):

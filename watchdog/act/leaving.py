@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from watchdog.act.claim import CLAIMS
 from watchdog.act.keeper import PROJECT, REPOSITORY
+from watchdog.act.staging import reaches_nobody
 from watchdog.act.standby import network_of
 from watchdog.facts.problem import EngineRefused
 from watchdog.facts.standby import PROJECT as BESIDE
@@ -64,6 +65,12 @@ def take_away(engine: Engine, project: str, left: Left) -> str:
         Unreachable: not known.
     """
     if left.beside:
+        found = engine.container(left.id)
+        if found is not None and not reaches_nobody(found):
+            return (
+                f"left {left.name}: it stands in for what served; put a whole pair up "
+                "first (`watchdog repair`), or remove it by hand"
+            )
         engine.stop(left.id, _AT_ONCE)
     engine.remove(left.id)
     if left.beside and engine.network(network_of(project)) is not None:
