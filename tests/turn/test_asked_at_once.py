@@ -152,6 +152,23 @@ def test_one_that_failed_is_not_asked_again_at_once_and_one_that_passed_is(world
         assert len(engine.ran) == times
 
 
+def test_one_that_took_long_to_fail_is_left_alone_as_long(world):
+    clock = world().clock
+    engine = Container(["CMD", "false"], 1)
+
+    def takes(_, within):
+        clock.pause(4)
+        return ""
+
+    engine.run = takes
+    own = OwnChecks(engine, clock)
+    for _ in range(6):
+        own.passes("abc", MINUTE)
+        clock.pause(1)
+
+    assert len(engine.ran) == 2
+
+
 def test_where_no_command_is_let_through_it_is_as_the_engine_says(world):
     engine = Container(["CMD", "true"])
     engine.refuses = True

@@ -14,7 +14,9 @@ from watchdog.facts.smoke import Runs
 from watchdog.outside.engine import Engine
 from watchdog.turn.roles import Clock
 
-_APART = 0.5  # s; a check is the stack's own work, and some begin an interpreter
+# s; as long as it took, but no less: a check is the stack's own work, and some begin
+# an interpreter, but a stack that just boots may be well at any moment.
+_LEAST_APART = 0.1
 _TIMEOUT = timedelta(seconds=30)  # the engine's, where none is written
 
 
@@ -24,7 +26,7 @@ class OwnChecks:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         """*engine* is the one that acts: to run a command is to write to it."""
         self._engine, self._clock = engine, clock
-        self._failed: dict[str, float] = {}
+        self._not_before: dict[str, float] = {}
 
     def passes(self, container: str, within: timedelta) -> bool:
         """Tell whether *container* is well by its own check, asked just now.
@@ -32,8 +34,8 @@ class OwnChecks:
         False when that is not known: then it is as the engine says. Raises
         Unreachable when the engine does not answer.
         """
-        now = self._clock.monotonic()
-        if container in self._failed and now - self._failed[container] < _APART:
+        began = self._clock.monotonic()
+        if began < self._not_before.get(container, began):
             return False
         found = self._engine.container(container)
         argv, timeout = _check_of(found["Config"]) if found else ((), _TIMEOUT)
@@ -43,7 +45,8 @@ class OwnChecks:
                 return True
         except EngineRefused:
             pass  # it ended, or a proxy lets no command through
-        self._failed[container] = self._clock.monotonic()
+        ended = self._clock.monotonic()
+        self._not_before[container] = ended + max(ended - began, _LEAST_APART)
         return False
 
 
