@@ -39,7 +39,7 @@ _GROUPS: tuple[tuple[float, int, int, Sequence[tuple[float, str]]], ...] = (
         for bound in (0.1, 0.2, 0.3, 0.5)
         for sizes in (("x4", "x8"),)
     ),
-    (0.1, 15, 1500, [(30, "x4"), (30, "x8")]),
+    (0.1, 15, 1500, [(n, size) for n in (30, 40, 60) for size in ("x4", "x8")]),
 )
 
 

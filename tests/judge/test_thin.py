@@ -30,8 +30,8 @@ def test_few_events_with_a_large_bound_are_said_to_be_too_few():
     )
 
 
-@pytest.mark.parametrize(("often", "said"), [(20, True), (28, True), (32, False)])
-def test_a_tenth_is_too_large_a_bound_below_thirty_a_minute(often, said):
+@pytest.mark.parametrize(("often", "said"), [(20, True), (36, True), (40, False)])
+def test_a_tenth_is_too_large_a_bound_below_forty_a_minute(often, said):
     assert bool(thin(TENTH, counted(*[often // 4] * 40))) is said
 
 

@@ -16,7 +16,7 @@ from watchdog.judge.words import exact_percent, number, spell
 
 _MINUTE = timedelta(minutes=1)
 # From this bound on, and below so many events a minute, it cannot be held.
-_LARGE, _FEW = 0.10, 30.0
+_LARGE, _FEW = 0.10, 40.0
 # Nor between these at scrapes of a minute: each holds too much of a batch or two.
 _SOME, _MANY = 60.0, 300.0
 
