@@ -370,7 +370,7 @@ def test_what_compose_left_half_made_keeps_nobody_waiting_twice(world, call, our
 
     it.turn()
 
-    assert it.clock.waited - began < 20
+    assert it.clock.waited - began < 30
     assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
     assert it.stands_on("v1.2.0") == []
     assert half not in it.docker.boxes
@@ -414,6 +414,33 @@ def test_what_never_ran_is_left_alone_while_somebody_may_be_at_it(world):
     assert half in it.docker.boxes
     assert list(it.docker.up()) == ["dms-dms-1"]
     assert it.docker.beside == []
+
+
+@pytest.mark.parametrize("grace", [40, -1])
+def test_what_waited_for_a_slow_stop_is_not_taken_for_left_over(world, grace):
+    it = world()
+    it.docker.fuse = PowerCutAfter(it.docker, "create")
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
+    (ran,) = [b for b in it.docker.boxes.values() if b["State"]["Running"]]
+    ran["Config"]["StopTimeout"] = grace
+    half = recreates_and_fails(it)
+    it.docker.boxes[half]["Config"]["StopTimeout"] = grace
+    it.clock.pause(35)  # what ran took so long to end
+    clock, pause, looked = it.clock, it.clock.pause, it.clock.waited
+
+    def starts_it(seconds):
+        pause(seconds)
+        if clock.waited > looked + 2 and it.docker.boxes[half]["Name"] != "/dms-dms-1":
+            it.docker.boxes[half]["Name"] = "/dms-dms-1"
+            it.docker.start(half)
+
+    clock.pause = starts_it
+    it.turn()
+
+    assert half in it.docker.boxes
+    assert list(it.docker.up()) == ["dms-dms-1"]
 
 
 def test_what_somebody_started_of_the_target_and_failed_does_not_stay_put_aside(world):

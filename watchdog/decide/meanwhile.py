@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from watchdog.decide.one_release import is_one_release
@@ -12,6 +12,7 @@ from watchdog.facts.spec import mark_of
 
 _UP = ("running", "restarting", "paused")
 NEVER_RAN = "created"
+_LONGEST = timedelta(minutes=5)  # of a stop that is waited for; one may be for ever
 
 
 class Seen(StrEnum):
@@ -29,7 +30,8 @@ class Meanwhile:
     """What was seen, in words too; *begun* once one of theirs was ever started.
 
     *places* are theirs by service and number; *beside* when ours run there too.
-    *theirs* are what is no whole pair.
+    *theirs* are what is no whole pair; *stops* is how long the stop of what they take
+    over from may have taken.
     """
 
     seen: Seen
@@ -39,6 +41,7 @@ class Meanwhile:
     beside: bool = False
     places: tuple[tuple[str, int], ...] = ()
     theirs: tuple[Part, ...] = ()
+    stops: timedelta = timedelta()
 
     def has(self, swap: Swap) -> bool:
         """Tell whether one of theirs is in the place of *swap*."""
@@ -99,7 +102,22 @@ def meanwhile(
         seen = Seen.TARGET if is_it else Seen.DEPLOYED
         return Meanwhile(seen, words, version, begun, beside, places)
     words = f"somebody is deploying: {names}; what runs is no whole pair"
-    return Meanwhile(Seen.UNSETTLED, words, begun=begun, theirs=tuple(theirs))
+    stops = _stops([part for part in theirs if part.state == NEVER_RAN])
+    return Meanwhile(
+        Seen.UNSETTLED, words, begun=begun, theirs=tuple(theirs), stops=stops
+    )
+
+
+def _stops(made: Sequence[Part]) -> timedelta:
+    """Give how long Compose may have waited for what it takes over from to end.
+
+    That is gone by then, and had the same file's grace as what was *made* for it.
+    """
+    none, graces = timedelta(), [part.grace for part in made]
+    # Less than nothing is for ever.
+    return max(
+        (min(g, _LONGEST) if g >= none else _LONGEST for g in graces), default=none
+    )
 
 
 def _written_over(
@@ -146,12 +164,13 @@ def _is_ours(plan: Plan, part: Part, done: Collection[str] | None) -> bool:
 def left_over(plan: Plan, found: Meanwhile, by: datetime) -> dict[Part, Swap]:
     """Give what Compose made and never started, all of it before *by*, in our places.
 
-    Whoever is at work starts what was made within seconds; Compose that failed over a
-    name does not come back for it. Its own containers are not ours to judge.
+    Whoever is at work starts what was made within seconds, once what it takes over
+    from has ended; Compose that failed over a name does not come back for it. Its own
+    containers are not ours to judge.
     """
     if found.seen is not Seen.UNSETTLED or found.begun:
         return {}
-    if any(part.made is None or part.made > by for part in found.theirs):
+    if any(p.made is None or p.made > by - found.stops for p in found.theirs):
         return {}
     return {
         part: swap

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from watchdog.facts.container import Container
@@ -17,6 +17,8 @@ Tenants = Callable[[str], tuple[str, ...] | None]
 
 # What a build adds to its release's version: v1.3.0-4f9c2ab is one of v1.3.0.
 _BUILD = re.compile(r"-[0-9a-f]{7,40}$")
+
+_NONE = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +255,7 @@ class Part:
     made it, where that is known. *jobs* are the services of its stack that are run to
     their ends, and serve nobody. *unread* says why it could not be looked at: only
     what the engine lists is known then. *said* is what it printed last, if asked.
+    *grace* is how long its engine lets it end by itself.
     *names* are the versions that its image may be of, where that is not its own
     *version* alone. For a service of a swarm *mark* names all that its spec says, and
     *was* the operation that the spec before it was of.
@@ -276,6 +279,7 @@ class Part:
     names: tuple[str, ...] = ()
     mark: str = ""
     was: str = ""
+    grace: timedelta = _NONE
 
 
 @dataclass(frozen=True, slots=True)

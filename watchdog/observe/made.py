@@ -107,6 +107,12 @@ def _endpoint(
     return {"Aliases": aliases} | {k: v for k, v in chosen.items() if v is not None}
 
 
+def grace_of(config: Mapping[str, Any]) -> timedelta:
+    """Give how long the engine lets a container of *config* end by itself."""
+    seconds = config.get("StopTimeout")
+    return timedelta(seconds=10 if seconds is None else seconds)
+
+
 def deployed_of(
     container: Mapping[str, Any], api: tuple[int, int], free: int | None
 ) -> Deployed:
@@ -115,11 +121,10 @@ def deployed_of(
     *api* is the engine's; *free* how much memory the box could still give.
     """
     config, host = container["Config"], container["HostConfig"]
-    grace = config.get("StopTimeout")
     return Deployed(
         id=str(container["Id"]),
         restart=host.get("RestartPolicy") or {},
-        grace=timedelta(seconds=10 if grace is None else grace),
+        grace=grace_of(config),
         mounts={
             str(m["Destination"]): mount_of(m)
             for m in container.get("Mounts") or ()

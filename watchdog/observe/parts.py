@@ -7,6 +7,7 @@ from watchdog.decide.alike import number_of
 from watchdog.facts.pair import Found, Part
 from watchdog.facts.problem import Problem
 from watchdog.observe.labelled import instant, put_aside, version_of
+from watchdog.observe.made import grace_of
 from watchdog.outside.engine import Engine
 
 _OP = "io.flexli.rollback.op"
@@ -41,6 +42,7 @@ def inspected(
         made=instant(container["Created"]),
         jobs=jobs,
         names=names,
+        grace=grace_of(container["Config"]),
     )
 
 

@@ -132,11 +132,12 @@ class Overtaking:
     def settled(self, rollback: Rollback) -> Meanwhile:
         """Look until a deployment that is under way is over, for some seconds."""
         clock = self.stepping.clock
-        deadline = clock.monotonic() + _SETTLES.total_seconds()
+        began = clock.monotonic()
         while True:
             found, is_left = self.cleared(rollback)
             settled = found.seen is not Seen.UNSETTLED or is_left
-            if settled or clock.monotonic() >= deadline:
+            patience = (_SETTLES + found.stops).total_seconds()
+            if settled or clock.monotonic() - began >= patience:
                 return found
             clock.pause(_BETWEEN_LOOKS)
 
