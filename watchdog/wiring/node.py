@@ -54,7 +54,9 @@ class Node:
         self._watch: Watch | None = None
         self._follower: Follower | None = None
         self._wrong: BaseException | None = None
-        self._over = threading.Event()
+        # Between two threads: that it ends, and that it begins to lead.
+        self._turning = threading.Lock()
+        self._is_over = False
 
     def run(self, follows: Callable[[str], None]) -> None:
         """Turn and listen until told to stop; the step in hand is finished first.
@@ -95,15 +97,20 @@ class Node:
         """Wait until we may lead, and then do; the doors stay open meanwhile."""
         while isinstance(one := found.get(), str):
             follows(one)
-        if self._over.is_set():
-            return
         if isinstance(one, BaseException):
             self._give_up(one)
             return
+        with self._turning:
+            if self._is_over:
+                one.close()  # whoever is left leads at once
+            else:
+                self._lead_with(one)
+
+    def _lead_with(self, journal: Journal) -> None:
         try:
             following = self._follower.following if self._follower else None
             watch = wire(
-                self._settings, self._version, journal=one, following=following
+                self._settings, self._version, journal=journal, following=following
             )
         except BaseException as problem:  # noqa: BLE001 - raised where it is heard
             self._give_up(problem)
@@ -114,6 +121,8 @@ class Node:
                 self._follower.stop()
 
     def _give_up(self, problem: BaseException) -> None:
+        if self._is_over:
+            return
         if isinstance(problem, JournalLost):
             leave(problem)
         self._wrong = problem
@@ -147,10 +156,11 @@ class Node:
                 self._end()
 
     def _end(self) -> None:
-        self._over.set()
+        with self._turning:
+            self._is_over = True
+            watch = self._watch
         if self._follower:
             self._follower.stop()
-        watch = self._watch
         if watch:
             watch.schedule.stop()
             watch.telling.stop()
