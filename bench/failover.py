@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from statistics import median
@@ -67,10 +67,10 @@ class Node:
         return len(self._log.read_text())
 
 
-def until(is_so: object) -> None:
+def until(is_so: Callable[[], bool]) -> None:
     """Wait for *is_so*."""
     end = time.monotonic() + _LIMIT
-    while not is_so():  # type: ignore[operator]
+    while not is_so():
         if time.monotonic() > end:
             raise SystemExit("it did not come to that")
         time.sleep(0.02)

@@ -16,6 +16,7 @@ import urllib3
 from prometheus_api_client import PrometheusConnect
 from requests.adapters import HTTPAdapter
 from requests.cookies import extract_cookies_to_jar
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -92,11 +93,12 @@ class Session(requests.Session):
 
     def shows(self, headers: Mapping[str, str]) -> None:
         """Have each question from now on show *headers*."""
-        own = requests.utils.default_headers()
+        own: CaseInsensitiveDict[str | bytes] = CaseInsensitiveDict()
+        own.update(requests.utils.default_headers())
         # A compressed bomb would pass the bound on bytes.
         own["Accept-Encoding"] = "identity"
         own.update(headers)
-        self.headers = own  # type: ignore[assignment]
+        self.headers = own
         self._prepared.clear()
 
     def request(
