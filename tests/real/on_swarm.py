@@ -220,3 +220,25 @@ class OnSwarm(Half, People):
 
     def kept(self, version):
         return f"meesho.{version}.manifest.json"
+
+
+class Dying:
+    """Hands that die before, or right after, their step of that number."""
+
+    def __init__(self, hands, at, dies, *, after):
+        self.hands, self.at, self.dies, self.after = hands, at, dies, after
+        self.count = 0
+
+    def is_done(self, plan, target, step):
+        return self.hands.is_done(plan, target, step)
+
+    def evidence_of(self, plan, step):
+        return self.hands.evidence_of(plan, step)
+
+    def do(self, plan, target, step):
+        self.count += 1
+        if self.count == self.at and not self.after:
+            self.dies()
+        self.hands.do(plan, target, step)
+        if self.count == self.at:
+            self.dies()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.real.on_swarm import BAD, IMAGE, OLD, OnSwarm, a_swarm, build
+from tests.real.on_swarm import BAD, IMAGE, OLD, Dying, OnSwarm, a_swarm, build
 from tests.real.rig import docker
 from watchdog.facts.event import RollbackEnded
 from watchdog.facts.problem import EngineRefused
@@ -52,25 +52,8 @@ class Cut(Exception):
     """The watchdog died here."""
 
 
-class Dying:
-    """Hands that die before, or right after, their step of that number."""
-
-    def __init__(self, hands, at, *, after):
-        self.hands, self.at, self.after, self.count = hands, at, after, 0
-
-    def is_done(self, plan, target, step):
-        return self.hands.is_done(plan, target, step)
-
-    def evidence_of(self, plan, step):
-        return self.hands.evidence_of(plan, step)
-
-    def do(self, plan, target, step):
-        self.count += 1
-        if self.count == self.at and not self.after:
-            raise Cut
-        self.hands.do(plan, target, step)
-        if self.count == self.at:
-            raise Cut
+def cut():
+    raise Cut
 
 
 @pytest.mark.campaign
@@ -83,7 +66,7 @@ def test_whoever_dies_at_a_write_goes_on_and_ends_in_one_whole_pair(it):
     # Two services are written twice each. What died before its write is to write yet.
     for after in (False, True) * 4:
         with pytest.raises(Cut):
-            it.carry_on(Dying(it.hands, 1, after=after))
+            it.carry_on(Dying(it.hands, 1, cut, after=after))
     words = it.carry_on()
 
     assert "proved" in words, f"{words}: {it.failed()}"
@@ -96,7 +79,7 @@ def test_a_deployment_in_the_middle_overtakes_and_is_left_alone(it):
     target = it.known()
     it.begin(target)
     with pytest.raises(Cut):
-        it.carry_on(Dying(it.hands, 2, after=False))
+        it.carry_on(Dying(it.hands, 2, cut, after=False))
     assert len(it.runs()) == 2
 
     it.post(BAD)

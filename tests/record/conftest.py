@@ -1,11 +1,37 @@
 """Where the memory may be: the same is asked of each place."""
 
+import pickle
+import subprocess
+import sys
 import time
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from tests.record.postgresql import Cluster
 
+SHORT = timedelta(seconds=2)
+LEADS = """
+import pickle, sys
+from datetime import UTC, datetime
+from watchdog.facts.event import TurnCrashed
+from watchdog.facts.problem import JournalLost
+from watchdog.record.journal import Journal
+
+journal = Journal(pickle.loads(bytes.fromhex(sys.argv[1])))
+print("leads", flush=True)
+for line in sys.stdin:
+    for do in (
+        journal.must_lead,
+        lambda: journal.append(datetime.now(UTC), TurnCrashed("a")),
+    ):
+        try:
+            do()
+            print("done", flush=True)
+        except JournalLost as lost:
+            print(lost.words, flush=True)
+"""
 PLACES = ("file", pytest.param("server", marks=pytest.mark.real))
 
 
@@ -34,3 +60,32 @@ def until():
             time.sleep(0.1)
 
     return until
+
+
+@pytest.fixture
+def here(cluster, folders):
+    """Give two machines of one installation."""
+    one = cluster.server(folders(), lease=SHORT)
+    return one, replace(one, folder=folders())
+
+
+@pytest.fixture
+def leading():
+    """Start a process that leads, and does one thing for each line that it gets."""
+    started = []
+
+    def leading(server):
+        process = subprocess.Popen(
+            [sys.executable, "-c", LEADS, pickle.dumps(server).hex()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout.readline() == "leads\n"
+        return process
+
+    yield leading
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -7,7 +7,6 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from tests.record.test_in_postgresql import here, leading  # noqa: F401
 from tests.worlds import AT, HEALTHY_THEN_NEXT
 from watchdog.facts.event import HoldLifted, HoldPlaced, WatchStarted
 from watchdog.facts.problem import Claimed, JournalLost, Problem
@@ -26,7 +25,7 @@ def silent(_):
 
 
 @pytest.fixture
-def two(here):  # noqa: F811
+def two(here):
     """Give the memory of who leads, and of who follows; and what each heard."""
     with closing(Journal(here[0])) as leads:
         leads.append(AT, *HEALTHY_THEN_NEXT)
@@ -51,7 +50,7 @@ def test_what_a_follower_takes_is_what_the_leader_goes_by(two):
     assert not leads.catch_up()
 
 
-def test_who_leads_goes_on_after_what_another_added(two, here):  # noqa: F811
+def test_who_leads_goes_on_after_what_another_added(two, here):
     leads, follows, heard = two
     follows.add_if(AT, placed)
 
@@ -93,7 +92,7 @@ def test_a_follower_weighs_what_is_there_and_not_what_it_read(two):
     assert follows.add_if(AT, placed) == "there is one"
 
 
-def test_of_many_who_say_it_once_only_one_is_taken(two, here):  # noqa: F811
+def test_of_many_who_say_it_once_only_one_is_taken(two, here):
     """The leader's door and two followers', at once, again and again."""
     leads, follows, _ = two
     with closing(Journal(here[1], follows=True)) as third:
@@ -128,7 +127,7 @@ def test_the_same_said_at_both_is_weighed_again_and_answered_alike(two):
     assert leads.add_if(AT, placed, claim="answer/1") == "there is one"
 
 
-def test_a_follower_adds_nothing_that_is_done(two, here):  # noqa: F811
+def test_a_follower_adds_nothing_that_is_done(two, here):
     _, follows, _ = two
     with pytest.raises(Problem, match="is added by who leads, and by nobody else"):
         follows.add(AT, HOLD, HELLO)
@@ -187,7 +186,7 @@ def test_a_follower_that_sleeps_holds_up_nobody(two):
     leads.add(AT, HELLO)
 
 
-def test_a_follower_outlives_its_leader_and_loses_nothing(here, leading):  # noqa: F811
+def test_a_follower_outlives_its_leader_and_loses_nothing(here, leading):
     old = leading(here[0])
     with closing(Journal(here[1], follows=True)) as journal:
         follows = Memory(journal, silent)

@@ -1,11 +1,9 @@
 """The memory on a server: the same promises, and one writer among many machines."""
 
-import pickle
 import queue
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -29,15 +27,7 @@ from watchdog.turn.roles import Turn
 
 pytestmark = pytest.mark.real
 HELLO = WatchStarted("1", "act")
-SHORT = timedelta(seconds=2)
 SEED = 91  # pauses the leader, and cuts one off
-
-
-@pytest.fixture
-def here(cluster, folders):
-    """Give two machines of one installation."""
-    one = cluster.server(folders(), lease=SHORT)
-    return one, replace(one, folder=folders())
 
 
 # Refused, in one sentence.
@@ -180,50 +170,6 @@ def test_of_two_machines_one_writes_and_the_other_is_told_who(here):
     first.close()
     with closing(Journal(two)) as second:
         assert len(second.append(AT, HELLO) + second.entries()) == 3
-
-
-LEADS = """
-import pickle, sys
-from datetime import UTC, datetime
-from watchdog.facts.event import TurnCrashed
-from watchdog.facts.problem import JournalLost
-from watchdog.record.journal import Journal
-
-journal = Journal(pickle.loads(bytes.fromhex(sys.argv[1])))
-print("leads", flush=True)
-for line in sys.stdin:
-    for do in (
-        journal.must_lead,
-        lambda: journal.append(datetime.now(UTC), TurnCrashed("a")),
-    ):
-        try:
-            do()
-            print("done", flush=True)
-        except JournalLost as lost:
-            print(lost.words, flush=True)
-"""
-
-
-@pytest.fixture
-def leading():
-    """Start a process that leads, and does one thing for each line that it gets."""
-    started = []
-
-    def leading(server):
-        process = subprocess.Popen(
-            [sys.executable, "-c", LEADS, pickle.dumps(server).hex()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        assert process.stdout.readline() == "leads\n"
-        return process
-
-    yield leading
-    for process in started:
-        process.kill()
-        process.communicate()
 
 
 def asked(process):

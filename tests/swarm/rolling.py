@@ -11,30 +11,13 @@ import sys
 import time
 from pathlib import Path
 
-from tests.real.on_swarm import OnSwarm
+from tests.real.on_swarm import Dying, OnSwarm
 from watchdog.facts.event import RollbackEnded
 from watchdog.facts.problem import Problem
 
 
-class Deadly:
-    """Hands that die before, or right after, their write of that number."""
-
-    def __init__(self, hands, at, *, after):
-        self.hands, self.at, self.after, self.count = hands, at, after, 0
-
-    def is_done(self, plan, target, step):
-        return self.hands.is_done(plan, target, step)
-
-    def evidence_of(self, plan, step):
-        return self.hands.evidence_of(plan, step)
-
-    def do(self, plan, target, step):
-        self.count += 1
-        if self.count == self.at and not self.after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.hands.do(plan, target, step)
-        if self.count == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def say(words):
@@ -65,7 +48,7 @@ if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     one = OnSwarm(Path(given["folder"]), given["project"], given["url"], given["image"])
     if given.get("to"):
-        dies = Deadly(one.hands, given["dies"], after=given["after"])
+        dies = Dying(one.hands, given["dies"], die, after=given["after"])
         roll(one, given["to"], given["ends"], dies)
     else:
         keep(one)
