@@ -18,8 +18,6 @@ Tenants = Callable[[str], tuple[str, ...] | None]
 # What a build adds to its release's version: v1.3.0-4f9c2ab is one of v1.3.0.
 _BUILD = re.compile(r"-[0-9a-f]{7,40}$")
 
-_NONE = timedelta()
-
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -279,7 +277,7 @@ class Part:
     names: tuple[str, ...] = ()
     mark: str = ""
     was: str = ""
-    grace: timedelta = _NONE
+    grace: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
