@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from tests.turn.test_meanwhile import LAYOUTS, PowerCutAfter, run_with, story_of
+from tests.turn.test_meanwhile import LAYOUTS, dies_after, run_with, story_of
 from tests.turn.test_transaction import Meddler, ends
-from tests.worlds import Fuse, PowerCut, World, a_pair
+from tests.worlds import World, a_pair
 from watchdog.facts.event import RollbackEnded, RollbackStarted, StepFailed, StepUndone
 
 
@@ -65,10 +65,7 @@ def test_a_start_of_everything_at_any_instant_ends_with_one_whole_pair_and_is_to
 
 def test_that_somebody_started_the_target_beside_what_ran_is_told_once(world):
     it = world()
-    it.docker.fuse = PowerCutAfter(it.docker, "create")
-    with pytest.raises(PowerCut):
-        it.turn()
-    it.docker.fuse = Fuse()
+    dies_after(it, "create")
     starts_everything(it)
 
     it.turn()
@@ -81,10 +78,7 @@ def test_that_somebody_started_the_target_beside_what_ran_is_told_once(world):
 
 def test_a_target_that_we_started_ourselves_is_nobodys_doing(world):
     it = world()
-    it.docker.fuse = PowerCutAfter(it.docker, "start")
-    with pytest.raises(PowerCut):
-        it.turn()
-    it.docker.fuse = Fuse()
+    dies_after(it, "start")
 
     it.turn()
 
@@ -95,10 +89,7 @@ def test_a_target_that_we_started_ourselves_is_nobodys_doing(world):
 @LAYOUTS
 def test_what_somebody_started_again_while_the_watchdog_was_dead_is_told(world, shared):
     it = world(shared=shared)
-    it.docker.fuse = PowerCutAfter(it.docker, "rename")
-    with pytest.raises(PowerCut):
-        it.turn()
-    it.docker.fuse = Fuse()
+    dies_after(it, "rename")
     starts_everything(it)
 
     it.turn()

@@ -223,10 +223,7 @@ def test_whatever_people_do_to_three_services_one_whole_pair_serves(
 @LAYOUTS
 def test_what_was_deployed_meanwhile_is_rolled_back_like_any_other(world, shared):
     it = world(shared=shared)
-    it.docker.fuse = PowerCutAfter(it.docker, "create")
-    with pytest.raises(PowerCut):
-        it.turn()
-    it.docker.fuse = Fuse()
+    dies_after(it, "create")
     it.numbers.values[AWB.name] = 0
     deploys_the_same_again(it)
 
@@ -255,6 +252,14 @@ class PowerCutAfter(Fuse):
     def passes(self):
         if self.what in {do for do, _ in self.docker.calls}:
             raise PowerCut
+
+
+def dies_after(it, call):
+    """Let the watchdog turn, and die once it told the engine *call*."""
+    it.docker.fuse = PowerCutAfter(it.docker, call)
+    with pytest.raises(PowerCut):
+        it.turn()
+    it.docker.fuse = Fuse()
 
 
 @LAYOUTS
@@ -360,10 +365,7 @@ def recreates_and_fails(it, also=()):
 @pytest.mark.parametrize("call", ["create", "stop"])
 def test_what_compose_left_half_made_keeps_nobody_waiting_twice(world, call, ours_too):
     it = world()
-    it.docker.fuse = PowerCutAfter(it.docker, call)
-    with pytest.raises(PowerCut):
-        it.turn()
-    it.docker.fuse = Fuse()
+    dies_after(it, call)
     ours = [i for i, b in it.docker.boxes.items() if OP in b["Config"]["Labels"]]
     half = recreates_and_fails(it, ours if ours_too else ())
     began = it.clock.waited
@@ -380,10 +382,7 @@ def test_what_compose_left_half_made_keeps_nobody_waiting_twice(world, call, our
 def test_what_compose_left_half_made_does_not_spoil_the_proof_of_the_way_back(world):
     it = world()
     it.docker.sick.add(a_pair("v1.2.0").image)
-    it.docker.fuse = PowerCutAfter(it.docker, "remove")
-    with pytest.raises(PowerCut):
-        it.turn()
-    it.docker.fuse = Fuse()
+    dies_after(it, "remove")
     half = recreates_and_fails(it)
 
     it.turn()
@@ -395,10 +394,7 @@ def test_what_compose_left_half_made_does_not_spoil_the_proof_of_the_way_back(wo
 
 def test_what_never_ran_is_left_alone_while_somebody_may_be_at_it(world):
     it = world()
-    it.docker.fuse = PowerCutAfter(it.docker, "create")
-    with pytest.raises(PowerCut):
-        it.turn()
-    it.docker.fuse = Fuse()
+    dies_after(it, "create")
     half = recreates_and_fails(it)
     clock, pause = it.clock, it.clock.pause
 
@@ -419,10 +415,7 @@ def test_what_never_ran_is_left_alone_while_somebody_may_be_at_it(world):
 @pytest.mark.parametrize("grace", [40, -1])
 def test_what_waited_for_a_slow_stop_is_not_taken_for_left_over(world, grace):
     it = world()
-    it.docker.fuse = PowerCutAfter(it.docker, "create")
-    with pytest.raises(PowerCut):
-        it.turn()
-    it.docker.fuse = Fuse()
+    dies_after(it, "create")
     (ran,) = [b for b in it.docker.boxes.values() if b["State"]["Running"]]
     ran["Config"]["StopTimeout"] = grace
     half = recreates_and_fails(it)
@@ -566,10 +559,7 @@ def test_a_target_that_somebody_started_too_early_is_started_again_on_its_manife
     world, shared
 ):
     it = world(shared=shared)
-    it.docker.fuse = PowerCutAfter(it.docker, "create")
-    with pytest.raises(PowerCut):
-        it.turn()
-    it.docker.fuse = Fuse()
+    dies_after(it, "create")
     ours = [i for i, box in it.docker.boxes.items() if OP in box["Config"]["Labels"]]
     before = len(it.pairs_started())
     for id_ in ours:  # as `docker compose start` does
