@@ -85,6 +85,23 @@ def test_who_leads_is_never_kept_from_writing_by_those_who_say_much(two):
     assert leads.standing == follows.standing
 
 
+def test_who_leads_keeps_those_who_say_something_waiting_while_it_is_alone(two):
+    leads, follows, _ = two
+    says = threading.Thread(target=follows.add, args=(AT, LIFTED))
+
+    with leads._journal.alone():
+        says.start()
+        says.join(1)
+        waits = says.is_alive()
+        leads.add(AT, HELLO)
+    says.join(60)
+
+    assert waits
+    assert not says.is_alive()
+    leads.catch_up()
+    assert leads.standing == follows.standing
+
+
 def test_a_follower_weighs_what_is_there_and_not_what_it_read(two):
     leads, follows, _ = two
     leads.add(AT, HOLD)
