@@ -17,9 +17,11 @@ from tests.adopt.stacks import KEY
 from tests.commands.box import a_box
 from watchdog.__main__ import app
 
-# It takes the terminal as its own first, so that Ctrl-C is a signal to it.
+# It takes the terminal as its own first, so that Ctrl-C is a signal to it, and minds
+# it as what a shell starts there does: who runs tests in the background ignores it.
 TYPED = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.executable, [sys.executable, "-m", "watchdog", *sys.argv[1:]])
 """
