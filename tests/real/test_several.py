@@ -12,6 +12,16 @@ from watchdog.facts.problem import Unreachable
 
 pytestmark = pytest.mark.real
 
+# Left alone, the scheduler may put both replicas on one node.
+ONE_A_NODE = {
+    "deploy": {
+        "replicas": 2,
+        "endpoint_mode": "dnsrr",
+        "placement": {"max_replicas_per_node": 1},
+        "update_config": {"parallelism": 1, "failure_action": "pause"},
+    }
+}
+
 
 @pytest.fixture(scope="module")
 def swarm(tmp_path_factory):
@@ -41,10 +51,10 @@ def nodes_of(it):
 
 
 def test_a_pair_on_two_nodes_goes_back_and_the_next_deployment_changes_nothing(it):
-    it.deploy(OLD)
+    it.deploy(OLD, **ONE_A_NODE)
     told = it.specs()
     target = it.record()
-    it.deploy(BAD)
+    it.deploy(BAD, **ONE_A_NODE)
     assert it.runs() == {(BAD, BAD)}
     assert len(nodes_of(it)) == 2
 
@@ -56,7 +66,7 @@ def test_a_pair_on_two_nodes_goes_back_and_the_next_deployment_changes_nothing(i
     assert len(nodes_of(it)) == 2
     assert it.specs() == told
     running = it.tasks()
-    it.post(OLD)
+    it.post(OLD, **ONE_A_NODE)
     assert it.specs() == told
     assert it.tasks() == running
 
