@@ -15,7 +15,7 @@ from watchdog.approve.control import Control
 from watchdog.approve.github import Deployments
 from watchdog.approve.order import Orders, Unseen
 from watchdog.approve.resumption import Resumption
-from watchdog.approve.slack import Buttons
+from watchdog.approve.slack import ORIGIN, Buttons
 from watchdog.approve.webhook import Webhook
 from watchdog.config.roster_file import RosterFile
 from watchdog.config.settings import Settings
@@ -75,6 +75,7 @@ class Behind:
     led: Callable[[], Led]
     wake: Callable[[], None]
     unseen: Unseen
+    slack: str = ORIGIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,7 @@ def _who_decides(behind: Behind, known: Secrets) -> list[Route]:
             team=buttons.team or "",
             may=buttons.may,
             told=behind.replies.told,
+            origin=behind.slack,
             **at,
         ).routes()
     if known.github:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from watchdog.approve.slack import ORIGIN
 from watchdog.config.roster_file import RosterFile
 from watchdog.config.settings import Settings
 from watchdog.facts.event import Entry
@@ -84,8 +85,12 @@ class Follower:
         settings: Settings,
         version: str,
         lost: Callable[[JournalLost], None],
+        *,
+        slack: str = ORIGIN,
     ) -> None:
         """Read the journal; *lost* is told when that cannot be done any more.
+
+        *slack* is where Slack takes what is said of a click.
 
         Raises:
             Refused: a release file, a channel or a secret is wrong.
@@ -116,7 +121,7 @@ class Follower:
         self._reporting.go_on(self.memory.standing)
         self.leader = self.journal.leader
         self.replies = Replies(settings.name, settings.notify.base_url or "")
-        outbox = Outbox(self.journal.place, read_only=True)
+        self._outbox = Outbox(self.journal.place, read_only=True)
         self._faulty = ""
         self._stopped = threading.Event()
         self.doors = doors_of(
@@ -126,10 +131,11 @@ class Follower:
                 following=self.following,
                 replies=self.replies,
                 pulse=self._pulse,
-                untold=lambda: outbox.untold(channels),
+                untold=lambda: self._outbox.untold(channels),
                 led=lambda: Led(self.leader, here=False),
                 wake=lambda: None,
                 unseen=self._unseen,
+                slack=slack,
             ),
             known,
         )
@@ -149,6 +155,11 @@ class Follower:
         """Read on no more; who asked before is still answered."""
         self._stopped.set()
         self.replies.stop()
+
+    def close(self) -> None:
+        """Let its connections go; nobody is answered any more."""
+        self._outbox.close()
+        self.journal.close()
 
     def _again(self, what: Callable[[], None], every: float) -> None:
         while not self._stopped.is_set():

@@ -161,6 +161,7 @@ class Node:
             watch = self._watch
         if self._follower:
             self._follower.stop()
+            self._follower.close()
         if watch:
             watch.schedule.stop()
             watch.telling.stop()
