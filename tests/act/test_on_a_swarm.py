@@ -24,7 +24,7 @@ from watchdog.observe.holding import by_the_engine
 from watchdog.observe.swarm import SwarmStack
 from watchdog.outside.stack_folder import StackFolder
 from watchdog.outside.swarm import Swarm
-from watchdog.verify.proof import prove
+from watchdog.verify.proof import NotYet, Proven, prove
 
 SERVICES = ("api",)
 WRITE = Step(Do.START, "api", Which.NEW)
@@ -186,6 +186,24 @@ def test_what_a_node_that_is_down_may_still_serve_is_part_of_the_proof(it):
     assert seen.states == ("running",)
     words = prove(seen.pair, seen, (), ()).words
     assert "node two is down: whether another version still serves there" in words
+
+
+def test_tasks_are_up_from_when_all_that_are_wanted_run_though_old_ones_still_end(it):
+    it.manager.services["api"]["Spec"]["Mode"] = {"Replicated": {"Replicas": 2}}
+    before = a_service("api", "v1.2.0")["Spec"]
+    ends = on_node(before, "old", wanted="shutdown")
+    one, other = on_node(it.told(), "n1"), on_node(it.told(), "n2")
+
+    it.manager.tasks = [one, ends]
+    assert it.look().up == ()
+    it.manager.tasks = [one, other, ends]
+    seen = it.look()
+    assert (seen.states, seen.up) == (("created",), ("task-n1", "task-n2"))
+    assert isinstance(prove(seen.pair, seen, (), ()), NotYet)
+    it.manager.tasks = [one, other]
+    seen = it.look()
+    assert (seen.states, seen.up) == (("running",), ("task-n1", "task-n2"))
+    assert isinstance(prove(seen.pair, seen, (), ()), Proven)
 
 
 def test_tasks_that_failed_before_the_write_do_not_count_against_it(it):

@@ -1,11 +1,14 @@
 """What has no health check must last before it counts as proved."""
 
+from datetime import timedelta
+
 import pytest
 
-from tests.worlds import AWB, MINUTE, World, a_pair
+from tests.worlds import AT, AWB, MINUTE, StillClock, World, a_pair, rules
 from watchdog.facts.event import RollbackEnded, StepDone, WentBack
 from watchdog.facts.pair import Running
 from watchdog.facts.plan import Do
+from watchdog.turn.proving import Proving
 from watchdog.verify.proof import Answer, Proven, prove
 
 PAIR = a_pair("v1.2.0")
@@ -123,3 +126,54 @@ def test_the_previous_pair_must_last_as_well_before_it_counts_as_put_back(world)
 
     assert ends(world) == ["put-back"]
     assert world.clock.monotonic() - begun >= 1 + world.lasting
+
+
+class Rolls(StillClock):
+    """A swarm's service as time goes by: (seconds, its state, the tasks that are up).
+
+    While tasks of before still end, its state is ``created``.
+    """
+
+    def __init__(self, *shown):
+        super().__init__()
+        self.shown = shown
+
+    def pause(self, seconds):
+        super().pause(max(seconds, 0.001))  # a float's last digit is no time
+
+    def running(self, _tenants_of):
+        state, up = [rest for at, *rest in self.shown if at <= self.waited][-1]
+        return Running(PAIR, ("spec",), AT, (state,), up=up)
+
+    def health(self, _containers):
+        return ()
+
+    def proved_after(self):
+        must = rules(prove_within=timedelta(seconds=20))
+        proving = Proving(
+            self, lambda *_: (), None, lambda _: (), must, self, lasting=2.0
+        )
+        proving.prove(PAIR, as_it_was=False)
+        return round(self.waited, 1)
+
+
+ENDS, ALONE = "created", "running"
+
+
+@pytest.mark.parametrize(
+    ("shown", "seconds"),
+    [
+        # It must last, and the old ones be gone: whichever comes later.
+        ([(0, ENDS, ("a",)), (1.5, ALONE, ("a",))], 2),
+        ([(0, ENDS, ("a",)), (5, ALONE, ("a",))], 5),
+        ([(0, ENDS, ()), (1, ENDS, ("a",)), (2, ALONE, ("a",))], 3),
+        # One that died unseen between two looks: another has its place.
+        ([(0, ALONE, ("a",)), (1, ALONE, ("b",))], 3),
+        ([(0, ENDS, ("a",)), (1, ENDS, ("b",)), (2, ALONE, ("b",))], 3),
+        ([(0, ENDS, ("a",)), (1, ENDS, ()), (2, ALONE, ("a",))], 4),
+    ],
+)
+def test_a_swarms_tasks_last_from_when_they_run_though_old_ones_still_end(
+    shown, seconds
+):
+    assert Rolls(*shown).proved_after() == seconds

@@ -96,7 +96,7 @@ class SwarmHands:
         # Until it began, those that failed are of another time.
         if tasks.failed and service.get("UpdateStatus"):
             raise NotProven(f"{one.name}: {tasks.failed}")
-        return tasks.words if tasks.state in ("running", "up") else ""
+        return tasks.words if tasks.is_up else ""
 
     def _is_unmarked(self, plan: Plan, step: Step) -> str:
         one = _write_of(plan, step.subject)

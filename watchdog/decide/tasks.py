@@ -19,16 +19,21 @@ class Serving:
     *state* is ``running`` once each of them is of the spec that holds now, and none of
     another is left; ``up`` when only those are still ending. Else it is what Docker
     would call a container: ``created``, ``restarting``, ``exited``. *words* say more.
-    *failed* is what the newest of them came to that failed, where several did; *count*
-    is how many run of those that are wanted. *unseen* are the ids of nodes that are
+    *failed* is what the newest of them came to that failed, where several did; *ids*
+    are those that run of those that are wanted. *unseen* are the ids of nodes that are
     down and had one of another spec.
     """
 
     state: str
     words: str
     failed: str = ""
-    count: int = 0
+    ids: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether all that are wanted run, whatever of before is still ending."""
+        return self.state in ("running", "up")
 
 
 def serving(
@@ -58,6 +63,7 @@ def serving(
     # Where each node has one, so many are wanted as the swarm gave out.
     want = (len(wanted) or 1) if want is None else want
     said = f"{len(up)} of {want} tasks run"
+    ids = tuple(sorted(str(one.get("ID", "")) for one in up))
     failed = _failed(
         spec, [one for one in tasks if _at(one.get("CreatedAt")) >= _at(since)]
     )
@@ -65,12 +71,19 @@ def serving(
         return Serving("exited", "it is scaled to zero")
     if len(up) >= want and len(mine) == len(wanted):
         if not others:
-            return Serving("running", said, count=len(up), unseen=tuple(lost))
+            return Serving("running", said, ids=ids, unseen=tuple(lost))
         words = f"{said}, and {len(others)} of before are still ending"
-        return Serving("up", words, count=len(up))
+        return Serving("up", words, ids=ids)
     waits = _waits(mine)
     words = "; ".join(part for part in (said, failed or waits) if part)
-    return Serving("restarting" if failed else "created", words, failed, len(up))
+    return Serving("restarting" if failed else "created", words, failed, ids)
+
+
+def up_of(services: Collection[Serving]) -> tuple[str, ...]:
+    """Give the ids of all tasks, once those of each service are up."""
+    if not all(one.is_up for one in services):
+        return ()
+    return tuple(id_ for one in services for id_ in one.ids)
 
 
 def _failed(spec: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> str:

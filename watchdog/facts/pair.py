@@ -202,8 +202,9 @@ class Running:
     other fields. *seen* is each of its containers by the engine's word, *before* those
     that were seen last in their place; None when nobody looked. *tasks* says of each
     service of a swarm how many of its tasks run, and in words what all come to: its
-    state is one for all of them. *unseen*
-    says, a sentence each, what else may run of it where nobody can look.
+    state is one for all of them. *up* are the ids of its tasks from when all that are
+    wanted run, though those of before may still be ending; else none. *unseen* says, a
+    sentence each, what else may run of it where nobody can look.
     """
 
     pair: Pair
@@ -217,6 +218,7 @@ class Running:
     seen: tuple[Container, ...] = field(default=(), compare=False)
     before: tuple[Container, ...] | None = field(default=None, compare=False)
     tasks: tuple[tuple[int, str], ...] = field(default=(), compare=False)
+    up: tuple[str, ...] = field(default=(), compare=False)
     unseen: tuple[str, ...] = field(default=(), compare=False)
 
     @property

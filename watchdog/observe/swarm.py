@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from watchdog.decide.one_release import apart, shared_version
-from watchdog.decide.tasks import Serving, serving
+from watchdog.decide.tasks import Serving, serving, up_of
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import (
     Found,
@@ -99,7 +99,8 @@ class SwarmStack:
             states=tuple(_word(states[name]) for name in found),
             rolled_back_by=put_up_by(first),
             services=tuple(found),
-            tasks=tuple((states[name].count, states[name].words) for name in found),
+            tasks=tuple((len(states[name].ids), states[name].words) for name in found),
+            up=up_of(states.values()),
             unseen=self._unseen(states),
         )
 
@@ -235,7 +236,7 @@ class SwarmStack:
         one = self.told(service)
         tasks = self._tasks({service: one})[service]
         seen = serving(one["Spec"], tasks, (), _since(one))
-        if seen.state in ("running", "up"):
+        if seen.is_up:
             # Of fewer tasks than are wanted no node that is down makes more.
             seen = serving(one["Spec"], tasks, self._down(), _since(one))
         return one, seen

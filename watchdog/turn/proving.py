@@ -180,8 +180,16 @@ class Proving:
 
 
 def _runs(seen: Running | NotKnown) -> object:
-    """Name the runs of all containers, while they are up; a new start is another."""
-    if isinstance(seen, NotKnown) or any(state != "running" for state in seen.states):
+    """Name the runs of all containers, while they are up; a new start is another.
+
+    A swarm's tasks are up while those of before still end, which takes some seconds.
+    That is no proof yet, and what must last lasts already.
+    """
+    if isinstance(seen, NotKnown):
+        return None
+    if seen.up:
+        return seen.up
+    if any(state != "running" for state in seen.states):
         return None
     return seen.containers, [(one.id, one.started, one.restarts) for one in seen.seen]
 
@@ -190,4 +198,4 @@ def _told(seen: Running | NotKnown) -> object:
     """Give what of *seen* must be the same a moment later."""
     if isinstance(seen, NotKnown):
         return seen.words
-    return seen.pair.key, seen.containers, seen.states, seen.jobs
+    return seen.pair.key, seen.containers, seen.states, seen.jobs, seen.up
