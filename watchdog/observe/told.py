@@ -8,7 +8,7 @@ from typing import Any
 from watchdog.facts.pair import HeldImage
 from watchdog.facts.problem import Problem
 from watchdog.facts.reference import parse
-from watchdog.facts.spec import template_of
+from watchdog.facts.spec import is_made_from, template_of
 from watchdog.observe.labelled import instant
 from watchdog.outside.swarm import Swarm, data_of
 
@@ -117,12 +117,17 @@ def identity(service: Service) -> str:
 
 
 def began(service: Service, tasks: list[Service]) -> datetime:
-    """Tell when the first of the tasks that run now began; else when it was told."""
+    """Tell when the first task began of what it is told now; else when it was told.
+
+    In a rolling update those of before run on for a while: their time is not this
+    one's.
+    """
     up = [
         str(task["Status"]["Timestamp"])
         for task in tasks
         if task.get("DesiredState") == "running"
         and task["Status"].get("State") == "running"
+        and is_made_from(task, service["Spec"])
     ]
     return min(map(instant, up)) if up else instant(str(service["UpdatedAt"]))
 
