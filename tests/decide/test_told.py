@@ -77,10 +77,10 @@ def test_each_service_is_written_in_order_and_again_as_it_was_once_all_are_prove
     ]
 
 
-def test_what_carries_the_pair_is_never_taken_back_by_the_swarm_itself():
+def test_what_carries_the_pair_is_never_taken_back_nor_left_half_by_the_swarm():
     (one, _) = a_plan().writes
 
-    assert one.carrier["UpdateConfig"]["FailureAction"] == "pause"
+    assert one.carrier["UpdateConfig"]["FailureAction"] == "continue"
     assert one.carrier["Labels"][OP] == a_plan().op
     assert one.home["UpdateConfig"]["FailureAction"] == "rollback"
     assert OP not in one.home["Labels"]

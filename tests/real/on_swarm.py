@@ -22,11 +22,13 @@ OLD, BAD = "v1.2.0", "v1.3.0"
 REGISTRY = os.environ.get("SANDBOX_REGISTRY", "127.0.0.1:5055")
 IMAGE = f"{REGISTRY}/swarm-app"
 URL = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-# It ends at once when told to, and serves only with the manifest of its own version.
+# It ends at once when told to, and serves only with the manifest of its own version,
+# once it has booted for BOOTS tenths of a second.
 SERVES = (
     "trap 'exit 0' TERM;"
     " grep -q $APP_VERSION /manifests/meesho.manifest.json || exit 3;"
     ' test -z "$DIES" || exit 4;'
+    " n=0; while test $n -lt ${BOOTS:-0}; do sleep 0.1; n=$((n + 1)); done;"
     " touch /tmp/well; while :; do sleep 0.1; done"
 )
 _DOCKERFILE = """

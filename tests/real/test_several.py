@@ -1,6 +1,7 @@
 """The swarm executor on several real engines: what one node cannot show."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -69,6 +70,48 @@ def test_a_pair_on_two_nodes_goes_back_and_the_next_deployment_changes_nothing(i
     it.post(OLD, **ONE_A_NODE)
     assert it.specs() == told
     assert it.tasks() == running
+
+
+# Tasks are drained while they boot.
+SLOW = {
+    "environment": {"BOOTS": "50"},
+    "healthcheck": {"retries": 300},
+    "deploy": {"replicas": 2, "endpoint_mode": "dnsrr"},
+}
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("order", ["start-first", "stop-first"])
+def test_a_node_that_is_drained_while_a_task_boots_on_it_does_not_end_it(it, order):
+    pace = {"parallelism": 1, "order": order, "failure_action": "pause"}
+    slow = SLOW | {"deploy": SLOW["deploy"] | {"update_config": pace}}
+    it.deploy(OLD, **slow)
+    target = it.record()
+    it.deploy(BAD, **slow)
+    it.begin(target)
+    with ThreadPoolExecutor() as pool:
+        ends = pool.submit(it.carry_on)
+        it.until(lambda: boots_on(it) or ends.done(), "a task of the target boots")
+        (node, *_) = boots_on(it)
+        it.docker("node", "update", "--availability", "drain", node)
+        try:
+            words = ends.result()
+        finally:
+            it.docker("node", "update", "--availability", "active", node)
+
+    assert "proved" in words, f"{words}: {it.failed()}"
+    assert it.runs() == {(OLD, OLD)}
+
+
+def boots_on(it):
+    """Give the nodes on which a task of v1.2.0 boots."""
+    return [
+        task["NodeID"]
+        for task in it.swarm.tasks(it.project)
+        if task["Status"]["State"] == "starting"
+        and task["DesiredState"] == "running"
+        and f":{OLD}@" in task["Spec"]["ContainerSpec"]["Image"]
+    ]
 
 
 def said_of(it):

@@ -17,7 +17,12 @@ from pathlib import Path
 
 from tests.real.on_swarm import BAD, OLD, SERVES, People
 from tests.real.several import Several
-from watchdog.facts.event import RollbackEnded, RollbackStarted, RollbackStuck
+from watchdog.facts.event import (
+    RollbackEnded,
+    RollbackStarted,
+    RollbackStuck,
+    StepFailed,
+)
 from watchdog.facts.problem import Problem
 from watchdog.record.journal import Journal
 
@@ -219,6 +224,8 @@ class Field:
             self.broken.append(f"{fault}: ended {len(found)} times")
         how = found[0].how if found else "not ended"
         self.tally[f"{fault}: {how}"] += 1
+        if how in ("put-back", "unchanged"):
+            print(f"     why {self.events(StepFailed)[-1].words}", flush=True)
         meant = {
             "proved": {target},
             "put-back": {before},
@@ -246,6 +253,8 @@ class Field:
         """Deploy the pinned files: nothing may change."""
         if self.changed:
             self.changed = False  # of what people set by hand a deployment makes files
+            self.post(version)
+            self.until(self.whole, f"{version} is as its files have it again")
             return
         before = self.shown()
         self.post(version)

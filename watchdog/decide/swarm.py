@@ -136,7 +136,9 @@ def write_of(
 def carrier_of(spec: Mapping[str, Any], op: str) -> dict[str, Any]:
     """Give *spec* with an update of ours, which the swarm itself never takes back.
 
-    Its own rollback would undo ours onto the bad pair. What starts first may start
+    Its own rollback would undo ours onto the bad pair, and a pause would leave it half
+    done where a node is drained while a task boots there, which is no fault of the
+    pair's: whether to go on we see by the tasks. What starts first may start
     all at once; what stops first keeps the pace that the user chose. Where a port of
     the node is held, the new task would wait for it for ever unless the old one stops.
     """
@@ -150,7 +152,7 @@ def carrier_of(spec: Mapping[str, Any], op: str) -> dict[str, Any]:
     whole["UpdateConfig"] = {
         "Parallelism": pace,
         "Delay": 0,
-        "FailureAction": "pause",
+        "FailureAction": "continue",
         "Monitor": _SECOND,
         "MaxFailureRatio": 0,
         "Order": order,
