@@ -65,8 +65,7 @@ def test_the_variable_is_found_however_the_image_is_made_of_it(
     ("written", "env", "why"),
     [
         ("x:v2.0.0", {}, "the image is written out in the file, x:v2.0.0"),
-        ("x:${TAG}", {}, ".env does not say TAG as it runs"),
-        ("x:${TAG}", {"TAG": "v3"}, ".env does not say TAG as it runs"),
+        ("${NAME}-${KIND}:v${A}.${B}", {"A": "2"}, "does not say NAME, KIND, B as it"),
         ("", {"A": "v2.0.0", "B": "v2.0.0"}, "nothing in .env has the value v2.0.0"),
     ],
 )
@@ -77,6 +76,28 @@ def test_a_variable_that_is_not_there_is_not_made_up(written, env, why):
 
     assert found.variable == ""
     assert why in found.why
+
+
+@pytest.mark.parametrize(
+    ("image", "written", "env", "line"),
+    [
+        ("x:v2.0.0", "x:${TAG}", {}, ".env does not say it, and v2.0.0 runs"),
+        ("x:v2.0.0", "x:${TAG:?say it}", {"TAG": "v3"}, ".env says v3, and v2.0.0"),
+        ("x:v2.0.0", "x:v$TAG", {}, "write `TAG=2.0.0` there"),
+        ("r:5000/x:v2", "${REPO:-r:5000/x}:${TAG}", {}, "write `TAG=v2` there"),
+        ("r:5000/y:v2", "${REPO:-r/x}:${TAG}", {}, "write `TAG=v2` there"),
+        ("r:5000/x:v2", "${REPO}:${TAG}", {"OTHER": "v2"}, "write `TAG=v2` there"),
+        ("x:v2", "$TAG", {}, "write `TAG=x:v2` there"),
+    ],
+)
+def test_a_version_that_only_the_shell_said_is_named_with_the_line_to_write(
+    image, written, env, line
+):
+    found = enrolled(a_project(a_service(image=image, written=written), env=env))
+
+    assert found.variable == "TAG"
+    assert line in found.why
+    assert "by the shell of who deployed" in found.why
 
 
 def test_services_of_several_releases_are_asked_about():

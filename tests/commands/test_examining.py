@@ -250,6 +250,27 @@ def test_a_default_alone_is_tried_live_and_no_release_file_at_all_is_not_fine(cl
     assert "default  Http5xxRate              ok" in done.output
 
 
+def test_check_live_says_that_only_the_shell_of_who_deployed_had_the_version(clinic):
+    env = clinic.shop.folder / ".env"
+    env.write_text("SHOP_TAG=v1.9.0\n")
+
+    done = clinic.says("check", "--live")
+
+    # A pipeline pins the next one first, and asks then.
+    assert done.exit_code == 0, done.output
+    assert "SHOP_TAG is v1.9.0 in .env, what runs is v2.0.0" in done.output
+    assert "write `SHOP_TAG=v2.0.0` into .env" in done.output
+
+    labels = clinic.shop.containers[0]["Config"]["Labels"]
+    labels["com.docker.compose.project.environment_file"] = "release.env"
+
+    done = clinic.says("check", "--live")
+
+    assert done.exit_code == 1, done.output
+    assert "Compose reads the version from" in done.output
+    assert "release.env, and stack.env_file is" in done.output
+
+
 @pytest.fixture
 def on_a_swarm(clinic):
     """Give what doctor finds where the engine is a manager, and the manager."""

@@ -45,6 +45,7 @@ class Box:
         self.folder = folder
         self.state = folder / "state"
         (folder / "stack").mkdir()
+        (folder / "stack/.env").write_text("DMS_VERSION=v1.2.0\n")
         (folder / "releases").mkdir()
         self.release(RELEASE)
         people = {"approvers": {ASHA: {"keys": [KEY]}}}
@@ -205,6 +206,10 @@ def test_check_holds_the_variable_against_the_env_file_where_it_is_at_hand(box):
     (box.folder / "stack/.env").write_text("SHOP_TAG=v1.2.0\n")
     words = box.refuses("check")
     assert "stack.version_variable  DMS_VERSION is not set in .env" in words
+
+    # Deployed by `DMS_VERSION=v1.2.0 docker compose up -d`, a stack may have none.
+    (box.folder / "stack/.env").unlink()
+    assert "DMS_VERSION is not set in .env" in box.refuses("check")
 
     (box.folder / "stack/.env").write_bytes(b"# \xe4\nDMS_VERSION=v1.2.0\n")
     assert box.says("check").exit_code == 0

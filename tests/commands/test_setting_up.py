@@ -55,6 +55,22 @@ def test_a_stack_that_runs_is_written_down_and_check_finds_no_fault(shop):
     assert CliRunner().invoke(app, ["check"], env=env).exit_code == 0
 
 
+@pytest.mark.parametrize("env", ["OTHER=1\n", "SHOP_TAG=v1.9.0\n", None])
+def test_a_version_that_only_the_shell_had_is_a_line_to_write(shop, env):
+    file = shop.folder / ".env"
+    file.unlink() if env is None else file.write_text(env)
+    shop.runs()
+    shop.runs_prometheus()
+
+    done, folder, _ = init(shop, "--dri", key(shop))
+
+    settings = yaml.safe_load((folder / "watchdog.yaml").read_text())
+    assert settings["stack"]["version_variable"] == "SHOP_TAG"
+    assert "by the shell of who deployed: write `SHOP_TAG=v2.0.0` there" in done.output
+    # One that is there is pinned anew by the next deployment.
+    assert done.exit_code == (0 if env and "SHOP_TAG" in env else 1), done.output
+
+
 def test_nobody_named_is_a_line_that_check_names(shop):
     shop.runs()
     shop.runs_prometheus()

@@ -133,7 +133,11 @@ def _variable_of(project: Project, service: Service) -> tuple[str, str]:
     if service.written and not names:
         return "", f"not found: the image is written out in the file, {service.written}"
     if service.written:
-        unset = ", ".join(dict.fromkeys(names))
+        only = _of_the_shell(project, service, version)
+        if only:
+            return only
+        unset = ", ".join(n for n in dict.fromkeys(names) if not project.env.get(n))
+        unset = unset or ", ".join(dict.fromkeys(names))
         return "", f"not found: {project.env_file} does not say {unset} as it runs"
     same = [name for name, value in project.env.items() if value == version]
     if len(same) == 1:
@@ -142,6 +146,42 @@ def _variable_of(project: Project, service: Service) -> tuple[str, str]:
     if len(whole) == 1:
         return whole[0], "has the value of the whole image that runs"
     return "", f"not found: nothing in {project.env_file} has the value {version}"
+
+
+def _of_the_shell(
+    project: Project, service: Service, version: str
+) -> tuple[str, str] | None:
+    """Find the one variable that only the shell of who deployed can have said so."""
+    found: dict[str, str] = {}
+    for meant in _VARIABLE.finditer(service.written):
+        name = meant["in"] or meant["plain"]
+        pattern, at = "", 0
+        for one in _VARIABLE.finditer(service.written):
+            pattern += re.escape(service.written[at : one.start()])
+            pattern += "(.+)" if one.start() == meant.start() else _like(project, one)
+            at = one.end()
+        pattern += re.escape(service.written[at:])
+        fits = re.fullmatch(pattern, service.image)
+        if fits and (fits[1] in (version, service.image) or _is_part(fits[1], version)):
+            found[name] = fits[1]
+    if len(found) != 1:
+        return None
+    ((name, value),) = found.items()
+    file, said = project.env_file, project.env.get(name)
+    other = f"{file} says {said}" if said else f"{file} does not say it"
+    return name, (
+        f"chooses the image: {service.written}; {other}, and {value} runs, by the "
+        f"shell of who deployed: write `{name}={value}` there"
+    )
+
+
+def _like(project: Project, variable: re.Match[str]) -> str:
+    """Say what *variable* may be: its value, its default, or anything."""
+    said = project.env.get(variable["in"] or variable["plain"])
+    if said:
+        return re.escape(said)
+    _, _, default = variable[0].rstrip("}").partition("-")
+    return f"(?:{re.escape(default)}|.+)" if default else ".+"
 
 
 def _is_part(value: str, version: str) -> bool:

@@ -83,4 +83,5 @@ def other_env_file(given: Sequence[Path], ours: Path) -> Lack:
         f"Compose reads the version from {', '.join(map(str, given))}, and "
         f"stack.env_file is {ours}",
         "set one to the other",
+        pin=True,
     )

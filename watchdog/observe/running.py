@@ -304,15 +304,18 @@ class Stack:
     def _read_elsewhere(self, plan: Plan) -> Iterator[Lack]:
         """Say that Compose was given other env files than the one that is pinned."""
         for swap in plan.swaps:
-            if swap.job:
-                continue
-            found = self._engine.container(swap.old_id)
-            labels = found["Config"]["Labels"] if found else {}
-            there = Path(labels.get(FOLDER, "/"))
-            given = [there / one for one in labels.get(ENV_FILE, "").split(",") if one]
-            ours = there / self._env.relative_to(self._folder)
-            if ours not in (given or [there / ".env"]):
-                yield other_env_file(given or [there / ".env"], ours)
+            found = None if swap.job else self._engine.container(swap.old_id)
+            if found is not None:
+                yield from self._of_another(found)
+
+    def _of_another(self, container: Mapping[str, Any]) -> Iterator[Lack]:
+        """Say that *container* was made with another env file than the pinned one."""
+        labels = container["Config"].get("Labels") or {}
+        there = Path(labels.get(FOLDER, "/"))
+        given = [there / one for one in labels.get(ENV_FILE, "").split(",") if one]
+        ours = there / self._env.relative_to(self._folder)
+        if ours not in (given or [there / ".env"]):
+            yield other_env_file(given or [there / ".env"], ours)
 
     def deployed(self, containers: tuple[str, ...]) -> dict[str, tuple[Deployed, ...]]:
         """Tell by service what a plan must know of the running containers.
@@ -354,7 +357,14 @@ class Stack:
 
     def astray(self, version: str) -> tuple[Lack, ...]:
         """Say how the env file is not as it should be while *version* runs."""
-        return self._pin.astray(version, self._would_change())
+        found = self._deployed_now()
+        elsewhere = dict.fromkeys(
+            lack for one in found or () for lack in self._of_another(one)
+        )
+        if elsewhere:
+            return tuple(elsewhere)
+        made = None if found is None else self._agreeing.astray(found)
+        return self._pin.astray(version, made)
 
     def agrees(self, plan: Plan, target: Record) -> str:
         """Say what Compose would make otherwise of *target*, which *plan* put up."""
@@ -364,16 +374,14 @@ class Stack:
             return ""  # what runs is looked at on its own
         return self._agreeing.unlike(found, target)
 
-    def _would_change(self) -> tuple[str, ...] | None:
-        """Say what Compose would now make otherwise than it runs; None: not known."""
-        if not self._agreeing.can_ask:
-            return None
+    def _deployed_now(self) -> list[dict[str, Any]] | None:
+        """Give the containers that are deployed; None: that cannot be said."""
         try:
             # What this turn has read already is read once.
             found, self._seen = self._seen or self._labelled.deployed(), None
         except Unreachable:
             return None
-        return None if isinstance(found, NotKnown) else self._agreeing.astray(found)
+        return None if isinstance(found, NotKnown) else found
 
 
 def _sha(data: bytes) -> str:

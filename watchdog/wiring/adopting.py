@@ -17,7 +17,7 @@ from watchdog.adopt.pair import Enrolled
 from watchdog.adopt.sidecar import Sidecar
 from watchdog.adopt.written import Adopted, files
 from watchdog.config.all_files import all_files
-from watchdog.facts.problem import Fault, Problem, Unreachable
+from watchdog.facts.problem import Fault, Problem, Refused, Unreachable
 from watchdog.facts.reading import Blind
 from watchdog.facts.surroundings import (
     Person,
@@ -44,6 +44,7 @@ from watchdog.wiring.finding import (
     tried,
     version_of,
 )
+from watchdog.wiring.looks import check_pin
 
 SOCKET = "unix:///var/run/docker.sock"
 _A_CALL = timedelta(seconds=10)
@@ -51,6 +52,7 @@ _A_QUERY = timedelta(seconds=8)
 _SECONDS = 1.5  # for one question to a service; on this box it answers at once
 _USUAL_SCRAPE = timedelta(seconds=15)
 _NOWHERE = "/there-is-no-such-page"
+_VERSION = "stack.version_variable"
 _PROXY = "haproxy:3.2-alpine"
 
 
@@ -186,8 +188,13 @@ def write(adopted: Adopted, into: Path) -> tuple[Fault, ...]:
     named: list[Fault] = []
 
     def checked(beside: Path) -> None:
-        refused = all_files(beside / "watchdog.yaml", {}).refused
-        named.extend(fault for one in refused for fault in one.faults)
+        found = all_files(beside / "watchdog.yaml", {})
+        named.extend(fault for one in found.refused for fault in one.faults)
+        if found.settings and _VERSION not in (fault.path for fault in named):
+            try:
+                check_pin(found.settings, "watchdog.yaml")
+            except Refused as refused:
+                named.extend(refused.faults)
 
     proxy = (package("watchdog.adopt") / "haproxy.cfg").read_text("utf-8")
     make(into, files(adopted, proxy), checked)

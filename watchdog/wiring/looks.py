@@ -1,7 +1,6 @@
 """One look, for a command: at what runs, at the triggers, at what would be pinned."""
 
 import contextlib
-import os
 from collections.abc import Callable
 
 from watchdog.config.release_file import DEFAULT
@@ -57,15 +56,15 @@ def questions_of(
 
 
 def check_pin(settings: Settings, file: str) -> None:
-    """See whether the version could be pinned, where the env file is at hand.
+    """See whether the version could be pinned, where the stack's folder is at hand.
+
+    A stack whose version only the shell of who deploys knows may have no env file.
 
     Raises:
         Refused: *file*, the settings, name a variable that is not in it.
     """
     stack = settings.stack
-    if settings.executor in ("git", "swarm") or not os.path.lexists(
-        stack.directory / stack.env_file
-    ):
+    if settings.executor in ("git", "swarm") or not stack.directory.is_dir():
         return
     try:
         Pin(stack.directory, stack.env_file, stack.version_variable).values()
@@ -165,6 +164,7 @@ def held(settings: Settings, releases: ReleaseFolder) -> Held:
             return Held("", said, in_the_way)
         health = there.health(seen.containers)
         about = there.about_the_engine() if isinstance(there, Stack) else ()
+        about += _astray(settings, there, seen.pair.version)
     except Problem as problem:
         return Held("", f"what proves a pair was not asked: {problem.words}")
     rules = rules_of(settings)
@@ -179,12 +179,27 @@ def held(settings: Settings, releases: ReleaseFolder) -> Held:
         for answer in question():
             (fine if answer.fine else wrong).append(answer.words)
     faults = tuple(Fault("stack", as_a_lack(words), HINT) for words in wrong if words)
-    said = "; ".join([*fine, *(lack.sentence for lack in about)]) or "nothing answered"
+    doubts = [lack.sentence for lack in about if lack.doubt or lack.mendable]
+    red = [lack for lack in about if not (lack.doubt or lack.mendable)]
+    said = "; ".join([*fine, *doubts]) or "nothing answered"
     return Held(
         seen.pair.version,
         f"what proves {seen.pair.version}: {said}",
-        (*faults, *in_the_way),
+        (
+            *faults,
+            *in_the_way,
+            *(Fault("env file", lack.words, lack.hint) for lack in red),
+        ),
     )
+
+
+def _astray(
+    settings: Settings, there: Stack | SwarmStack | WorkTree, version: str
+) -> tuple[Lack, ...]:
+    """Say how the env file is not as it should be, where the stack's folder is."""
+    if not (isinstance(there, Stack) and settings.stack.directory.is_dir()):
+        return ()
+    return there.astray(version)
 
 
 def _in_the_way(
