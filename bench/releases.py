@@ -5,7 +5,8 @@ own, under one daemon with `retention: after 3`. An operator's `docker image pru
 comes by before each look at the daemon's memory and descriptors, at its holders and at
 the images that are left. All of them must be flat, whatever the count.
 
-Some 8 s for each release on two busy cores; 500 take an hour.
+The next image is built while the one before is watched, as a pipeline does. Some 5 s
+for each release on two cores at rest, 10 on busy ones.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +71,7 @@ class Site:
         self.name = f"many-{uuid.uuid4().hex[:8]}"
         self.folder, self.config = folder / self.name, folder / "config"
         self.state, self.log = folder / "state", folder / "daemon.log"
+        self._read, self._heard = 0, set[tuple[str, str]]()
         app = {"image": f"{self.name}:${{DMS_VERSION}}", "stop_grace_period": "1s"}
         write(self.folder, self.name, {"services": {"app": app}}, {})
         (self.config / "releases").mkdir(parents=True)
@@ -102,7 +105,7 @@ class Site:
 
     def file(self, version: str) -> None:
         """Write the release file of *version*, whose one trigger is always clear."""
-        trigger = {"alert": "Never", "value": "vector(0)", "above": 1, "for": "4s"}
+        trigger = {"alert": "Never", "value": "vector(0)", "above": 1, "for": "2s"}
         whole = {
             "release": version,
             "image": f"{self.name}:{version}",
@@ -113,11 +116,14 @@ class Site:
         path.with_suffix(".new").write_text(yaml.safe_dump(whole))
         path.with_suffix(".new").rename(path)
 
-    def deploy(self, version: str) -> None:
-        """Build *version*, file it, and let Compose put it up."""
-        self.file(version)
+    def build(self, version: str) -> None:
+        """Build the image of *version*; nothing else is like it."""
         text = _IMAGE.format(name=self.name, version=version)
         docker("build", "-q", "-t", f"{self.name}:{version}", "-", input=text)
+
+    def deploy(self, version: str) -> None:
+        """File *version*, pin it, and let Compose put it up."""
+        self.file(version)
         (self.folder / ".env").write_text(f"DMS_VERSION={version}\n")
         env = {k: v for k, v in os.environ.items() if not k.startswith("DMS_")}
         docker("compose", "up", "-d", cwd=self.folder, env=env)
@@ -138,18 +144,24 @@ class Site:
     def until(self, event: str, version: str, within: float = 120) -> None:
         """Wait until the daemon logged *event* of *version*."""
         end = time.monotonic() + within
-        while not any(
-            line.get("event") == event and version in json.dumps(line)
-            for line in self._said()
-        ):
+        while (event, version) not in self._heard:
             if time.monotonic() > end:
                 last = self.log.read_text().splitlines()[-6:]
                 raise SystemExit("\n".join([f"no {event} of {version}", *last]))
             time.sleep(0.2)
+            self._hear()
 
-    def _said(self) -> list[dict[str, object]]:
-        lines = self.log.read_text().splitlines()[-200:]
-        return [json.loads(one) for one in lines if one.startswith("{")]
+    def _hear(self) -> None:
+        """Read the whole lines that the log has since the last look."""
+        with self.log.open("rb") as log:
+            log.seek(self._read)
+            data = log.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._read += len(whole)
+        for line in whole.decode().splitlines():
+            said = json.loads(line) if line.startswith("{") else {}
+            version = said.get("version") or str(said.get("words", "")).split(" ")[0]
+            self._heard.add((str(said.get("event")), version))
 
     def prune(self) -> None:
         """Clean up as an operator does; only what was built here."""
@@ -195,6 +207,10 @@ class Site:
             docker("rmi", "-f", image, check=False)
 
 
+def _version(number: int) -> str:
+    return f"v{1 + number // 100}.{number % 100}.0"
+
+
 def deployed(
     count: int, apart: int = 10, say: Callable[[str], None] = print
 ) -> list[Left]:
@@ -207,16 +223,23 @@ def deployed(
         with prometheus.running(folder, past) as server, fine as health:
             site = Site(folder, server, f"http://{health}/health")
             try:
-                with site.watched() as process:
+                with site.watched() as process, ThreadPoolExecutor(1) as builder:
                     say(HEAD)
+                    built = builder.submit(site.build, _version(1))
                     for number in range(1, count + 1):
-                        version = f"v{1 + number // 100}.{number % 100}.0"
-                        site.deploy(version)
-                        site.until("decide.pair_known_good", version)
-                        site.until("act.image_held", version)
-                        if number % apart == 0 or number == count:
+                        built.result()
+                        site.deploy(_version(number))
+                        ahead = _version(number + 1)
+                        # An operator who prunes takes away what is only built.
+                        looked_at = number % apart == 0 or number == count
+                        if not looked_at:
+                            built = builder.submit(site.build, ahead)
+                        site.until("decide.pair_known_good", _version(number))
+                        site.until("act.image_held", _version(number))
+                        if looked_at:
                             rows.append(site.left(number, process))
                             say(rows[-1].row)
+                            built = builder.submit(site.build, ahead)
             finally:
                 site.strike()
     return rows

@@ -198,15 +198,25 @@ def count(case, kind):
 
 def begun(case):
     """Tell whether a plan was journaled, also while a halted writer has the lock."""
+    return _has(case, "RollbackStarted", torn=True)
+
+
+def over(case):
+    """Tell whether a rollback ended, whoever writes meanwhile."""
+    return _has(case, "RollbackEnded", torn=False)
+
+
+def _has(case, kind, *, torn):
+    """Look for an event of *kind*; *torn* is said of a page that is half written."""
     if not (case.state / "journal.db").is_file():
         return False
     beside = f"file:{case.state}/journal.db?immutable=1"
     with closing(sqlite3.connect(beside, uri=True)) as db:
         try:
-            found = db.execute("SELECT 1 FROM event WHERE kind = 'RollbackStarted'")
+            found = db.execute("SELECT 1 FROM event WHERE kind = ?", [kind])
             return found.fetchone() is not None
         except sqlite3.Error:  # halted in the middle of a page
-            return True
+            return torn
 
 
 def story(case, most=14):
