@@ -109,6 +109,11 @@ def _played(name, play, layouts, args, *, on=yard):
         yield tally
 
 
+def races(args):
+    """Let people act while the watchdog goes on in the middle of it."""
+    yield from _played("races", table.raced, table.LAYOUTS, args)
+
+
 def kills(args):
     """Kill it between system calls, up to ten times in one rollback."""
     yield from _played("kills", killed, table.LAYOUTS[:2], args)
@@ -140,7 +145,8 @@ def disks(args):
 
 
 PARTS = {
-    part.__name__: part for part in (people, kills, halts, neighbours, engines, disks)
+    part.__name__: part
+    for part in (people, races, kills, halts, neighbours, engines, disks)
 }
 
 

@@ -1,6 +1,7 @@
 """The operator's table: who does what, at which step, in which layout."""
 
 import itertools
+import threading
 import time
 from dataclasses import dataclass
 
@@ -78,8 +79,12 @@ def cells():
                 yield Cell(layout, step, act, dead, sick=True)
 
 
-def tried(yard, cell):
-    """Play *cell* on *yard*; give what was seen."""
+def tried(yard, cell, *, after=None):
+    """Play *cell* on *yard*; give what was seen.
+
+    The watchdog is held at the step while it is done, or goes on so many seconds
+    *after* it was begun.
+    """
     more = {"prove_within": "4s"} if cell.sick else {}
     case = yard.case(**more)
     hold = Hold(*(STEPS | BACK)[cell.step])
@@ -92,6 +97,9 @@ def tried(yard, cell):
             if cell.dead:
                 daemon.kill()
                 hold.go(Cut())
+            elif after is not None:
+                goes_on = threading.Timer(after, hold.go)
+                goes_on.start()
             said = people.ACTS[cell.act](yard, case)
             if cell.dead:
                 yard.watch(case)
@@ -127,6 +135,14 @@ def reached(hold, case):
         if hold.reached.wait(1):
             return True
     return hold.reached.is_set()
+
+
+def raced(yard, chance):
+    """Play a cell of its layout while the watchdog goes on in the middle of it."""
+    layout = yard.layout + ("" if yard.published else " without a port")
+    mine = [one for one in cells() if one.layout == layout and not one.dead]
+    cell, after = chance.choice(mine), chance.uniform(0, 6)
+    return f"{cell.words}, held {after:.1f} s", tried(yard, cell, after=after)
 
 
 def _may_be_down(cell):
