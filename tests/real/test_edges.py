@@ -109,6 +109,10 @@ def past():
         )
     )
     lines.append(series("carrier_up", "fine", lambda _: 1.0))
+    ends = {"until": LAST - 90, "stale": LAST - 82}
+    lines.append(series("carrier_up", "left", lambda _: 1.0, **ends))
+    ends = {"until": START.timestamp() - 60, "stale": START.timestamp() - 52}
+    lines.append(series("carrier_up", "before", lambda _: 1.0, **ends))
     lines += drain(
         "failing",
         lambda at: 5 + max(0.0, at - LAST + 1140) * 0.5,
@@ -235,6 +239,24 @@ def test_an_outside_cause_in_the_window_explains_it(seen):
     assert charged(seen(ratio("worse", unless="carrier_up{"))).startswith(
         "outside cause: whether carrier_up{ holds is not known"
     )
+
+
+def test_an_outside_cause_whose_metric_went_away_meanwhile_is_not_known(seen):
+    left = seen(ratio("worse", unless='carrier_up{case="left"} == 0'))
+
+    assert charged(left) == (
+        'outside cause: whether carrier_up{case="left"} == 0 holds is not known: '
+        '`carrier_up{case="left"}` went away since the release started'
+    )
+    # Whoever says that its going away is the cause knows it.
+    either = 'carrier_up{case="left"} == 0 or absent(carrier_up{case="left"})'
+    assert charged(seen(ratio("worse", unless=either))).startswith(
+        "outside cause: carrier_up"
+    )
+    # One that was not there at the start either was a doubt then.
+    for never in ("before", "never"):
+        cause = f'carrier_up{{case="{never}"}} == 0'
+        assert charged(seen(ratio("worse", unless=cause))) == ""
 
 
 def test_a_failing_drain_is_this_releases_and_more_traffic_is_not(seen):

@@ -20,7 +20,9 @@ from watchdog.facts.trigger import (
 from watchdog.judge.traffic import BEFORE
 from watchdog.observe import promql
 from watchdog.observe.envelope import NotSeen
+from watchdog.observe.fresh import selectors
 from watchdog.observe.looks import MOST_POINTS, Looks, floored
+from watchdog.observe.numbers import duration
 from watchdog.observe.once import Once
 from watchdog.observe.samples import (
     EPOCH,
@@ -236,11 +238,14 @@ class Background:
         keep = until <= at - self._scrape
         return self._once.read((query, begin, until, width), read, keep=keep)
 
-    def outside(self, trigger: Trigger, at: datetime) -> Outside | Blind:
+    def outside(
+        self, trigger: Trigger, at: datetime, since: datetime | None
+    ) -> Outside | Blind:
         """Ask whether the outside cause held at any moment of the window.
 
         Also earlier than now: what it did is in the window for as long. It holds
-        where a comparison lets a sample through, or any other value is not 0.
+        where a comparison lets a sample through, or any other value is not 0. Of
+        what went away *since* the release started nobody knows.
         """
         is_filter = promql.is_filter(trigger.unless)
         step = max(self._poll, -(-self._scrape // _SECOND) * _SECOND)
@@ -260,7 +265,35 @@ class Background:
             )
         except NotSeen as refusal:
             return refusal.blind
-        return Outside(EPOCH + max(held) * _SECOND if held else None)
+        if held:
+            return Outside(EPOCH + max(held) * _SECOND)
+        return self._went_away(trigger, at, since) or Outside(None)
+
+    def _went_away(
+        self, trigger: Trigger, at: datetime, since: datetime | None
+    ) -> Blind | None:
+        """Say which of its series were there on this release, and are not now.
+
+        What was not there before either is a doubt when the release is armed.
+        """
+        run = min(at - since, _A_DAY) if since else timedelta()
+        if run < _SECOND:
+            return None
+        for selector in selectors(trigger.unless):
+            # As the expression itself looks: marked stale, it is gone at once.
+            now = self._server.instant(f"count({selector})", at)
+            if isinstance(now, Blind):
+                return now
+            if now:
+                continue
+            lately = f"count(last_over_time({selector}[{duration(run)}]))"
+            was = self._server.instant(lately, at)
+            if isinstance(was, Blind):
+                return was
+            if was:
+                words = f"`{selector}` went away since the release started"
+                return Blind(Cause.NO_SERIES, words, "bring its exporter back")
+        return None
 
     def groups(
         self,

@@ -194,7 +194,7 @@ class Prometheus:
             return refusal.blind
         seen = Measured(looks, tuple(dict.fromkeys(ask.query for ask in plan.asks)))
         if trigger.unless:
-            seen = replace(seen, outside=self._background.outside(trigger, at))
+            seen = replace(seen, outside=self._background.outside(trigger, at, since))
         if isinstance(trigger.kind, Traffic):
             # What a rollback put up is compared with what was before the bad one.
             began = since if compare else before_from
