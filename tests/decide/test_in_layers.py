@@ -11,7 +11,7 @@ from watchdog.decide.needed import in_layers
 from watchdog.decide.plan import spell
 from watchdog.decide.under_way import under_way
 from watchdog.facts.event import RollbackStarted, StepIntended
-from watchdog.facts.plan import Do, Which, side_by_side
+from watchdog.facts.plan import AT_ONCE, Do, Which, side_by_side
 
 DEPENDS = "com.docker.compose.depends_on"
 STARTED, HEALTHY = "service_started:false", "service_healthy:false"
@@ -62,7 +62,13 @@ def groups(steps, do, which=None):
     ]
 
 
-FIRST = {"relay", "web", "worker", *WORKERS}
+# As deep as they are, and of one length: one that is started alone leaves the engine
+# idle.
+ROUNDS = [
+    {"relay", "web", "worker", *WORKERS[:4]},
+    {"cron", *WORKERS[4:10]},
+    {"cleanup", *WORKERS[10:]},
+]
 
 
 def test_twenty_one_services_take_as_many_rounds_as_they_are_deep():
@@ -70,10 +76,36 @@ def test_twenty_one_services_take_as_many_rounds_as_they_are_deep():
 
     assert len(LARGE) == 21
     for do in (Do.STOP, Do.START, Do.SET_RESTART):
-        assert groups(it.steps, do) == [FIRST, {"cron"}, {"cleanup"}]
+        assert groups(it.steps, do) == ROUNDS
     assert groups(it.steps, Do.CREATE) == [set(LARGE)]
     assert groups(it.steps, Do.REMOVE) == [set(LARGE)]
-    assert groups(it.way_back, Do.START) == [FIRST, {"cron"}, {"cleanup"}]
+    assert groups(it.way_back, Do.START) == ROUNDS
+
+
+def test_nobody_waits_for_a_health_that_they_do_not_need():
+    it = plan({"db": "", "dms": f"db:{HEALTHY}"} | dict.fromkeys(WORKERS, ""))
+
+    assert groups(it.steps, Do.STOP) == [{"db", *WORKERS}, {"dms"}]
+    assert groups(it.way_back, Do.START) == [{"db", *WORKERS}, {"dms"}]
+
+
+def test_rounds_are_of_one_length_before_and_after_what_is_waited_for():
+    more = {"web": "", "last": f"web:{STARTED},db:{HEALTHY}", "end": f"last:{STARTED}"}
+    it = plan({"db": f"web:{STARTED}"} | more | dict.fromkeys(WORKERS, ""))
+
+    assert groups(it.steps, Do.STOP) == [
+        {"web", *WORKERS[:8]},
+        {"db", *WORKERS[8:]},
+        {"last"},
+        {"end"},
+    ]
+
+
+def test_of_which_another_one_serves_is_still_changed_before_those_without():
+    needs = {"a": "", "b": "", "dms": "", "end": f"a:{STARTED}"}
+    it = plan(needs, scale={"dms": 2})
+
+    assert groups(it.steps, Do.STOP)[:2] == [{"dms/1"}, {"dms/2"}]
 
 
 def test_nothing_that_is_needed_is_down_once_who_needs_it_is_touched():
@@ -165,7 +197,7 @@ def test_with_one_file_for_all_every_service_is_down_before_any_starts():
     it = plan(LARGE, shared=True)
 
     assert groups(it.steps, Do.STOP) == [set(LARGE)]
-    assert groups(it.steps, Do.START) == [FIRST, {"cron"}, {"cleanup"}]
+    assert groups(it.steps, Do.START) == ROUNDS
 
 
 def test_several_of_one_service_are_still_changed_one_after_another():
@@ -217,4 +249,5 @@ def test_stops_that_fill_the_calls_twice_may_take_twice_as_long():
         words = under_way(standing, rules(), AT + timedelta(days=1)).words
         return int(words.rpartition("which takes ")[2].split()[0])
 
-    assert patience(WORKERS) == 2 * patience(WORKERS[:8])
+    many = tuple(f"s{number}" for number in range(2 * AT_ONCE))
+    assert patience(many) == 2 * patience(many[:AT_ONCE])

@@ -30,11 +30,14 @@ def back_in_order(
     return order
 
 
-def in_layers(services: Sequence[str], *records: Record) -> list[list[str]]:
+def in_layers(
+    services: Sequence[str], *records: Record, stay: Collection[str] = ()
+) -> list[list[str]]:
     """Cut *services* into layers: those of one need none of each other.
 
     Of which nobody wrote what it needs comes after the one that is named before it.
-    ``up --no-deps`` writes that it needs nobody, and starts it so.
+    ``up --no-deps`` writes that it needs nobody, and starts it so. Whom nobody needs
+    comes where there is room, but for those that *stay* as early as may be.
     """
     needs: dict[str, set[str]] = {}
     for record in records:
@@ -55,7 +58,30 @@ def in_layers(services: Sequence[str], *records: Record) -> list[list[str]]:
         free = [one for one in left if not needs.get(one, set()) & set(left) - {one}]
         layers.append(free or left[:1])  # two versions may need each other's
         left = [one for one in left if one not in layers[-1]]
-    return layers
+    waits = zip(*(healthy_first(layers, record) for record in records), strict=True)
+    kept = {*stay}.union(*needs.values())
+    return _evened(layers, [any(first) for first in waits], kept)
+
+
+def _evened(
+    layers: Sequence[Sequence[str]], waits: Sequence[bool], kept: Collection[str]
+) -> list[list[str]]:
+    """Have layers of one length, as far as services that are not *kept* allow it.
+
+    One layer is taken after another, and on its own a service leaves the engine idle.
+    Nobody comes after a layer that *waits* until something is healthy, but who must.
+    """
+    evened = [[*layer] for layer in layers]
+    ends = [place for place, held in enumerate(waits) if held and place]
+    for first, end in pairwise([0, *ends, len(layers)]):
+        several = evened[first:end]
+        most = -(-sum(map(len, several)) // max(1, len(several)))
+        for layer, after in pairwise(several):
+            loose = [one for one in layer if one not in kept]
+            moved = loose[len(loose) - max(0, len(layer) - most) :]
+            layer[:] = [one for one in layer if one not in moved]
+            after.extend(moved)
+    return evened
 
 
 def healthy_first(

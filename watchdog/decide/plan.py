@@ -152,7 +152,9 @@ def spell(
     swaps = standing_in(swaps, beside or {})
     warm = [s for s in swaps if s.is_warm]
     stand = [s for s in warm if s.standby]
-    named = in_layers(serving, target, running)
+    # What fails among these costs nobody a gap, as long as nothing else is stopped.
+    early = {s.service for s in swaps if s.is_warm or s.number}
+    named = in_layers(serving, target, running, stay=early)
     layers = [[swap for swap in swaps if swap.service in layer] for layer in named]
     waits = [
         [swap for swap in swaps if swap.service in first and not swap.is_warm]
