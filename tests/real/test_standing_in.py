@@ -11,6 +11,7 @@ from tests.real import rig
 from tests.real.test_fidelity import BAD, OLD, a_project, images
 from tests.real.test_warm_swap import SAFE, SERVES, ends, nothing_is_left, served, steps
 from tests.real.undo import a_port
+from tests.worlds import PowerCut
 from watchdog.act.standby import Standby
 from watchdog.facts.event import StepDone
 from watchdog.facts.plan import Do
@@ -131,3 +132,63 @@ def test_somebodys_up_while_it_stands_in_still_ends_in_one_whole_pair(tmp_path):
         said = it.up()
         assert "Running" in said, (said, ended, it.failed())
         nothing_is_left(it)
+
+
+class Mortal:
+    """The hands of a watchdog that dies at the first thing it does, or right after."""
+
+    def __init__(self, hands, *, after):
+        self.hands, self.after = hands, after
+
+    def __getattr__(self, name):
+        return getattr(self.hands, name)
+
+    def do(self, plan, record, step):
+        if self.after:
+            self.hands.do(plan, record, step)
+        raise PowerCut(step.words)
+
+
+@pytest.mark.campaign
+def test_killed_before_and_after_each_thing_it_does_it_ends_as_it_would_have(tmp_path):
+    with young(tmp_path) as it:
+        before = ends(it)
+        it.begin(it.target)
+        died = []
+        while it.memory.standing.rollback:
+            assert len(died) < 200, died
+            try:
+                it.carry_on(Mortal(it.hands, after=len(died) % 2 == 1))
+            except PowerCut as cut:
+                died.append(str(cut))
+
+        assert it.memory.standing.last_rollback.how == "proved", it.failed()
+        until(lambda: served(it.port) == OLD)
+        assert {"stand-in app (standby)", "hand-over app (new)"} <= {*died}
+        assert ends(it) == before
+        nothing_is_left(it)
+        assert beside(it)[0] == []
+        assert "Running" in it.up()
+
+
+@pytest.mark.campaign
+def test_taken_down_and_put_up_the_stack_neither_meets_it_nor_is_given_a_stale_one(
+    tmp_path,
+):
+    with young(tmp_path) as it:
+        was = beside(it)
+        it.compose("down")
+        assert it.compose("ps", "-aq") == ""
+        assert beside(it) == was
+        it.up()
+        until(lambda: served(it.port) == BAD)
+        assert beside(it) == was
+
+        it.roll_back(it.target)
+
+        # It has the volumes of the container that is gone; the next turn makes another.
+        assert "stand-in app (standby)" not in steps(it)
+        assert "hand-over app (new)" in steps(it)
+        until(lambda: served(it.port) == OLD)
+        nothing_is_left(it)
+        assert "Running" in it.up()
