@@ -23,18 +23,20 @@ def against_compose(
     rounds: int,
     port: int,
     compose: Callable[[Stand, str], None],
+    bare: Callable[[Stand, str], None] | None = None,
 ) -> None:
-    """Time both ways from v1.3.0 back to v1.2.0, in turns, and print the ratio.
+    """Time the ways from v1.3.0 back to v1.2.0, in turns, and print the ratios.
 
     *lay* makes the stack what it is to be, *compose* deploys a version of it and ends
-    when Compose says that it runs.
+    when Compose says that it runs. *bare* makes the calls alone, where that is asked.
     """
     usage = argparse.ArgumentParser()
     usage.add_argument("--rounds", type=int, default=rounds)
     usage.add_argument("--port", type=int, default=port)
     args = usage.parse_args()
     chance = random.Random(1)
-    took: dict[str, list[float]] = {way: [] for way in WAYS}
+    ways = (*WAYS, *(["bare"] if bare else []))
+    took: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as name:
         it = Stand(Path(name), "versioned", args.port)
         try:
@@ -43,7 +45,7 @@ def against_compose(
             it.until_serves(GOOD)
             target = it.record()
             for _ in range(args.rounds):
-                for way in chance.sample(WAYS, 2):
+                for way in chance.sample(ways, len(ways)):
                     compose(it, BAD)
                     it.until_serves(BAD)
                     # As the watchdog does it: when a pair starts.
@@ -51,16 +53,17 @@ def against_compose(
                     began = time.monotonic()
                     if way == "ours":
                         ours(it, target, before)
+                    elif bare and way == "bare":
+                        bare(it, target)
                     else:
                         compose(it, GOOD)
                     took[way].append(time.monotonic() - began)
                     print(way, f"{took[way][-1]:.2f} s", flush=True)
-            pairs = zip(took["ours"], took["compose"], strict=True)
-            ratios = [one / other for one, other in pairs]
-            median = statistics.median(ratios)
-            print(
-                f"ours / compose {median:.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
-            )
+            for way in ways[1:]:
+                pairs = zip(took["ours"], took[way], strict=True)
+                ratios = sorted(one / other for one, other in pairs)
+                middle, spread = statistics.median(ratios), (ratios[0], ratios[-1])
+                print(f"ours / {way} {middle:.3f} ({spread[0]:.3f} to {spread[1]:.3f})")
             where(it)
             print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         finally:

@@ -1,13 +1,14 @@
 """What clients see of a rollback, by four paths.
 
-    python -m bench.gap [--rounds 12] [--nginx PATH]
+    python -m bench.gap [--rounds 12] [--nginx PATH] [--without stop-first]
 
 Run it in the sandbox: examples/sandbox/sandbox run .venv/bin/python -m bench.gap
 A real engine, Compose v2 and DMS, as in rollback.py. In each round every way takes the
 same bad v1.3.0 back to v1.2.0, one after the other, in another order each time:
 
     warm        the watchdog's transaction, `swap: warm`
-    stop-first  the same without it
+    bare        the two calls to the engine that a warm swap cannot do without, by hand
+    stop-first  the watchdog's transaction without `swap: warm`
     compose     `docker compose up -d` with the version pinned, the image being here
 
 and clients ask all the time, new connections at a steady rate:
@@ -20,7 +21,8 @@ and clients ask all the time, new connections at a steady rate:
 
 For each path: the longest time without an answer of either version, the longest time
 that one question waited, and how many failed of how many. `kept` counts how often
-address and MAC were the same before and after.
+address and MAC were the same before and after. `bare` is the floor: what the watchdog
+does more must not lengthen the gap.
 """
 
 import argparse
@@ -32,7 +34,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -47,7 +51,6 @@ from tests.real.rig import docker
 from watchdog.facts.swapping import Swapping
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-WAYS = ("warm", "stop-first", "compose")
 PATHS = ("port", "alias", "checking", "once")
 PYTHON, HAPROXY = "python:3.13-slim", "haproxy:3.2-alpine"
 WARM = Swapping({"dms": "warm"}, overlap={"dms": "safe"})
@@ -158,13 +161,25 @@ class Asking:
     def __enter__(self) -> Self:
         pipe = subprocess.PIPE
         self.client = subprocess.Popen(self.command, stdin=pipe, stdout=pipe, text=True)
+        self.reading = threading.Thread(target=self._read)
+        self.reading.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        said, _ = self.client.communicate("", timeout=60)
-        for line in said.splitlines():
+        if self.client.stdin:
+            self.client.stdin.close()
+        self.reading.join()
+        self.client.wait()
+
+    def _read(self) -> None:
+        for line in self.client.stdout or ():
             began, ended, version = json.loads(line)
             self.seen.append((began, ended, version))
+
+    @property
+    def is_answered(self) -> bool:
+        """Tell whether it was: a client that is not up yet sees no gap."""
+        return any(version for *_, version in self.seen)
 
     @staticmethod
     def version(url: str) -> str:
@@ -196,9 +211,45 @@ class Asking:
         }
 
 
+def bare(it: Stand, target: str) -> float:
+    """Boot the target beside, then move the place; give how long these calls took."""
+    replica, api = it.memory.record(target).replicas[0], it.api
+    old = api.containers(filters={"label": it.label})[0]["Id"]
+    network, end = next(iter(replica.networks.items()))
+    body = dict(replica.body) | {"NetworkingConfig": {"EndpointsConfig": {}}}
+    new = api.create_container_from_config(body, f"{replica.name}.new")["Id"]
+    aside = api.create_network(f"{it.project}-aside", "bridge", internal=True)["Id"]
+    try:
+        api.connect_container_to_network(new, aside)
+        api.disconnect_container_from_network(new, network, force=True)
+        api.start(new)
+        while api.inspect_container(new)["State"]["Health"]["Status"] != "healthy":
+            time.sleep(0.1)
+        began = time.monotonic()
+        api.disconnect_container_from_network(old, network, force=True)
+        it.to_act.connect(new, network, end)
+        took = time.monotonic() - began
+        api.disconnect_container_from_network(new, aside, force=True)
+        api.stop(old, timeout=5)
+        api.remove_container(old)
+        api.rename(new, replica.name)
+    finally:
+        api.remove_network(aside)
+    return took
+
+
 def ends(it: Stand) -> list[tuple[str, str]]:
     networks = it.inspect("dms")["NetworkSettings"]["Networks"]
     return [(networks[n]["IPAddress"], networks[n]["MacAddress"]) for n in networks]
+
+
+HOW: dict[str, Callable[[Stand, str], float]] = {
+    "warm": ours,
+    "bare": bare,
+    "stop-first": ours,
+    "compose": compose,
+}
+WAYS = tuple(HOW)
 
 
 def measure(it: Stand, via: Proxies, way: str, target: str, rate: float) -> dict:
@@ -209,16 +260,21 @@ def measure(it: Stand, via: Proxies, way: str, target: str, rate: float) -> dict
     for one in asking.values():
         one.__enter__()
     try:
+        deadline = time.monotonic() + 60
+        while not all(one.is_answered for one in asking.values()):
+            if time.monotonic() > deadline:
+                raise SystemExit("not all clients are answered after 60 s")
+            time.sleep(0.1)
         time.sleep(1.5)  # what clients see before it begins belongs to the sample
         began = time.monotonic()
-        (compose if way == "compose" else ours)(it, target)
+        moved = HOW[way](it, target)
         took = it.until_serves(GOOD) - began
         time.sleep(2.5)  # and who waited for the name is told within that
     finally:
         for one in asking.values():
             one.__exit__()
     found = {path: one.figures for path, one in asking.items()}
-    return found | {"kept": ends(it) == before, "took": took}
+    return found | {"kept": ends(it) == before, "took": took, "moved": moved}
 
 
 def spread(values: list[float]) -> str:
@@ -226,13 +282,13 @@ def spread(values: list[float]) -> str:
     return f"{middle:.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
-def show(rounds: list[dict[str, dict]]) -> None:
+def show(rounds: list[dict[str, dict]], ways: Sequence[str]) -> None:
     console = Console(width=120)
     for path in PATHS:
         table = Table(title=f"{path}: seconds, median (least to most) of {len(rounds)}")
         for name in ("way", "no answer for", "longest wait", "failed", "serves again"):
             table.add_column(name)
-        for way in WAYS:
+        for way in ways:
             each = [one[way][path] for one in rounds]
             failed = sum(int(one["failed"]) for one in each)
             table.add_row(
@@ -242,14 +298,17 @@ def show(rounds: list[dict[str, dict]]) -> None:
                 f"{failed} of {sum(int(one['asked']) for one in each)}",
                 f"{sum(int(one['back']) for one in each)} of {len(each)}",
             )
-        for other in WAYS[1:]:
+        for other in ways[1:]:
             ratios = [r["warm"][path]["gap"] / r[other][path]["gap"] for r in rounds]
             table.add_row(f"warm / {other}", spread(ratios), "", "", "")
         console.print(table)
-    for way in WAYS:
+    for way in ways:
         kept = sum(one[way]["kept"] for one in rounds)
         took = spread([one[way]["took"] for one in rounds])
         print(f"{way}: address and MAC kept {kept} of {len(rounds)}; took {took} s")
+    print(
+        f"bare: the two calls took {spread([one['bare']['moved'] for one in rounds])} s"
+    )
 
 
 def main() -> None:
@@ -259,7 +318,9 @@ def main() -> None:
     usage.add_argument("--port", type=int, default=5280)
     usage.add_argument("--seed", type=int, default=1)
     usage.add_argument("--nginx", default=shutil.which("nginx") or "")
+    usage.add_argument("--without", nargs="*", choices=WAYS[1:], default=())
     args = usage.parse_args()
+    ways = [way for way in WAYS if way not in args.without]
     chance, rounds = random.Random(args.seed), []
     if not args.nginx:
         print("no nginx here: what resolves once is HAProxy without a resolver")
@@ -273,7 +334,7 @@ def main() -> None:
             via = Proxies(it, args.nginx)
             for number in range(args.rounds):
                 found = {}
-                for way in chance.sample(WAYS, len(WAYS)):
+                for way in chance.sample(ways, len(ways)):
                     it.put(BAD)
                     found[way] = measure(it, via, way, target, args.rate)
                     gaps = {p: f"{found[way][p]['gap']:.2f}" for p in PATHS}
@@ -281,7 +342,7 @@ def main() -> None:
                     words = f"round {number + 1}: {way:<10} {gaps} load {load:.1f}"
                     print(words, file=sys.stderr, flush=True)
                 rounds.append(found)
-            show(rounds)
+            show(rounds, ways)
             print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         finally:
             if via is not None:
