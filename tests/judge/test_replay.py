@@ -190,18 +190,30 @@ def test_portions_do_not_change_the_result(data, trigger):
 def test_what_is_surely_clear_is_clear_to_the_judge(data, trigger):
     grid = grid_of(trigger, 1, 1, 1)
     points = data.draw(points_of(trigger, grid.points))
-    quiet = Quiet(trigger, trigger.above or 0.0)
-    if any(isinstance(one, Blind) or not quiet.is_sound(one) for one in points):
-        return
-    near = points[-grid.window :]
-    bad = sum(one.get("bad", 0.0) for one in near)
-    every = sum(one.get("all", 0.0) for one in near)
-    if not quiet.is_clear(points[-1], points[-2], bad, every):
+    quiet = Quiet(trigger, trigger.above or 0.0, grid.window)
+    if not all(map(quiet.is_sound, points)) or not quiet.take(points).clear[-1]:
         return
 
     reading = read_at(trigger, grid, points, grid.reach)
 
     assert isinstance(judge(trigger, reading, LONG_AGO), Clear)
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_a_queue_that_rises_is_not_surely_clear(stride):
+    flow = {"in": 50.0, "out": 50.0}
+    falls = [{"floor": float(90 - n), **flow} for n in range(8 * stride)]
+    rises = [{"floor": float(90 + n), **flow} for n in range(8 * stride)]
+
+    quiet = Quiet(outbox(), 0.0, 5, stride)
+    before = quiet.take(falls).clear
+    after = (
+        quiet.take(rises[: stride + 1]).clear + quiet.take(rises[stride + 1 :]).clear
+    )
+
+    assert not any(before[: 4 * stride])
+    assert all(before[5 * stride :])
+    assert not any(after)
 
 
 def test_the_judge_is_seldom_asked_in_a_quiet_month():
@@ -256,5 +268,5 @@ def test_a_breach_that_is_not_the_release_s_is_a_stretch_of_its_own():
 
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda one: one.name)
 def test_a_part_of_a_name_nobody_knows_is_left_to_the_judge(trigger):
-    assert not Quiet(trigger, 0.05).is_sound({"bad": 0.0, "all": 9.0, "new": 1.0})
-    assert not Quiet(trigger, 0.05).is_sound({})
+    assert not Quiet(trigger, 0.05, 1).is_sound({"bad": 0.0, "all": 9.0, "new": 1.0})
+    assert not Quiet(trigger, 0.05, 1).is_sound({})

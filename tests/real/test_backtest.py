@@ -151,6 +151,29 @@ def test_judged_more_seldom_it_says_the_same_at_the_instants_that_are_left(url):
 
 
 @pytest.mark.campaign  # in short: test_the_size_of_an_ask_does_not_change_the_result
+@pytest.mark.parametrize("case", [0, 20], ids=["ratio", "queue"])
+def test_what_was_answered_is_not_asked_again_to_judge_it_exactly(url, case):
+    asked = []
+
+    class Counting(Past):
+        def stretch(self, ask, take):
+            asked.append(ask)
+            return super().stretch(ask, take)
+
+    trigger = CASES[case]
+    with closing(Counting(url, SCRAPE * SECOND, POLL)) as there:
+        track = there.track(
+            trigger,
+            AT - 13 * MINUTE,
+            AT + 4 * MINUTE,
+            step=trigger.block,
+            armed_from=LONG_AGO,
+        )
+
+    assert any(one.kind in ("pending", "breached") for one in track.stretches)
+    assert len(asked) == 1
+
+
 def test_a_server_that_takes_few_samples_at_once_is_asked_for_less(tmp_path):
     samples = [
         (f"x_{part}", {"case": str(n)}, [(1e9 + 15 * k, 10.0 * k) for k in range(700)])

@@ -11,8 +11,7 @@ from watchdog.facts.trigger import Latency, Queue, Trigger, Value
 from watchdog.facts.verdict import Breached, Clear, Verdict, kind_of
 from watchdog.judge.blocks import Parts
 from watchdog.judge.breach import judge
-from watchdog.judge.quiet import Quiet
-from watchdog.judge.scrapes import MOST_EVENTS
+from watchdog.judge.quiet import Quiet, counts_of, share_of
 
 # What one look alone can say that is enough to go on with.
 _ALONE = ("clear", "blind")
@@ -83,61 +82,60 @@ class Replay:
         self._exact = exact
         self._since = since
         self._until = until
-        self._quiet = Quiet(trigger, _share(trigger))
+        self._quiet = Quiet(trigger, _share(trigger), grid.window, grid.stride)
         self._column = max((until - since) / columns, timedelta(seconds=1))
         self._tail: list[Parts | Blind] = []
         self._taken = 0
-        phases = range(grid.stride)
-        self._sound = [0 for _ in phases]
-        self._bad = [0.0 for _ in phases]
-        self._every = [0.0 for _ in phases]
+        # From this point on no window has what is not charged to the release.
+        within = grid.window * grid.stride * grid.apart
+        self._armed_at = -((grid.begin - armed_from - within) // grid.apart)
         self._judged = 0
         self._said: list[Stretch] = []
         self._bands: dict[int, tuple[float, float]] = {}
 
     def take(self, points: Sequence[Parts | Blind]) -> None:
         """Take the next points; one that could not be asked for is ``Blind``."""
-        grid, quiet = self._grid, self._quiet
-        stride, window = grid.stride, grid.window * grid.stride
+        grid, said = self._grid, self._said
+        run = self._quiet.take(points)
         all_points = [*self._tail, *points]
-        for place in range(len(self._tail), len(all_points)):
-            number, phase = self._taken, self._taken % stride
-            self._taken += 1
-            newest = all_points[place]
-            if isinstance(newest, Blind) or not quiet.is_sound(newest):
-                self._sound[phase] = 0
-            else:
-                self._sound[phase] += 1
-            old = all_points[place - window] if place >= window else {}
-            self._slide(phase, newest, old)
-            after = number - grid.reach
-            if after < 0 or after % grid.every:
+        begin, first = len(self._tail), self._taken
+        self._taken += len(points)
+        # Places in the run: those of looks, and of them those not surely clear.
+        place = max(0, grid.reach - first)
+        place += (grid.reach - first - place) % grid.every
+        looks = range(place, len(points), grid.every)
+        armed = self._armed_at - first
+        doubtful = [one for one in looks if one < armed or not run.clear[one]]
+        doubtful.append(len(points))
+        doubts = iter(doubtful)
+        doubt = next(doubts)
+        while place < len(points):
+            while doubt < place:
+                doubt = next(doubts)
+            if doubt > place and said and said[-1].kind == "clear":
+                self._plot(first, range(place, doubt, grid.every), run.value)
+                place = doubt
                 continue
-            looked = after // grid.every
-            end = grid.first + looked * grid.step
-            at = end + grid.lag
-            self._judged += 1
-            before = all_points[place - stride] if place >= stride else {}
-            is_whole = self._sound[phase] >= grid.window
-            is_whole &= end - window * grid.apart >= self._armed_from
-            if (
-                is_whole
-                and not isinstance(newest, Blind)
-                and not isinstance(before, Blind)
-                and quiet.is_clear(newest, before, self._bad[phase], self._every[phase])
-                and self._said
-                and self._said[-1].kind == "clear"
-            ):
-                self._plot(at, newest, phase)
-                continue
-            start = place - grid.reach
-            blocks = all_points[start : place + 1 : stride]
-            under = quiet.is_under(self._bad[phase], self._every[phase])
-            verdict = self._weigh(end, at, blocks, under=under)
-            self._note(at, verdict)
-            if not isinstance(verdict, Blind) and not isinstance(newest, Blind):
-                self._plot(at, newest, phase)
-        self._tail = all_points[-grid.blocks * stride :]
+            newest = begin + place
+            blocks = all_points[newest - grid.reach : newest + 1 : grid.stride]
+            self._look(first + place, blocks, run.value[place])
+            place += grid.every
+        self._judged += len(looks)
+        self._tail = all_points[-grid.blocks * grid.stride :]
+
+    def _look(self, number: int, blocks: Sequence[Parts | Blind], value: float) -> None:
+        """Judge the look that ends at a point; *value* is that point's."""
+        near = blocks[-self._grid.window :]
+        at = self._at(number)
+        under = self._quiet.is_under(near)
+        verdict = self._weigh(at - self._grid.lag, at, blocks, under=under)
+        self._note(at, verdict)
+        if isinstance(verdict, Blind) or isinstance(near[-1], Blind):
+            return
+        if not isinstance(self._trigger.kind, Value | Queue):
+            value = share_of(*counts_of(near))
+        column = max(0, (at - self._since) // self._column)
+        self._note_band(column, value, value)
 
     def track(self, queries: tuple[str, ...] = ()) -> Track:
         """Give what came of it; the last word holds until the period ends."""
@@ -211,31 +209,26 @@ class Replay:
                 words = verdict.words
                 self._said[-1] = replace(last, words=words, value=value, bound=bound)
 
-    def _slide(self, phase: int, new: Parts | Blind, old: Parts | Blind) -> None:
-        """Keep the sums of the window: what comes in, less what leaves it."""
-        for parts, sign in ((new, 1), (old, -1)):
-            if isinstance(parts, Blind) or "all" not in parts:
-                continue
-            bad, every = parts.get("bad", 0.0), parts["all"]
-            if abs(bad) < MOST_EVENTS and abs(every) < MOST_EVENTS:
-                self._bad[phase] += sign * bad
-                self._every[phase] += sign * every
+    def _plot(self, first: int, places: range, values: Sequence[float]) -> None:
+        """Note the metric as a person would plot it, column by column."""
+        step = self._grid.step
+        while places:
+            at = self._at(first + places.start)
+            column = max(0, (at - self._since) // self._column)
+            next_at = self._since + (column + 1) * self._column
+            many = min(len(places), -(-(next_at - at) // step))
+            some = values[places.start : places[many - 1] + 1 : places.step]
+            self._note_band(column, min(some), max(some))
+            places = places[many:]
 
-    def _plot(self, at: datetime, newest: Parts, phase: int) -> None:
-        """Note the metric as a person would plot it."""
-        match self._trigger.kind:
-            case Value():
-                value = newest.get("worst", math.nan)
-            case Queue():
-                value = newest.get("floor", math.nan)
-            case _:
-                every = self._every[phase]
-                value = max(0.0, self._bad[phase]) / every if every >= 1 else math.nan
-        if not math.isfinite(value):
-            return
-        column = int((at - self._since) / self._column)
-        low, high = self._bands.get(column, (value, value))
-        self._bands[column] = (min(low, value), max(high, value))
+    def _note_band(self, column: int, low: float, high: float) -> None:
+        if math.isfinite(low) and math.isfinite(high):
+            lowest, highest = self._bands.get(column, (low, high))
+            self._bands[column] = (min(lowest, low), max(highest, high))
+
+    def _at(self, number: int) -> datetime:
+        """Say when the look that ends at a point was judged."""
+        return self._grid.begin + number * self._grid.apart + self._grid.lag
 
 
 def _word(verdict: Verdict) -> tuple[str, str]:

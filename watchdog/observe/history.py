@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from watchdog.config.notation import Said, duration, seen, written
@@ -44,6 +44,34 @@ _TOO_LARGE = ("too many samples", "maximum resolution", "answered more than")
 Progress = Callable[[Trigger, int, int], None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Points of a *query* that were answered, from *first* on, *apart* milliseconds."""
+
+    query: str
+    label: str
+    first: int
+    apart: int
+    points: list[Parts | Blind]
+
+    def answer(self, ask: Ask) -> Samples | None:
+        """Answer *ask* if all that it asks for is here."""
+        step, last = ask.step // _MILLISECOND, _millis(ask.end)
+        low, wrong = divmod(last - (ask.points - 1) * step - self.first, self.apart)
+        stride, uneven = divmod(step, self.apart)
+        high = low + (ask.points - 1) * stride
+        is_here = low >= 0 and high < len(self.points) and not (wrong or uneven)
+        if ask.query != self.query or not is_here:
+            return None
+        found: Samples = {}
+        for back, parts in enumerate(reversed(self.points[low : high + 1 : stride])):
+            if isinstance(parts, Blind):
+                return None
+            if parts:
+                found[self.label, last - back * step] = dict(parts)
+        return dict(reversed(found.items()))
+
+
 class Past(Prometheus):
     """A Prometheus that is asked about long ago: few large asks, each kept.
 
@@ -63,6 +91,7 @@ class Past(Prometheus):
     ) -> None:
         super().__init__(url, timeout, scrape_interval, poll, access)
         self._most_points = min(_MOST_POINTS, max(1, most_points))
+        self._held: _Held | None = None
         self._segments: OrderedDict[tuple[str, int, int, int], Samples] = OrderedDict()
 
     def grid(
@@ -136,12 +165,29 @@ class Past(Prometheus):
         done = 0
         progress(trigger, done, grid.points)
         for portion in self.points(trigger, grid):
+            self._hold(trigger, grid, done, portion)
             replay.take(portion)
             if kept is not None and keep is not None:
                 keep.take(portion[-done % grid.stride :: grid.stride])
             done += len(portion)
             progress(trigger, done, grid.points)
+        self._held = None
         return replay.track((self._newest(trigger, since)[0].query,))
+
+    def _hold(
+        self, trigger: Trigger, grid: Grid, done: int, portion: list[Parts | Blind]
+    ) -> None:
+        """Keep what was answered, as far back as a look goes: it is not asked again.
+
+        Not of a value: its series are not among its points.
+        """
+        if isinstance(trigger.kind, Value):
+            return
+        ask, label = self._newest(trigger, grid.first + grid.lag)
+        older = self._held.points[-(grid.reach + 1) :] if self._held and done else []
+        first = _millis(grid.begin + (done - len(older)) * grid.apart)
+        apart = grid.apart // _MILLISECOND
+        self._held = _Held(ask.query, label, first, apart, [*older, *portion])
 
     def backtest(
         self,
@@ -231,6 +277,9 @@ class Past(Prometheus):
         """Answer from segments of the ask's own grid; ask for those not kept."""
         if ask.points == 1:
             return super().samples(ask)  # about one gap, and seldom twice
+        held = self._held.answer(ask) if self._held else None
+        if held is not None:
+            return held
         step, last = ask.step // _MILLISECOND, _millis(ask.end)
         phase, size = last % step, max(_SEGMENT, min(ask.points, _MOST_POINTS))
         newest = (last - phase) // step
