@@ -34,7 +34,8 @@ SECOND = timedelta(seconds=1)
 # The judge is asked only where what came could make it say so; with replicas and
 # missing scrapes it sees other sums, so it is asked much earlier.
 _SURELY, _PERHAPS = 1.0, 0.02
-_SUSTAINED = 0.4
+# With `for` so much of the odds is enough.
+SUSTAINED = 0.4
 
 
 def awb(scrape: int = 15) -> Trigger:
@@ -82,7 +83,7 @@ def now(watch: Watch, after: float) -> float | None:
     trigger = case.trigger
     bound = trigger.above or 0.0
     exact = case.replicas == 1 and not case.missing
-    asked = (_SURELY if exact else _PERHAPS) * (_SUSTAINED if trigger.sustained else 1)
+    asked = (_SURELY if exact else _PERHAPS) * (SUSTAINED if trigger.sustained else 1)
     measure = Bound(bound, trigger.block)
     odds = Odds(measure)
     armed_from = START + case.scrape * SECOND

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from bench.confidence import awb
-from bench.days import at_most, called, drawn
+from bench.days import WAYS, OneWay, at_most, called, drawn, poissons
 from bench.watches import START, Case
 from watchdog.facts.reading import Block, Look
 from watchdog.facts.verdict import Breached
 from watchdog.judge.counts import judge_counts
+from watchdog.judge.odds import Bound, Odds
 
 
 def asked_at_each(trigger, scrapes):
@@ -36,7 +37,7 @@ def test_a_drawn_day_is_called_failing_where_the_judge_first_says_so(batch):
         case = Case(trigger, 20, share, batch=batch, lasts=5400)
         scrapes = drawn(case, random.Random(seed))
 
-        found.append(called(trigger, scrapes))
+        found.append(called(case, scrapes))
 
         assert found[-1] == asked_at_each(trigger, scrapes)
     assert any(one is not None for one in found)
@@ -48,3 +49,28 @@ def test_a_drawn_day_is_called_failing_where_the_judge_first_says_so(batch):
 )
 def test_what_a_share_is_not_above_is_clopper_and_pearsons(count, of_all, share):
     assert at_most(count, of_all) == pytest.approx(share, abs=1e-4)
+
+
+@pytest.mark.parametrize("coming", WAYS)
+def test_the_odds_of_all_ways_are_never_more_than_those_of_one(coming):
+    chance = random.Random(coming)
+    limit = Bound(0.01, timedelta(seconds=15))
+    every, one = Odds(limit), OneWay(limit, coming)
+
+    for _ in range(300):
+        bad = chance.choice([0, 0, 0, 1, 4, 9])
+        every.take(bad, 60)
+        one.take(bad, 60)
+
+        assert every.value <= one.value
+
+
+def test_numbers_are_drawn_as_poisson_has_them():
+    chance = random.Random(7)
+    for mean in (0.01, 3.0, 400.0):
+        found = poissons(chance, mean, 20_000)
+        average = sum(found) / len(found)
+        spread = sum((one - average) ** 2 for one in found) / len(found)
+
+        assert average == pytest.approx(mean, rel=0.3 if mean < 1 else 0.03)
+        assert spread == pytest.approx(mean, rel=0.3 if mean < 1 else 0.05)

@@ -93,7 +93,7 @@ class Odds:
         """Weigh one scrape; one without events says nothing."""
         if every <= 0:
             return
-        firsts, times = _weighed(self._bound, min(bad, every), every)
+        firsts, times = weighed(self._bound, min(bad, every), every)
         self._states = [
             after if (after := first + before * more) < cap else cap
             for before, first, more, cap in zip(
@@ -110,7 +110,7 @@ _Ways: TypeAlias = tuple[float, ...]
 
 
 @lru_cache(maxsize=16_384)
-def _weighed(bound: Bound, bad: int, every: int) -> tuple[_Ways, _Ways]:
+def weighed(bound: Bound, bad: int, every: int) -> tuple[_Ways, _Ways]:
     """Say what a scrape is worth if it began in it, and how much likelier it is."""
     expected = every * bound.rare
     whole = _A_WHOLE_SCRAPE * bound.scrape.total_seconds()
