@@ -71,7 +71,8 @@ SEED :=
 campaign-chaos: setup sandbox ## Let people, engines, disks and a second watchdog at it for ROUNDS each, from outside; SEED=N plays the same again
 	$(SANDBOX) run $(BIN)/python -m tests.chaos.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
-campaign-leader: setup sandbox ## Kill, pause and cut off watchdogs on one PostgreSQL, and it too, for ROUNDS, and count
+campaign-leader: setup sandbox ## Kill, pause and cut off whole watchdogs, their PostgreSQL and their managers in mid-rollback for ROUNDS, and count; then the journal alone
+	$(SANDBOX) run $(BIN)/python -u -m tests.leader.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python -m tests.record.campaign --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED))
 
 campaign-swarm: setup sandbox ## Fail managers, workers, quorum and people of a real swarm of four engines in mid-rollback for ROUNDS, and count
@@ -81,7 +82,7 @@ RELEASES := 60
 bench: setup sandbox ## Figures, each as a ratio in one run where it is time; RELEASES=500 takes an hour
 	$(BIN)/python bench/backtest.py
 	$(BIN)/python -m bench.turn
-	$(BIN)/python -m bench.failover
+	$(SANDBOX) run $(BIN)/python -m bench.failover
 	$(BIN)/python -m bench.many_services
 	$(BIN)/python bench/years.py
 	$(BIN)/python bench/years.py --releases 500
