@@ -5,11 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
+import yaml
 
 from tests.real.on_swarm import BAD, OLD, SERVES, OnSwarm
 from tests.real.several import several
 from watchdog.facts.pair import NotKnown
-from watchdog.facts.problem import Unreachable
+from watchdog.facts.problem import Problem, Unreachable
 
 pytestmark = pytest.mark.real
 
@@ -70,6 +71,51 @@ def test_a_pair_on_two_nodes_goes_back_and_the_next_deployment_changes_nothing(i
     it.post(OLD, **ONE_A_NODE)
     assert it.specs() == told
     assert it.tasks() == running
+
+
+class OnEachNode(OnSwarm):
+    """One task of the api on each node, which is given a secret of its version."""
+
+    def files(self, version, **changed):
+        name = f"key_{version.replace('.', '_')}"
+        (self.folder / name).write_text(version)
+        each = {"mode": "global", "endpoint_mode": "dnsrr"}
+        path = super().files(version, deploy=each, secrets=[name], **changed)
+        whole = yaml.safe_load(path.read_text())
+        whole["secrets"] = {
+            name: {"name": f"{self.project}_{name}", "file": f"./{name}"}
+        }
+        path.write_text(yaml.safe_dump(whole, sort_keys=False))
+        return path
+
+
+@pytest.mark.campaign
+def test_one_task_on_each_node_goes_back_with_the_secret_that_it_was_given(
+    swarm, tmp_path
+):
+    it = OnEachNode(tmp_path, f"sw{uuid.uuid4().hex[:8]}", swarm.url[1], swarm.app)
+    with closing(it.journal), closing(it.swarm):
+        it.deploy(OLD)
+        it.until(lambda: len(nodes_of(it)) == len(swarm.nodes), "one on each node")
+        told, target = it.specs(), it.record()
+        it.deploy(BAD)
+
+        it.begin(target)
+        words = it.carry_on()
+
+        assert "proved" in words, f"{words}: {it.failed()}"
+        assert it.specs() == told
+        assert len(nodes_of(it)) == len(swarm.nodes)
+        running = it.tasks()
+        it.post(OLD)
+        assert (it.specs(), it.tasks()) == (told, running)
+
+        # What it needs is gone: said, and nothing is touched.
+        it.deploy(BAD)
+        it.docker("secret", "rm", f"{it.project}_key_v1_2_0")
+        with pytest.raises(Problem, match=r"secret .*key_v1_2_0, which v1\.2\.0 needs"):
+            it.begin(target)
+        assert it.runs() == {(BAD, BAD)}
 
 
 # Tasks are drained while they boot.

@@ -2,13 +2,19 @@
 
 import uuid
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.real.on_swarm import BAD, IMAGE, OLD, Dying, OnSwarm, a_swarm, build
 from tests.real.rig import docker
-from watchdog.facts.event import RollbackEnded
+from watchdog.decide.repair import as_found
+from watchdog.facts.event import PairStarted, RollbackEnded, RollbackStarted
+from watchdog.facts.pair import NotKnown
+from watchdog.facts.plan import Wanted
 from watchdog.facts.problem import EngineRefused
+from watchdog.show.repair import picture
+from watchdog.show.repair import words as words_of
 
 pytestmark = pytest.mark.real
 
@@ -105,6 +111,52 @@ def test_a_target_that_does_not_come_up_is_taken_back_as_a_pair(it):
     assert "non-zero exit (4)" in " ".join(it.failed())
     assert it.specs() == told
     assert it.runs() == {(BAD, BAD)}
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("half", ["a service", "an image"])
+def test_what_somebody_left_mixed_is_said_and_put_up_whole_by_an_order(it, half):
+    it.deploy(OLD)
+    told, target = it.specs(), it.record()
+    it.deploy(BAD)
+    running, before = it.record(), it.look()
+    whole = it.memory.record(running)
+    at = datetime.now(UTC)
+    it.memory.add(at, PairStarted(before.pair, running, before.containers, at))
+    worker = f"{it.project}_worker"
+    new, old = (f"{it.project}_manifest_meesho_{v}" for v in ("v1_2_0", "v1_3_0"))
+    config = ("--config-rm", old, "--config-add")
+    config += (f"source={new},target=/manifests/meesho.manifest.json",)
+    more = config if half == "a service" else ()
+    docker("service", "update", "-d", "--image", f"{IMAGE}:{OLD}", *more, worker)
+
+    seen = it.look()
+    assert isinstance(seen, NotKnown)
+    assert seen.split, seen.words
+    parts = it.eyes.parts(it.tenants_of)
+    shown = picture(it.memory.standing, parts, it.eyes.astray, it.rules)
+    assert "not one whole pair: the services run different images" in words_of(shown)
+
+    record, found = as_found(whole, before, parts, it.services)
+    wanted = Wanted("order-1", record, running, it.memory.record(target), target, found)
+    plan = replace(it.plans.plan(wanted), way_back=())  # nobody wants that back
+    begun = RollbackStarted(
+        incident="",
+        plan=plan,
+        from_pair=before.pair,
+        to_pair=it.memory.record(target).pair,
+        cause="a person said so",
+        approved_by="a person",
+        automatic=False,
+        order="order-1",
+        what="repair",
+    )
+    it.memory.add(at, begun)
+    words = it.carry_on()
+
+    assert "proved" in words, f"{words}: {it.failed()}"
+    assert it.specs() == told
+    assert it.runs() == {(OLD, OLD)}
 
 
 @pytest.mark.campaign
