@@ -27,6 +27,8 @@ class ABox:
         self.targets = ["api:80"]
         self.is_well = True
         self.says_yes = False  # 200 to whatever a service is asked
+        self.clock_ahead = 0.0  # of Prometheus, in seconds
+        self.answers_after = 0.0  # seconds, when it is asked for its time
 
     @property
     def engine(self):
@@ -107,8 +109,9 @@ class ABox:
         return (200, found[0]) if found else (404, {"message": "no such container"})
 
     def _counts(self, query):
-        now = time.time()
+        now = time.time() + self.clock_ahead
         if query == "time()":
+            time.sleep(self.answers_after)
             return {
                 "status": "success",
                 "data": {"resultType": "scalar", "result": [now, str(now)]},

@@ -77,6 +77,25 @@ def test_what_is_well_is_said_of_everything_that_was_asked(clinic):
         assert line in done.output, done.output
 
 
+def clock_of(clinic):
+    """Give the line about the clock of Prometheus."""
+    said = clinic.says("doctor").output.splitlines()
+    return " ".join(next(line for line in said if " clock " in line).split())
+
+
+def test_a_prometheus_that_answers_late_has_no_wrong_clock(clinic):
+    clinic.shop.answers_after = 2.5
+
+    assert clock_of(clinic) == "ok clock ours and that of Prometheus agree"
+
+
+@pytest.mark.parametrize("ahead", [-100, 100])
+def test_the_clock_of_prometheus_is_held_against_ours(clinic, ahead):
+    clinic.shop.clock_ahead = ahead
+
+    assert "doubt clock its clock is 1m" in clock_of(clinic)
+
+
 def no_engine(it):
     it.changed["WATCHDOG_ENGINE__URL"] = "tcp://127.0.0.1:9"
 
