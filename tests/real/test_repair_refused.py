@@ -71,7 +71,8 @@ def test_repair_shows_all_that_is_and_says_what_the_engine_refuses(stopped):
     lines = done.output.splitlines()
     assert lines[0].endswith(": one whole pair, and not all of it runs")
     assert lines[1].endswith(
-        "-worker-1 is exited; `docker compose up -d` starts what there is"
+        "-worker-1 is exited; "
+        "`docker compose up -d`, or `docker stack deploy`, starts it"
     )
     (exited,) = (n for n, line in enumerate(lines) if " is exited: " in line)
     assert lines[exited].startswith("worker ")

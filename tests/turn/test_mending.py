@@ -82,7 +82,7 @@ def test_a_whole_pair_that_does_not_run_is_not_called_fine(world):
 
     assert told[0] == "dms-test: one whole pair, and not all of it runs"
     name = it.docker.boxes[id_]["Name"].lstrip("/")
-    hint = "`docker compose up -d` starts what there is"
+    hint = "`docker compose up -d`, or `docker stack deploy`, starts it"
     assert told[1] == f"down      {name} is exited; {hint}"
     assert shown(it)["ways"] == []
 

@@ -123,9 +123,8 @@ def as_found(
     """
     found, words = serving(parts, services)
     if words:
-        raise Problem(
-            words, "`docker compose up -d` makes one of each; then look again"
-        )
+        hint = "`docker compose up -d`, or `docker stack deploy`, makes one of each"
+        raise Problem(words, f"{hint}; then look again")
     unread = [h.path for part in found for h in part.manifests if not h.sha256]
     if unread:
         raise Problem(unread[0], "put that file back first, then look again")

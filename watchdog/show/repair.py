@@ -80,7 +80,7 @@ def words(whole: dict[str, Any]) -> str:
         first = f"{name}: one whole pair, and not all of it runs"
     lines = [first, *(f"unread    {line}" for line in whole["unread"])]
     if whole["down"]:
-        hint = "`docker compose up -d` starts what there is"
+        hint = "`docker compose up -d`, or `docker stack deploy`, starts it"
         lines.append(f"down      {whole['down']}; {hint}")
     if whole["env"]:
         lines.append(f"env       {whole['env']}")
