@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from watchdog.config.release_file import (
@@ -421,6 +421,7 @@ GROWING = {
 }
 
 
+@example(window_s=5, block_s=1, scrape_s=1)
 @given(
     window_s=st.integers(1, 7200),
     block_s=st.none() | st.integers(1, 900),

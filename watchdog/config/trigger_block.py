@@ -26,8 +26,13 @@ def fault_of_block(
     time: tuple[str, timedelta],
     block: timedelta,
     scrape_interval: timedelta,
+    *,
+    is_written: bool,
 ) -> tuple[str, str] | None:
-    """Say what is wrong with a block, and what to write instead."""
+    """Say what is wrong with a block, and what to write instead.
+
+    One that is not *written* is a part of its window.
+    """
     key, window = time
     least = 2 * scrape_interval
     if kind == "container":
@@ -56,17 +61,19 @@ def fault_of_block(
         )
     else:
         return None
-    return words, f"write {_cure(time, block, least)}"
+    return words, f"write {_cure(time, block, least, is_written=is_written)}"
 
 
-def _cure(time: tuple[str, timedelta], block: timedelta, least: timedelta) -> str:
+def _cure(
+    time: tuple[str, timedelta], block: timedelta, least: timedelta, *, is_written: bool
+) -> str:
     """Name a longer window that fits, and a block that fits the window if any does."""
     key, window = time
     near = max(block, least)
     near = _SECOND * -(-near // _SECOND)
     longer = near * max(_LEAST_BLOCKS, -(-window // near))
     cures = [f"`{key}: {written(longer)}`"]
-    if near != block and block * _LEAST_BLOCKS != window:
+    if near != block and is_written:
         cures = [f"{cures[0]} with `block: {written(near)}`"]
     fitting = [
         window / blocks

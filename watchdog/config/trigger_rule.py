@@ -135,8 +135,10 @@ def trigger_in(
         care |= own
         time = next((key for key in TIMES[kinds[0]] if key in given), "for")
         block = block_of(kinds[0], window, rule.block, scrape_interval)
-        wrong = fault_of_block(kinds[0], (time, window), block, scrape_interval)
         is_written = rule.block is not None and kinds[0] == "queue"
+        wrong = fault_of_block(
+            kinds[0], (time, window), block, scrape_interval, is_written=is_written
+        )
         if wrong and filled.is_right("block"):
             found.append(
                 Fault(in_words((*at, "block" if is_written else time)), *wrong)
