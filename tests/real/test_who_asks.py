@@ -293,6 +293,7 @@ def test_behind_a_proxy_that_wants_a_tenant_and_a_token_it_answers(proxied, tmp_
 def test_check_live_asks_as_the_settings_say(proxied, tmp_path):
     token = file(tmp_path, "token", canary.text("bt"))
     far = {"url": proxied, "bearer_token_file": str(token), "timeout": "20s"}
+    file(tmp_path, ".env", "DMS_VERSION=v1.2.0\n")
 
     def check(**more):
         whole = {
