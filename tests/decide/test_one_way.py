@@ -117,11 +117,12 @@ def test_by_hand_it_takes_a_word_of_its_own():
 # What may have run before a pair was seen.
 
 
-def came(*events, since, looked=AT + MINUTE, at=None, one_way=(), to="v1.3.0"):
+def came(*events, since, looked=AT + MINUTE, sighted=None, at=None, one_way=()):
     s = stand(entries(*OLD, *events))
-    seen = Running(a_pair(to), ("new",), since, ("running",))
+    seen = Running(a_pair("v1.3.0"), ("new",), since, ("running",))
     at = at or since + SECOND
-    return arrival(s, seen, one_way, looked=looked, poll=POLL, at=at)
+    last = {"looked": looked, "sighted": sighted}
+    return arrival(s, seen, one_way, **last, poll=POLL, at=at)
 
 
 DOWN = (AT + 10 * MINUTE, WatchStarted("v", "act"))
@@ -157,6 +158,19 @@ def test_an_engine_that_did_not_answer_was_not_looked_at():
     assert came(*earlier, since=since, looked=looked).unseen_from is None
 
 
+def test_an_engine_that_is_told_back_late_was_looked_at_all_the_same():
+    lost = (AT + 10 * SECOND, FarEndLost("engine", "down"))
+    since = AT + 5 * MINUTE
+    given = {"since": since, "looked": since - SECOND}
+
+    assert came(*lost, **given, sighted=since - 5 * SECOND).unseen_from is None
+    # It went away again, which is not told a second time.
+    early = since - 20 * SECOND
+    assert came(*lost, **given, sighted=early).unseen_from == early
+    before = AT + 5 * SECOND
+    assert came(*lost, **given, sighted=before).unseen_from == AT + 10 * SECOND
+
+
 def test_versions_between_are_found_by_their_order():
     found = came(
         since=AT + 60 * MINUTE,
@@ -170,6 +184,7 @@ def test_the_first_pair_of_all_has_nothing_before_it():
     seen = Running(a_pair("v1.3.0"), ("new",), AT, ("running",))
     s = stand(entries(ReleaseArmed("v", "w")))
 
-    found = arrival(s, seen, (), looked=AT - 60 * MINUTE, poll=POLL, at=AT)
+    last = {"looked": AT - 60 * MINUTE, "sighted": None}
+    found = arrival(s, seen, (), **last, poll=POLL, at=AT)
 
     assert found.unseen_from is None

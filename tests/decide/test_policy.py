@@ -34,6 +34,7 @@ from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
     Answered,
     BreachConfirmed,
+    FarEndBack,
     FarEndLost,
     HoldLifted,
     HoldPlaced,
@@ -504,6 +505,10 @@ def test_a_blindness_of_many_causes_pauses_like_one():
 def test_what_cannot_be_seen_is_not_open():
     assert paused(*MEASURED, FarEndLost("engine", "down")) == (
         "what runs cannot be seen: down",
+    )
+    often = (FarEndLost("engine", "down"), FarEndBack("engine")) * 3
+    assert paused(*MEASURED, *often, FarEndLost("engine", "down")) == (
+        "what runs cannot be seen at all times: down",
     )
     assert paused(*MEASURED, PairUnclear("split!", split=True)) == ("split!",)
 

@@ -1024,6 +1024,31 @@ def test_after_a_time_of_not_looking_a_person_is_asked(world):
     assert it.memory.all(RollbackStarted) == []
 
 
+def test_an_engine_that_comes_and_goes_is_looked_at_whenever_it_answers(world):
+    """That it is back is told late then; what was seen meanwhile was seen."""
+    it = world()
+    it.bake("v1.2.0")
+    watch = it.watch()
+
+    def turn(after=5 * SECOND):
+        it.clock.at += after
+        it.memory.mark(watch.turn(it.clock.now()))
+
+    for down in (*[True, False] * 4, *[False] * 6):
+        it.docker.down = down
+        turn()
+    assert "engine" in it.memory.standing.lost
+    it.compose_up("v1.3.0")
+    turn()
+    turn(MINUTE)
+    it.numbers.values[AWB.name] = 9
+    for _ in range(3):
+        turn()
+
+    assert it.memory.all(QuestionAsked) == []
+    assert len(it.memory.all(RollbackStarted)) == 1
+
+
 def test_a_turn_keeps_no_words_of_another_kind_than_was_said():
     s = stand(entries(VerdictChanged(AWB.name, "pending", "suspected: 5 of 80")))
 

@@ -231,6 +231,28 @@ def test_what_is_whole_is_not_repaired(world):
     assert it.docker.calls == []
 
 
+def test_what_is_whole_is_not_repaired_either_where_the_engine_comes_and_goes(world):
+    """That it is back is told late then, and it answers all the same."""
+    it = world()
+    for down in [True, False] * 4:
+        it.docker.down = down
+        it.turn()
+    assert "engine" in it.memory.standing.lost
+    order(it, "repair", to="v1.2.0")
+
+    assert it.turn() == "what runs is one whole pair: there is nothing to mend"
+    assert it.docker.calls == []
+
+
+def test_a_repair_waits_for_an_engine_that_is_away(world):
+    it = world()
+    it.docker.down = True
+    order(it, "repair", to="v1.2.0")
+
+    assert it.turn().startswith("cannot follow the order yet: ")
+    assert it.memory.all(OrderRefused) == []
+
+
 def test_a_repair_that_fails_is_stuck_and_never_puts_the_split_back(world):
     it = world(shared=True)
     change_the_manifest(it)

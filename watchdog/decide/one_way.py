@@ -33,14 +33,16 @@ def arrival(
     one_way: Iterable[str],
     *,
     looked: datetime | None,
+    sighted: datetime | None,
     poll: timedelta,
     at: datetime,
 ) -> Arrival:
     """Say what may have run before *seen* without having been seen.
 
-    *looked* is the last complete turn; *one_way* are the versions whose files say
-    ``rollback_safe: false``. What a rollback put up, nobody else can have touched
-    since it ended, and the first pair of all has nothing before it.
+    *looked* is the last complete turn, and *sighted* when this process saw last what
+    runs; *one_way* are the versions whose files say ``rollback_safe: false``. What a
+    rollback put up, nobody else can have touched since it ended, and the first pair of
+    all has nothing before it.
     """
     before = s.running
     if before is None or looked is None or before.containers == seen.containers:
@@ -52,7 +54,9 @@ def arrival(
         patience = _MISSED * poll  # it was down
     away = s.away_since
     if away is not None and (s.away_until is None or s.away_until >= at):
-        looked, patience = min(looked, away), _MISSED * poll
+        # An engine that comes and goes is told back late; it may have been seen since.
+        known = [one for one in (sighted, s.put_up and s.put_up.until) if one]
+        looked, patience = min(looked, max([away, *known])), _MISSED * poll
     if seen.since - looked <= patience:
         return Arrival()
     ends = (before.pair.version, seen.pair.version)

@@ -300,8 +300,8 @@ def promotion(
     now = running.pair.version if running else ""
     if now != version and not is_of(release, now):
         return (*reasons, *_elsewhere(s, version, paused=bool(reasons)))
-    if "engine" in s.lost:
-        reasons.append(f"what runs cannot be seen: {s.lost['engine']}")
+    if s.unseen:
+        reasons.append(s.unseen)
     if s.unclear:
         reasons.append(s.unclear.words)
     reasons += _no_way_back(s)

@@ -252,6 +252,18 @@ class Standing:
         return self.changes.get(f"{what}/{name}", STILL)
 
     @property
+    def unseen(self) -> str:
+        """Why what runs is said not to be seen; nothing while it is.
+
+        An engine that comes and goes is told back late, and may answer meanwhile.
+        """
+        if "engine" not in self.lost:
+            return ""
+        often = self.flow("far end", "engine").comes_and_goes
+        lately = "cannot be seen at all times" if often else "cannot be seen"
+        return f"what runs {lately}: {self.lost['engine']}"
+
+    @property
     def running_pair(self) -> KnownPair | None:
         """The ledger's entry of what runs."""
         return self.pairs.get(self.running.pair.key) if self.running else None

@@ -119,8 +119,8 @@ def _decided(
         return "rolling back", f"to {to}, {done} of {of} steps done"
     if s.running is None:
         return "unknown", "nothing has been seen running yet"
-    if "engine" in s.lost:
-        return "unknown", f"what runs cannot be seen: {s.lost['engine']}"
+    if s.unseen:
+        return "unknown", s.unseen
     if s.unclear:
         return "unknown", s.unclear.words
     if release is None:
@@ -249,7 +249,7 @@ def _needed(
         if s.rollback.stuck:
             yield f"a person must act: {s.rollback.hint or s.rollback.stuck}"
         return
-    if s.running is None or s.unclear or "engine" in s.lost:
+    if s.running is None or s.unclear or s.unseen:
         yield "what runs must be seen, and be one whole pair"
     if rules.observe_only:
         yield "`mode: act` in the settings: it is observe, so nothing is done"

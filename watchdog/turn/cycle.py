@@ -29,7 +29,7 @@ from watchdog.facts.verdict import Clear, Verdict, kind_of
 from watchdog.turn.asking import Asking
 from watchdog.turn.gating import Gating
 from watchdog.turn.judging import Judging, far_end_back, far_end_lost
-from watchdog.turn.observing import Observing
+from watchdog.turn.observing import Observing, Sight
 from watchdog.turn.ordering import Ordering
 from watchdog.turn.readiness import Readiness
 from watchdog.turn.roles import (
@@ -86,6 +86,7 @@ class Cycle:
     secret: Callable[[], str]
     whose: Callable[[datetime], StackClaimed | None] = _ours
     standing_by: StandingBy | None = None
+    sight: Sight = field(default_factory=Sight)
 
     def turn(self, at: datetime) -> Turn:
         """Do one turn as of *at*; tell in a sentence what it came to.
@@ -180,6 +181,7 @@ class Cycle:
 
     def _observing(self) -> Observing:
         return Observing(
+            self.sight,
             self.eyes,
             self.transaction.tenants_of,
             self.memory,

@@ -23,10 +23,18 @@ from watchdog.turn.judging import far_end_back, far_end_lost
 from watchdog.turn.roles import Eyes, Filed, Remembers
 
 
+@dataclass(slots=True)
+class Sight:
+    """When this process saw last what runs, whole pair or not; None before."""
+
+    at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Observing:
     """Looks at what runs, and has the journal know of it."""
 
+    sight: Sight
     eyes: Eyes
     tenants_of: Tenants
     memory: Remembers
@@ -41,6 +49,7 @@ class Observing:
         except Unreachable as problem:
             far_end_lost(self.memory, "engine", problem, at)
             return f"cannot see what runs: {problem.words}"
+        sighted, self.sight.at = self.sight.at, at
         standing = self.memory.standing
         before = standing.running
         if isinstance(seen, Running) and before is not None:
@@ -60,7 +69,7 @@ class Observing:
         other = known != (seen.containers, seen.pair.key)
         if other or standing.unclear or self._became_one_way(seen):
             try:
-                self._arrived(seen, at)
+                self._arrived(seen, sighted, at)
             except JournalLost:
                 raise
             except Unreachable as problem:
@@ -87,7 +96,7 @@ class Observing:
             self.memory.add(at, PairUnclear(seen.words, seen.split))
         return seen.words
 
-    def _arrived(self, seen: Running, at: datetime) -> None:
+    def _arrived(self, seen: Running, sighted: datetime | None, at: datetime) -> None:
         """Another start: record how it was made, and close what it overtakes."""
         standing = self.memory.standing
         before = standing.running
@@ -106,6 +115,7 @@ class Observing:
             seen,
             self.releases.one_way,
             looked=last.at if last else None,
+            sighted=sighted,
             poll=self.rules.poll,
             at=at,
         )

@@ -108,7 +108,7 @@ class Ordering:
         """Give what is there now, which must be split: only that is mended."""
         standing = self.memory.standing
         before, unclear = standing.running, standing.unclear
-        if "engine" in standing.lost or before is None:
+        if before is None:
             return record, seen
         parts = self.parts()
         if not (standing.rollback or split(standing, parts, self.rules.services)):
