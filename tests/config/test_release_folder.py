@@ -63,3 +63,26 @@ def test_a_wrong_file_at_the_start_is_refused(folder):
 
     with pytest.raises(Refused, match="triggers"):
         ReleaseFolder(folder, SCRAPE, lambda: DRI)
+
+
+def test_what_did_not_change_is_not_read_again(folder):
+    files = ReleaseFolder(folder, SCRAPE, lambda: DRI)
+    old = files.for_version("v1.2.0")
+
+    (folder / "v1.3.0.yaml").write_text((SHIPPED / "v1.3.0.yaml").read_text())
+
+    assert files.refresh() is None
+    assert files.for_version("v1.3.0").version == "v1.3.0"
+    assert files.for_version("v1.2.0") is old
+
+
+def test_a_file_is_read_again_for_other_people(folder):
+    names = [*DRI]
+    files = ReleaseFolder(folder, SCRAPE, lambda: names)
+
+    names.clear()
+    (folder / "v1.3.0.yaml").write_text((SHIPPED / "v1.3.0.yaml").read_text())
+
+    refused = files.refresh()
+    assert "v1.2.0" in refused.words
+    assert "v1.3.0" in refused.words

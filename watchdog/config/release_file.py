@@ -1,7 +1,7 @@
 """``config/releases/*.yaml`` into what is watched, or a refusal with every fault."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -121,6 +121,21 @@ def load_releases(
     Raises:
         AllRefused: every fault of every file; nothing changed.
     """
+
+    def read(path: Path) -> Release:
+        return load_release(
+            path, scrape_interval, approvers, services=services, bare=bare
+        )
+
+    return gathered(folder, read)
+
+
+def gathered(folder: Path, read: Callable[[Path], Release]) -> Releases:
+    """Put together what *read* makes of each file of a folder; see ``load_releases``.
+
+    Raises:
+        AllRefused: every fault of every file.
+    """
     try:
         files = sorted(folder.iterdir())
     except OSError as error:
@@ -134,9 +149,7 @@ def load_releases(
         if path.name.startswith(".") or path.suffix.lower() not in (".yaml", ".yml"):
             continue
         try:
-            release = load_release(
-                path, scrape_interval, approvers, services=services, bare=bare
-            )
+            release = read(path)
         except Refused as refused:
             refusals.append(refused)
             continue

@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from pathlib import Path
 
-from watchdog.config.release_file import Releases, load_releases
+from watchdog.config.release_file import Releases, gathered, load_release
 from watchdog.facts.problem import Refused
 from watchdog.facts.trigger import Release
 
-Look = frozenset[tuple[str, int, int, int]]
+_Seen = tuple[str, int, int, int]  # a file's name, size, time and inode
 
 
 class ReleaseFolder:
@@ -16,7 +16,8 @@ class ReleaseFolder:
 
     A release ships with its file, so the folder changes while the watch goes on.
     A fault in any file leaves all of them as they were: half a set of rules is not
-    what anybody agreed to.
+    what anybody agreed to. A file that did not change is not read again: years of
+    releases leave hundreds of them.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ReleaseFolder:
         self._approvers = approvers
         self._services = services
         self._bare = bare
+        self._kept: dict[_Seen, tuple[frozenset[str], Release]] = {}
         self._seen = self._look()
         self._releases = self._read()
         self._refused: Refused | None = None
@@ -88,15 +90,28 @@ class ReleaseFolder:
         return self._refused
 
     def _read(self) -> Releases:
-        return load_releases(
-            self._folder,
-            self._scrape,
-            self._approvers(),
-            services=self._services,
-            bare=self._bare,
+        kept, self._kept = self._kept, {}
+        names = frozenset(self._approvers())
+        # Looked at before it is read: what is saved meanwhile is read the next time.
+        looks = {look[0]: look for look in self._seen}
+
+        def read(path: Path) -> Release:
+            look = looks.get(path.name)
+            before = kept.get(look) if look else None
+            if before is None or before[0] != names:
+                before = names, self._read_one(path, names)
+            if look:
+                self._kept[look] = before
+            return before[1]
+
+        return gathered(self._folder, read)
+
+    def _read_one(self, path: Path, names: Collection[str]) -> Release:
+        return load_release(
+            path, self._scrape, names, services=self._services, bare=self._bare
         )
 
-    def _look(self) -> Look:
+    def _look(self) -> frozenset[_Seen]:
         """Tell cheaply whether anything changed: names, sizes, times and inodes."""
         try:
             found = [(path.name, path.stat()) for path in self._folder.iterdir()]
