@@ -956,6 +956,7 @@ class World:
             hands=self.transaction().hands,
             memory=self.memory,
             rules=self.rules,
+            roster=Enrolled(self.roster),
             besides=lambda: (*self.short, *self.besides()),
             holds=self.holds,
         )

@@ -76,13 +76,16 @@ def test_what_did_not_change_is_not_read_again(folder):
     assert files.for_version("v1.2.0") is old
 
 
-def test_a_file_is_read_again_for_other_people(folder):
+def test_who_left_the_roster_keeps_no_file_from_being_in_force(folder):
     names = [*DRI]
     files = ReleaseFolder(folder, SCRAPE, lambda: names)
+    assert files.for_version("v1.2.0").unlisted == ()
 
     names.clear()
     (folder / "v1.3.0.yaml").write_text((SHIPPED / "v1.3.0.yaml").read_text())
 
-    refused = files.refresh()
-    assert "v1.2.0" in refused.words
-    assert "v1.3.0" in refused.words
+    assert files.refresh() is None
+    assert files.for_version("v1.3.0").unlisted == ("asha@flexli.example",)
+    # Nor does a start of the watch fail, a year after somebody left.
+    again = ReleaseFolder(folder, SCRAPE, lambda: names)
+    assert again.for_version("v1.2.0").unlisted == ("asha@flexli.example",)

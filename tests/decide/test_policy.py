@@ -174,6 +174,17 @@ def test_a_second_automatic_rollback_of_a_release_needs_a_person():
     )
 
 
+@pytest.mark.parametrize("by", [ASHA, "carl@flexli.example"])
+def test_what_somebody_agreed_to_who_is_not_listed_is_asked_about(by):
+    agreed = a_release(approved_by=by, unlisted=("carl@flexli.example",))
+
+    decision = decided(breached(AWB), release=agreed)
+
+    words = f"9 of 40 failed; {by}, who agreed to it, is not in the roster"
+    asked_for = Ask("inc-1", a_pair("v1.2.0"), words)
+    assert decision == (rolling_back() if by == ASHA else asked_for)
+
+
 def test_a_build_of_a_release_counts_as_that_release():
     history = [
         *(started("v1.3.0-4f9c2ab"), breached(AWB, "v1.3.0-4f9c2ab")),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.real.rig import IMAGE, Rig, build, docker, write
+from tests.worlds import Enrolled, a_roster
 from watchdog.config.sections.executors import Compose
 from watchdog.facts.event import (
     PairStarted,
@@ -373,7 +374,8 @@ def ready(it):
     at = datetime.now(UTC)
     if it.memory.standing.running is None:
         it.memory.add(at, PairStarted(pair, it.record(), seen.containers, seen.since))
-    look = Readiness(it.eyes, it.plans, it.hands, it.memory, it.rules, tuple)
+    people = Enrolled(a_roster())
+    look = Readiness(it.eyes, it.plans, it.hands, it.memory, it.rules, people, tuple)
     look.look(seen, None, None, at)
     said = it.events(ReadinessChanged)[-1]
     return said.ready, [x.words for x in said.lacks if "no target" not in x.words]

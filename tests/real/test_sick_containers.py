@@ -211,6 +211,7 @@ def _crash_loops(it):
             hands=it.hands,
             memory=it.memory,
             rules=it.rules,
+            roster=Enrolled(a_roster()),
             besides=tuple,
         ),
         gating=Gating(it.memory, files, it.rules),

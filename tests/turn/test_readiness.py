@@ -1,17 +1,22 @@
 """Could it be rolled back right now? Asked of a world in which things get lost."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.worlds import (
+    ASHA,
     AWB,
+    BELA,
+    HTTP_5XX,
     MINUTE,
     REPOSITORY,
     SECOND,
     World,
     a_pair,
     a_release,
+    a_roster,
 )
 from watchdog.decide.policy import promotion
 from watchdog.decide.ready import answer
@@ -24,6 +29,7 @@ from watchdog.facts.event import (
     RollbackStarted,
 )
 from watchdog.facts.lack import Lack
+from watchdog.facts.roster import Approver
 from watchdog.observe.holding import Holding
 from watchdog.verify.proof import Answer
 
@@ -223,6 +229,35 @@ def test_a_folder_without_space_is_said(world):
     it.short.append(Lack("less than 32 MiB are free in /stack", "free some"))
 
     assert lacks(it) == ["less than 32 MiB are free in /stack"]
+
+
+def test_who_could_not_be_asked_is_said_before_there_is_a_question(world):
+    it = world()
+
+    it.roster = a_roster(ASHA)
+    bela = f"{BELA} cannot answer: no key in the roster counts"
+    assert lacks(it) == [bela]
+    assert could(it).ready
+
+    keys = it.roster.approvers[ASHA].keys
+    revoked = tuple(replace(key, revoked=True) for key in keys)
+    it.roster = a_roster(BELA, **{ASHA: Approver(ASHA, revoked)})
+    assert lacks(it) == [f"{ASHA} cannot answer: no key in the roster counts"]
+
+    it.roster = a_roster("carl@flexli.example")
+    nobody = f"1 of {ASHA}, {BELA} must agree, and only 0 have a key that counts"
+    assert lacks(it) == [f"{nobody}: nobody can be asked"]
+    assert not could(it).ready
+
+
+def test_that_nobody_listed_agreed_to_what_begins_by_itself_is_said(world):
+    it = world()
+    it.releases["v1.3.0"] = a_release(unlisted=(ASHA,))
+    words = f"{ASHA}, who agreed to rollbacks by themselves, is not in the roster"
+    assert lacks(it) == [f"{words}: people are asked in their place"]
+
+    it.releases["v1.3.0"] = a_release(unlisted=(ASHA,), triggers=(HTTP_5XX,))
+    assert lacks(it) == []
 
 
 def test_a_first_install_is_told_what_makes_a_target_of_it(folders):

@@ -1,6 +1,7 @@
 """The release files as they are in force: read again when the folder changes."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,8 @@ class ReleaseFolder:
 
     A release ships with its file, so the folder changes while the watch goes on.
     A fault in any file leaves all of them as they were: half a set of rules is not
-    what anybody agreed to. A file that did not change is not read again: years of
+    what anybody agreed to. Only who has left is no fault here: the files of old
+    releases go on naming them. A file that did not change is not read again: years of
     releases leave hundreds of them.
     """
 
@@ -41,14 +43,17 @@ class ReleaseFolder:
         self._approvers = approvers
         self._services = services
         self._bare = bare
-        self._kept: dict[_Seen, tuple[frozenset[str], Release]] = {}
+        self._kept: dict[_Seen, Release] = {}
         self._seen = self._look()
         self._releases = self._read()
         self._refused: Refused | None = None
 
     def for_version(self, version: str) -> Release | None:
-        """Give the file of *version*, or the default, or None."""
-        return self._releases.for_version(version)
+        """Give the file of *version*, or the default, or None; with who has left."""
+        release = self._releases.for_version(version)
+        names = self._approvers()
+        gone = tuple(n for n in (release.people if release else ()) if n not in names)
+        return replace(release, unlisted=gone) if release and gone else release
 
     def tenants_of(self, version: str) -> tuple[str, ...] | None:
         """Name the tenants of its manifests; None where no file says whose it has."""
@@ -91,25 +96,21 @@ class ReleaseFolder:
 
     def _read(self) -> Releases:
         kept, self._kept = self._kept, {}
-        names = frozenset(self._approvers())
         # Looked at before it is read: what is saved meanwhile is read the next time.
         looks = {look[0]: look for look in self._seen}
 
         def read(path: Path) -> Release:
             look = looks.get(path.name)
-            before = kept.get(look) if look else None
-            if before is None or before[0] != names:
-                before = names, self._read_one(path, names)
+            release = kept.get(look) if look else None
+            if release is None:
+                release = load_release(
+                    path, self._scrape, services=self._services, bare=self._bare
+                )
             if look:
-                self._kept[look] = before
-            return before[1]
+                self._kept[look] = release
+            return release
 
         return gathered(self._folder, read)
-
-    def _read_one(self, path: Path, names: Collection[str]) -> Release:
-        return load_release(
-            path, self._scrape, names, services=self._services, bare=self._bare
-        )
 
     def _look(self) -> frozenset[_Seen]:
         """Tell cheaply whether anything changed: names, sizes, times and inodes."""

@@ -35,7 +35,8 @@ def faults_of_people(
             yield Fault(
                 at,
                 f"nobody with the name {seen(name)} in approvers; who could answer?",
-                one_of(name, approvers) or "list their key in the roster",
+                one_of(name, approvers)
+                or "list their key in the roster; who left stays there, revoked",
             )
     if not 1 <= file.required_approvals <= 2:
         yield Fault(

@@ -7,6 +7,7 @@ from watchdog.decide.question import Question
 from watchdog.decide.standing import Incident, KnownPair
 from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
 from watchdog.facts.event import AnswerVoided, Event, Reminded
+from watchdog.facts.lack import Lack
 from watchdog.facts.roster import Roster
 from watchdog.facts.trigger import Release
 from watchdog.facts.verdict import Clear, Verdict
@@ -14,6 +15,7 @@ from watchdog.facts.verdict import Clear, Verdict
 # What is asked late in the day is open for a while all the same.
 LEAST_TIME = timedelta(minutes=10)
 BREAK_GLASS_A_DAY = 2
+_ROSTER = "see docs/how-to/keep-the-roster.md"
 _REMIND_AT = (("50%", 0.5), ("75%", 0.75))
 
 
@@ -23,6 +25,36 @@ def deadline_of(onset: datetime | None, release: Release, at: datetime) -> datet
     The clock of the MTTR began with the breach, not with the question.
     """
     return max((onset or at) + release.mttr, at + LEAST_TIME)
+
+
+def nobody_to_ask(release: Release, roster: Roster, at: datetime) -> str:
+    """Say why no question about *release* could be answered at *at*, or nothing."""
+    able = [name for name in release.eligible if roster.can_answer(name, at)]
+    if len(able) >= release.required_approvals:
+        return ""
+    return (
+        f"{release.required_approvals} of {', '.join(release.eligible)} must "
+        f"agree, and only {len(able)} have a key that counts: nobody can be "
+        "asked"
+    )
+
+
+def lacks_of_people(release: Release, roster: Roster, at: datetime) -> Iterator[Lack]:
+    """Say who of *release* could not answer at *at*, before a question is open."""
+    if not release.dri:
+        yield Lack("no DRI is named, who could answer", "name one: `dri`")
+    elif nobody := nobody_to_ask(release, roster, at):
+        yield Lack(nobody, _ROSTER)
+    else:
+        mute = [n for n in release.eligible if not roster.can_answer(n, at)]
+        if mute:
+            words = f"{', '.join(mute)} cannot answer: no key in the roster counts"
+            yield Lack(words, _ROSTER, doubt=True)
+    by = release.approved_by
+    if by in release.unlisted and release.begins_by_itself:
+        words = f"{by}, who agreed to rollbacks by themselves, is not in the roster"
+        hint = "who left stays in it with `revoked: true`, or another one agrees"
+        yield Lack(f"{words}: people are asked in their place", hint)
 
 
 def why_it_does_not_count(

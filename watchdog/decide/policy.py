@@ -165,6 +165,8 @@ def _only_a_person(
         return "a hold kept it from starting when it was confirmed; it may be over"
     if release.is_default:
         return "this version has no release file, so nobody approved it before"
+    if release.approved_by in release.unlisted:
+        return f"{release.approved_by}, who agreed to it, is not in the roster"
     if any(is_of(release, version) for version in s.automatic):
         return f"{release.version} was rolled back automatically once already"
     recent = [done for done in s.by_itself if at - done < _DAY]

@@ -223,7 +223,8 @@ class Release:
     what silence means: ``hold`` or ``roll-back``. *retention* is ``ask`` or
     ``after N``: when this release need not stay restorable; empty: as the settings say.
     *jobs* says of a service that is run to its end whether a rollback to this release
-    runs it ``again`` or leaves it as it ran ``once``.
+    runs it ``again`` or leaves it as it ran ``once``. *unlisted* are those of its
+    people who are not in the roster now: a file outlives who left.
     """
 
     version: str
@@ -242,11 +243,24 @@ class Release:
     retention: str = ""
     jobs: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
+    unlisted: tuple[str, ...] = ()
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Everybody whom it names, each once."""
+        named = (*self.eligible, self.approved_by)
+        return tuple(dict.fromkeys(name for name in named if name))
 
     @property
     def eligible(self) -> tuple[str, ...]:
         """Everybody whose answer counts for this release."""
         return (*self.dri, *self.secondary)
+
+    @property
+    def begins_by_itself(self) -> bool:
+        """Tell whether a rollback may begin that nobody is asked about."""
+        at_once = any(trigger.action is Action.ROLLBACK for trigger in self.triggers)
+        return not self.is_default and (at_once or self.on_no_answer != "hold")
 
     @property
     def is_default(self) -> bool:

@@ -4,7 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from watchdog.decide.approval import deadline_of, reminders, why_it_does_not_count
+from watchdog.decide.approval import (
+    deadline_of,
+    nobody_to_ask,
+    reminders,
+    why_it_does_not_count,
+)
 from watchdog.decide.document import digest_of, document
 from watchdog.facts.decision import Ask
 from watchdog.facts.event import Event, QuestionAsked, QuestionClosed, RollbackRefused
@@ -36,15 +41,8 @@ class Asking:
 
     def ask(self, seen: Running, release: Release, ask: Ask, at: datetime) -> str:
         """Put the question to those who may answer, or refuse where nobody can."""
-        able = [n for n in release.eligible if self.roster.roster.can_answer(n, at)]
-        if len(able) < release.required_approvals:
-            return self.refuse(
-                ask.incident,
-                f"{release.required_approvals} of {', '.join(release.eligible)} must "
-                f"agree, and only {len(able)} have a key that counts: nobody can be "
-                "asked",
-                at,
-            )
+        if nobody := nobody_to_ask(release, self.roster.roster, at):
+            return self.refuse(ask.incident, nobody, at)
         question = f"apr_{self.secret()}"
         incident = self.memory.standing.incident
         onsets = [b.onset for b in incident.charged if b.onset] if incident else []

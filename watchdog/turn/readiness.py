@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from watchdog.decide.approval import lacks_of_people
 from watchdog.decide.policy import choose_target
 from watchdog.decide.ready import is_due
 from watchdog.decide.standby import STANDBY, of_it
@@ -15,7 +16,7 @@ from watchdog.facts.plan import Do, Plan, Wanted
 from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
-from watchdog.turn.roles import Doer, Eyes, Holds, Plans, Remembers
+from watchdog.turn.roles import Doer, Enrolled, Eyes, Holds, Plans, Remembers
 
 # Their end is there only once a rollback began.
 _MADE_ANEW = (
@@ -59,7 +60,8 @@ class Checked:
 class Readiness:
     """Looks at everything that a rollback to the current target would need.
 
-    *besides* says what lacks whatever the target is: room, a list that must be there.
+    *roster* tells who could answer; *besides* says what lacks whatever the target is:
+    room, a list that must be there.
     *holds* asks of what runs what would prove it.
     """
 
@@ -68,6 +70,7 @@ class Readiness:
     hands: Doer
     memory: Remembers
     rules: Rules
+    roster: Enrolled
     besides: Callable[[], tuple[Lack, ...]]
     holds: Holds | None = None
 
@@ -93,7 +96,7 @@ class Readiness:
             return looked
         target = choose_target(standing, release)
         try:
-            lacks = self._lacks(standing, target, seen, release)
+            lacks = self._lacks(standing, target, seen, release, at)
             if self.holds is not None:
                 lacks += self.holds.lacks(seen, at)
         except Unreachable:
@@ -126,6 +129,7 @@ class Readiness:
         target: KnownPair | str,
         seen: Running,
         release: Release | None,
+        at: datetime,
     ) -> tuple[Lack, ...]:
         found: list[Lack] = []
         if isinstance(target, str):
@@ -146,8 +150,8 @@ class Readiness:
         met = {lack.words for lack in astray}
         found = [lack for lack in found if lack.words not in met]
         found += [*astray, *self.besides()]
-        if release is not None and not release.dri:
-            found.append(Lack("no DRI is named, who could answer", "name one: `dri`"))
+        if release is not None:
+            found += lacks_of_people(release, self.roster.roster, at)
         return tuple(dict.fromkeys(found))
 
     def _lacks_of(

@@ -142,6 +142,7 @@ def wire(
         hands=executor.hands,
         memory=memory,
         rules=rules,
+        roster=roster,
         besides=lambda: (
             *short_of_space((settings.stack.directory, settings.state)),
             *journal.room.lacks(),
