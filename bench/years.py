@@ -10,6 +10,7 @@ work tree of its own with the same interpreter. The one before reads 100,000 of 
 instead, and looks at its memory, its descriptors and what `status` says.
 
 CPU and memory are those of a child, less those of one that only imports the code.
+Start and `status` of this build also read 100 release files of 40 triggers each.
 """
 
 import argparse
@@ -54,6 +55,7 @@ BEGAN = datetime(2021, 3, 1, 3, 0, tzinfo=UTC)
 TRIGGERS = ("Http5xxRate", "ScanLatencyP95", "AwbRoutingFailures", "OutboxDrain")
 A_RELEASE = 2_000  # events of one, most of them of verdicts
 BESIDES = 20  # events of one that are not of verdicts
+FILES, IN_EACH = 100, 40  # release files, and triggers in each
 
 
 def sha(text: str) -> str:
@@ -129,6 +131,13 @@ memory = Memory(journal, lambda entry: None)
 assert memory.standing.running is not None
 journal.close()
 """
+FILED = """
+import os
+from watchdog.config.settings_file import load
+from watchdog.wiring.chosen import releases_of
+
+assert releases_of(load(Path(os.environ["WATCHDOG_CONFIG"]), {})).count
+"""
 LOOKS = "import sys; from watchdog.__main__ import main; main()"
 
 
@@ -159,14 +168,29 @@ def child(code: str, *words: str, checkout: Path, **env: str) -> Cost:
     return Cost(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def settings_for(folder: Path, state: Path) -> Path:
+def settings_for(folder: Path, state: Path, files: int = FILES) -> Path:
     (folder / "releases").mkdir(parents=True)
+    for number in range(files):
+        file(folder / "releases", f"v1.{number}.0")
     (folder / "stack").mkdir()
     (folder / "approvers.yaml").write_text("approvers: {}\n")
     path = folder / "watchdog.yaml"
     whole = {"state": str(state), "stack": {"directory": str(folder / "stack")}}
     path.write_text(yaml.safe_dump(whole))
     return path
+
+
+def file(folder: Path, version: str) -> None:
+    """Write the file of a release, its triggers as people write them."""
+    text = (CHECKOUT / "config/releases/v1.3.0.yaml").read_text()
+    whole = yaml.safe_load(text.replace("v1.3.0", version))
+    several = itertools.islice(itertools.cycle(whole["triggers"]), IN_EACH)
+    whole["triggers"] = [
+        one | {"alert": f"{one['alert']}{number}"} for number, one in enumerate(several)
+    ]
+    # Through JSON: what is one thing in memory is written out each time.
+    said = yaml.safe_dump(json.loads(json.dumps(whole)), sort_keys=False)
+    (folder / f"{version}.yaml").write_text(said)
 
 
 def line(what: str, cost: Cost) -> None:
@@ -203,10 +227,21 @@ def _years(
     line("this build, imports alone", base)
     line(f"{before}, imports alone", old_base)
 
+    config = settings_for(folder / "box", new_state)
+    empty = settings_for(folder / "empty", folder / "none", files=0)
+
     first = child(STARTS, str(new_state), checkout=CHECKOUT)
     line("this build, the first start: reads all, once", first - base)
     start = min(
-        (child(STARTS, str(new_state), checkout=CHECKOUT) for _ in range(3)),
+        (
+            child(
+                STARTS + FILED,
+                str(new_state),
+                checkout=CHECKOUT,
+                WATCHDOG_CONFIG=str(config),
+            )
+            for _ in range(3)
+        ),
         key=lambda cost: cost.cpu,
     )
     line("this build, a start, imports included", start)
@@ -219,8 +254,6 @@ def _years(
     if scale != 1:
         line(f"{before}, a start, x {scale:g} (it is linear)", scaled)
 
-    config = settings_for(folder / "box", new_state)
-    empty = settings_for(folder / "empty", folder / "none")
     write(folder / "none", 10)
     looks = [
         min(

@@ -2,8 +2,10 @@ import os
 import threading
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from watchdog.config.yaml_file import mapping_in
+from watchdog.config.yaml_file import mapping_in, strictly, taken_apart
 from watchdog.facts.problem import Fault, Refused
 
 
@@ -110,3 +112,71 @@ def test_what_is_no_file_of_words_is_refused_at_once(tmp_path, made, words):
     thread.start()
     thread.join(60)
     assert refused == [words]
+
+
+def test_faults_come_in_the_order_of_the_file(read):
+    text = "".join(f"k{n}: &a{n} 1\n" for n in range(12))
+
+    with pytest.raises(Refused) as refused:
+        read(text)
+
+    assert [f.path for f in refused.value.faults] == [f"line {n}" for n in range(1, 13)]
+
+
+# What YAML is made of, and what two readers of it may think differently of.
+_PIECES = st.sampled_from(
+    [
+        *(
+            "a",
+            "b: ",
+            "key: ",
+            "- ",
+            "? ",
+            ":",
+            ": ",
+            "\n",
+            "\n  ",
+            "\n    ",
+            " ",
+            "\t",
+        ),
+        *("'", '"', "'c'", '"d"', "#", " # e", "[", "]", "{", "}", ", ", "|\n", ">-\n"),
+        *(
+            "---\n",
+            "...\n",
+            "~",
+            "true",
+            "no",
+            "1.5",
+            "-0",
+            "5%",
+            "%",
+            "@",
+            "&f ",
+            "*f",
+        ),
+        *(
+            "!g ",
+            "!=",
+            '~"5.."',
+            "\\n",
+            "\r\n",
+            "\r",
+            "\x85",
+            "\u2028",
+            "\ufeff",
+            "\x7f",
+        ),
+        *("é", "{{ window }}", "http://h:1/i?j", "\x1b", "|2\n", "\n \n"),
+    ]
+)
+
+
+@given(st.lists(_PIECES, max_size=14).map("".join))
+@example("[a ? b]")
+@example("a:\t1")
+@example("\ufeff- 1")
+@example("k:\n  - a: 1\n    b: [c, d]\n  - 'e'\n")
+@example("{" * 100 + "}" * 100)
+def test_a_quick_reading_says_nothing_but_what_the_strict_one_says(text):
+    assert taken_apart(text) == strictly(text)

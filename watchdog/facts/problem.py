@@ -16,6 +16,7 @@ Problem
     └── Held         another process writes it
 """
 
+import re
 from dataclasses import dataclass
 
 
@@ -40,13 +41,20 @@ class Fault:
     words: str
     hint: str = ""
 
+    @property
+    def place(self) -> tuple[object, ...]:
+        """Where it is, to be sorted by: line 9 before line 10."""
+        parts = re.split(r"([0-9]+)", self.path)
+        found = [int(part) if n % 2 else part for n, part in enumerate(parts)]
+        return (*found, self.words, self.hint)
+
 
 class Refused(Problem):
     """A file is wrong: all of its faults, and nothing was started."""
 
     def __init__(self, file: str, faults: list[Fault]) -> None:
         self.file = file
-        self.faults = tuple(sorted(set(faults)))
+        self.faults = tuple(sorted(set(faults), key=lambda fault: fault.place))
         count = len(self.faults)
         width = max((len(fault.path) for fault in self.faults), default=0)
         lines = [f"{file} refused, {count} fault{'s' if count > 1 else ''}"]
