@@ -340,3 +340,34 @@ def test_explain_reads_the_journal_and_leaves_it_as_it_was(box):
     journal = Journal(box.state, read_only=True)
     assert len(journal.entries()) == len(HEALTHY_THEN_NEXT) + 2
     journal.close()
+
+
+LOOKS = [("status",), ("explain",), ("releases",), ("retention",), ("repair",)]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_who_looks_is_answered_whatever_is_wrong_with_the_files(box, look):
+    box.journal(*HEALTHY_THEN_NEXT)
+    fine = box.says(*look)
+
+    (box.folder / "releases/v1.4.0.yaml").write_text("x: [")
+    another = box.says(*look)
+    (box.folder / "approvers.yaml").write_text("approvers: [")
+    (box.folder / "releases/v1.3.0.yaml").write_text("release: v1.3.0\n")
+    all_wrong = box.says(*look)
+
+    assert another.exit_code == all_wrong.exit_code == fine.exit_code
+    assert another.stdout == fine.stdout
+    assert "v1.3.0" in all_wrong.stdout
+    if look != ("repair",):  # without an engine it asks no file
+        assert "left out: " in all_wrong.stderr
+        assert "v1.3.0.yaml refused" in all_wrong.stderr
+
+
+def test_a_plot_of_an_incident_needs_its_own_release_file_alone(box):
+    box.journal(*HEALTHY_THEN_NEXT, breached())
+    (box.folder / "releases/v1.4.0.yaml").write_text("x: [")
+    out = box.folder / "report.html"
+
+    assert box.says("report", "inc-1", "--html", "--out", str(out)).exit_code == 0
+    assert f"No plot: no release file has {AWB.name} any more" in out.read_text()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from watchdog.config.release_folder import ReleaseFolder
-from watchdog.facts.problem import Refused
+from watchdog.config.release_folder import FilesAsFound, ReleaseFolder
+from watchdog.facts.problem import Fault, Refused
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config/releases"
 SCRAPE = timedelta(seconds=15)
@@ -89,3 +89,40 @@ def test_who_left_the_roster_keeps_no_file_from_being_in_force(folder):
     # Nor does a start of the watch fail, a year after somebody left.
     again = ReleaseFolder(folder, SCRAPE, lambda: names)
     assert again.for_version("v1.2.0").unlisted == ("asha@flexli.example",)
+
+
+def test_for_who_looks_one_wrong_file_hides_no_other(folder):
+    (folder / "v1.4.0.yaml").write_text("release: v1.4.0\n")
+    files = FilesAsFound(folder, SCRAPE, lambda: DRI)
+
+    assert files.for_version("v1.2.0-4f9c2ab").version == "v1.2.0"
+    assert files.for_version("v1.9.0").is_default
+    assert files.refused == ()
+    assert files.tenants_of("v1.2.0") == ("meesho",)
+    (refused,) = files.refused
+    assert "v1.4.0.yaml" in refused.file
+    # The default is not meant for a version that has a file of its own.
+    assert files.for_version("v1.4.0") is None
+
+
+def test_for_who_looks_a_roster_that_is_wrong_lists_nobody_as_gone(folder):
+    wrong = Refused("approvers.yaml", [Fault("approvers", "is nonsense")])
+
+    def nobody():
+        raise wrong
+
+    files = FilesAsFound(folder, SCRAPE, nobody)
+    assert files.for_version("v1.2.0").unlisted == ()
+    assert files.refused == (wrong,)
+
+    nobody_listed = FilesAsFound(folder, SCRAPE, lambda: ())
+    assert nobody_listed.for_version("v1.2.0").unlisted == tuple(DRI)
+
+
+def test_for_who_looks_a_folder_that_is_away_has_no_file(folder):
+    files = FilesAsFound(folder / "away", SCRAPE, lambda: DRI)
+
+    assert files.for_version("v1.2.0") is None
+    assert files.refused == ()
+    assert files.jobs == frozenset()
+    assert "away" in files.refused[0].file

@@ -541,7 +541,7 @@ def test_a_version_without_a_file_is_paused():
 
     assert paused(*unfiled, version="v1.4.0", release=a_release("")) == (words,)
     assert promotion(stand([]), "v1.4.0", None, rules(), LATER) == (
-        "v1.4.0 has no release file: nothing is watched",
+        "v1.4.0 has no release file that can be read",
     )
 
 

@@ -20,12 +20,13 @@ from watchdog.commands.shell import (
     Url,
     Yes,
     say,
+    say_refused,
     settings_at,
 )
 from watchdog.facts.problem import Problem
 from watchdog.record.memory import standing_in
 from watchdog.show import repair as repairs
-from watchdog.wiring.chosen import place_of, rules_of
+from watchdog.wiring.chosen import files_as_found, place_of, rules_of
 
 app = typer.Typer()
 Wait = Annotated[
@@ -171,11 +172,13 @@ def repair(
         # The only one that asks the engine from here.
         from watchdog.wiring.looks import what_is_there  # noqa: PLC0415
 
-        parts, astray, unread = what_is_there(settings)
+        files = files_as_found(settings)
+        parts, astray, unread = what_is_there(settings, files)
         whole = repairs.picture(
             standing_in(place_of(settings)), parts, astray, rules_of(settings), unread
         )
         typer.echo(json.dumps(whole, indent=2) if as_json else repairs.words(whole))
+        say_refused(files)
         wrong = ("stuck", "split", "env", "down", "unread")
         raise typer.Exit(End.NO if any(whole[key] for key in wrong) else End.DONE)
     if sum(chosen) > 1:

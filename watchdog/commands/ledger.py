@@ -15,6 +15,7 @@ from watchdog.commands.shell import (
     Own,
     Reason,
     say,
+    say_refused,
     settings_at,
 )
 from watchdog.config.settings import Settings
@@ -26,7 +27,7 @@ from watchdog.show import releases as ledger
 from watchdog.show import retention as stays
 from watchdog.show.status import stamp
 from watchdog.turn.roles import Turn
-from watchdog.wiring.chosen import place_of, releases_of, rules_of
+from watchdog.wiring.chosen import files_as_found, place_of, rules_of
 from watchdog.wiring.clock import RealClock
 
 app = typer.Typer()
@@ -59,8 +60,9 @@ def releases_command(
         standing = recalled(journal)
         stale = _stale(settings, standing, journal.last_turn())
     running = standing.running.pair.version if standing.running else ""
-    release = releases_of(settings).for_version(running)
-    listed = ledger.picture(standing, release)
+    files = files_as_found(settings)
+    listed = ledger.picture(standing, files.for_version(running))
+    say_refused(files)
     typer.echo(json.dumps(listed, indent=2) if as_json else ledger.words(listed))
     if stale:
         typer.echo(stale, err=as_json)
@@ -105,14 +107,15 @@ def retention_command(
         memory = Memory(journal, lambda _: None)
         standing = memory.standing
         running = standing.running.pair.version if standing.running else ""
-        releases = releases_of(settings)
+        files = files_as_found(settings)
         listed = stays.picture(
             standing,
-            releases.for_version(running),
+            files.for_version(running),
             rules_of(settings),
             lambda known: memory.missing(known.record),
-            releases.for_version,
+            files.for_version,
         )
+        say_refused(files)
         stale = _stale(settings, standing, journal.last_turn())
     if as_json:
         typer.echo(json.dumps(listed, indent=2))

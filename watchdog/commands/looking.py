@@ -10,7 +10,13 @@ from typing import Annotated, Any, Protocol
 import typer
 
 from watchdog.commands.ends import End
-from watchdog.commands.shell import HERE, AsJson, Config, settings_at
+from watchdog.commands.shell import (
+    HERE,
+    AsJson,
+    Config,
+    say_refused,
+    settings_at,
+)
 from watchdog.config.settings import Settings
 from watchdog.decide.standing import Standing
 from watchdog.facts.rules import Rules
@@ -23,7 +29,7 @@ from watchdog.show.history import history
 from watchdog.show.leading import led_by
 from watchdog.show.status import picture, words
 from watchdog.turn.roles import Led, Turn
-from watchdog.wiring.chosen import place_of, releases_of, rules_of, untold_of
+from watchdog.wiring.chosen import files_as_found, place_of, rules_of, untold_of
 from watchdog.wiring.clock import RealClock
 
 app = typer.Typer()
@@ -117,13 +123,15 @@ def looked(look: _Looks, settings: Settings) -> dict[str, Any]:
         standing = recalled(journal)
         turn, leader = journal.last_turn(), journal.leader
     running = standing.running.pair.version if standing.running else ""
+    files = files_as_found(settings)
     whole = look(
         standing,
-        releases_of(settings).for_version(running),
+        files.for_version(running),
         rules_of(settings),
         turn,
         poll=settings.poll,
         at=RealClock().now(),
     )
+    say_refused(files)
     led = led_by(Led(leader), standing)
     return whole | {name: led[name] for name in ("leader", "leader_since")}

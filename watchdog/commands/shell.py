@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from watchdog.config.release_folder import FilesAsFound
 from watchdog.config.settings import Settings
 from watchdog.config.settings_file import read
 from watchdog.facts.problem import NotConfirmed, Problem, Refused
@@ -58,6 +59,12 @@ def given() -> dict[str, str]:
 def say(words: str, *, as_json: bool, **more: object) -> None:
     """Say *words*; to a program as one JSON object, with *more* beside them."""
     typer.echo(json.dumps({"words": words, **more}, indent=2) if as_json else words)
+
+
+def say_refused(files: FilesAsFound) -> None:
+    """Say on the standard error which files were left out, and why."""
+    for refused in files.refused:
+        typer.echo(f"left out: {refused.words}", err=True)
 
 
 def confirmed(question: str, *, as_json: bool = False) -> bool:

@@ -1,7 +1,7 @@
 """``config/releases/*.yaml`` into what is watched, or a refusal with every fault."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -61,7 +61,7 @@ class Releases:
         ``v1.3.0-4f9c2ab`` without a file of its own has that of ``v1.3.0``. In the
         default's manifests ``{version}`` becomes *version*.
         """
-        for name in (version, _GIT_SHA.sub("", version)):
+        for name in names_for(version):
             if name in self.by_version:
                 return self.by_version[name]
         if self.default is None:
@@ -127,14 +127,25 @@ def load_releases(
             path, scrape_interval, approvers, services=services, bare=bare
         )
 
-    return gathered(folder, read)
+    releases, refusals = gathered(files_in(folder), read)
+    if refusals:
+        raise AllRefused(str(folder), refusals)
+    return releases
 
 
-def gathered(folder: Path, read: Callable[[Path], Release]) -> Releases:
-    """Put together what *read* makes of each file of a folder; see ``load_releases``.
+def names_for(version: str) -> tuple[str, ...]:
+    """Give the names, without suffix, that the file of *version* may have, best first.
+
+    That for all others is none of them.
+    """
+    return tuple(dict.fromkeys((version, _GIT_SHA.sub("", version))))
+
+
+def files_in(folder: Path) -> list[Path]:
+    """List the release files of a folder.
 
     Raises:
-        AllRefused: every fault of every file.
+        AllRefused: it cannot be read.
     """
     try:
         files = sorted(folder.iterdir())
@@ -142,12 +153,21 @@ def gathered(folder: Path, read: Callable[[Path], Release]) -> Releases:
         reason = (error.strerror or str(error)).lower()
         fault = Fault("folder", f"cannot be read: {reason}", "see `releases`")
         raise AllRefused(str(folder), [Refused(str(folder), [fault])]) from None
+    return [
+        path
+        for path in files
+        if not path.name.startswith(".") and path.suffix.lower() in (".yaml", ".yml")
+    ]
+
+
+def gathered(
+    files: Iterable[Path], read: Callable[[Path], Release]
+) -> tuple[Releases, list[Refused]]:
+    """Put together what *read* makes of each of *files*, and what it refuses."""
     releases: dict[str, Release] = {}
     default: Release | None = None
     refusals: list[Refused] = []
     for path in files:
-        if path.name.startswith(".") or path.suffix.lower() not in (".yaml", ".yml"):
-            continue
         try:
             release = read(path)
         except Refused as refused:
@@ -157,9 +177,7 @@ def gathered(folder: Path, read: Callable[[Path], Release]) -> Releases:
             default = release
         else:
             releases[release.version] = release
-    if refusals:
-        raise AllRefused(str(folder), refusals)
-    return Releases(releases, default)
+    return Releases(releases, default), refusals
 
 
 def load_release(

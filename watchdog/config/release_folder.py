@@ -1,11 +1,20 @@
-"""The release files as they are in force: read again when the folder changes."""
+"""The release files: as they are in force, and for who only looks, as found."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property, partial
 from pathlib import Path
 
-from watchdog.config.release_file import Releases, gathered, load_release
+from watchdog.config.release_file import (
+    DEFAULT,
+    AllRefused,
+    Releases,
+    files_in,
+    gathered,
+    load_release,
+    names_for,
+)
 from watchdog.facts.problem import Refused
 from watchdog.facts.trigger import Release
 
@@ -50,10 +59,7 @@ class ReleaseFolder:
 
     def for_version(self, version: str) -> Release | None:
         """Give the file of *version*, or the default, or None; with who has left."""
-        release = self._releases.for_version(version)
-        names = self._approvers()
-        gone = tuple(n for n in (release.people if release else ()) if n not in names)
-        return replace(release, unlisted=gone) if release and gone else release
+        return _as_listed(self._releases.for_version(version), self._approvers())
 
     def tenants_of(self, version: str) -> tuple[str, ...] | None:
         """Name the tenants of its manifests; None where no file says whose it has."""
@@ -110,7 +116,10 @@ class ReleaseFolder:
                 self._kept[look] = release
             return release
 
-        return gathered(self._folder, read)
+        releases, refused = gathered(files_in(self._folder), read)
+        if refused:
+            raise AllRefused(str(self._folder), refused)
+        return releases
 
     def _look(self) -> frozenset[_Seen]:
         """Tell cheaply whether anything changed: names, sizes, times and inodes."""
@@ -121,3 +130,90 @@ class ReleaseFolder:
         return frozenset(
             (name, seen.st_size, seen.st_mtime_ns, seen.st_ino) for name, seen in found
         )
+
+
+class FilesAsFound:
+    """The release files as far as they are right, for who only looks.
+
+    One that is wrong hides no other, and only those that are asked for are read: who
+    looks in the night, at years of releases, is told what can be told.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        scrape: timedelta,
+        approvers: Callable[[], Collection[str]],
+        *,
+        services: Collection[str] = (),
+        bare: bool = False,
+    ) -> None:
+        """Read nothing yet; *approvers* may refuse to say who is listed."""
+        self._folder = folder
+        self._approvers = approvers
+        self._bare = bare
+        self._read = partial(
+            load_release, scrape_interval=scrape, services=services, bare=bare
+        )
+        self._refused: dict[str, Refused] = {}
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """What was wrong with what was read until now, the roster too."""
+        return tuple(self._refused.values())
+
+    def for_version(self, version: str) -> Release | None:
+        """Give the file of *version*, or the default; None where they are wrong."""
+        paths = [
+            self._folder / f"{name}.yaml" for name in (*names_for(version), DEFAULT)
+        ]
+        there = [path for path in paths if version and path.exists()]
+        own = [path for path in there if path.stem != DEFAULT]
+        found = self._gathered(there)
+        if any(str(path) in self._refused for path in own):
+            return None  # the default is not meant for it
+        return _as_listed(found.for_version(version), self._listed)
+
+    def tenants_of(self, version: str) -> tuple[str, ...] | None:
+        """Name the tenants of its manifests; None where no file says whose it has."""
+        return () if self._bare else self._all.tenants_of(version)
+
+    def naming(self, service: str, ref: str) -> tuple[str, ...]:
+        """Give the versions whose files name *ref* as the image of *service*."""
+        return self._all.naming(service, ref)
+
+    @property
+    def jobs(self) -> frozenset[str]:
+        """The services that any of the files calls a job."""
+        return self._all.jobs
+
+    @cached_property
+    def _listed(self) -> Collection[str] | None:
+        try:
+            return self._approvers()
+        except Refused as refused:
+            self._refused[refused.file] = refused
+            return None
+
+    @cached_property
+    def _all(self) -> Releases:
+        try:
+            return self._gathered(files_in(self._folder))
+        except AllRefused as refused:
+            self._refused[refused.file] = refused
+            return Releases({})
+
+    def _gathered(self, paths: Iterable[Path]) -> Releases:
+        found, refused = gathered(paths, self._read)
+        self._refused |= {one.file: one for one in refused}
+        return found
+
+
+def _as_listed(
+    release: Release | None, names: Collection[str] | None
+) -> Release | None:
+    """Say of *release* who of its people is not among *names*, where they are known."""
+    if release is None or names is None:
+        return release
+    gone = tuple(name for name in release.people if name not in names)
+    return replace(release, unlisted=gone) if gone else release

@@ -286,7 +286,7 @@ def promotion(
     until it is blind for longer than ``blind_for``.
     """
     if release is None:
-        return (f"{version} has no release file: nothing is watched",)
+        return (f"{version} has no release file that can be read",)
     reasons = [
         words
         for paused, why in s.paused.items()

@@ -124,7 +124,8 @@ def _decided(
     if s.unclear:
         return "unknown", s.unclear.words
     if release is None:
-        return "hold", f"{s.running.pair.version} has no release file: nothing watched"
+        version = s.running.pair.version
+        return "hold", f"{version} has no release file that can be read"
     return _said(decide(s, release, rules, at, _verdicts(s)))
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from contextlib import closing
 from urllib.parse import urlsplit
 
-from watchdog.config.release_folder import ReleaseFolder
-from watchdog.config.roster_file import RosterFile
+from watchdog.config.release_folder import FilesAsFound, ReleaseFolder
+from watchdog.config.roster_file import RosterFile, load_roster
 from watchdog.config.sections.notify import Far
 from watchdog.config.sections.stack import Smoke
 from watchdog.config.settings import Settings
@@ -78,6 +78,17 @@ def releases_of(settings: Settings, roster: RosterFile | None = None) -> Release
     )
 
 
+def files_as_found(settings: Settings) -> FilesAsFound:
+    """Give the release files as far as they are right, for who only looks."""
+    return FilesAsFound(
+        settings.releases,
+        settings.prometheus.scrape_interval,
+        lambda: load_roster(settings.approvers).names,
+        services=settings.stack.services,
+        bare=not settings.stack.has_manifests,
+    )
+
+
 def untold_of(settings: Settings) -> list[Backlog] | None:
     """Give what the settings' channels have not taken; None: it cannot be read."""
     notify = settings.notify
@@ -96,8 +107,8 @@ def hosts_of(settings: Settings) -> tuple[str, ...]:
     return (*settings.listen.hosts, *sorted(name for name in ours if name))
 
 
-def jobs_of(releases: ReleaseFolder) -> Jobs:
-    """Give what the release files, as they are in force, say of jobs."""
+def jobs_of(releases: ReleaseFolder | FilesAsFound) -> Jobs:
+    """Give what the release files say of jobs."""
 
     def said(version: str) -> Mapping[str, str]:
         release = releases.for_version(version)

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 
 from watchdog.config.release_file import DEFAULT
-from watchdog.config.release_folder import ReleaseFolder
+from watchdog.config.release_folder import FilesAsFound, ReleaseFolder
 from watchdog.config.settings import Settings
 from watchdog.facts.container import Containers
 from watchdog.facts.lack import Lack
@@ -27,7 +27,7 @@ from watchdog.observe.work_tree import WorkTree
 from watchdog.outside.engine import Engine
 from watchdog.outside.stack_folder import StackFolder
 from watchdog.verify.proof import Answer
-from watchdog.wiring.chosen import jobs_of, releases_of, rules_of
+from watchdog.wiring.chosen import jobs_of, rules_of
 from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import stack_of, there_of
 from watchdog.wiring.measuring import prometheus_of
@@ -74,16 +74,15 @@ def check_pin(settings: Settings, file: str) -> None:
 
 
 def what_is_there(
-    settings: Settings,
+    settings: Settings, files: FilesAsFound
 ) -> tuple[tuple[Part, ...], Callable[[str], tuple[Lack, ...]], str]:
     """Look at every part of what runs, as far as it can be read, and say what cannot.
 
     The second tells how the env file is not as it should be.
     """
-    releases = releases_of(settings)
-    there = there_of(settings, jobs_of(releases), releases.naming)
+    there = there_of(settings, jobs_of(files), files.naming)
     try:
-        parts = there.parts(releases.tenants_of, anyhow=True)
+        parts = there.parts(files.tenants_of, anyhow=True)
     except Problem as problem:
         return (), there.astray, problem.words
     return parts, there.astray, ""

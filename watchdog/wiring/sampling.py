@@ -6,10 +6,9 @@ from datetime import datetime
 from watchdog.config.settings import Settings
 from watchdog.facts.event import BreachConfirmed
 from watchdog.facts.past import Sampled
-from watchdog.facts.problem import Problem
 from watchdog.record import samples
 from watchdog.show.drawings import Draws
-from watchdog.wiring.chosen import releases_of
+from watchdog.wiring.chosen import files_as_found
 from watchdog.wiring.measuring import drawing_of
 
 
@@ -55,10 +54,10 @@ class Sampling:
     def _asked(
         self, breach: BreachConfirmed, since: datetime, until: datetime
     ) -> Sampled | str:
-        try:
-            release = releases_of(self._settings).for_version(breach.release)
-        except Problem as problem:
-            return problem.words
+        files = files_as_found(self._settings)
+        release = files.for_version(breach.release)
+        if release is None and files.refused:
+            return files.refused[0].words
         triggers = release.triggers if release else ()
         trigger = next((t for t in triggers if t.name == breach.trigger), None)
         if trigger is None:
