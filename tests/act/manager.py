@@ -103,6 +103,8 @@ def managing(manager=None):
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        # Or each answer waits for 40 ms.
+        wbufsize, disable_nagle_algorithm = 65536, True
 
         def do_GET(self):
             length = int(self.headers.get("Content-Length") or 0)

@@ -46,7 +46,7 @@ class OneService:
             files=StackFolder(folder),
         )
         self.hands = SwarmHands(
-            self.swarm, self.eyes.told, self.eyes.serving, lambda *_: "held"
+            self.swarm, self.eyes.found, self.eyes.serving, lambda *_: "held"
         )
         record = a_record("v1.3.0", services=SERVICES)
         now = {"api": self.told()}

@@ -11,7 +11,7 @@ from watchdog.facts.spec import mark_of, op_in, scaled_as
 from watchdog.outside.swarm import Swarm
 
 _TRIES = 5  # the swarm notes its own progress in a service, which counts as a write
-Told = Callable[[str], Mapping[str, Any]]
+Told = Callable[[], Mapping[str, Mapping[str, Any]]]
 Look = Callable[[str], tuple[Mapping[str, Any], Serving]]
 
 
@@ -29,7 +29,7 @@ class SwarmHands:
         look: Look,
         held: Callable[[Record, str], str],
     ) -> None:
-        """*told* gives one service, *look* that and what its tasks come to.
+        """*told* gives all services, *look* one and what its tasks come to.
 
         *held* looks at a tenant's manifest, in the ledger and on the swarm.
         """
@@ -59,13 +59,11 @@ class SwarmHands:
         del target
         one = _write_of(plan, step.subject)
         if step.do is Do.START:
-            new = step.which is Which.NEW
-            self._write(one, one.carrier if new else one.back, _over(one, step))
+            spec = one.carrier if step.which is Which.NEW else one.back
+            self._write(plan, one, spec, step)
         elif step.do is Do.UNSTAGE:
-            service = self._told(step.subject)
-            is_back = mark_of(service["Spec"]) == mark_of(one.back)
-            over = one.back if is_back else one.carrier
-            self._write(one, one.before if is_back else one.home, (mark_of(over),))
+            is_back = mark_of(self._told()[one.service]["Spec"]) == mark_of(one.back)
+            self._write(plan, one, one.before if is_back else one.home, step)
         else:
             raise Problem(f"`{step.words}` cannot be brought about on a swarm")
 
@@ -79,7 +77,7 @@ class SwarmHands:
 
     def _is_written(self, plan: Plan, step: Step) -> str:
         one = _write_of(plan, step.subject)
-        service = self._told(step.subject)
+        service = self._told()[step.subject]
         seen = mark_of(service["Spec"])
         if seen in _ends(one, step):
             return f"{one.name} is told so, in version {service['Version']['Index']}"
@@ -100,7 +98,7 @@ class SwarmHands:
 
     def _is_unmarked(self, plan: Plan, step: Step) -> str:
         one = _write_of(plan, step.subject)
-        spec = self._told(step.subject)["Spec"]
+        spec = self._told()[step.subject]["Spec"]
         if op_in(spec) != plan.op:
             return f"{one.name} has no mark of {plan.op}"
         if mark_of(spec) not in (mark_of(one.carrier), mark_of(one.back)):
@@ -108,15 +106,25 @@ class SwarmHands:
         return ""
 
     def _write(
-        self, one: Write, spec: Mapping[str, Any], over: tuple[str, ...]
+        self, plan: Plan, one: Write, spec: Mapping[str, Any], step: Step
     ) -> None:
-        """Write *spec*, at the scale of now, over a spec whose mark is in *over*."""
+        """Write *spec*, at the scale of now, over what *step* is made for.
+
+        Whoever deploys does so service by service: what they did to another one is in
+        the same answer, and what they do to this one after it refuses ours.
+        """
+        starts = step.do is Do.START
+        over = _over(one, step) if starts else (mark_of(_under(one, spec)),)
+        ends = _ends(one, step) if starts else (mark_of(spec),)
         for number in range(1, _TRIES + 1):
-            service = self._told(one.service)
-            if mark_of(service["Spec"]) == mark_of(spec):
+            found = self._told()
+            service = found[one.service]
+            if mark_of(service["Spec"]) in ends:
                 return  # an answer that was lost was a yes
             if mark_of(service["Spec"]) not in over:
                 raise _other(one)
+            if starts and step.which is Which.NEW:
+                _must_be_ours(plan, found)
             now = scaled_as(spec, service["Spec"])
             try:
                 id_, version = str(service["ID"]), int(service["Version"]["Index"])
@@ -156,6 +164,26 @@ def _over(one: Write, step: Step) -> tuple[str, ...]:
     """Give the marks that *step* may be written over: those of the other way."""
     other = Which.OLD if step.which is Which.NEW else Which.NEW
     return _ends(one, Step(step.do, step.subject, other))
+
+
+def _under(one: Write, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give what carries *spec*, which takes the mark away."""
+    return one.back if spec is one.before else one.carrier
+
+
+def _must_be_ours(plan: Plan, found: Mapping[str, Mapping[str, Any]]) -> None:
+    """See that nobody deployed another service over what we had written there.
+
+    Raises:
+        Foreign: somebody did.
+    """
+    for one in plan.writes:
+        service = found[one.service]
+        seen = mark_of(service["Spec"])
+        before, ours = mark_of(one.before), (mark_of(one.home), mark_of(one.carrier))
+        was_ours = op_in(service.get("PreviousSpec")) == plan.op
+        if seen not in ours and (seen != before or was_ours):
+            raise _other(one)
 
 
 def _other(one: Write) -> Foreign:

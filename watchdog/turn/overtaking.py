@@ -19,6 +19,10 @@ _UP_AGAIN = (
     "nothing of the stack runs: `docker compose up -d` puts the version up that the "
     "env file names"
 )
+_DEPLOYED_AGAIN = (
+    "nothing of the stack is left: `docker stack deploy` of the version that you mean "
+    "puts it up"
+)
 _WAS_REFUSED = (
     "while the manifest was being changed the env file named none, and an `up` was "
     "refused for `rolling-back-to-...`"
@@ -76,7 +80,9 @@ class Overtaking:
         left = self.withdraw(rollback, found)
         words = "; ".join(part for part in (found.words, proof, left) if part)
         to_do = ""
-        if found.seen is Seen.DOWN and not left:
+        if found.seen is Seen.DOWN and rollback.started.plan.writes:
+            to_do = _DEPLOYED_AGAIN
+        elif found.seen is Seen.DOWN and not left:
             barred = any(s.do is Do.BAR for s in rollback.started.plan.steps)
             to_do = f"{_UP_AGAIN}; {_WAS_REFUSED}" if barred else _UP_AGAIN
         return self.ending.ended("overtaken", words, to_do)
@@ -220,7 +226,7 @@ class Overtaking:
             except Problem as problem:
                 self.stepping.failed(plan, step, problem)
                 left.append(problem.words)
-        return "; ".join(left)
+        return "; ".join(dict.fromkeys(left))
 
     def _is_given_back(self, step: Step) -> bool:
         """Tell whether *step* gives what still serves its restart policy back."""

@@ -122,9 +122,10 @@ class Transaction:
             came, words = self._forward(rollback, plan, target, plan.steps)
             match came:
                 case Came.DONE:
-                    return self._ending.arrived(
-                        plan, target, self._stepping.proof(plan.steps)
-                    )
+                    proof = self._stepping.proof(plan.steps)
+                    # On a swarm each service is written once more after the proof.
+                    over = self._overtaking.overtaken(rollback) if plan.writes else ""
+                    return over or self._ending.arrived(plan, target, proof)
                 case Came.UNCHANGED:
                     return self._ending.ended("unchanged", words)
                 case Came.BACK:
@@ -384,14 +385,6 @@ class Transaction:
                     stepping.failed(plan, step, problem)
                     left.append(problem.words)
         return "; ".join(left)
-
-    # -- somebody deployed meanwhile -----------------------------------------------
-
-    # -- the way back --------------------------------------------------------------
-
-    # -- stuck ---------------------------------------------------------------------
-
-    # -- its end -------------------------------------------------------------------
 
 
 def _stops_what_served(step: Step) -> bool:

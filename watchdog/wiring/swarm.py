@@ -61,7 +61,7 @@ def swarm_executor_of(
         return f"config {it.path} holds {it.sha256[:12]}, {why}"
 
     plans = WriteSpecs(eyes.specs, eyes.fitted, tuple(settings.stack.services))
-    hands = SwarmHands(_acting(settings, may), eyes.told, eyes.serving, held)
+    hands = SwarmHands(_acting(settings, may), eyes.found, eyes.serving, held)
     return Executor(eyes, plans, hands, over_http, eyes.agrees)
 
 
