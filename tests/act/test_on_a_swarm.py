@@ -45,8 +45,13 @@ class OneService:
             manifests="manifests",
             files=StackFolder(folder),
         )
+        self.passed = 0.0  # s
         self.hands = SwarmHands(
-            self.swarm, self.eyes.found, self.eyes.serving, lambda *_: "held"
+            self.swarm,
+            self.eyes.found,
+            self.eyes.serving,
+            lambda *_: "held",
+            lambda: self.passed,
         )
         record = a_record("v1.3.0", services=SERVICES)
         now = {"api": self.told()}
@@ -226,6 +231,36 @@ def test_tasks_that_failed_before_the_write_do_not_count_against_it(it):
 
     service["UpdateStatus"] = {"StartedAt": "2026-03-11T03:00:00.49Z"}
     with pytest.raises(NotProven, match="2 tasks failed, the newest: no network"):
+        it.hands.is_done(it.plan, None, wait)
+
+
+def test_tasks_that_a_node_rejects_for_a_moment_do_not_end_it_and_for_long_do(it):
+    it.do(WRITE)
+    it.manager.services["api"]["UpdateStatus"] = {"StartedAt": "2026-03-11T03:00:00Z"}
+    rejected = {
+        "ServiceID": "id-api",
+        "DesiredState": "shutdown",
+        "Slot": 1,
+        "Status": {"State": "rejected", "Err": "network dms_net not found"},
+        "Spec": it.manager.noted[-1]["TaskTemplate"],
+        "CreatedAt": "2026-03-11T03:00:01Z",
+    }
+    tries = {**rejected, "DesiredState": "running", "Status": {"State": "assigned"}}
+    it.manager.tasks = [rejected | {"ID": "t1"}, rejected | {"ID": "t2"}, tries]
+    wait = Step(Do.AWAIT, "api", Which.NEW)
+
+    assert it.hands.is_done(it.plan, None, wait) == ""
+    it.passed += 14
+    assert it.hands.is_done(it.plan, None, wait) == ""
+
+    # It is taken on, and dies with its node: the time begins anew.
+    tries["Status"]["State"] = "starting"
+    it.passed += 2
+    assert it.hands.is_done(it.plan, None, wait) == ""
+    tries["Status"]["State"] = "pending"
+    assert it.hands.is_done(it.plan, None, wait) == ""
+    it.passed += 15
+    with pytest.raises(NotProven, match="not started by their nodes, the newest: net"):
         it.hands.is_done(it.plan, None, wait)
 
 

@@ -189,6 +189,43 @@ def test_why_tasks_failed_or_wait_is_said():
     assert "no suitable node" in serving(a_spec(NEW), waits, ()).words
 
 
+REFUSED = {"state": "rejected", "wanted": "shutdown", "error": "No such image"}
+
+
+def in_slot(slot, *given, **more):
+    return a_task(*given, **more) | {"Slot": slot}
+
+
+TWICE = [in_slot(1, NEW, **REFUSED)] * 2
+
+
+@pytest.mark.parametrize(
+    ("tasks", "failed", "rejected"),
+    [
+        # What a node would not start ran nowhere: that says little of the image.
+        ([in_slot(1, NEW, **REFUSED), in_slot(2, NEW, **REFUSED)], False, True),
+        ([in_slot(1, NEW, **REFUSED), in_slot(1, NEW, **DIED)], False, True),
+        ([in_slot(1, NEW, **REFUSED), *[in_slot(2, NEW, **DIED)] * 2], True, False),
+        ([in_slot(1, NEW, **REFUSED), in_slot(2, NEW, "pending")], False, False),
+        # Another node took it on, or the same one later.
+        (
+            [*[in_slot(1, NEW, **REFUSED)] * 2, in_slot(1, NEW, "starting")],
+            False,
+            False,
+        ),
+        ([*TWICE, in_slot(1, NEW, "assigned")], False, True),
+        ([*TWICE, in_slot(2, NEW, "starting")], False, True),
+    ],
+)
+def test_what_nodes_would_not_start_is_told_from_what_ran_and_failed(
+    tasks, failed, rejected
+):
+    seen = serving(a_spec(NEW), tasks, ())
+
+    assert (bool(seen.failed), bool(seen.rejected)) == (failed, rejected)
+    assert ("No such image" in seen.words) == rejected
+
+
 # -- others ------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """One step of a plan on a swarm: a spec written, tasks looked at, a mark taken away."""
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ from watchdog.facts.spec import mark_of, op_in, scaled_as
 from watchdog.outside.swarm import Swarm
 
 _TRIES = 5  # the swarm notes its own progress in a service, which counts as a write
+# Of a node that rejects tasks. One that just came back does so for some seconds, and
+# the default of `restart_policy.delay` is 5 s: so these are three tries or four.
+_PATIENCE = 15.0  # s
 Told = Callable[[], Mapping[str, Mapping[str, Any]]]
 Look = Callable[[str], tuple[Mapping[str, Any], Serving]]
 
@@ -28,11 +32,14 @@ class SwarmHands:
         told: Told,
         look: Look,
         held: Callable[[Record, str], str],
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """*told* gives all services, *look* one and what its tasks come to.
 
         *held* looks at a tenant's manifest, in the ledger and on the swarm.
         """
+        self._monotonic = monotonic
+        self._since: dict[tuple[str, Step], float] = {}  # tasks of it are rejected
         self._swarm = swarm
         self._told = told
         self._look = look
@@ -92,9 +99,19 @@ class SwarmHands:
         if mark_of(service["Spec"]) not in _ends(one, step):
             raise _other(one)
         # Until it began, those that failed are of another time.
-        if tasks.failed and service.get("UpdateStatus"):
-            raise NotProven(f"{one.name}: {tasks.failed}")
+        has_begun = bool(service.get("UpdateStatus"))
+        lasts = self._lasts(plan, step, is_so=has_begun and bool(tasks.rejected))
+        if has_begun and (tasks.failed or lasts):
+            raise NotProven(f"{one.name}: {tasks.failed or tasks.rejected}")
         return tasks.words if tasks.is_up else ""
+
+    def _lasts(self, plan: Plan, step: Step, *, is_so: bool) -> bool:
+        """Tell whether tasks were rejected for so long that more than a node is bad."""
+        now, what = self._monotonic(), (plan.op, step)
+        if not is_so:
+            self._since.pop(what, None)
+            return False
+        return now - self._since.setdefault(what, now) >= _PATIENCE
 
     def _is_unmarked(self, plan: Plan, step: Step) -> str:
         one = _write_of(plan, step.subject)

@@ -7,9 +7,10 @@ from typing import Any
 from watchdog.facts.spec import is_made_from, replicas_of
 
 _OVER = ("complete", "shutdown", "failed", "rejected", "orphaned", "remove")
-_FAILED = ("failed", "rejected")
 # A task may fail once and find another node: two of one spec say something.
 _ENOUGH = 2
+# A node has taken it on: whatever becomes of it now is not that node's refusal.
+_BEGUN = ("starting", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,10 @@ class Serving:
     *state* is ``running`` once each of them is of the spec that holds now, and none of
     another is left; ``up`` when only those are still ending. Else it is what Docker
     would call a container: ``created``, ``restarting``, ``exited``. *words* say more.
-    *failed* is what the newest of them came to that failed, where several did; *ids*
-    are those that run of those that are wanted. *unseen* are the ids of nodes that are
-    down and had one of another spec.
+    *failed* is what the newest of them came to that failed, where several did;
+    *rejected* the same of those that nodes would not start, while none has taken one
+    in their place. *ids* are those that run of those that are wanted. *unseen* are the
+    ids of nodes that are down and had one of another spec.
     """
 
     state: str
@@ -29,6 +31,7 @@ class Serving:
     failed: str = ""
     ids: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    rejected: str = ""
 
     @property
     def is_up(self) -> bool:
@@ -64,9 +67,13 @@ def serving(
     want = (len(wanted) or 1) if want is None else want
     said = f"{len(up)} of {want} tasks run"
     ids = tuple(sorted(str(one.get("ID", "")) for one in up))
-    failed = _failed(
-        spec, [one for one in tasks if _at(one.get("CreatedAt")) >= _at(since)]
-    )
+    tried = [
+        one
+        for one in tasks
+        if _at(one.get("CreatedAt")) >= _at(since) and is_made_from(one, spec)
+    ]
+    failed = _failed(tried)
+    rejected = "" if failed else _rejected(tried, mine)
     if not want:
         return Serving("exited", "it is scaled to zero")
     if len(up) >= want and len(mine) == len(wanted):
@@ -74,9 +81,10 @@ def serving(
             return Serving("running", said, ids=ids, unseen=tuple(lost))
         words = f"{said}, and {len(others)} of before are still ending"
         return Serving("up", words, ids=ids)
-    waits = _waits(mine)
-    words = "; ".join(part for part in (said, failed or waits) if part)
-    return Serving("restarting" if failed else "created", words, failed, ids)
+    why = failed or rejected
+    words = "; ".join(part for part in (said, why or _waits(mine)) if part)
+    state = "restarting" if why else "created"
+    return Serving(state, words, failed, ids, rejected=rejected)
 
 
 def up_of(services: Collection[Serving]) -> tuple[str, ...]:
@@ -86,15 +94,38 @@ def up_of(services: Collection[Serving]) -> tuple[str, ...]:
     return tuple(id_ for one in services for id_ in one.ids)
 
 
-def _failed(spec: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> str:
-    """Say what the newest failure of *spec* was, if several tasks of it failed."""
-    bad = [one for one in tasks if _state(one) in _FAILED and is_made_from(one, spec)]
-    if len(bad) < _ENOUGH:
+def _failed(tasks: Sequence[Mapping[str, Any]]) -> str:
+    """Say what the newest failure of *tasks* was, if several of them failed."""
+    bad = [one for one in tasks if _state(one) == "failed"]
+    return f"{len(bad)} tasks failed, {_newest(bad)}" if len(bad) >= _ENOUGH else ""
+
+
+def _rejected(
+    tasks: Sequence[Mapping[str, Any]], mine: Sequence[Mapping[str, Any]]
+) -> str:
+    """Say why nodes would start none of *tasks*, if that is how it still is.
+
+    A task is rejected before anything of the image ran: the node has it not, or has
+    not its network yet, as where it just came back. The swarm tries it again; *mine*
+    are those that it wants to run now.
+    """
+    bad = [one for one in tasks if _state(one) in ("failed", "rejected")]
+    taken = {_place(one) for one in mine if _state(one) in _BEGUN}
+    left = [o for o in bad if _state(o) == "rejected" and _place(o) not in taken]
+    if len(bad) < _ENOUGH or not left:
         return ""
-    newest = max(bad, key=lambda one: str(one.get("CreatedAt", "")))
+    return f"{len(bad)} tasks were not started by their nodes, {_newest(left)}"
+
+
+def _newest(tasks: Sequence[Mapping[str, Any]]) -> str:
+    newest = max(tasks, key=lambda one: _at(one.get("CreatedAt")))
     status = newest.get("Status") or {}
-    why = status.get("Err") or status.get("Message") or "no reason is given"
-    return f"{len(bad)} tasks failed, the newest: {why}"
+    return f"the newest: {status.get('Err') or status.get('Message') or 'no reason'}"
+
+
+def _place(task: Mapping[str, Any]) -> object:
+    """Name what *task* is one try of: a replica, or the one of its node."""
+    return task.get("Slot") or task.get("NodeID")
 
 
 def _waits(mine: Sequence[Mapping[str, Any]]) -> str:
