@@ -193,6 +193,20 @@ def test_what_a_node_that_is_down_may_still_serve_is_part_of_the_proof(it):
     assert "node two is down: whether another version still serves there" in words
 
 
+def test_what_is_said_of_a_node_that_nobody_heard_yet_proves_nothing(it):
+    two = {"ID": "n2", "Description": {"Hostname": "two"}, "Status": {}}
+    it.manager.nodes = [two]
+    it.manager.tasks = [on_node(it.told(), "n2")]
+    for state, words in (("unknown", "node two is not heard yet"), ("ready", "")):
+        two["Status"]["State"] = state
+        seen = it.look()
+        proof = prove(seen.pair, seen, (), ())
+        assert isinstance(proof, NotYet if words else Proven)
+        assert words in proof.words
+    two["Status"]["State"] = "down"
+    assert it.look().states == ("created",)
+
+
 def test_tasks_are_up_from_when_all_that_are_wanted_run_though_old_ones_still_end(it):
     it.manager.services["api"]["Spec"]["Mode"] = {"Replicated": {"Replicas": 2}}
     before = a_service("api", "v1.2.0")["Spec"]

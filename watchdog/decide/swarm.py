@@ -1,11 +1,12 @@
 """A rollback spelled out for a swarm: whole specs written, service by service."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from watchdog.decide.plan import kind_of, op_of
+from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import (
     Do,
@@ -18,7 +19,14 @@ from watchdog.facts.plan import (
     proof_of,
 )
 from watchdog.facts.problem import Problem
-from watchdog.facts.spec import BACK, OP, kind_of_mode, replicas_of, scaled_as
+from watchdog.facts.spec import (
+    BACK,
+    OP,
+    STACK,
+    kind_of_mode,
+    replicas_of,
+    scaled_as,
+)
 
 _SECOND = 1_000_000_000  # ns, in which the engine counts
 _MODES = ("Replicated", "Global")
@@ -159,3 +167,38 @@ def carrier_of(spec: Mapping[str, Any], op: str) -> dict[str, Any]:
     }
     whole["Labels"] = {**(whole.get("Labels") or {}), OP: op}
     return whole
+
+
+def left_out(
+    writes: Sequence[Write], specs: Iterable[Mapping[str, Any]], stack: str
+) -> Iterator[Lack]:
+    """Say which of *specs*, all of a name like the stack's, would stay behind.
+
+    What runs an image that is put back, and is not enrolled, makes it half a rollback.
+    Jobs, and what is started once, serve nobody.
+    """
+    going = {_image(one.before) for one in writes}
+    going -= {_image(one.home) for one in writes}
+    enrolled = {one.name for one in writes}
+    for spec in specs:
+        name, once = str(spec.get("Name")), _restarts(spec) == "none"
+        is_its = (spec.get("Labels") or {}).get(STACK) == stack
+        if name in enrolled or not is_its or once or replicas_of(spec) == 0:
+            continue
+        if _image(spec) in going:
+            short = name.removeprefix(f"{stack}_")
+            yield Lack(
+                f"{short} runs the same image and is not enrolled: a rollback would be "
+                "half of one",
+                "name it in stack.services too",
+            )
+
+
+def _image(spec: Mapping[str, Any]) -> str:
+    container = (spec.get("TaskTemplate") or {}).get("ContainerSpec") or {}
+    return str(container.get("Image") or "")
+
+
+def _restarts(spec: Mapping[str, Any]) -> str:
+    policy = (spec.get("TaskTemplate") or {}).get("RestartPolicy") or {}
+    return str(policy.get("Condition") or "any")

@@ -204,7 +204,8 @@ class Running:
     service of a swarm how many of its tasks run, and in words what all come to: its
     state is one for all of them. *up* are the ids of its tasks from when all that are
     wanted run, though those of before may still be ending; else none. *unseen* says, a
-    sentence each, what else may run of it where nobody can look.
+    sentence each, what else may run of it where nobody can look; *unheard* what of it
+    is only said to run, for some seconds more.
     """
 
     pair: Pair
@@ -220,6 +221,7 @@ class Running:
     tasks: tuple[tuple[int, str], ...] = field(default=(), compare=False)
     up: tuple[str, ...] = field(default=(), compare=False)
     unseen: tuple[str, ...] = field(default=(), compare=False)
+    unheard: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def replicas(self) -> dict[str, int]:

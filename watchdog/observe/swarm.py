@@ -1,9 +1,11 @@
 """The pair that a swarm is told to run, and how far its tasks are."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from watchdog.decide import nodes
 from watchdog.decide.one_release import apart, shared_version
+from watchdog.decide.swarm import left_out
 from watchdog.decide.tasks import Serving, serving, up_of
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import (
@@ -86,12 +88,14 @@ class SwarmStack:
             manifests = self._manifests_of(found, tenants_of(version))
             if isinstance(manifests, NotKnown):
                 return manifests
-            states, tasks = self._states(found)
+            known = self._swarm.nodes()
+            states, tasks = self._states(found, known)
         except Unreachable:
             raise
         except Problem as problem:
             return NotKnown(problem.words)
         first = next(iter(found.values()))
+        lost = {id_ for one in states.values() for id_ in one.unseen}
         return Running(
             pair=Pair(version, together(images), manifests),
             containers=tuple(identity(one) for one in found.values()),
@@ -101,14 +105,15 @@ class SwarmStack:
             services=tuple(found),
             tasks=tuple((len(states[name].ids), states[name].words) for name in found),
             up=up_of(states.values()),
-            unseen=self._unseen(states),
+            unseen=nodes.unseen(known, lost),
+            unheard=nodes.unheard(known, [t for each in tasks.values() for t in each]),
         )
 
     def parts(self, tenants_of: Tenants, *, anyhow: bool = False) -> tuple[Part, ...]:
         """Look at every service that is there, whole pair or not."""
         del anyhow
         found = self._there()
-        states, _ = self._states(found)
+        states, _ = self._states(found, self._swarm.nodes())
         parts: list[Part] = []
         for name, one in found.items():
             names = self._names(name, ref_of(one))
@@ -186,10 +191,10 @@ class SwarmStack:
         return self._named(service, ref) or (named.version if named else ref,)
 
     def _states(
-        self, found: Mapping[str, Service]
+        self, found: Mapping[str, Service], known: Sequence[nodes.Node]
     ) -> tuple[dict[str, Serving], dict[str, list[Service]]]:
         """Weigh the tasks of each service, all from one list."""
-        tasks, down = self._tasks(found), self._down()
+        tasks, down = self._tasks(found), nodes.down(known)
         states = {
             name: serving(one["Spec"], tasks[name], down, _since(one))
             for name, one in found.items()
@@ -201,26 +206,6 @@ class SwarmStack:
         return {
             name: [task for task in listed if task.get("ServiceID") == one["ID"]]
             for name, one in found.items()
-        }
-
-    def _unseen(self, states: Mapping[str, Serving]) -> tuple[str, ...]:
-        """Say which nodes are down and had tasks of another spec, a sentence each."""
-        lost = {id_ for one in states.values() for id_ in one.unseen}
-        if not lost:
-            return ()
-        names = [name for id_, name in self._down().items() if id_ in lost]
-        return tuple(
-            f"node {name} is down: whether another version still serves there cannot "
-            "be known"
-            for name in sorted(names)
-        )
-
-    def _down(self) -> dict[str, str]:
-        """Name the nodes that are down, by id."""
-        return {
-            str(node["ID"]): str((node.get("Description") or {}).get("Hostname"))
-            for node in self._swarm.nodes()
-            if (node.get("Status") or {}).get("State") == "down"
         }
 
     def told(self, service: str) -> Service:
@@ -238,7 +223,8 @@ class SwarmStack:
         seen = serving(one["Spec"], tasks, (), _since(one))
         if seen.is_up:
             # Of fewer tasks than are wanted no node that is down makes more.
-            seen = serving(one["Spec"], tasks, self._down(), _since(one))
+            down = nodes.down(self._swarm.nodes())
+            seen = serving(one["Spec"], tasks, down, _since(one))
         return one, seen
 
     # -- manifests ---------------------------------------------------------------
@@ -343,9 +329,11 @@ class SwarmStack:
 
     def lacks(self, target: Record, plan: Plan) -> tuple[Lack, ...]:
         """Say what *plan* would not find, and what nobody can hold."""
-        del plan
+        there = self._there()
+        stack = self._swarm.services(self._project)
         return (
-            *self._nodes_down(),
+            *nodes.lacks(self._swarm.nodes(), plan.writes, self._tasks(there)),
+            *left_out(plan.writes, (one["Spec"] for one in stack), self._project),
             Lack(
                 f"the image of {target.pair.version} is held by its registry alone: a "
                 "node that has it not must pull it",
@@ -353,15 +341,6 @@ class SwarmStack:
                 doubt=True,
             ),
         )
-
-    def _nodes_down(self) -> Iterator[Lack]:
-        for name in self._down().values():
-            yield Lack(
-                f"node {name} is down: whether anything of before still serves there "
-                "cannot be known",
-                "bring it back, or take it out: `docker node rm`",
-                doubt=True,
-            )
 
     def astray(self, version: str) -> tuple[Lack, ...]:
         """Give nothing: no file says what the swarm is told."""

@@ -64,6 +64,8 @@ def prove(
         # Docker starts it again, or nobody does.
         over = still[0] in ("exited", "dead")
         return NotYet(f"a container is {still[0]}, meant running", hopeless=over)
+    if seen.unheard:
+        return NotYet(seen.unheard[0])
     sick = [word for word in health if word != "healthy"]
     if sick:
         return NotYet(f"a container is {sick[0]}, meant healthy")
