@@ -32,6 +32,8 @@ class Stack(Manager):
         self.services, self.count, self.at = {}, 0, 0
         self.acts, self.written_over = lambda: None, []
         self.dies = ""  # the version of which no task comes up
+        self.leaderless = 0  # calls for which no manager leads
+        self.refuses = ""  # why a service cannot be written
         self.configs = {v: (f"meesho_{v}", v.encode()) for v in (OLD, BAD, THIRD)}
         self.deploy(OLD)
 
@@ -40,6 +42,11 @@ class Stack(Manager):
         self.count += 1
         if self.count == self.at:
             self.acts()
+        if self.leaderless and not path.endswith("/version"):
+            self.leaderless -= 1
+            return 500, {"message": "rpc error: The swarm does not have a leader"}
+        if self.refuses and method == "POST":
+            return 400, {"message": self.refuses}
         if "/distribution/" in path:
             digest = path.rpartition("@")[2].removesuffix("/json")
             return 200, {"Descriptor": {"digest": digest}}
@@ -208,7 +215,19 @@ def _label(stack):
     stack.change(lambda spec: spec["Labels"].update(team="dms"))
 
 
-ACTS = {
+def _lose_answers(stack):
+    stack.loses = 1
+
+
+def _lose_its_leader(stack):
+    stack.leaderless = 3
+
+
+FAULTS = {
+    "the next answer to a write is lost": _lose_answers,
+    "no manager leads for a while": _lose_its_leader,
+}
+ACTS = FAULTS | {
     "deploys what ran": lambda stack: stack.deploy(BAD),
     "deploys the target": lambda stack: stack.deploy(OLD),
     "deploys another": lambda stack: stack.deploy(THIRD),
@@ -237,7 +256,7 @@ def is_kept(folder, name, at, dies=""):
         assert "compose" not in last.hint, last.hint
     if name == "deploys another":
         assert told == {(THIRD, THIRD)}, where
-    if name in ("scales", "forces a start"):
+    if name in ("scales", "forces a start", *FAULTS):
         assert how == fine, where
     if name == "deploys what ran":
         assert how in ("proved", "put-back", "overtaken"), where
@@ -264,3 +283,18 @@ def test_what_somebody_does_at_any_call_is_not_written_over(folders, name, dies)
 @pytest.mark.parametrize("at", [15, 25, 40, 55])
 def test_what_somebody_does_in_the_middle_is_not_written_over(folders, name, at):
     assert is_kept(folders(), name, at)
+
+
+def test_a_write_that_is_refused_before_any_was_taken_leaves_all_as_it_is(folders):
+    words = "invalid argument: port '80' is already in use by service 'other'"
+
+    def refuse(stack):
+        # What is to be put back is bad, and will not be proved.
+        stack.refuses, stack.dies = words, BAD
+
+    how, stack, last = a_rollback(folders(), refuse, 1)
+
+    assert how == "unchanged", last
+    assert words in last.proof
+    assert stack.noted == []
+    assert stack.told() == dict.fromkeys(SERVICES, (BAD, BAD))

@@ -150,8 +150,6 @@ class Transaction:
         words = "ready for the swap; nothing that runs was touched"
         return self._ending.ended("rehearsed", words)
 
-    # -- the way forward -----------------------------------------------------------
-
     def _forward(
         self, rollback: Rollback, plan: Plan, target: Record, steps: tuple[Step, ...]
     ) -> tuple[Came, str]:
@@ -304,7 +302,7 @@ class Transaction:
         over = self._overtaking.overtaken(rollback, failed=step.do in _MAKES)
         if over:
             return Came.SAID, over
-        stopped = stepping.has_stopped(plan)
+        stopped = stepping.has_stopped(plan) and not self._is_unwritten(plan, target)
         lost = not stopped and self._has_lost(plan, target)
         if not stopped and not lost:
             left = self._withdraw(plan, target)
@@ -325,6 +323,15 @@ class Transaction:
         evidence = stepping.evidence(plan)
         self.memory.add(self.clock.now(), WentBack(plan.op, problem.words, evidence))
         return Came.BACK, words
+
+    def _is_unwritten(self, plan: Plan, target: Record) -> bool:
+        """Tell whether a swarm refused the first of what was to be written."""
+        starts = [s for s in plan.steps if s.do is Do.START] if plan.writes else []
+        tried = [s for s in starts if self._stepping.has_begun((s,))]
+        return bool(tried) and not any(
+            s.words in self._stepping.done or self.hands.is_done(plan, target, s)
+            for s in tried
+        )
 
     def _has_lost(self, plan: Plan, target: Record) -> bool:
         """Tell whether somebody removed a part of what ran, and nothing has its place.
