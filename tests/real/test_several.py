@@ -160,6 +160,69 @@ def boots_on(it):
     ]
 
 
+@pytest.mark.campaign
+@pytest.mark.parametrize("comes", ["back", "to nothing"])
+def test_a_node_that_rejects_tasks_for_a_moment_does_not_end_it(swarm, it, comes):
+    it.deploy(OLD, **ONE_A_NODE)
+    target = it.record()
+    it.deploy(BAD, **ONE_A_NODE)
+    # Node 2 has the image no more, and no way to its registry.
+    it.until(lambda: len(it.tasks()) == 3, "those of before have ended")
+    swarm.docker(2, "container", "prune", "-f")
+    swarm.docker(2, "image", "prune", "-a", "-f")
+    refuses = ("OUTPUT", "-p", "tcp", "--dport", "5055", "-j", "REJECT")
+    swarm.run("on", "2", "iptables", "-I", *refuses)
+    try:
+        it.begin(target)
+        with ThreadPoolExecutor() as pool:
+            ends = pool.submit(it.carry_on)
+            it.until(lambda: rejected(it) > 1 or ends.done(), "tasks are rejected")
+            if comes == "back":
+                swarm.run("on", "2", "iptables", "-D", *refuses)
+            words = ends.result()
+    finally:
+        if comes != "back":
+            swarm.run("on", "2", "iptables", "-D", *refuses)
+
+    assert ("proved" if comes == "back" else "put-back") in words, it.failed()
+    assert len(it.runs()) == 1
+    if comes != "back":
+        assert "not started by their nodes" in " ".join(it.failed())
+
+
+def rejected(it):
+    """Count the tasks that a node would not start."""
+    found = it.swarm.tasks(it.project)
+    return sum(task["Status"]["State"] == "rejected" for task in found)
+
+
+@pytest.mark.campaign
+def test_what_nodes_will_not_take_is_said_before_anything_is_touched(swarm, tmp_path):
+    it = OnEachNode(tmp_path, f"sw{uuid.uuid4().hex[:8]}", swarm.url[1], swarm.app)
+    with closing(it.journal), closing(it.swarm):
+        it.deploy(OLD)
+        target = it.record()
+        it.deploy(BAD)
+        plan = it.plan("look", it.record(), target)
+        record = it.memory.record(target)
+        assert [one.words for one in it.eyes.lacks(record, plan) if not one.doubt] == []
+
+        it.docker("node", "update", "--availability", "pause", "node2")
+        extra = ("--name", f"{it.project}_cron", "--restart-condition", "any")
+        label = ("--label", f"com.docker.stack.namespace={it.project}")
+        image = it.swarm.service(f"{it.project}_api")["Spec"]["TaskTemplate"]
+        image = image["ContainerSpec"]["Image"]
+        it.docker("service", "create", "-q", "-d", *extra, *label, image)
+        try:
+            lacks = [one for one in it.eyes.lacks(record, plan) if not one.doubt]
+        finally:
+            it.docker("node", "update", "--availability", "active", "node2")
+
+        words = " ".join(one.words for one in lacks)
+        assert "node node2 is paused: the swarm leaves the task that api has" in words
+        assert "cron runs the same image and is not enrolled" in words
+
+
 def said_of(it):
     """Say why nothing could be written, as readiness would."""
     try:

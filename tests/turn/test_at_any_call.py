@@ -194,6 +194,12 @@ def _one_service(stack):
     stack.deploy(THIRD, ("api",))
 
 
+def _the_target(stack):
+    stack.deploy(OLD)
+    for one in stack.services.values():
+        one["theirs"] = False  # it says what ours says
+
+
 def _take_down(stack):
     stack.services.clear()
 
@@ -229,7 +235,7 @@ FAULTS = {
 }
 ACTS = FAULTS | {
     "deploys what ran": lambda stack: stack.deploy(BAD),
-    "deploys the target": lambda stack: stack.deploy(OLD),
+    "deploys the target": _the_target,
     "deploys another": lambda stack: stack.deploy(THIRD),
     "deploys one service": _one_service,
     "takes it down": _take_down,
@@ -258,11 +264,13 @@ def is_kept(folder, name, at, dies=""):
         assert told == {(THIRD, THIRD)}, where
     if name in ("scales", "forces a start", *FAULTS):
         assert how == fine, where
-    if name == "deploys what ran":
+    if name == "deploys what ran" and at < stack.count - 2:
         assert how in ("proved", "put-back", "overtaken"), where
     if name == "deploys the target" and not dies:
         assert how == "proved", where
-    if how == "unpinned":  # it is said that it is not as it was recorded
+    if (
+        how == "unpinned" and at < stack.count - 2
+    ):  # it is said that it is not as it was recorded
         assert name in ("has one service rolled back", "labels"), where
     if how == fine:
         assert told == {(back, back)}, where
@@ -280,7 +288,7 @@ def test_what_somebody_does_at_any_call_is_not_written_over(folders, name, dies)
 
 
 @pytest.mark.parametrize("name", ACTS)
-@pytest.mark.parametrize("at", [15, 25, 40, 55])
+@pytest.mark.parametrize("at", [25, 55])
 def test_what_somebody_does_in_the_middle_is_not_written_over(folders, name, at):
     assert is_kept(folders(), name, at)
 
