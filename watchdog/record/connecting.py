@@ -17,6 +17,8 @@ _PATIENCE = {
     "statement_timeout": "15s",
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "15s",
+    # The fence waits for a commit and sees it, where others would fail.
+    "default_transaction_isolation": "read committed",
 }
 _WEAK = ("off", "local", "remote_write")
 _SCHEMA = (
@@ -73,6 +75,15 @@ _SCHEMA = (
         PRIMARY KEY (channel, seq)
     )""",
 )
+# Beside those of a journal that was begun without: whose it is, and for how long
+# whoever leads needs not be heard.
+_LED = """CREATE TABLE led (
+        "only" integer PRIMARY KEY CHECK ("only" = 1),
+        stack text NOT NULL,
+        lease double precision NOT NULL
+    )"""
+_IS_LED = """INSERT INTO led VALUES (1, %s, %s) ON CONFLICT ("only") DO UPDATE
+    SET stack = excluded.stack WHERE led.stack = ''"""
 # Of two that make it at once, one waits for the other.
 _ONE_AT_A_TIME = 0x444D5357
 
@@ -161,6 +172,20 @@ def _prepared(db: psycopg.Connection[Any], server: Server, *, read_only: bool) -
             f"the journal has version {version}, meant {_VERSION}",
             f"{other} watchdog wrote it: run that one",
         )
+    _must_be_its(db, server)
+
+
+def _must_be_its(db: psycopg.Connection[Any], server: Server) -> None:
+    """Refuse the journal of another stack: whoever followed would watch nothing."""
+    if _one(db, "SELECT to_regclass('led')::text") is None:
+        return  # begun by a watchdog that did not note it, and only read here
+    stack = _one(db, "SELECT stack FROM led")
+    if server.stack and stack not in (None, "", server.stack):
+        raise JournalLost(
+            f"the journal in the schema {server.schema} is of the stack {stack}, meant "
+            f"{server.stack}",
+            "a schema is one stack's: name another with `database.schema_name`",
+        )
 
 
 def _made(db: psycopg.Connection[Any], server: Server) -> None:
@@ -168,12 +193,17 @@ def _made(db: psycopg.Connection[Any], server: Server) -> None:
     there = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
     if db.execute(there, (server.schema,)).fetchone() is None:
         db.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(server.schema)))
-    if _one(db, "SELECT to_regclass('about')::text") is not None:
-        return
-    for statement in _SCHEMA:
-        db.execute(statement)
-    about = "INSERT INTO about VALUES (1, %s, %s)"
-    db.execute(about, (_VERSION, secrets.token_hex(6)))
+    if _one(db, "SELECT to_regclass('about')::text") is None:
+        for statement in _SCHEMA:
+            db.execute(statement)
+        about = "INSERT INTO about VALUES (1, %s, %s)"
+        db.execute(about, (_VERSION, secrets.token_hex(6)))
+    if _one(db, "SELECT version FROM about") != _VERSION:
+        return  # it is refused
+    if _one(db, "SELECT to_regclass('led')::text") is None:
+        db.execute(_LED)
+    if not _one(db, "SELECT stack FROM led"):
+        db.execute(_IS_LED, (server.stack, server.lease.total_seconds()))
 
 
 def refuse_old(version: int) -> None:
@@ -224,6 +254,16 @@ def _password(server: Server) -> str | None:
 def _not_reached(server: Server, error: psycopg.Error) -> JournalLost:
     words = said(error)
     found = re.search(r"FATAL:\s+(.*)", str(error))
+    if re.search(r"too many|connection slots", words):
+        return JournalLost(
+            f"the database {server.url} has no connection left: {words}",
+            "raise its max_connections, or end what holds them; three for each node",
+        )
+    if "read-only" in words:
+        return JournalLost(
+            f"the database {server.url} takes no writes: {words}",
+            "name the primary in `database.url`, or all hosts; or free its disk",
+        )
     if found:
         return JournalLost(
             f"the database {server.url} lets us not in: {found[1]}",

@@ -32,7 +32,8 @@ class Behind(Failed):
 class Server:
     """A schema of a PostgreSQL database; *folder* is what stays on this machine.
 
-    A leader that says nothing for as long as *lease* may be followed by another.
+    A leader that says nothing for as long as *lease* may be followed by another. It is
+    of one *stack*, which whoever opens it must mean, too.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class Server:
     password_file: Path | None = None
     schema: str = "watchdog"
     lease: timedelta = timedelta(seconds=15)
+    stack: str = ""
 
 
 Place = Path | Server
@@ -105,6 +107,14 @@ class Database(Protocol):
 
         Raises:
             JournalLost: another leads, or it is not known.
+        """
+        ...
+
+    def offer(self) -> None:
+        """Let another lead who follows, or lead on where nobody does.
+
+        Raises:
+            JournalLost: another leads now, or it is not known.
         """
         ...
 

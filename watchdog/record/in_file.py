@@ -72,6 +72,9 @@ class InFile:
     def must_lead(self) -> None:
         """Say nothing: the folder is held for as long as we live."""
 
+    def offer(self) -> None:
+        """Lead on: nobody else could."""
+
     def slip_in(self, events: Sequence[Sequence[Any]]) -> None:
         """Refuse: a folder has one writer; see ``Database``."""
         raise Failed(f"{self._path} has one writer, and {len(events)} are to be added")

@@ -14,6 +14,7 @@ from watchdog.record.lease import Lease, leader
 
 # A takeover waits for the commit in hand, and the commit after it finds another epoch.
 _FENCE = "SELECT 1 FROM leader WHERE epoch = %s AND holder = %s FOR SHARE"
+_IN_EPOCH = "SELECT set_config('watchdog.epoch', %s, false)"
 _ROW = "(%s::bigint, %s, %s, %s, %s::text, %s, %s)"
 # In the epoch that it finds. The number is the fence: an event of that number shuts
 # out who did not read it before.
@@ -45,8 +46,7 @@ class InPostgresql:
             return
         try:
             self.lease = Lease(server, connected(server, read_only=False), waits)
-            epoch = "SELECT set_config('watchdog.epoch', %s, false)"
-            self._db.execute(epoch, (str(self.lease.epoch),))
+            self._db.execute(_IN_EPOCH, (str(self.lease.epoch),))
         except BaseException as error:
             self.close()
             if isinstance(error, psycopg.Error):
@@ -63,6 +63,8 @@ class InPostgresql:
 
     def leader(self) -> str:
         """Say who leads."""
+        if self.lease:
+            return f"{self.lease.ours}"
         with self._lock:
             found = leader(self._db)
         return f"{found}" if found.holder else "nobody"
@@ -94,6 +96,17 @@ class InPostgresql:
         """Be sure of the lease; see ``Database``."""
         if self.lease:
             self.lease.check()
+
+    def offer(self) -> None:
+        """Let another lead, or lead on in the next epoch; see ``Database``."""
+        if self.lease is None:
+            return
+        try:
+            with self._lock:  # what is written belongs to the one epoch or the other
+                self.lease.offer()
+                self._db.execute(_IN_EPOCH, (str(self.lease.epoch),))
+        except psycopg.Error as error:
+            raise JournalLost(f"the database fails: {said(error)}") from error
 
     def write(self, do: Do, landed: Callable[[], bool] = lambda: False) -> None:
         """Commit, if no other leads by now; see ``Database``."""

@@ -22,8 +22,12 @@ from watchdog.record.connecting import connected, said
 from watchdog.record.database import Server
 
 _READ = "SELECT epoch, beat, holder, host FROM leader"
-_TAKE = """UPDATE leader SET epoch = epoch + 1, beat = 0, holder = %s, host = %s
-    WHERE epoch = %s AND beat = %s AND holder = %s RETURNING epoch"""
+_WATCH = "SELECT epoch, beat, holder, host, lease FROM leader, led"
+_TAKE = """WITH taken AS (
+        UPDATE leader SET epoch = epoch + 1, beat = 0, holder = %s, host = %s
+        WHERE epoch = %s AND beat = %s AND holder = %s RETURNING epoch
+    ), said AS (UPDATE led SET lease = %s WHERE EXISTS (SELECT FROM taken))
+    SELECT epoch FROM taken"""
 _RENEW = """UPDATE leader SET beat = beat + 1
     WHERE epoch = %s AND holder = %s RETURNING beat"""
 _FREE = "UPDATE leader SET holder = '' WHERE epoch = %s AND holder = %s"
@@ -31,6 +35,7 @@ _FREE = "UPDATE leader SET holder = '' WHERE epoch = %s AND holder = %s"
 _LEFT = 0.3
 _RENEWALS = 4  # in a lease
 _LOOKS = 20
+_OFFERED = 5  # looks of those who follow, for which nobody holds it
 
 
 def now() -> float:
@@ -50,23 +55,28 @@ def this_folder(folder: Path) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
+def _here() -> str:
+    return socket.gethostname()[:100]
+
+
 @dataclass(frozen=True, slots=True)
 class Leader:
-    """Who leads, as the row says."""
+    """Who leads, as the row says; not being heard for *lease* seconds, no more."""
 
     epoch: int
     beat: int
     holder: str
     host: str
+    lease: float = 0.0
 
     def __str__(self) -> str:
         """Name it as people know it."""
         return f"{self.host or 'nobody'} (epoch {self.epoch})"
 
 
-def leader(db: psycopg.Connection[Any]) -> Leader:
+def leader(db: psycopg.Connection[Any], question: str = _READ) -> Leader:
     """Read who leads."""
-    row = db.execute(_READ).fetchone()
+    row = db.execute(question).fetchone()
     return Leader(*row) if row else Leader(0, 0, "", "")
 
 
@@ -105,17 +115,18 @@ class Lease:
 
     def _taken(self, waits: Callable[[str], None] | None) -> tuple[int, float]:
         """Take it where it is free, ours, or nobody renewed it as long as it lasts."""
-        seen, since, said_of = leader(self._db), now(), 0
+        seen, since, said_of = leader(self._db, _WATCH), now(), 0
         while True:
-            over = now() - since >= self._lasts
+            # By the settings of whoever leads, where theirs are not ours.
+            over = now() - since >= max(self._lasts, seen.lease)
             if over or seen.holder in ("", self.holder):
                 began = now()
-                host = socket.gethostname()[:100]
                 was = (seen.epoch, seen.beat, seen.holder)
-                row = self._db.execute(_TAKE, (self.holder, host, *was)).fetchone()
+                values = (self.holder, _here(), *was, self._lasts)
+                row = self._db.execute(_TAKE, values).fetchone()
                 if row:
                     return int(row[0]), began + self._lasts * (1 - _LEFT)
-            found = leader(self._db)
+            found = leader(self._db, _WATCH)
             if found == seen:
                 pass
             elif found.holder != "" and waits is None:
@@ -130,6 +141,11 @@ class Lease:
                 seen, since = found, now()
             self._stopped.wait(self._lasts / _LOOKS)
 
+    @property
+    def ours(self) -> Leader:
+        """Give what the row says for as long as we lead."""
+        return Leader(self.epoch, 0, self.holder, _here())
+
     def check(self) -> None:
         """Be sure that it is ours for a while yet.
 
@@ -139,6 +155,43 @@ class Lease:
         if now() >= self._until or self._why is not None:
             self._once()
         if self._why is not None:
+            raise self._why
+
+    def offer(self) -> None:
+        """Let another have it; lead on, in the next epoch, where nobody wants to.
+
+        Nothing is begun meanwhile, and what was begun before has the time that it has
+        of any lease.
+
+        Raises:
+            JournalLost: another leads now, or it is not known.
+        """
+        with self._renewing:
+            if self._why is not None:
+                raise self._why
+            self._until = 0.0
+            self._stopped.wait(self._lasts * _LEFT)
+            try:
+                self._db.execute(_FREE, (self.epoch, self.holder))
+                self._stopped.wait(self._lasts / _LOOKS * _OFFERED)
+                began, found = now(), leader(self._db, _WATCH)
+                was = (self.epoch, found.beat, "")
+                values = (self.holder, _here(), *was, self._lasts)
+                row = self._db.execute(_TAKE, values).fetchone()
+                if row:
+                    self.epoch = int(row[0])
+                    self._until = began + self._lasts * (1 - _LEFT)
+                    return
+                found = leader(self._db)
+                self._why = JournalLost(
+                    f"this watchdog leads no more: {found} does, to whom it was left",
+                    "nothing more is done here; started again, it follows",
+                )
+            except psycopg.Error as error:
+                self._why = JournalLost(
+                    f"the lease was let go, and not taken again: {said(error)}",
+                    "nothing more is done here; started again, it reads on",
+                )
             raise self._why
 
     def close(self) -> None:

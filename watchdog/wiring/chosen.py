@@ -23,7 +23,14 @@ def place_of(settings: Settings) -> Place:
     it = settings.database
     if it.url is None:
         return settings.state
-    return Server(settings.state, it.url, it.password_file, it.schema_name, it.lease)
+    return Server(
+        settings.state,
+        it.url,
+        it.password_file,
+        it.schema_name,
+        it.lease,
+        settings.stack.project,
+    )
 
 
 def rules_of(settings: Settings) -> Rules:
