@@ -41,6 +41,7 @@ FAULTS = (
     "hold an act on its way",
     "cut the leader from the database",
     "cut the leader from its manager",
+    "keep the leader from its manager",
     "tell the leader to end",
     "kill a follower",
     "pause a follower",
@@ -98,7 +99,7 @@ class Rounds:
         self.field, self.lot = field, random.Random(seed)
         self.tally, self.broken, self.took = Counter(), [], []
         self.orders, self.answers, self.number = [], [], 0
-        self.undo, self.gaps, self.struck = [], [], 0.0
+        self.undo, self.late, self.gaps, self.struck = [], [], [], 0.0
 
     def first(self):
         self.field.begin()
@@ -115,6 +116,7 @@ class Rounds:
             for node in self.field.nodes.values():
                 log = (node.folder / "log").read_text().splitlines()[-4:]
                 print(f"node {node.name}:", *[line[:400] for line in log], sep="\n  ")
+            self._give_back()
             self._restore()
             self.field.deploy(GOOD)
             return "red"
@@ -147,6 +149,7 @@ class Rounds:
         time.sleep(self.lot.uniform(0.5, 2.5) * LEASE)
         self._restore()
         ended = self._ends()
+        self._give_back()
         person.join(240)
         self.orders += person.taken
         self.tally["orders given again elsewhere"] += person.again
@@ -248,6 +251,9 @@ class Rounds:
                 wire = node.database if "database" in fault else node.engine
                 wire.is_cut = True
                 self.undo.append(lambda: setattr(wire, "is_cut", False))
+            case "keep the leader from its manager":  # until another has ended it
+                node.engine.is_cut = True
+                self.late.append(lambda: setattr(node.engine, "is_cut", False))
             case "end all connections":
                 cluster.hang_up()
             case "restart the database" | "kill the database":
@@ -273,6 +279,10 @@ class Rounds:
                     field.well.add(number)
 
                 self.undo.append(undo)
+
+    def _give_back(self):
+        while self.late:
+            self.late.pop()()
 
     def _restore(self):
         while self.undo:

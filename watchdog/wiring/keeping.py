@@ -9,15 +9,19 @@ from watchdog.config.settings import Settings
 from watchdog.facts.rules import Rules
 from watchdog.observe.memory import free_memory
 from watchdog.observe.standbys import Standbys
+from watchdog.record.database import Server
 from watchdog.record.journal import Journal
 from watchdog.record.memory import Memory
 from watchdog.turn.claiming import Claiming
 from watchdog.turn.keeping import Keeping
 from watchdog.turn.roles import Plans
 from watchdog.turn.standing_by import StandingBy
+from watchdog.turn.yielding import LOOKED_EVERY, Yielding
+from watchdog.wiring.chosen import place_of
 from watchdog.wiring.clock import RealClock
 from watchdog.wiring.executors import acting, claims_of, keeper_of
 from watchdog.wiring.schedule import Beside
+from watchdog.wiring.swarm import swarm_of
 
 
 def claiming_of(
@@ -79,3 +83,14 @@ def standing_by_of(
         free_memory,
         claiming.check,
     )
+
+
+def yielding_of(
+    settings: Settings, journal: Journal, memory: Memory, clock: RealClock
+) -> tuple[Beside, ...]:
+    """Make what lets another node lead where no manager can be asked from this one."""
+    if settings.executor != "swarm" or not isinstance(place_of(settings), Server):
+        return ()
+    trouble = swarm_of(settings).trouble
+    yielding = Yielding(trouble, journal.database.offer, memory, clock)
+    return ((yielding.look, LOOKED_EVERY),)

@@ -38,7 +38,12 @@ from watchdog.wiring.clock import RealClock
 from watchdog.wiring.doors import posting_of, pulse_of
 from watchdog.wiring.drills import drills_of
 from watchdog.wiring.executors import executor_of, there_of
-from watchdog.wiring.keeping import claiming_of, keeping_of, standing_by_of
+from watchdog.wiring.keeping import (
+    claiming_of,
+    keeping_of,
+    standing_by_of,
+    yielding_of,
+)
 from watchdog.wiring.looks import questions_of, unseen_pair
 from watchdog.wiring.measuring import prometheus_of
 from watchdog.wiring.schedule import Schedule
@@ -91,7 +96,7 @@ def wire(
         signer, telling = making(
             lambda: signed_telling_of(settings, journal, clock, rules.identity)
         )
-        known, leader = secrets_of(settings), journal.leader
+        known = secrets_of(settings)
     except Problem:
         journal.close()
         raise
@@ -202,7 +207,7 @@ def wire(
             replies=telling.replies,
             pulse=lambda: pulse_of(schedule),
             untold=telling.untold,
-            led=lambda: Led(leader),
+            led=lambda: Led(journal.leader),
             wake=schedule.wake,
             unseen=lambda release, like: unseen_pair(settings, release, like, sealed),
         ),
@@ -228,6 +233,7 @@ def wire(
             rules=rules,
             schedule=schedule,
         ),
+        *yielding_of(settings, journal, memory, clock),
     ):
         schedule.beside(what, every)  # waits for no turn, and delays none
     if known.github:
