@@ -76,6 +76,18 @@ def test_what_did_not_change_is_not_read_again(folder):
     assert files.for_version("v1.2.0") is old
 
 
+def test_what_release_after_release_says_again_is_held_once(folder):
+    files = ReleaseFolder(folder, SCRAPE, lambda: DRI)
+    text = (folder / "v1.2.0.yaml").read_text()
+    text = "\n".join(x for x in text.splitlines() if not x.startswith("rollback_to"))
+    (folder / "v1.2.1.yaml").write_text(text.replace("v1.2.0", "v1.2.1"))
+
+    assert files.refresh() is None
+    old, new = files.for_version("v1.2.0"), files.for_version("v1.2.1")
+    assert new.version == "v1.2.1"
+    assert all(a is b for a, b in zip(old.triggers, new.triggers, strict=True))
+
+
 def test_who_left_the_roster_keeps_no_file_from_being_in_force(folder):
     names = [*DRI]
     files = ReleaseFolder(folder, SCRAPE, lambda: names)

@@ -15,6 +15,7 @@ from tests.worlds import AT, HEALTHY_THEN_NEXT
 from watchdog.facts.event import HoldPlaced, WatchStarted
 from watchdog.facts.problem import JournalLost
 from watchdog.record.journal import Journal
+from watchdog.record.opening import opened
 from watchdog.record.outbox import Outbox
 
 HELLO = WatchStarted("1", "act")
@@ -121,6 +122,7 @@ import os, resource, sys
 from pathlib import Path
 from watchdog.facts.problem import Problem
 from watchdog.record.journal import Journal
+from watchdog.record.opening import opened
 
 if len(sys.argv) > 2:  # with the code loaded, which may be for its owner alone
     os.setgroups([])
@@ -205,7 +207,7 @@ def test_a_backup_is_not_rolled_back_by_what_another_file_left(place, read_only)
     (place / "journal.db-journal").write_bytes(left)
 
     with pytest.raises(JournalLost, match="is not what a commit to"):
-        Journal(place, read_only=read_only)
+        Journal(place, read_only=False)
     assert (place / "journal.db").read_bytes() == whole
     (place / "journal.db-journal").rename(place / "aside")
     assert len(read(place)) == 6
@@ -311,3 +313,14 @@ def test_the_outbox_that_is_no_database_says_nothing_of_the_journal(folders):
         assert journal.head == 0
     with pytest.raises(OSError, match="outbox cannot be used"):
         Outbox(place)
+
+
+def test_who_writes_for_months_keeps_half_a_mebibyte_at_the_most(folders):
+    place = folders()
+    with closing(Journal(place)) as journal:
+        journal.append(AT, *HEALTHY_THEN_NEXT)
+
+    with closing(opened(place / "journal.db", read_only=False)) as db:
+        ((kept,),) = db.execute("PRAGMA cache_size")
+
+    assert kept == -512  # less than nothing is KiB, more is pages

@@ -104,6 +104,8 @@ class ReleaseFolder:
         kept, self._kept = self._kept, {}
         # Looked at before it is read: what is saved meanwhile is read the next time.
         looks = {look[0]: look for look in self._seen}
+        # One release after another has the same triggers: each is held once.
+        same = {repr(one): one for had in kept.values() for one in had.triggers}
 
         def read(path: Path) -> Release:
             look = looks.get(path.name)
@@ -112,6 +114,8 @@ class ReleaseFolder:
                 release = load_release(
                     path, self._scrape, services=self._services, bare=self._bare
                 )
+                one = (same.setdefault(repr(one), one) for one in release.triggers)
+                release = replace(release, triggers=tuple(one))
             if look:
                 self._kept[look] = release
             return release

@@ -257,6 +257,7 @@ def _to_write(path: Path | None) -> sqlite3.Connection:
     db = sqlite3.connect(where, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA busy_timeout = 5000")
+        db.execute(left.CACHE)
         db.execute("PRAGMA journal_mode = DELETE")
         db.execute("PRAGMA synchronous = EXTRA")
         for statement in _SCHEMA:
