@@ -7,6 +7,7 @@ watchdog is at. What Compose or Docker say to it is returned, not judged.
 import os
 import shutil
 import subprocess
+import time
 
 from tests.chaos.yard import THIRD
 
@@ -144,6 +145,34 @@ def compose_changed(yard, case):
     return up(yard, case)
 
 
+def manifest_rewritten(yard, case):
+    """Save another version's manifest over the one that is to be started with."""
+    manifests = yard.stack / "manifests"
+    shared, kept = "meesho.manifest.json", f"meesho.{case.target}.manifest.json"
+    source = manifests / f"meesho.{THIRD}.manifest.json"
+    name = shared if yard.layout == "shared-file" else kept
+    _replaced(manifests / name, source.read_bytes())
+    return ""
+
+
+def env_broken(yard, case):
+    """Save `.env` with a line that Compose cannot read."""
+    path = yard.stack / ".env"
+    _replaced(path, path.read_bytes() + b"WHAT IS IT\n")
+    return ""
+
+
+def paused(yard, case):
+    """Freeze what runs, look at it for some seconds, and let it go on."""
+    said = yard.compose("pause", check=False)
+    time.sleep(3)
+    return said + yard.compose("unpause", check=False)
+
+
+def killed(yard, case):
+    return yard.compose("kill", check=False)
+
+
 def _pinned(yard, version):
     lines = [
         f"DMS_VERSION={version}" if line.startswith("DMS_VERSION=") else line
@@ -181,9 +210,13 @@ ACTS = {
         manifests_moved,
         compose_touched,
         compose_changed,
+        manifest_rewritten,
+        env_broken,
+        paused,
+        killed,
     )
 }
 # Who does this asks for nothing to run; whatever serves then is welcome, too.
-TAKES_DOWN = ("down", "stop")
+TAKES_DOWN = ("down", "stop", "killed")
 # Compose starts every container of the project by these, whoever made it.
 STARTS_ALL = ("start", "restart")

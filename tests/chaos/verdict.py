@@ -102,7 +102,7 @@ def ended(
         faults += judge.mixed_starts(yard, case)
     faults += chain(case)
     faults += _what_runs(yard, seen, found, text, nothing=nothing, mixed=mixed)
-    faults += _is_said(yard, seen, found, text)
+    faults += _is_said(yard, seen, found, text, mixed=mixed)
     return seen
 
 
@@ -136,14 +136,15 @@ def _what_runs(yard, seen, found, text, *, nothing, mixed):
         yield f"still at it: {seen.status['rollback']['words']}"
 
 
-def _is_said(yard, seen, found, text):
+def _is_said(yard, seen, found, text, *, mixed):
     """Hold what status says against what is there."""
     said = (seen.status.get("running") or {}).get("version", "")
     versions = {version for _, version, _ in found}
     unclear = seen.status.get("unclear", "")
     if found and not seen.status.get("rollback") and versions != {said}:
         yield f"status says that {said or 'nothing'} runs, it is {sorted(versions)}"
-    if found and len(versions) == 1 and unclear and versions == {said}:
+    known = found and len(versions) == 1 and versions == {said}
+    if known and unclear and not (mixed or "manifest" in unclear):
         yield f"status says that it is unclear what runs: {unclear}"
     if not found and said and not (unclear or seen.status.get("rollback")):
         yield f"status says that {said} runs, nothing does: {text}"

@@ -40,6 +40,8 @@ class Yard(Ground):
         self._kept = {
             name: (self.stack / name).read_bytes() for name in (".env", "compose.yaml")
         }
+        versions = (self.stack / "manifests").glob("meesho.v*.json")
+        self._of_versions = {path: path.read_bytes() for path in versions}
         return self
 
     def _reference(self, version):
@@ -141,12 +143,21 @@ class Yard(Ground):
         if self.layout == "shared-file":
             files = files and self.shared_manifest() == self.pinned()
         compose = (self.stack / "compose.yaml").read_bytes()
-        return files and compose == self._kept["compose.yaml"]
+        files = files and compose == self._kept["compose.yaml"]
+        files = files and _but_version(self.stack) == _of_lines(self._kept[".env"])
+        kept = self._of_versions.items()
+        return files and all(p.is_file() and p.read_bytes() == data for p, data in kept)
 
     def again(self):
         """Set it up anew, whatever is there."""
         for name, data in self._kept.items():
             (self.stack / name).write_bytes(data)
+        for path, data in self._of_versions.items():
+            if not path.is_file() or path.read_bytes() != data:
+                path.unlink(missing_ok=True)
+                path.write_bytes(data)
+        for path in (self.stack / "manifests").glob("*.rb-theirs-*"):
+            path.unlink()
         super().again()
 
     def strike(self):
@@ -156,6 +167,15 @@ class Yard(Ground):
         self.doctor.close()
         super().strike()
         self.stage._let_go()
+
+
+def _but_version(stack):
+    return _of_lines((stack / ".env").read_bytes())
+
+
+def _of_lines(data):
+    lines = data.decode(errors="replace").splitlines()
+    return [line for line in lines if not line.startswith("DMS_VERSION=")]
 
 
 class Doctor:

@@ -353,8 +353,9 @@ def test_a_container_without_a_policy_gets_none_back():
     assert Step(Do.SET_RESTART, "dms", Which.OLD, to="no") in it.way_back
 
 
-@pytest.mark.parametrize(("grace", "within"), [(2, 2), (10, 5), (0, 0)])
+@pytest.mark.parametrize(("grace", "within"), [(2, 2), (10, 5), (0, 0), (-1, 5)])
 def test_a_stop_takes_the_shorter_of_both_graces(grace, within):
+    """Less than nothing is for ever to the engine: that is nothing to wait for."""
     (swap,) = plan(deployed=running(("dms",), grace=grace)).swaps
 
     assert swap.stop_within == timedelta(seconds=within)

@@ -98,3 +98,23 @@ def test_at_the_end_a_silent_compose_takes_no_proof_back(stack):
     agreeing, ran, _ = stack("x", Silent())
 
     assert agreeing.unlike(ran, a_record("v1.2.0", services=("dms",))) == ""
+
+
+@pytest.mark.parametrize("where", ["nowhere", "a file"])
+def test_a_compose_that_finds_no_room_to_be_asked_in_crashes_nothing(
+    stack, tmp_path, monkeypatch, where
+):
+    """A full or a missing ``/tmp`` says nothing of the stack."""
+    place = tmp_path / "scratch"
+    if where == "a file":
+        place.write_text("")
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+
+    agreeing, ran, lacks = stack("app:${DMS_VERSION}", Refuses())
+
+    assert lacks[0].words.startswith("nobody is here to say what Compose will make of")
+    assert "Compose could not be asked" in lacks[0].words
+    assert lacks[0].doubt
+    assert agreeing.pins(ran) == {}
+    assert agreeing.astray(ran) is None
+    assert agreeing.unlike(ran, a_record("v1.2.0", services=("dms",))) == ""

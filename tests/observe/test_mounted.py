@@ -79,3 +79,34 @@ def test_a_folder_elsewhere_is_not_known(folder):
 
     assert isinstance(seen, NotKnown)
     assert seen.words == f"/manifests is at /srv/elsewhere, outside {folder}"
+
+
+def test_a_stack_that_was_deployed_from_another_folder_that_is_here_is_not_known(
+    folder, tmp_path_factory
+):
+    """The same project, brought up from a checkout: its files are not those here."""
+    other = tmp_path_factory.mktemp("checkout")
+    (other / "compose.yaml").write_text("services: {}\n")
+    (other / "manifests").mkdir()
+    mount = bound(other / "manifests/meesho.manifest.json", "/manifests/meesho.json")
+    theirs = container(other, mount)
+    labels = theirs["Config"]["Labels"]
+    files = "com.docker.compose.project.config_files"
+    mounted = Mounted(
+        StackFolder(folder), project="dms", inside="/manifests/{tenant}.json"
+    )
+
+    # Seen from a container of ours it is not here: that tells nothing.
+    labels[files] = "/nowhere/compose.yaml"
+    assert not isinstance(mounted.of_all([theirs], None), NotKnown)
+    labels[files] = str(other / "compose.yaml")
+    seen = mounted.of_all([theirs], None)
+
+    assert isinstance(seen, NotKnown)
+    assert seen.words.startswith(f"dms was deployed from {other}, and the stack's ")
+    own = container(folder, bound(folder / "manifests", "/manifests"))
+    (folder / "compose.yaml").write_text("services: {}\n")
+    own["Config"]["Labels"][files] = str(folder / "compose.yaml")
+    assert held(folder, bound(folder / "manifests", "/manifests")) == BOTH
+    whole = Mounted(StackFolder(folder), project="dms", inside=INSIDE)
+    assert whole.of_all([own], None) == BOTH

@@ -342,6 +342,28 @@ def test_one_trigger_that_fails_does_not_blind_the_others(asked):
     assert far_end.read_all([], AT) == {}
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [{"look": "x"}, {"look": "7"}, {"look": "-9"}, {"part": "now", "look": "0.5"}],
+)
+def test_an_odd_count_of_the_replicas_blinds_no_trigger(asked, labels):
+    wire, far_end = asked
+
+    def answer(handler):
+        if wire.paths[-1].endswith("query_range"):
+            wire.send(handler, matrix())
+            return
+        one = {"metric": labels, "value": [STAMP, "1"]}
+        data = {"resultType": "vector", "result": [one]}
+        wire.send(handler, {"status": "success", "data": data})
+
+    wire.answer = answer
+    readings = far_end.read_all([awb(), http_5xx()], AT, replicas={"dms": 3})
+
+    assert len(readings) == 2
+    assert all(isinstance(one, Measured) for one in readings.values())
+
+
 def test_threads_that_never_come_back_leave_every_trigger_a_timeout(far):
     _, url = far
     over = threading.Event()

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -204,3 +204,42 @@ def test_a_pull_that_is_late_is_cut_off_at_once():
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def test_a_container_that_is_just_being_removed_has_no_name_and_is_listed():
+    listed = [{"Id": "a" * 64, "Names": None}, {"Id": "b" * 64, "Names": ["/dms"]}]
+    version = {"ApiVersion": "1.41", "MinAPIVersion": "1.12"}
+    with _far_end({"/version": version, "%5D%7D": listed}) as (at, _):
+        engine = Engine(f"tcp://{at}", SECOND * 5)
+        names = [one["Names"][0] for one in engine.containers({"a": "b"})]
+        engine.close()
+
+    assert names == [f"/{'a' * 12}", "/dms"]
+
+
+def test_an_event_that_is_cut_is_no_event():
+    class Cut(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = b'{"Action": "die", "Actor": {"ID": "a"}}\n{"Actor": {"ID": "a"}'
+            if "/version" in self.path:
+                body = b'{"ApiVersion": "1.41", "MinAPIVersion": "1.12"}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Cut)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        engine = Engine(f"tcp://127.0.0.1:{server.server_port}", SECOND * 5)
+        told = engine.events(datetime.now(UTC))
+        engine.close()
+    finally:
+        server.shutdown()
+        server.server_close()
+
+    assert [one["Action"] for one in told] == ["die"]

@@ -169,10 +169,48 @@ def test_a_folder_that_only_owners_may_change_is_a_lack(folder):
     assert "sticky bit" in lack.words
 
 
+def test_an_env_file_that_its_owner_could_not_read_any_more_is_worth_knowing(folder):
+    """Only root may give a file away: what is replaced belongs to the watchdog."""
+    path = folder / ".env"
+    path.write_text("DMS_VERSION=v1.3.0\n")
+    ours, theirs = 1003, 1002
+    os.chown(path, theirs, -1)
+    folder.chmod(0o777)
+
+    path.chmod(0o640)
+    (lack,) = hindrances(StackFolder(folder), ".env", ours)
+    assert lack.words.startswith(f"{path} belongs to user {theirs}, and not all may ")
+    assert lack.doubt
+
+    path.chmod(0o644)
+    assert hindrances(StackFolder(folder), ".env", ours) == ()
+    path.chmod(0o640)
+    assert hindrances(StackFolder(folder), ".env", theirs) == ()
+    assert hindrances(StackFolder(folder), ".env", 0) == ()
+
+
 def test_a_folder_in_a_backups_place_is_a_lack(folder):
     (folder / "meesho.manifest.json.bak").mkdir()
     (lack,) = hindrances(StackFolder(folder), "meesho.manifest.json.bak")
     assert lack.words.endswith("is a folder, and a file belongs there")
+
+
+def test_a_folder_that_took_the_place_of_another_is_seen_by_its_own_change(folder):
+    """Its files are older than that: they were laid out beside long before."""
+    beside, path = folder / "manifests.next", "manifests/meesho.manifest.json"
+    beside.mkdir()
+    (beside / "meesho.manifest.json").write_text("next")
+    files, laid_out = StackFolder(folder), beside.stat().st_ctime_ns
+    os.utime(beside, ns=(laid_out, laid_out))
+    os.utime(folder, ns=(0, 0))
+    assert files.moved("manifests.next/meesho.manifest.json") == 0  # only touched
+
+    beside.rename(folder / "manifests")
+
+    assert files.moved(path) == (folder / "manifests").stat().st_ctime_ns > laid_out
+    (folder / "manifests/lazada.manifest.json").write_text("one more")
+    assert files.moved(path) == 0
+    assert files.moved("nowhere/at.all") == 0
 
 
 def test_a_file_is_looked_at_again_while_somebody_writes_it(folder):

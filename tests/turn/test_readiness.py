@@ -29,6 +29,7 @@ from watchdog.facts.event import (
     RollbackStarted,
 )
 from watchdog.facts.lack import Lack
+from watchdog.facts.problem import EngineRefused
 from watchdog.facts.roster import Approver
 from watchdog.observe.holding import Holding
 from watchdog.verify.proof import Answer
@@ -466,3 +467,40 @@ def test_what_does_not_answer_does_not_keep_a_bad_release_from_being_rolled_back
 
     (ended,) = it.memory.all(RollbackEnded)
     assert (ended.how, ended.target) == ("proved", "v1.2.0")
+
+
+@pytest.mark.parametrize("asked", ["obstacles", "lacks", "astray"])
+def test_a_look_that_breaks_is_said_and_keeps_nobody_from_acting(world, asked):
+    it = world()
+    made = it.eyes
+
+    def breaks(*_):
+        raise KeyError("Labels")
+
+    def eyes():
+        broken = made()
+        setattr(broken, asked, breaks)
+        return broken
+
+    it.eyes = eyes
+    said = it.turn(EVERY)
+
+    assert said.startswith("watching v1.3.0")
+    words = "it cannot be looked at: KeyError: 'Labels'"
+    assert [lack.words for lack in could(it).lacks] == [words]
+    assert not could(it).ready
+
+
+def test_a_look_that_the_engine_refuses_is_said_in_its_words(world):
+    it = world()
+
+    class Refuses:
+        is_unsure = True
+
+        def lacks(self, seen, at):
+            raise EngineRefused("no such container", "look there")
+
+    it.holds = Refuses()
+    it.turn(EVERY)
+
+    assert [lack.words for lack in could(it).lacks] == ["no such container"]

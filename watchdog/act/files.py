@@ -102,6 +102,31 @@ def exchange(files: StackFolder, path: str, other: str) -> None:
         ) from error
 
 
+def set_aside(files: StackFolder, path: str, other: str) -> None:
+    """Let what is at *path*, whatever it is, have the name of *other* beside it.
+
+    A file stays at *path* too, until another one is put there: whoever starts
+    meanwhile finds one.
+    """
+    try:
+        with files.opened(path) as (folder, name):
+            beside = other.rpartition("/")[2]
+            with contextlib.suppress(FileNotFoundError):
+                os.stat(beside, dir_fd=folder, follow_symlinks=False)
+                beside = f"{beside}-{secrets.token_hex(4)}"
+            try:
+                ends = {"src_dir_fd": folder, "dst_dir_fd": folder}
+                os.link(name, beside, **ends, follow_symlinks=False)
+            except OSError:  # of a folder, or of what is not ours to link
+                os.rename(name, beside, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+    except OSError as error:
+        raise Problem(
+            f"could not set {files.root / path} aside: {error.strerror}",
+            "the watchdog's user needs to write the stack's folder (not only the file)",
+        ) from error
+
+
 def _fresh(folder: int, name: str) -> tuple[int, str]:
     """Make a file that was not there; what a crash left of ours goes first."""
     with contextlib.suppress(OSError):

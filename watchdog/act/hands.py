@@ -7,9 +7,10 @@ from typing import Any
 from watchdog.act.evidence import last_words
 from watchdog.act.ground import can_start
 from watchdog.act.image import Images
+from watchdog.act.shown import UNREAD, must_be_seen, shown
+from watchdog.act.somebodys import of_the_target
 from watchdog.act.stack_files import StackFiles
 from watchdog.act.staging import Staging, has, reaches_nobody
-from watchdog.decide.alike import number_of
 from watchdog.decide.meanwhile import NEVER_RAN
 from watchdog.decide.successor import remade
 from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
@@ -24,12 +25,8 @@ from watchdog.outside.engine import Engine
 _OP = "io.flexli.rollback.op"
 _SERVICE = "io.flexli.rollback.service"
 _REPLACES = "io.flexli.rollback.replaces"
-_ASIDE = ".rb-"
 _ROLE = "io.flexli.rollback.role"
 _IMAGE = "io.flexli.rollback.image"
-_PROJECT = "com.docker.compose.project"
-_COMPOSE_SERVICE = "com.docker.compose.service"
-_ONEOFF = "com.docker.compose.oneoff"
 
 
 class Hands:
@@ -106,7 +103,7 @@ class Hands:
             case Do.HOLD_IMAGE:
                 self._images.hold(target, target.image_called(step.subject))
             case Do.HOLD_MANIFEST:
-                self._files.hold_manifest(target, step.subject)
+                self._files.hold_manifest(plan, target, step)
             case Do.CREATE:
                 self._create(plan, target, step)
             case Do.BAR | Do.PIN:
@@ -153,13 +150,18 @@ class Hands:
             raise _gone(step)
         id_ = str(found["Id"])[:12]
         state = found["State"]
+        must_be_seen(found, step)
         match step.do:
             case Do.CREATE:
+                if step.which is Which.NEW:
+                    _is_of_its_image(_swap(plan, step), found)
                 return f"{id_} exists"
             case Do.CONNECT:
                 on = found["NetworkSettings"].get("Networks") or {}
                 return f"{id_} is on {step.to}" if step.to in on else ""
             case Do.SET_RESTART:
+                if UNREAD in found:
+                    return f"{id_} is left as it is: {found[UNREAD]}"
                 seen = found["HostConfig"]["RestartPolicy"].get("Name") or "no"
                 return f"{id_} restarts: {seen}" if seen == step.to else ""
             case Do.STOP:
@@ -193,6 +195,9 @@ class Hands:
             raise NotProven(
                 f"{step.subject} runs image {seen[:19]}, meant image {meant[:19]}"
             )
+        if UNREAD in found:
+            runs = step.which is Which.OLD and state["Running"]
+            return f"{id_} is listed as running" if runs else ""
         if _swap(plan, step).job:
             return _ended_well(step.subject, state)
         if state["Status"] in ("exited", "dead"):
@@ -297,17 +302,17 @@ class Hands:
         swap = _swap(plan, step)
         if step.which is None:
             # Somebody's, that never ran: once it did it is not ours to touch.
-            found = self._engine.container(step.to)
+            found = shown(self._engine, step.to)
             never = found is not None and found["State"]["Status"] == NEVER_RAN
             return found if never else None
         if step.which is Which.STANDBY:
-            return self._engine.container(swap.standby) if swap.standby else None
+            return shown(self._engine, swap.standby) if swap.standby else None
         old = step.which is Which.OLD
-        if old and swap.old_id and (found := self._engine.container(swap.old_id)):
+        if old and swap.old_id and (found := shown(self._engine, swap.old_id)):
             return found
         known = (plan.op, step.subject, step.which)
         id_ = self._labelled.pop(known, "")
-        if id_ and (found := self._engine.container(id_)):
+        if id_ and (found := shown(self._engine, id_)):
             self._labelled[known] = id_
             return found
         mine = {_OP: plan.op, _SERVICE: swap.service, _REPLACES: swap.old_id}
@@ -319,39 +324,8 @@ class Hands:
             )
         if ours:
             self._labelled[known] = str(ours[0]["Id"])
-            return self._engine.container(self._labelled[known])
-        return None if old else self._theirs(plan, swap, step)
-
-    def _theirs(self, plan: Plan, swap: Swap, step: Step) -> dict[str, Any] | None:
-        """Find what somebody's ``up -d`` started of the target in ours' place.
-
-        It leads where we go, so that it counts as ours, but to remove it while it
-        runs.
-        """
-        labels = swap.new.get("Labels") or {}
-        wanted = {_PROJECT: str(labels.get(_PROJECT, "")), _ONEOFF: "False"}
-        wanted[_COMPOSE_SERVICE] = swap.service
-        for listed in self._engine.containers(wanted):
-            if listed["Id"] == swap.old_id:
-                continue
-            found = self._engine.container(str(listed["Id"]))
-            if found is None:
-                continue
-            has, state = found["Config"].get("Labels") or {}, found["State"]
-            name = str(found["Name"])
-            # Put aside by this very way back it is still the one that failed.
-            aside = _ASIDE in name and not name.endswith(f".rb-failed-{plan.op}")
-            aside = aside and not state["Running"]
-            if (
-                not aside
-                and _OP not in has
-                and found["Image"] == labels.get(_IMAGE)
-                and state["Status"] != NEVER_RAN
-                and swap.number in (0, number_of(has))
-                and not (step.do is Do.REMOVE and state["Running"])
-            ):
-                return found
-        return None
+            return shown(self._engine, self._labelled[known])
+        return None if old else of_the_target(self._engine, plan, swap, step)
 
     def _is_past(self, plan: Plan, step: Step) -> bool:
         """Tell whether the old container is gone because its time is over.
@@ -373,6 +347,17 @@ def _ended_well(job: str, state: Mapping[str, Any]) -> str:
     if code := int(state.get("ExitCode") or 0):
         raise NotProven(f"job {job} ended with {code}, meant 0")
     return f"job {job} ended with 0"
+
+
+def _is_of_its_image(swap: Swap, made: Mapping[str, Any]) -> None:
+    """Raise unless *made* is of the image that is meant: its name may have moved."""
+    meant = str((swap.new.get("Labels") or {}).get(_IMAGE, ""))
+    if meant and made["Image"] != meant:
+        raise NotProven(
+            f"{swap.subject} was made of image {str(made['Image'])[:19]}, meant image "
+            f"{meant[:19]}: somebody gave its name to another image",
+            "roll back again: the name is given back first",
+        )
 
 
 def _gone(step: Step) -> Undone:

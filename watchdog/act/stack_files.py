@@ -1,14 +1,15 @@
 """The stack's files: the version in the env file, the manifests, and room for both."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-from watchdog.act.files import exchange, put
+from watchdog.act.files import exchange, put, set_aside
 from watchdog.act.ground import room
 from watchdog.facts.pair import HeldManifest, Pair, Record
-from watchdog.facts.plan import Do, Plan, Step
-from watchdog.facts.problem import Foreign, Problem
+from watchdog.facts.plan import KEPT, Do, FileSwap, Plan, Step, Which, theirs
+from watchdog.facts.problem import Altered, Foreign, Problem
 from watchdog.outside.stack_folder import StackEnv, StackFolder
 
 
@@ -92,7 +93,7 @@ class StackFiles:
         swapped = {file.path: file.before for file in plan.files}
         seen = self._files.sha_of(held.kept_at)
         if seen and seen not in (held.sha256, swapped.get(held.kept_at)):
-            raise Foreign(
+            raise Altered(
                 f"{held.kept_at} is {seen[:12]}, the ledger says {held.sha256[:12]}",
                 "a manifest never changes under its version; put the bytes back",
             )
@@ -105,9 +106,21 @@ class StackFiles:
         again = "" if signature == recorded else ", signed again since"
         return f"{held.kept_at} is {held.sha256[:12]}{again}, {words}"
 
-    def hold_manifest(self, target: Record, tenant: str) -> None:
-        """Put the missing bytes back from the ledger."""
-        held = _manifest(target, tenant)
+    def hold_manifest(self, plan: Plan, record: Record, step: Step) -> None:
+        """Put the missing bytes back from the ledger.
+
+        Of what is put up again others give way, where it has them mounted: nothing
+        would ever start with them. They are kept beside.
+        """
+        held = _manifest(record, step.subject)
+        if step.which is Which.OLD and held.path == held.kept_at:
+            try:
+                other = self._files.sha_of(held.path) not in (held.sha256, "")
+            except Altered:
+                other = True
+            if other:
+                set_aside(self._files, held.path, theirs(plan, held.path))
+                put(self._files, held.path, self._blob(held.sha256))
         for path, meant in (
             (held.kept_at, held.sha256),
             (f"{held.kept_at}.sig", held.signature_sha256),
@@ -120,25 +133,45 @@ class StackFiles:
     def swapped(self, plan: Plan, step: Step) -> str:
         """Look; give the evidence when the tenant's file holds what *step* says.
 
+        On the way back, whatever somebody put there gives way, and is kept beside.
+
         Raises:
-            Foreign: it holds neither what was there nor what is to be there.
+            Altered: it holds neither what was there nor what is to be there.
         """
         file = next(f for f in plan.files if f.tenant == step.subject)
+        if step in plan.way_back and self._is_theirs(file):
+            return ""
         seen = self._files.sha_of(file.path)
         if seen not in (file.before, file.after, ""):
-            raise Foreign(
+            raise Altered(
                 f"{file.path} is {seen[:12]}, meant "
                 f"{file.before[:12]} or {file.after[:12]}",
                 "somebody else changed the manifest; put one of the two back",
             )
-        return f"{file.path} is {seen[:12]}" if seen == step.to else ""
+        if seen != step.to:
+            return ""
+        beside, said = theirs(plan, file.path), f"{file.path} is {seen[:12]}"
+        is_beside = os.path.lexists(self._folder / beside)
+        return f"{said}; {KEPT} {beside}" if is_beside else said
+
+    def _is_theirs(self, file: FileSwap) -> bool:
+        """Tell whether somebody put something else at a shared manifest's place."""
+        try:
+            seen = self._files.sha_of(file.path)
+        except Altered:
+            return True
+        return seen not in (file.before, file.after, "")
 
     def swap_manifest(self, plan: Plan, step: Step) -> None:
         """Put the step's bytes in the place of those before, which are kept beside."""
         file = next(f for f in plan.files if f.tenant == step.subject)
+        if step in plan.way_back and self._is_theirs(file):
+            set_aside(self._files, file.path, theirs(plan, file.path))
+            put(self._files, file.path, self._blob(step.to))
+            return
         now = self._files.read(file.path)
         if now is not None and _sha(now) not in (file.before, file.after):
-            raise Foreign(
+            raise Altered(
                 f"{file.path} changed just before it was replaced",
                 "somebody else changed the manifest; put one of the two back",
             )

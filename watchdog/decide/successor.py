@@ -65,7 +65,7 @@ def swap_of(
         name=replica.name,
         old_id=old.id,
         old_restart=old.restart,
-        stop_within=min(old.grace, stop_within),
+        stop_within=_patience(old.grace, stop_within),
         new=body,
         networks=replica.networks,
         number=old.number if several else 0,
@@ -145,6 +145,11 @@ def remade(plan: Plan, before: Record, swap: Swap) -> Replica:
         f"{_LABELS}record": plan.from_record,
     }
     return replace(one, body={**one.body, "Labels": labels})
+
+
+def _patience(grace: timedelta, most: timedelta) -> timedelta:
+    """Give how long it may take to end; less than nothing is for ever to the engine."""
+    return most if grace < timedelta() else min(grace, most)
 
 
 def _with_volumes(

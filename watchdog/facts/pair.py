@@ -300,10 +300,14 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class NotKnown:
-    """What runs could not be read, or is not one whole pair; *words* say why."""
+    """What runs could not be read, or is not one whole pair; *words* say why.
+
+    *refused* when the engine answers, and shows it to nobody: it may be whole.
+    """
 
     words: str
     split: bool = False
+    refused: bool = False
 
 
 def together(images: Mapping[str, str]) -> str:

@@ -246,6 +246,14 @@ def bar(version: str) -> Step:
     return Step(Do.BAR, "variable", to=f"rolling-back-to-{version}")
 
 
+KEPT = "what somebody else put there is kept as"
+
+
+def theirs(plan: Plan, path: str) -> str:
+    """Name the place of what somebody else put at *path*, beside it."""
+    return f"{path}.rb-theirs-{plan.op}"
+
+
 def unstaged(op: str, warm: Sequence[Swap]) -> list[Step]:
     """Have the network gone on which *warm* were booted."""
     return [Step(Do.UNSTAGE, "network", to=staging_of(op))] if warm else []

@@ -9,7 +9,8 @@ Problem
 │   └── Stale         a swarm's service was written by somebody after it was read
 ├── WriteRefused     a client that may only look was asked to act
 ├── Foreign          the world is neither as we found it nor as we meant it
-│   └── Undone       somebody undid what was done; it may be done again
+│   ├── Undone       somebody undid what was done; it may be done again
+│   └── Altered      a file of the stack is neither what it was nor what was meant
 ├── NotProven        what came up is not what was meant
 ├── Claimed          this may happen once only, and did already
 └── JournalLost      the memory cannot be trusted or written
@@ -94,6 +95,10 @@ class Foreign(Problem):
 
 class Undone(Foreign):
     """A container of a step is gone, or what was stopped runs: it was done before."""
+
+
+class Altered(Foreign):
+    """Somebody changed a file of the stack: what they wrote is not ours to lose."""
 
 
 class NotProven(Problem):

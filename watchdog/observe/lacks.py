@@ -33,6 +33,7 @@ def lacks(engine: Engine, target: Record, plan: Plan, folder: Path) -> tuple[Lac
     found = list(_image(engine, target))
     found += _files(target, plan, folder)
     for swap in plan.swaps:
+        found += _moved(engine, swap)
         found += _sources(swap, target, folder)
         found += _volumes(engine, swap)
         found += _networks(engine, swap)
@@ -112,6 +113,24 @@ def _files(target: Record, plan: Plan, folder: Path) -> Iterator[Lack]:
     ]
     for one in wanted:
         yield from hindrances(files, one)
+
+
+def _moved(engine: Engine, swap: Swap) -> Iterator[Lack]:
+    """Say that what runs was deployed from another folder than the target was.
+
+    The target mounts what lies in its own, and one of the two is not the one that we
+    read and pin in.
+    """
+    old = engine.container(swap.old_id) if swap.old_id and not swap.job else None
+    was = str((swap.new.get("Labels") or {}).get(_FOLDER, ""))
+    now = str((((old or {}).get("Config") or {}).get("Labels") or {}).get(_FOLDER, ""))
+    if was and now and was != now:
+        yield Lack(
+            f"{swap.service} was deployed from {now}, and the target from {was}, which "
+            "is what it would mount",
+            f"deploy from {was} again; or, where the stack moved for good, vouch for a "
+            f"pair that was deployed from {now}",
+        )
 
 
 def _sources(swap: Swap, target: Record, folder: Path) -> Iterator[Lack]:

@@ -10,7 +10,7 @@ from typing import Any
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Found, NotKnown, Record
 from watchdog.facts.problem import Problem
-from watchdog.observe.labelled import FOLDER, instant, service_of
+from watchdog.observe.labelled import FILES, FOLDER, instant, service_of
 from watchdog.outside.stack_folder import StackFolder
 from watchdog.verify.rendering import binds_of
 
@@ -146,14 +146,18 @@ class Mounted:
 
         A container holds on to the file that was there when it started, and shows no
         trace of what took its place: a rename, a rewrite or a mere `chmod` all move
-        the file's change time, which nobody can set.
+        the file's change time, which nobody can set. So does a whole folder that is
+        put in the place of another.
         """
         state = container["State"]
         place = self._place(container, tenant)
         seen = self._files.look(place) if place and state["Running"] else None
-        if seen is None or seen.changed <= _nanoseconds(str(state["StartedAt"])):
+        if seen is None:
             return ""
-        changed = datetime.fromtimestamp(seen.changed / 1e9, UTC)
+        latest = max(seen.changed, self._files.moved(place))
+        if latest <= _nanoseconds(str(state["StartedAt"])):
+            return ""
+        changed = datetime.fromtimestamp(latest / 1e9, UTC)
         return (
             f"{place} changed at {changed:%Y-%m-%d %H:%M:%S} UTC, after "
             f"{str(container['Name']).lstrip('/')} had started "
@@ -187,10 +191,29 @@ class Mounted:
         mount = max(mounts, key=lambda m: len(m["Destination"]))
         rest = inside.removeprefix(mount["Destination"]).lstrip("/")
         there = Path(mount["Source"]) / rest if rest else Path(mount["Source"])
-        root = Path(container["Config"]["Labels"].get(FOLDER, "/"))
+        labels = container["Config"]["Labels"]
+        root = Path(labels.get(FOLDER, "/"))
+        if _is_another(root, labels.get(FILES, ""), self._files.root):
+            raise Problem(
+                f"{str(container['Name']).lstrip('/')} was deployed from {root}, and "
+                f"the stack's folder is {self._files.root}: what it mounts is not what "
+                "is read here; set stack.directory to where it is deployed from"
+            )
         if not there.is_relative_to(root):
             raise Problem(f"{inside} is at {there}, outside {root}")
         return str(there.relative_to(root))
+
+
+def _is_another(root: Path, files: str, ours: Path) -> bool:
+    """Tell whether *root*, with its Compose *files*, is here and is not *ours*.
+
+    Where the box is seen from a container of our own, it mostly is not here.
+    """
+    try:
+        here = any(Path(one).is_file() for one in files.split(",") if one)
+        return here and root.is_dir() and not root.samefile(ours)
+    except OSError:
+        return False
 
 
 def named_by(inside: str) -> re.Pattern[str]:

@@ -47,7 +47,11 @@ def inspected(
 
 
 def as_listed(
-    service: str, listed: Mapping[str, Any], jobs: tuple[str, ...], unread: str
+    service: str,
+    listed: Mapping[str, Any],
+    jobs: tuple[str, ...],
+    names: tuple[str, ...],
+    unread: str,
 ) -> Part:
     """Give a container of *service* as it is *listed*, and why no more is known."""
     ref, state = str(listed.get("Image", "")), str(listed.get("State", ""))
@@ -65,6 +69,7 @@ def as_listed(
         number=number_of(labels),
         op=str(labels.get(_OP, "")),
         jobs=jobs,
+        names=names,
         unread=unread,
     )
 

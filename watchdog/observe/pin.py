@@ -1,6 +1,7 @@
 """The version in the stack's env file, and what keeps it from being pinned there."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from watchdog.facts.lack import Lack
@@ -39,7 +40,7 @@ class Pin:
             return
         if place is not None:
             for lack in hindrances(*place):
-                yield Lack(lack.words, lack.hint, pin=True)
+                yield replace(lack, pin=True)
 
     def astray(
         self, version: str, made: tuple[str, ...] | None = None

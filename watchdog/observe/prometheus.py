@@ -261,14 +261,17 @@ class Prometheus:
 
         def count(last: float) -> Replicas | Blind:
             age = at - since if since else timedelta()
-            with self._server.until(last):
-                return whole.measured(
-                    triggers,
-                    lambda query: self.instant(query, at),
-                    self._scrape_interval,
-                    age,
-                    replicas,
-                )
+            try:
+                with self._server.until(last):
+                    return whole.measured(
+                        triggers,
+                        lambda query: self.instant(query, at),
+                        self._scrape_interval,
+                        age,
+                        replicas,
+                    )
+            except Exception as error:  # noqa: BLE001 - the readings stand without it
+                return unforeseen(error)
 
         several = any(number > 1 for number in replicas.values())
         return self._together.read(triggers, ask, enough, count if several else None)

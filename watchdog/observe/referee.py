@@ -21,6 +21,7 @@ from watchdog.facts.problem import Problem, Unreachable
 from watchdog.facts.rendering import Rendered, Rendering
 from watchdog.observe.obstacles import compose_files
 from watchdog.outside.command import Commands
+from watchdog.outside.stack_folder import StackEnv
 
 _FOLDER = "com.docker.compose.project.working_dir"
 _FILES = "com.docker.compose.project.config_files"
@@ -158,6 +159,17 @@ class Referee:
     # -- asking ------------------------------------------------------------------
 
     def _rendered(self, deployed: Deployed, pins: Mapping[str, str]) -> Rendering:
+        try:
+            return self._through_files(deployed, pins)
+        except OSError as error:
+            # It says nothing of the stack.
+            where = f" ({error.filename})" if error.filename else ""
+            raise Unreachable(
+                f"Compose could not be asked: {error.strerror or error}{where}",
+                "it needs a folder for a while: make room in TMPDIR, or /tmp",
+            ) from error
+
+    def _through_files(self, deployed: Deployed, pins: Mapping[str, str]) -> Rendering:
         with tempfile.TemporaryDirectory() as scratch:
             env_files = self._env_files(deployed)
             extra: list[Path] = []
@@ -292,10 +304,7 @@ class Referee:
         return named or ([default] if default.is_file() else [])
 
     def _text(self) -> EnvFile:
-        try:
-            return EnvFile.read(self._env.read_bytes(), self._env.name)
-        except OSError as error:
-            raise Problem(f"{self._env} cannot be read: {error.strerror}") from error
+        return StackEnv(self._env.parent, self._env.name).read()
 
     def _stats(self, deployed: Deployed) -> tuple[object, ...]:
         """Tell the files that Compose reads apart from what they were before."""

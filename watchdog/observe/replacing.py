@@ -54,6 +54,14 @@ def _hindrances(file: Path, us: int) -> Iterator[Lack]:
         return
     if stat.S_ISDIR(there.st_mode):
         yield Lack(f"{file} is a folder, and a file belongs there", "move it away")
+    theirs = there.st_mode & 0o400 and not there.st_mode & 0o004
+    if theirs and us != 0 and there.st_uid not in (0, us):
+        yield Lack(
+            f"{file} belongs to user {there.st_uid}, and not all may read it: once it "
+            f"was replaced it belongs to user {us}",
+            f"give it to a group that user {there.st_uid} is in, and `chmod g+rw` it",
+            doubt=True,
+        )
     if around.st_mode & stat.S_ISVTX and us not in (0, there.st_uid, around.st_uid):
         yield Lack(
             f"{file} belongs to user {there.st_uid}, and in {folder} only the owner "

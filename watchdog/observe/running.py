@@ -125,6 +125,12 @@ class Stack:
         Raises Unreachable when the engine does not answer; everything else that
         keeps us from seeing one whole pair is a NotKnown with its reason.
         """
+        try:
+            return self._running(tenants_of)
+        except EngineRefused as refused:
+            return NotKnown(refused.words, refused=True)
+
+    def _running(self, tenants_of: Tenants) -> Running | NotKnown:
         project = self._labelled.project()
         jobs = self._labelled.jobs(project)
         found = self._seen = self._labelled.deployed(jobs, project)
@@ -212,8 +218,8 @@ class Stack:
     def parts(self, tenants_of: Tenants, *, anyhow: bool = False) -> tuple[Part, ...]:
         """Look at every container of the services, whatever state it is in.
 
-        *anyhow* gives what is listed of one that the engine refuses to show, with what
-        those printed last that do not run: for people, who mend it.
+        Of one that the engine refuses to show it is what is listed. *anyhow* also gives
+        what those printed last that do not run: for people, who mend it.
         """
         parts: list[Part] = []
         project = self._labelled.project()
@@ -222,9 +228,8 @@ class Stack:
         shown = self._engine.each([str(one["Id"]) for _, one in ours])
         for (service, listed), found in zip(ours, shown, strict=True):
             if isinstance(found, EngineRefused):
-                if not anyhow:
-                    raise found
-                parts.append(as_listed(service, listed, jobs, found.words))
+                names = self._names(service, str(listed.get("Image", "")))
+                parts.append(as_listed(service, listed, jobs, names, found.words))
                 continue
             if found is None:
                 continue
@@ -369,7 +374,10 @@ class Stack:
     def agrees(self, plan: Plan, target: Record) -> str:
         """Say what Compose would make otherwise of *target*, which *plan* put up."""
         del plan
-        found = self._labelled.deployed()
+        try:
+            found = self._labelled.deployed()
+        except EngineRefused:
+            return ""
         if isinstance(found, NotKnown):
             return ""  # what runs is looked at on its own
         return self._agreeing.unlike(found, target)
@@ -379,7 +387,7 @@ class Stack:
         try:
             # What this turn has read already is read once.
             found, self._seen = self._seen or self._labelled.deployed(), None
-        except Unreachable:
+        except (Unreachable, EngineRefused):
             return None
         return None if isinstance(found, NotKnown) else found
 

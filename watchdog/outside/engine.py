@@ -4,7 +4,7 @@ Source: Docker Engine API 1.41 and later, the highest that the engine speaks.
 """
 
 import contextlib
-import json
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ from watchdog.facts.plan import AT_ONCE
 from watchdog.facts.problem import EngineRefused, Unreachable
 from watchdog.outside.innermost import innermost
 from watchdog.outside.logins import login_for, unreadable
-from watchdog.outside.output import printed, read_until
+from watchdog.outside.output import printed, read_until, told
 from watchdog.outside.sdk import Client, LookOnly
 
 T = TypeVar("T")
@@ -114,7 +114,11 @@ class Engine:
         """List containers in any state that carry all of *labels*."""
         wanted = {"label": [f"{key}={value}" for key, value in labels.items()]}
         what = "list containers"
-        return self._call(what, lambda c: list(c.containers(all=True, filters=wanted)))
+        found = self._call(what, lambda c: list(c.containers(all=True, filters=wanted)))
+        for one in found:
+            # One that is just being removed has no name any more.
+            one["Names"] = one.get("Names") or [f"/{str(one['Id'])[:12]}"]
+        return found
 
     def api(self) -> tuple[int, int]:
         """Give the version of its API that was agreed on."""
@@ -197,9 +201,7 @@ class Engine:
 
         def ask(client: APIClient) -> list[dict[str, Any]]:
             wanted = {"since": 1, "until": f"{until.timestamp():.6f}"}
-            raw = client.came(client._url("/events"), wanted)
-            lines = [line for line in raw.splitlines() if line.endswith(b"}")]
-            return [dict(json.loads(line)) for line in lines]
+            return told(client.came(client._url("/events"), wanted))
 
         return self._found("tell what happened", ask)
 
@@ -353,7 +355,7 @@ class Engine:
 
     def stop(self, container: str, within: timedelta) -> None:
         """Stop, and kill after *within*; fine when it does not run."""
-        seconds = int(within.total_seconds())
+        seconds = math.ceil(within.total_seconds())  # 0 is to kill at once
         self._found(
             f"stop {container[:12]}", lambda c: c.stop(container, timeout=seconds)
         )

@@ -3,8 +3,10 @@
 Source: Docker Engine API, ``POST /containers/{id}/attach``, "Stream format".
 """
 
+import json
 import struct
 import time
+from contextlib import suppress
 from typing import Any
 
 import urllib3
@@ -20,7 +22,8 @@ def read_until(stream: Any, last: float, most: int) -> bytes:
     try:
         while len(raw) < most and (left := last - time.monotonic()) > 0:
             if wire is not None:
-                wire.settimeout(left)  # its own begins again at every byte
+                with suppress(OSError):  # of an answer that is all there it is closed
+                    wire.settimeout(left)  # its own begins again at every byte
             part = stream.read1(most)
             if not part:
                 break
@@ -28,6 +31,15 @@ def read_until(stream: Any, last: float, most: int) -> bytes:
     except urllib3.exceptions.HTTPError:
         pass  # it fell silent, or was cut off
     return bytes(raw)
+
+
+def told(raw: bytes) -> list[dict[str, Any]]:
+    """Take the events out of their lines; the last may be cut."""
+    found: list[dict[str, Any]] = []
+    for line in raw.splitlines():
+        with suppress(ValueError, TypeError):
+            found.append(dict(json.loads(line)))
+    return found
 
 
 def _wire_of(stream: Any) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watchdog.facts.env_file import EnvFile
-from watchdog.facts.problem import Foreign, Problem
+from watchdog.facts.problem import Altered, Problem
 
 _MOST = 1024 * 1024  # bytes; a manifest is some kilobytes, and is held in memory
 _KINDS = (
@@ -25,6 +25,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Without O_NONBLOCK a pipe that took the file's place meanwhile would hold us.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _PLAIN = "put a plain file of its own there, whose bytes nothing else can change"
+_AT_ONCE = 10**9  # ns; one call changes both
 _LOOKS = 3  # at a file that somebody writes at this moment
 
 
@@ -53,7 +54,7 @@ class StackFolder:
         """Give the bytes of the plain file at *path*; None when there is none.
 
         Raises:
-            Foreign: it is something else than a small plain file of its own.
+            Altered: it is something else than a small plain file of its own.
             Problem: it could not be read.
         """
         seen = self.look(path)
@@ -76,10 +77,28 @@ class StackFolder:
             return None
         except OSError as error:
             raise _unread(path, error) from error
-        raise Foreign(
+        raise Altered(
             f"{path} changed while it was read",
             "let nothing write there; replace a file whole, by a rename",
         )
+
+    def moved(self, path: str) -> int:
+        """Tell when a folder on the way to *path* was put in its place, in ns.
+
+        A rename leaves the folder's own change time, and at the same time the other
+        one's it lies in. 0 where that is not so, or not to be seen any more.
+        """
+        found, above = 0, self.root
+        try:
+            for part in _parts(path)[:-1]:
+                outer, inner = above.stat(), (above / part).lstat()
+                renamed = inner.st_ctime_ns > inner.st_mtime_ns
+                at_once = abs(outer.st_mtime_ns - inner.st_ctime_ns) < _AT_ONCE
+                found = max(found, inner.st_ctime_ns) if renamed and at_once else found
+                above /= part
+        except OSError:
+            return 0  # said by who reads it
+        return found
 
     def names(self, folder: str) -> tuple[str, ...]:
         """Name what is in *folder*; nothing when there is none."""
@@ -125,7 +144,7 @@ class StackEnv:
         """Say where the file really is; None where there is none.
 
         Raises:
-            Foreign: it is a link to what is not there for us.
+            Altered: it is a link to what is not there for us.
             Problem: it could not be looked at.
         """
         try:
@@ -137,7 +156,7 @@ class StackEnv:
         try:
             real = Path(os.path.realpath(self._path, strict=True))
         except OSError as error:
-            raise Foreign(
+            raise Altered(
                 f"{self._name} is a link that leads nowhere for the watchdog "
                 f"({error.strerror})",
                 "mount what is behind it into the watchdog's container at the same "
@@ -149,7 +168,7 @@ class StackEnv:
         """Read it; one that is not there says nothing.
 
         Raises:
-            Foreign: it is something else than a small plain file.
+            Altered: it is something else than a small plain file.
             Problem: it could not be read, by us or by Compose.
         """
         place = self.place()
@@ -162,7 +181,7 @@ class StackEnv:
 
 def _unread(path: str, error: OSError) -> Problem:
     if error.errno in (errno.ELOOP, errno.ENOTDIR):
-        return Foreign(
+        return Altered(
             f"{path} is reached over a link or a file",
             "make every folder on the way a real one, or name the real path",
         )
@@ -179,20 +198,20 @@ def _parts(path: str) -> list[str]:
     except UnicodeEncodeError:
         raw = b"\0"  # no file can be called so
     if b"\0" in raw or {"", "."} & set(parts[-1:]) or path.startswith("/"):
-        raise Foreign(f"{path!r} is not a path in the stack's folder", _PLAIN)
+        raise Altered(f"{path!r} is not a path in the stack's folder", _PLAIN)
     if ".." in parts:
-        raise Foreign(f"{path!r} leads out of the stack's folder", _PLAIN)
+        raise Altered(f"{path!r} leads out of the stack's folder", _PLAIN)
     return [part for part in parts if part not in ("", ".")]
 
 
 def _plain(seen: os.stat_result, path: str) -> None:
     for is_kind, what in _KINDS:
         if is_kind(seen.st_mode):
-            raise Foreign(f"{path} is {what}, meant a plain file", _PLAIN)
+            raise Altered(f"{path} is {what}, meant a plain file", _PLAIN)
     if seen.st_nlink > 1:
-        raise Foreign(f"{path} has {seen.st_nlink} names, meant one", _PLAIN)
+        raise Altered(f"{path} has {seen.st_nlink} names, meant one", _PLAIN)
     if seen.st_size > _MOST:
-        raise Foreign(f"{path} has {seen.st_size} bytes, meant at most {_MOST}", _PLAIN)
+        raise Altered(f"{path} has {seen.st_size} bytes, meant at most {_MOST}", _PLAIN)
 
 
 def _whole(handle: int, path: str) -> Seen | None:

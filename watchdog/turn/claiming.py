@@ -65,7 +65,7 @@ class Claiming:
         with self.guard:
             try:
                 return self._whose(at)
-            except Unreachable:
+            except (Unreachable, EngineRefused):
                 return self.memory.standing.claimed
 
     def check(self, *, now: bool = False) -> None:

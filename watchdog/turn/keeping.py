@@ -7,7 +7,13 @@ from datetime import datetime
 from watchdog.decide.retention import asked_about, beyond, goes_by_itself, retained
 from watchdog.decide.standing import KnownPair
 from watchdog.facts.event import ImageHeld, ImageLetGo, ImageLost, RetentionReleased
-from watchdog.facts.problem import Foreign, JournalLost, Problem, Unreachable
+from watchdog.facts.problem import (
+    EngineRefused,
+    Foreign,
+    JournalLost,
+    Problem,
+    Unreachable,
+)
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 from watchdog.turn.roles import Filed, Keeper, Remembers
@@ -46,7 +52,7 @@ class Keeping:
             for key in standing.released:
                 if key in standing.images and key not in wanted:
                     self._let_go(standing.pairs[key], at)
-        except (Foreign, Unreachable):
+        except (Foreign, Unreachable, EngineRefused):
             return
 
     def _hold(self, known: KnownPair, at: datetime) -> None:

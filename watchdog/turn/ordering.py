@@ -17,7 +17,7 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.pair import Part, Record, Running
 from watchdog.facts.plan import Wanted
-from watchdog.facts.problem import JournalLost, Problem, Unreachable
+from watchdog.facts.problem import EngineRefused, JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.turn.roles import Filed, Plans, Remembers
 from watchdog.turn.transaction import Transaction
@@ -111,6 +111,9 @@ class Ordering:
         if before is None:
             return record, seen
         parts = self.parts()
+        for part in parts:
+            if part.unread:
+                raise EngineRefused(part.unread, "nothing is mended blindly")
         if not (standing.rollback or split(standing, parts, self.rules.services)):
             raise Problem(
                 "what runs is one whole pair: there is nothing to mend",

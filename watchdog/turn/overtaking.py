@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from watchdog.decide.meanwhile import Meanwhile, Seen, left_over, meanwhile
 from watchdog.decide.standing import Rollback
+from watchdog.facts.pair import Record
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
-from watchdog.facts.problem import Foreign, JournalLost, Problem, Unreachable
+from watchdog.facts.problem import Foreign, JournalLost, Problem, Undone, Unreachable
 from watchdog.turn.ending import Ending
 from watchdog.turn.roles import Eyes
 from watchdog.turn.stepping import Stepping
@@ -60,6 +61,14 @@ class Overtaking:
         if found.seen is Seen.DOWN and owed and not failed:
             return ""
         return self.give_way(rollback, found)
+
+    def awaited(self, rollback: Rollback) -> str:
+        """End it as ``overtaken`` does, if somebody deploys within some seconds."""
+        clock = self.stepping.clock
+        until = clock.monotonic() + _SETTLES.total_seconds()
+        while not (over := self.overtaken(rollback)) and clock.monotonic() < until:
+            clock.pause(_BETWEEN_LOOKS)
+        return over
 
     def _name_what_started(self, rollback: Rollback) -> None:
         """Give those that took over their names: a person, or Compose, goes by them."""
@@ -173,6 +182,26 @@ class Overtaking:
                 self.stepping.failed(plan, step, problem)
         found = self.look(rollback)
         return found, found.seen is Seen.UNSETTLED
+
+    def is_put_back(self, plan: Plan, target: Record) -> bool:
+        """Tell whether somebody removed the new ones and started the old ones again."""
+        serving = [swap for swap in plan.swaps if not swap.job]
+        for swap in serving:
+            try:
+                if swap.is_warm:
+                    back = Step(Do.HAND_OVER, swap.subject, Which.OLD)
+                    if not self.stepping.hands.is_done(plan, target, back):
+                        return False
+                elif self.stepping.hands.is_done(
+                    plan, target, Step(Do.STOP, swap.subject, Which.OLD)
+                ):
+                    return False
+            except Undone:
+                return False
+            gone = Step(Do.REMOVE, swap.subject, Which.NEW)
+            if swap.new and not self.stepping.hands.is_done(plan, target, gone):
+                return False
+        return bool(serving)
 
     def _is_there(self, rollback: Rollback) -> list[str]:
         """Look for each container of the plan by its id and its label."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from watchdog.facts.pair import NotKnown, Pair, Running, Tenants
-from watchdog.facts.problem import NotProven, Undone
+from watchdog.facts.problem import EngineRefused, NotProven, Undone
 from watchdog.facts.rules import Rules
 from watchdog.facts.smoke import Own, SmokeCheck
 from watchdog.turn.roles import Clock, Eyes
@@ -127,8 +127,13 @@ class Proving:
         """Say why *meant* is not up at this moment; nothing when it is.
 
         *well*: nor may the engine call one of its containers unhealthy.
+
+        Raises:
+            EngineRefused: it may be up, and cannot be looked at.
         """
         seen = self.eyes.running(self.tenants_of)
+        if isinstance(seen, NotKnown) and seen.refused:
+            raise EngineRefused(seen.words)
         sick: tuple[str, ...] = ()
         if well and isinstance(seen, Running):
             said = (one.health.word for one in seen.seen if one.health)

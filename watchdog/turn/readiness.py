@@ -86,21 +86,19 @@ class Readiness:
         An engine that does not answer is no answer: then the last look grows old.
         """
         standing = self.memory.standing
-        unsure = self.holds is not None and self.holds.is_unsure
-        if standing.running is None or not (
-            unsure
-            or is_due(standing, release, looked, self.rules, at)
-            or self._has_moved(standing, seen)
-            or _standby_moved(standing)
-        ):
-            return looked
         target = choose_target(standing, release)
         try:
+            if not self._is_time(standing, seen, release, looked, at):
+                return looked
             lacks = self._lacks(standing, target, seen, release, at)
             if self.holds is not None:
                 lacks += self.holds.lacks(seen, at)
+        except JournalLost:
+            raise
         except Unreachable:
             return looked
+        except Exception as error:  # noqa: BLE001 - what is only told stops no turn
+            lacks = (_unlooked(error),)
         well, without = of_it(standing)
         now = _changed(seen, target, (*lacks, *without), well)
         before, flow = standing.readiness, standing.flow("readiness")
@@ -113,6 +111,24 @@ class Readiness:
         if now != before and (other or flow.may_be_better(at)):
             self.memory.add(at, now)
         return at
+
+    def _is_time(
+        self,
+        standing: Standing,
+        seen: Running,
+        release: Release | None,
+        looked: datetime | None,
+        at: datetime,
+    ) -> bool:
+        if standing.running is None:
+            return False
+        unsure = self.holds is not None and self.holds.is_unsure
+        return (
+            unsure
+            or is_due(standing, release, looked, self.rules, at)
+            or self._has_moved(standing, seen)
+            or _standby_moved(standing)
+        )
 
     def _has_moved(self, standing: Standing, seen: Running) -> bool:
         """Tell whether the env file says something else than at the last look.
@@ -208,6 +224,14 @@ class Readiness:
             f"the next release can go back to {version} once it ran bake_time measured "
             f"and clear, or you say so: `watchdog releases vouch {version}`"
         )
+
+
+def _unlooked(error: Exception) -> Lack:
+    """Say what kept the look from its end."""
+    if isinstance(error, Problem):
+        return Lack(error.words, error.hint)
+    words = f"it cannot be looked at: {type(error).__name__}: {error}"
+    return Lack(words, "mend that; a rollback looks at all of it again")
 
 
 def _whole(pair: Pair) -> str:

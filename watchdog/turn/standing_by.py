@@ -10,7 +10,13 @@ from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.event import StandbyChanged
 from watchdog.facts.pair import Running
 from watchdog.facts.plan import Swap, Wanted
-from watchdog.facts.problem import Foreign, JournalLost, Problem, Unreachable
+from watchdog.facts.problem import (
+    EngineRefused,
+    Foreign,
+    JournalLost,
+    Problem,
+    Unreachable,
+)
 from watchdog.facts.rules import Rules
 from watchdog.facts.standby import Beside
 from watchdog.facts.swapping import Swapping, wishes_of
@@ -53,7 +59,7 @@ class StandingBy:
             self._turn(s, seen, release, asked, at)
         except JournalLost:
             raise
-        except (Unreachable, Foreign):
+        except (Unreachable, EngineRefused, Foreign):
             return
 
     def _asked(self, s: Standing) -> Mapping[str, str]:

@@ -286,15 +286,17 @@ class Stepping:
         """Tell whether to go on although *step* failed.
 
         Nothing is found by names, what is left over is stopped, and a version that
-        somebody pinned while nothing served is theirs.
+        somebody pinned while nothing served is theirs. On the way back no env file,
+        whatever is wrong with it, keeps the service down.
         """
         if step.do in _LEFT_OVER:
             return not isinstance(problem, Undone)
         if step.do is Do.RENAME:
             return isinstance(problem, EngineRefused | NotProven)
-        theirs = step.do in (Do.BAR, Do.PIN) and isinstance(problem, Foreign)
+        if step.do not in (Do.BAR, Do.PIN):
+            return False
         turned = bool(self._rollback and self._rollback.back)
-        return theirs and (turned or self.has_stopped(plan))
+        return turned or (isinstance(problem, Foreign) and self.has_stopped(plan))
 
     def has_begun(self, steps: tuple[Step, ...]) -> bool:
         """Tell whether any of *steps* was, or may have been, taken."""
@@ -344,6 +346,8 @@ class Stepping:
                     return f"`{step.words}` was undone"
             except Foreign as problem:
                 return problem.words
+            except EngineRefused:
+                continue  # it cannot be looked at, which undid nothing
         return ""
 
     def _is_over(self, step: Step) -> bool:
@@ -354,9 +358,12 @@ class Stepping:
 
     def evidence(self, plan: Plan) -> dict[str, str]:
         """Take down what the target's containers came to, before they go."""
-        made = (Step(Do.START, swap.subject, Which.NEW) for swap in plan.swaps)
-        found = {step.subject: self._last_words(plan, step) for step in made}
-        return {subject: kept for subject, kept in found.items() if kept}
+        made = [Step(Do.START, swap.subject, Which.NEW) for swap in plan.swaps]
+        found = self._each(partial(self._last_words, plan), made)
+        for kept in found.values():
+            if isinstance(kept, Problem):
+                raise kept
+        return {step.subject: str(kept) for step, kept in found.items() if kept}
 
     def _last_words(self, plan: Plan, step: Step) -> str:
         """Give what a container came to, or why that is not known.

@@ -105,7 +105,7 @@ class Stuck:
                 if step.do is Do.AWAIT:
                     stepping.bring_about(plan, before, step, meant)
                     continue
-                done = self.stepping.hands.is_done(plan, before, step)
+                done = stepping.hands.is_done(plan, before, step)
                 if not done and step.words in rollback.done and step.do is not Do.START:
                     raise Foreign(
                         f"`{step.words}` was done, and was undone meanwhile",
@@ -119,11 +119,9 @@ class Stuck:
             except (Unreachable, JournalLost):
                 raise
             except Problem as problem:
-                if step.do is Do.RENAME and self.stepping.is_only_told(
-                    plan, step, problem
-                ):
-                    continue
                 again = not isinstance(problem, Foreign)
+                if again and stepping.is_only_told(plan, step, problem):
+                    continue
                 return self._still_stuck(rollback, plan, step, problem, again=again)
         if acted:
             return self.way_back.go(rollback, plan)

@@ -12,6 +12,8 @@ from watchdog.facts.event import (
 from watchdog.facts.pair import Record, Tenants
 from watchdog.facts.plan import Do, Plan, Step, Which, side_by_side
 from watchdog.facts.problem import (
+    Altered,
+    EngineRefused,
     Foreign,
     JournalLost,
     Problem,
@@ -132,7 +134,7 @@ class Transaction:
                     return self._way_back.go(rollback, plan)
                 case _:
                     return words
-        except Unreachable as problem:
+        except (Unreachable, EngineRefused) as problem:
             if "engine" not in self.memory.standing.lost:
                 now = self.clock.now()
                 self.memory.add(now, FarEndLost("engine", problem.words))
@@ -239,6 +241,10 @@ class Transaction:
         ]
         for group in side_by_side(helds):
             self._make_again(rollback, plan, target, [held for _, held in group])
+        if not self._stepping.has_stopped(plan):
+            for step in plan.steps:
+                if step.do is Do.SWAP_MANIFEST:
+                    self.hands.is_done(plan, target, step)  # raises, if it is another's
 
     def _make_again(
         self, rollback: Rollback, plan: Plan, target: Record, steps: list[Step]
@@ -250,8 +256,8 @@ class Transaction:
 
     def _hold_manifests(self, plan: Plan, target: Record, rollback: Rollback) -> None:
         """See that what a container mounts is there, right before it starts."""
-        for step in plan.steps[: plan.prepared]:
-            if step.do is Do.HOLD_MANIFEST:
+        for step in plan.steps:
+            if step.do in (Do.HOLD_MANIFEST, Do.SWAP_MANIFEST):
                 self._make_again(rollback, plan, target, [step])
 
     def _not_before_its_manifest(self, plan: Plan, target: Record, step: Step) -> None:
@@ -310,9 +316,13 @@ class Transaction:
                 words = f"nothing that runs was touched: {words}"
                 return Came.UNCHANGED, words
         elif undone and not last:
-            if not self._is_put_back(plan, target):
+            if not self._overtaking.is_put_back(plan, target):
                 return Came.AGAIN, words
             words = "somebody started what ran before again"
+        elif isinstance(problem, Altered):
+            # Who puts a manifest down may be about to deploy it.
+            if plan.files and (over := self._overtaking.awaited(rollback)):
+                return Came.SAID, over
         elif isinstance(problem, Foreign) and not undone and not lost:
             # Somebody else is at work: going on, or back, would fight them.
             self._ending.stuck(plan, step, problem)
@@ -343,26 +353,6 @@ class Transaction:
             if swap.new and not swap.job and self.hands.is_done(plan, target, gone):
                 return True
         return False
-
-    def _is_put_back(self, plan: Plan, target: Record) -> bool:
-        """Tell whether somebody removed the new ones and started the old ones again."""
-        serving = [swap for swap in plan.swaps if not swap.job]
-        for swap in serving:
-            try:
-                if swap.is_warm:
-                    back = Step(Do.HAND_OVER, swap.subject, Which.OLD)
-                    if not self.hands.is_done(plan, target, back):
-                        return False
-                elif self.hands.is_done(
-                    plan, target, Step(Do.STOP, swap.subject, Which.OLD)
-                ):
-                    return False
-            except Undone:
-                return False
-            gone = Step(Do.REMOVE, swap.subject, Which.NEW)
-            if swap.new and not self.hands.is_done(plan, target, gone):
-                return False
-        return bool(serving)
 
     def _withdraw(self, plan: Plan, target: Record) -> str:
         """Undo what was prepared beside what serves; say what could not be undone.

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from watchdog.decide.standing import Rollback
 from watchdog.decide.successor import remade
-from watchdog.facts.pair import Record
-from watchdog.facts.plan import Do, Plan, Step, Which, side_by_side
+from watchdog.facts.event import StepDone
+from watchdog.facts.pair import NotKnown, Pair, Record
+from watchdog.facts.plan import KEPT, Do, Plan, Step, Which, side_by_side, theirs
 from watchdog.facts.problem import (
+    Altered,
     Foreign,
     JournalLost,
     NotProven,
@@ -55,10 +57,13 @@ class WayBack:
             return Came.SAID, over or f"stuck: {step.words}: {problem.words}"
         for group in side_by_side(stepping.left(plan, before, plan.way_back)):
             taken = [step for _, step in group]
+            if self._may_run_on(plan, taken[0]):
+                continue
             try:
                 if taken[0].do is Do.START:
                     self.hold_as_it_was(plan, before)
-                    over = self.overtaking.overtaken(rollback)
+                    over = self._swapped_again(rollback, plan, before)
+                    over = over or self.overtaking.overtaken(rollback)
                     if over:
                         return Came.SAID, over
                 failed = stepping.bring_all_about(
@@ -73,7 +78,7 @@ class WayBack:
             except Problem as met:
                 failed = [(taken[0], met)]
             grave = stepping.grave(plan, failed)
-            if grave:
+            if grave and not self._is_proved_but_for_files(plan, grave[0], meant):
                 step, problem = grave
                 stepping.failed(plan, step, problem)
                 undone = isinstance(problem, Undone)
@@ -82,20 +87,89 @@ class WayBack:
                     return Came.SAID, over
                 if undone and not last:
                     return Came.AGAIN, problem.words
+                if step.do is Do.PROVE and not last and self._is_rewritten(plan):
+                    over = self._swapped_again(rollback, plan, before)
+                    return Came.SAID if over else Came.AGAIN, over
                 again = undone or not isinstance(problem, Foreign)
                 self.ending.stuck(plan, step, problem, again=again)
                 return Came.SAID, f"stuck: {step.words}: {problem.words}"
         self.stepping.name_again(plan, before, plan.way_back)
         over = self.overtaking.overtaken(rollback)
-        wrong = self.stepping.proving.glance(meant) if plan.swaps and not over else ""
-        if over or (wrong and not last):
+        return (Came.SAID, over) if over else self._arrived(now, plan, last=last)
+
+    def _is_rewritten(self, plan: Plan) -> bool:
+        """Tell whether a shared manifest is not what it was swapped back to."""
+        before = self.stepping.memory.record(plan.from_record)
+        swaps = [step for step in plan.way_back if step.do is Do.SWAP_MANIFEST]
+        hands = self.stepping.hands
+        return not all(hands.is_done(plan, before, step) for step in swaps)
+
+    def _arrived(
+        self, rollback: Rollback, plan: Plan, *, last: bool
+    ) -> tuple[Came, str]:
+        """Look once more at what was put back, and end it."""
+        meant, stepping = rollback.started.from_pair, self.stepping
+        wrong = stepping.proving.glance(meant) if plan.swaps else ""
+        under = self._changed_under(meant) if wrong else ""
+        if wrong and not (under or last):
+            before = self.stepping.memory.record(plan.from_record)
+            over = self._swapped_again(rollback, plan, before)
             return Came.SAID if over else Came.AGAIN, over or wrong
-        if wrong:
+        if wrong and not under:
             step = next(s for s in plan.way_back if s.do is Do.PROVE)
             self.ending.stuck(plan, step, NotProven(wrong), again=True)
             return Came.SAID, f"stuck: {wrong}"
-        proof = f"the rollback failed ({now.back}); {stepping.proof(plan.way_back)}"
-        return Came.SAID, self.ending.ended("put-back", proof)
+        proof = stepping.proof(plan.way_back)
+        swaps = [s.words for s in plan.way_back if s.do is Do.SWAP_MANIFEST]
+        beside = [done for s in swaps if KEPT in (done := stepping.done.get(s, ""))]
+        said = [f"the rollback failed ({rollback.back})", proof, under, *beside]
+        words = "; ".join(dict.fromkeys(filter(None, said)))
+        return Came.SAID, self.ending.ended("put-back", words)
+
+    def _swapped_again(self, rollback: Rollback, plan: Plan, before: Record) -> str:
+        """Swap back once more what somebody changed since; or say that they deployed.
+
+        Who puts a manifest down may be about to deploy it.
+        """
+        for step in plan.way_back:
+            if step.do is not Do.SWAP_MANIFEST:
+                continue
+            if not self.stepping.hands.is_done(plan, before, step):
+                if over := self.overtaking.awaited(rollback):
+                    return over
+                self.stepping.undid(plan, step, f"`{step.words}` was undone")
+                meant = rollback.started.from_pair
+                self.stepping.bring_about(plan, before, step, meant)
+        return ""
+
+    def _is_proved_but_for_files(self, plan: Plan, step: Step, meant: Pair) -> bool:
+        """Note the proof at *step* where only a file was changed since the start."""
+        words = self._changed_under(meant) if step.do is Do.PROVE else ""
+        if words:
+            now = self.stepping.clock.now()
+            self.stepping.memory.add(now, StepDone(plan.op, step, words))
+        return bool(words)
+
+    def _changed_under(self, meant: Pair) -> str:
+        """Say that *meant* serves, and a manifest was changed once it had started.
+
+        What it started with was looked at right before; what it is seen with now is
+        for the next turn to say.
+        """
+        proving = self.stepping.proving
+        seen = proving.eyes.running(proving.tenants_of)
+        if isinstance(seen, NotKnown) or {*seen.states} != {"running"}:
+            return ""
+        late = dict(seen.late)
+        if seen.pair.image != meant.image or {*late} != {*seen.containers}:
+            return ""
+        return f"{meant.version} runs, and {next(iter(late.values()))}"
+
+    def _may_run_on(self, plan: Plan, step: Step) -> bool:
+        """Tell whether *step* stops what ran for a swap that was never begun."""
+        stops = step.do is Do.STOP and step.which is Which.OLD
+        swaps = tuple(s for s in plan.steps if s.do is Do.SWAP_MANIFEST)
+        return stops and not self.stepping.has_begun(swaps)
 
     def made_good(
         self, rollback: Rollback, plan: Plan, before: Record
@@ -134,12 +208,24 @@ class WayBack:
         return None
 
     def hold_as_it_was(self, plan: Plan, before: Record) -> None:
-        """Put missing manifests of what ran back, right before it starts."""
+        """Put the manifests of what ran back, right before it starts.
+
+        What somebody put in the place of one is kept, and named.
+        """
+        hands = self.stepping.hands
         for held in before.manifests:
-            step = Step(Do.HOLD_MANIFEST, held.tenant, to=held.sha256)
+            step = Step(Do.HOLD_MANIFEST, held.tenant, Which.OLD, to=held.sha256)
             try:
-                if not self.stepping.hands.is_done(plan, before, step):
-                    self.stepping.hands.do(plan, before, step)
+                try:
+                    seen = hands.is_done(plan, before, step)
+                except Altered as other:
+                    if held.path != held.kept_at:
+                        continue  # a shared one is swapped
+                    seen, beside = "", theirs(plan, held.path)
+                    words = f"{other.words}: it is put back, and {KEPT} {beside}"
+                    self.stepping.undid(plan, step, words)
+                if not seen:
+                    hands.do(plan, before, step)
             except (Unreachable, JournalLost):
                 raise
             except Problem:

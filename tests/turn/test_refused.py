@@ -1,0 +1,155 @@
+"""An engine that answers, and refuses: at any call, once, for a while, or for ever."""
+
+import pytest
+
+from tests.turn.test_transaction import ends
+from tests.worlds import MINUTE, World, a_pair
+from watchdog.facts.event import FarEndLost, PairUnclear, RollbackEnded, WentBack
+from watchdog.facts.problem import EngineRefused
+
+LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
+TARGETS = pytest.mark.parametrize("dead", [False, True], ids=["lives", "dies"])
+SAID = "the engine refused to show it"
+OP = "io.flexli.rollback.op"
+
+
+@pytest.fixture
+def world(folders):
+    def world(*, shared=False, dead=False):
+        made = World(folders(), shared=shared)
+        made.bad_release()
+        if dead:
+            made.docker.crashing.add(a_pair("v1.2.0").image)
+        return made
+
+    return world
+
+
+def refuse(it, call, which):
+    """Refuse those of *call* that *which* tells, of the number and what is asked."""
+    asked, count = getattr(it.docker, call), []
+
+    def one(*words, **more):
+        if it.memory.standing.rollback is not None:
+            count.append(words)
+            if which(len(count), str(words[0])):
+                raise EngineRefused(SAID)
+        return asked(*words, **more)
+
+    setattr(it.docker, call, one)
+    return count
+
+
+def carried_on(it, turns=12):
+    for _ in range(turns):
+        it.turn(MINUTE)
+        if it.memory.all(RollbackEnded):
+            return
+    raise AssertionError(it.memory.standing.rollback)
+
+
+CALLS = ("container", "containers", "network", "create", "stop", "rename", "start")
+
+
+@pytest.mark.parametrize("call", [*CALLS, "remove", "logs"])
+@pytest.mark.parametrize("often", [1, 10])
+@LAYOUTS
+@TARGETS
+def test_a_call_that_is_refused_for_a_while_ends_in_one_whole_pair(
+    world, shared, dead, often, call
+):
+    at = 1
+    while True:
+        it = world(shared=shared, dead=dead)
+        count = refuse(it, call, lambda n, _, at=at: at <= n < at + often)
+        carried_on(it)  # and no turn crashes
+        if len(count) < at:
+            break
+        ((how, *_),) = ends(it)
+        version = "v1.2.0" if how == "proved" else "v1.3.0"
+        # Nothing is found by its name: one that is refused is told.
+        up = [(a_pair(version).image, it.restart)]
+        assert list(it.docker.up().values()) == up, (at, how)
+        assert it.stands_on_but_names(version) == [], (at, how)
+        at += 1 if call not in ("container", "containers") else 13
+
+
+@LAYOUTS
+def test_a_target_that_the_engine_does_not_show_is_never_waited_for(world, shared):
+    it = world(shared=shared, dead=True)
+
+    def of_ours(_, asked):
+        labels = it.docker.boxes.get(asked, {"Config": {"Labels": {}}})["Config"]
+        started = [box for box in it.docker.boxes.values() if _was_started(box)]
+        return OP in labels["Labels"] and len(started) > 1
+
+    def _was_started(box):
+        return not box["State"]["StartedAt"].startswith("0001")
+
+    refuse(it, "container", of_ours)
+    carried_on(it)
+
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.3.0") == []
+    assert it.docker.names() == it.container_names()
+    assert it.memory.all(WentBack)
+
+
+@LAYOUTS
+def test_what_ran_is_started_again_although_the_engine_does_not_show_it(world, shared):
+    it = world(shared=shared, dead=True)
+    (old,) = it.docker.boxes
+    begun = []
+
+    def of_the_old(_, asked):
+        went_back = bool(it.memory.all(WentBack))
+        begun.append(went_back and asked == old)
+        return begun[-1] and sum(begun) < 200
+
+    refuse(it, "container", of_the_old)
+    carried_on(it, 40)
+
+    assert it.docker.up() == {"dms-dms-1": (a_pair("v1.3.0").image, it.restart)}
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+
+
+def test_what_is_not_shown_before_anything_is_touched_leaves_it_as_it_is(world):
+    it = world()
+    started = list(it.docker.starts)
+    refuse(it, "container", lambda *_: True)
+
+    carried_on(it)
+
+    assert ends(it) == [("unchanged", "v1.3.0", "v1.2.0")]
+    assert it.docker.starts == started
+
+
+def test_an_engine_that_lists_nothing_to_us_is_waited_for_and_told(world):
+    it = world()
+    allowed = []
+    refuse(it, "containers", lambda *_: not allowed)
+
+    said = [it.turn(MINUTE) for _ in range(3)]
+
+    assert said == [f"rolling back, but waiting: {SAID}"] * 3
+    assert [lost.words for lost in it.memory.all(FarEndLost)] == [SAID]
+    allowed.append(True)
+    it.turn(MINUTE)
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+
+
+def test_a_stack_that_the_engine_does_not_show_is_not_known_and_crashes_no_turn(world):
+    it = world()
+    container = it.docker.container
+
+    def refused(_):
+        raise EngineRefused(SAID)
+
+    it.docker.container = refused
+    assert it.turn() == SAID
+    (unclear,) = it.memory.all(PairUnclear)
+    assert (unclear.words, unclear.split) == (SAID, False)
+
+    it.docker.container = container
+    it.turn()
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
