@@ -188,5 +188,18 @@ def test_the_build_that_is_meant_may_still_be_on_its_way():
     assert done.exit_code == 0
 
 
+def test_that_another_build_was_rolled_back_is_no_end_of_the_one_that_is_meant():
+    gone = (423, PAUSED[1] | {"over": "rolled-back", "images": {"dms": [OTHER]}})
+    with a_watchdog(gone, (200, OPEN[1] | NAMED)) as url:
+        done = wait(url, "--image", IMAGE, "--timeout", "30s")
+    assert (done.exit_code, "another build" in done.output) == (0, True)
+
+    with a_watchdog(gone) as url:
+        assert wait(url, "--image", OTHER, "--timeout", "30s").exit_code == 3
+    unnamed = (423, PAUSED[1] | {"over": "rolled-back"})
+    with a_watchdog(unnamed) as url:
+        assert wait(url, "--image", IMAGE, "--timeout", "30s").exit_code == 3
+
+
 def test_a_timeout_without_a_unit_is_refused():
     assert isinstance(wait("http://x", "--timeout", "30").exception, Problem)

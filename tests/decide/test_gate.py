@@ -266,6 +266,68 @@ def test_an_observed_breach_is_over_once_a_whole_window_was_not_bad():
     assert said(*over, observe_only=True, at=AT + 7 * MINUTE).state == "open"
 
 
+# Of which build it speaks.
+
+BUILT, ANOTHER = "v1.3.0-4f9c2ab", "v1.3.0-aaaaaaa"
+BUILD = (
+    started("v1.2.0"),
+    proved_good("v1.2.0"),
+    started(BUILT),
+    readiness(BUILT),
+)
+OTHERS = (
+    f"{ANOTHER} does not run here (what runs is {BUILT}, another build), and was never "
+    "proved good"
+)
+
+
+@pytest.mark.parametrize("more", [(), (proved_good(BUILT),)])
+def test_a_build_that_never_ran_is_not_open_because_another_of_its_release_is(more):
+    here = (seen("clear"), *more)
+
+    assert said(*here, version=BUILT, before=BUILD).state == "open"
+    assert said(*here, version=ANOTHER, before=BUILD).reasons == (OTHERS,)
+    named = (started("v1.3.0", containers="x"), readiness(), seen("clear"))
+    assert said(*here, *named, version=ANOTHER, before=BUILD).state == "paused"
+
+
+def test_who_names_the_release_means_whichever_build_of_it_runs():
+    assert said(seen("clear"), before=BUILD).state == "open"
+    assert said(before=BUILD).reasons[0].startswith("AwbRoutingFailures has not been")
+    # As of that build itself: without a look, whether it could go back is not known.
+    assert said(seen("clear"), before=BUILD[:3]).reasons == (
+        "could roll back to v1.2.0 now: not known (nobody has looked yet)",
+    )
+
+
+def test_a_build_that_a_person_let_go_onward_opens_no_other_build():
+    resumed = PromotionResumed(BUILT, ASHA, "known")
+    anew = (resumed, started(ANOTHER), readiness(ANOTHER))
+
+    assert said(resumed, version=BUILT, before=BUILD).state == "open"
+    for version in (ANOTHER, "v1.3.0"):
+        found = said(*anew, version=version, before=BUILD)
+        assert found.reasons == (
+            "AwbRoutingFailures has not been measured on this release yet",
+        )
+
+
+def test_an_open_gate_rests_on_no_word_about_another_build():
+    resumed = PromotionResumed(BUILT, ASHA, "known")
+    anew = (resumed, started(ANOTHER), readiness(ANOTHER), seen("clear"))
+
+    found = said(*anew, before=BUILD)
+    assert found.words == "every trigger was clear over its whole window"
+
+
+def test_a_build_is_not_over_because_another_of_its_release_was_rolled_back():
+    done = (*by_hand(previous=BUILT), started("v1.2.0", by="op"))
+
+    assert said(*done, version=BUILT, before=BUILD).over == "rolled-back"
+    assert said(*done, before=BUILD).over == "rolled-back"
+    assert said(*done, version=ANOTHER, before=BUILD).over == ""
+
+
 # What was rolled back.
 
 

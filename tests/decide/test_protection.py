@@ -205,6 +205,7 @@ def test_what_no_rule_fits_waits_and_says_so(ref, environment):
 def test_another_commit_than_the_one_that_was_measured_waits():
     here = [
         started("v1.2.0"),
+        proved_good("v1.2.0"),
         started(f"v1.3.0-{SHA[:7]}"),
         *CLEAR,
         readiness(f"v1.3.0-{SHA[:7]}", "v1.2.0"),

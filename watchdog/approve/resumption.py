@@ -53,7 +53,7 @@ class Resumption:
     ) -> Reply:
         """Weigh one delivery; the checks are those of an answer, in their order."""
         release = self._releases.for_version(version)
-        about = version if release and not release.is_default else ""
+        about = release.version if release and not release.is_default else ""
         checked = self._listed.checked(
             headers,
             body,

@@ -135,10 +135,12 @@ def _read(status: int, body: dict[str, Any], release: str, meant: Meant) -> Hear
     for why in _of_another_watchdog(body, meant):
         return Heard(End.ANOTHER_WATCHDOG, "not known", (why,), at_once=True, body=body)
     over = str(body.get("over", ""))
-    if over:
+    others = list(_of_another_build(body, meant))
+    # What became of another build says nothing of the one that is meant.
+    if over and not (others and body.get("images")):
         state = over.replace("-", " ")
         return Heard(End.OVER, state, reasons, at_once=True, body=body)
-    for why in _of_another_build(body, meant):
+    for why in others:
         # It may be about to be deployed; what is open already was measured.
         whys = (why, *reasons)
         return Heard(End.ANOTHER_BUILD, "not known", whys, at_once=is_open, body=body)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watchdog.decide.measured import unasked
-from watchdog.decide.policy import is_of, promotion
+from watchdog.decide.policy import is_meant, is_of, promotion
 from watchdog.decide.ready import answer
 from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.event import (
@@ -70,7 +70,8 @@ def gate(
     if version not in seen and (release is None or release.is_default):
         return None
     reasons = promotion(s, version, release, rules, at)
-    if s.running and s.running.pair.version == version and s.rollback is None:
+    runs = s.running and is_meant(version, release, s.running.pair.version)
+    if runs and s.rollback is None:
         could = answer(s, release, looked, rules, at)
         if could.ready is None:
             reasons = (*reasons, could.words)
@@ -144,7 +145,7 @@ def measured_pair(s: Standing, version: str, release: Release) -> KnownPair | No
     running = s.running_pair
     if running is not None and _is_it(running, version, release):
         return running
-    ours = [k for k in s.pairs.values() if k.pair.version == version]
+    ours = [k for k in s.pairs.values() if _is_it(k, version, release)]
     return max(ours, key=lambda known: (bool(known.good), known.order), default=None)
 
 
@@ -195,7 +196,12 @@ def _grounds(
     running = s.running_pair
     runs = running is not None and _is_it(running, version, release)
     good = [k for k in s.pairs.values() if k.good and _is_it(k, version, release)]
-    let_go = [w for v, w in s.resumed.items() if _is_named(v, version, release)]
+    names = [running.pair.version] if running and runs else list(s.resumed)
+    let_go = [
+        s.resumed[one]
+        for one in names
+        if one in s.resumed and is_meant(version, release, one)
+    ]
     if good and not (runs and running not in good):
         newest = max(good, key=lambda known: known.order)
         yield f"known good: {newest.good}"
@@ -212,8 +218,4 @@ def _grounds(
 
 
 def _is_it(known: KnownPair, version: str, release: Release | None) -> bool:
-    return _is_named(known.pair.version, version, release)
-
-
-def _is_named(other: str, version: str, release: Release | None) -> bool:
-    return other == version or (release is not None and is_of(release, other))
+    return is_meant(version, release, known.pair.version)

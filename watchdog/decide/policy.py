@@ -300,15 +300,15 @@ def promotion(
     reasons += _under_way(s, version, release)
     running, known = s.running, s.running_pair
     now = running.pair.version if running else ""
-    if now != version and not is_of(release, now):
-        return (*reasons, *_elsewhere(s, version, paused=bool(reasons)))
+    if not is_meant(version, release, now):
+        return (*reasons, *_elsewhere(s, version, release, paused=bool(reasons)))
     if s.unseen:
         reasons.append(s.unseen)
     if s.unclear:
         reasons.append(s.unclear.words)
     reasons += _no_way_back(s)
     reasons += observed(s, release, rules, at)
-    if (known and known.good) or _resumed(s, release, now):
+    if (known and known.good) or now in s.resumed:
         reasons += [
             f"{t.name}: {s.unproven[t.name]}"
             for t in release.triggers
@@ -320,32 +320,35 @@ def promotion(
     return tuple(dict.fromkeys(reasons))
 
 
-def _resumed(s: Standing, release: Release, version: str) -> bool:
-    return any(one == version or is_of(release, one) for one in s.resumed)
-
-
 def _under_way(s: Standing, version: str, release: Release) -> list[str]:
     """Say what is being done to *version*, or with it, just now."""
     if s.rollback is None:
         return []
     started = s.rollback.started
     pairs = (started.from_pair.version, started.to_pair.version)
-    if not any(one == version or is_of(release, one) for one in pairs):
+    if not any(is_meant(version, release, one) for one in pairs):
         return []
     if started.what in ("drill", "dry-drill"):
         return [f"a drill is under way: {started.cause}"]
     return [f"a {started.what} to {pairs[1]} is under way: {started.cause}"]
 
 
-def _elsewhere(s: Standing, version: str, *, paused: bool) -> list[str]:
+def _elsewhere(
+    s: Standing, version: str, release: Release, *, paused: bool
+) -> list[str]:
     """Say what speaks against a version that does not run here."""
-    known = [k for k in s.pairs.values() if k.pair.version == version]
+    known = [
+        k for k in s.pairs.values() if is_meant(version, release, k.pair.version)
+    ]
     last = max(known, key=lambda one: one.order, default=None)
     if last is not None and last.taken_down:
-        return [f"{version} was {last.taken_down}"]
-    if any(k.good for k in known) or paused:
+        return [f"{last.pair.version} was {last.taken_down}"]
+    good = any(k.good for k in known if k.pair.version == version)
+    if good or (last is not None and last.good) or paused:
         return []
-    return [f"{version} does not run here, and was never proved good"]
+    now = s.running.pair.version if s.running else ""
+    other = f" (what runs is {now}, another build)" if is_of(release, now) else ""
+    return [f"{version} does not run here{other}, and was never proved good"]
 
 
 def _no_way_back(s: Standing) -> list[str]:
@@ -371,6 +374,17 @@ def differ(one: Pair, other: Pair) -> bool:
     theirs = dict(other.manifests)
     changed = [t for t, sha in one.manifests if theirs.get(t, sha) != sha]
     return one.image != other.image or bool(changed)
+
+
+def is_meant(version: str, release: Release | None, other: str) -> bool:
+    """Tell whether who says *version* may mean *other*: by a release, all its builds.
+
+    Who names one build means no other build of that release. *release* is the file in
+    force for *version*.
+    """
+    if release is None or release.version != version:
+        return other == version
+    return other == version or is_of(release, other)
 
 
 def is_of(release: Release, version: str) -> bool:

@@ -14,7 +14,7 @@ from watchdog.decide.deployment import (
     Deployment,
 )
 from watchdog.decide.gate import Gate, gate
-from watchdog.decide.policy import is_of
+from watchdog.decide.policy import is_meant
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import (
     DeploymentLeft,
@@ -77,7 +77,7 @@ def _verdict(
     if release is None or found is None:
         return WAITING, f"there is no release file for {version}"
     running = s.running_pair
-    runs = running and is_of_version(running.pair.version, version, release)
+    runs = running and is_meant(version, release, running.pair.version)
     if found.over and not runs:
         return REJECTED, _gone(s, version, release)
     if found.reasons:
@@ -93,7 +93,7 @@ def _gone(s: Standing, version: str, release: Release) -> str:
     ours = [
         k
         for k in s.pairs.values()
-        if is_of_version(k.pair.version, version, release)
+        if is_meant(version, release, k.pair.version)
         and (k.taken_down or k.quarantined)
     ]
     newest = max(ours, key=lambda known: known.order)
@@ -101,11 +101,6 @@ def _gone(s: Standing, version: str, release: Release) -> str:
     if newest.taken_down:
         return f"{name} was {newest.taken_down}"
     return f"{name} is quarantined: {newest.quarantined}"
-
-
-def is_of_version(other: str, version: str, release: Release) -> bool:
-    """Tell whether *other* is *version*, or a build of *release*."""
-    return other == version or is_of(release, other)
 
 
 def _another_build(
@@ -118,7 +113,7 @@ def _another_build(
     here = [
         known.pair.version
         for known in s.pairs.values()
-        if (known.pair.version == version or is_of(release, known.pair.version))
+        if is_meant(version, release, known.pair.version)
         and (known.good or known is s.running_pair)
     ]
     commits = [found[1] for name in here if (found := _BUILD.search(name))]
