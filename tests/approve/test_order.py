@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.decide.test_standing import begun, ended
 from tests.worlds import (
     ASHA,
     AT,
@@ -75,6 +76,20 @@ def test_vouching_for_what_is_good_already_says_so_and_changes_nothing(take):
     assert reply.body["words"] == (
         "v1.2.0 is known to be good already: v1.2.0 ran long enough"
     )
+
+
+def test_what_was_rolled_back_by_hand_can_be_vouched_for_though_it_was_good(
+    take, memory
+):
+    start = begun(automatic=False, bad="v1.2.0", incident="")
+    start = replace(start, to_pair=a_pair("v1.1.0"))
+    memory.add(AT, start, replace(ended(incident=""), previous="v1.2.0"))
+    assert memory.standing.pairs[a_pair("v1.2.0").key].taken_down
+
+    reply, _ = take("vouch", which="v1.2.0", reason="it was the load test")
+
+    assert reply.status == 200
+    assert not memory.standing.pairs[a_pair("v1.2.0").key].taken_down
 
 
 def test_a_quarantined_pair_needs_the_flag_and_a_reason(take, memory):

@@ -325,6 +325,42 @@ def test_a_candidate_and_a_quarantined_pair_are_no_targets():
     )
 
 
+TAKEN_DOWN = (
+    *(started("v1.2.0"), proved_good("v1.2.0")),
+    *(started("v1.3.0"), proved_good("v1.3.0")),
+    *(begun(automatic=False, incident=""), ended(incident="")),
+    started("v1.2.0", by="op"),
+)
+NEXT = started("v1.10.0")
+
+
+def test_what_a_person_rolled_back_by_hand_is_no_target_though_it_was_good():
+    """No trigger saw what was wrong with it, so that nothing quarantined it."""
+    assert chosen(*TAKEN_DOWN, NEXT) == "v1.2.0"
+    assert chosen(*TAKEN_DOWN, NEXT, release=a_release(rollback_to="v1.3.0")) == (
+        "no target: v1.3.0 is not known to be good (rolled back here: why (to v1.2.0, "
+        "2026-03-11 03:00:05 UTC))"
+    )
+
+
+def test_what_was_rolled_back_is_a_target_again_once_people_want_it_again():
+    vouched = replace(proved_good("v1.3.0"), vouched_by="asha")
+    again = (started("v1.3.0", containers="again"), NEXT)
+
+    assert chosen(*TAKEN_DOWN, vouched, NEXT) == "v1.3.0"
+    assert chosen(*TAKEN_DOWN, *again) == "v1.3.0"
+
+
+def test_what_a_person_put_up_by_hand_is_wanted_again():
+    plan = replace(begun().plan, op="op2")
+    by_hand = begun(automatic=False, bad="v1.2.0", incident="")
+    back = replace(by_hand, plan=plan, to_pair=a_pair("v1.3.0"))
+    done = replace(ended(incident=""), op="op2", previous="v1.2.0", target="v1.3.0")
+    history = (*TAKEN_DOWN, back, done, started("v1.3.0", by="op2"), NEXT)
+
+    assert chosen(*history) == "v1.3.0"
+
+
 def test_without_an_older_pair_there_is_no_target():
     assert chosen() == "what runs is not known"
     assert chosen(started("v1.10.0")) == (

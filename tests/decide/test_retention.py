@@ -15,6 +15,7 @@ from tests.worlds import (
     started,
 )
 from watchdog.decide.fold import stand
+from watchdog.decide.policy import choose_target
 from watchdog.decide.retention import (
     asked_about,
     beyond,
@@ -31,6 +32,7 @@ from watchdog.facts.problem import Problem
 SIX = tuple(f"v1.{n}.0" for n in range(6))
 HISTORY = tuple(e for v in SIX for e in (started(v), proved_good(v)))
 RELEASE = a_release("v1.5.0")
+HELD = tuple(ImageHeld(a_pair(v).key, v, "held", a_pair(v).image, 10**8) for v in SIX)
 
 
 def released(version):
@@ -55,6 +57,29 @@ def test_what_is_quarantined_or_released_does_not_count_among_the_three():
 
     assert kept(bad) == ["v1.5.0", "v1.3.0", "v1.2.0", "v1.1.0"]
     assert kept(released("v1.2.0")) == ["v1.5.0", "v1.4.0", "v1.3.0", "v1.1.0"]
+
+
+@pytest.mark.parametrize("why", ["one-way", "result", "between"])
+def test_the_target_stays_where_only_a_person_may_go_back_to_it(why):
+    """It is older than the last three, and all the same what a rollback goes to."""
+    release = a_release(
+        "v1.5.0", rollback_to="v1.0.0", rollback_safe=why != "one-way"
+    )
+    more = {
+        "one-way": (),
+        "result": (started("v1.5.0", containers="x", by="op"),),
+        "between": (replace(started("v1.5.0", containers="x"), between=("v1.1.1",)),),
+    }[why]
+    s = stand(entries(*HISTORY, *HELD, *more))
+    old = known(s, "v1.0.0")
+
+    assert isinstance(choose_target(s, release), str)
+    assert old in retained(s, release, rules())
+    assert old not in beyond(s, release, rules())
+    stays = why_it_stays(s, release, rules(), old, None)
+    assert stays == "v1.0.0 is what a rollback would go back to"
+    with pytest.raises(Problem, match="is what a rollback would go back to"):
+        may_release(s, release, rules(), old)
 
 
 def test_nothing_may_go_before_a_person_released_it():
@@ -95,9 +120,6 @@ def test_while_three_stay_one_may_be_released():
     s = stand(entries(*HISTORY))
 
     may_release(s, RELEASE, rules(), known(s, "v1.0.0"))
-
-
-HELD = tuple(ImageHeld(a_pair(v).key, v, "held", a_pair(v).image, 10**8) for v in SIX)
 
 
 def test_what_is_held_beyond_the_last_three_is_asked_about_once_and_again_when_more():

@@ -157,7 +157,7 @@ class Orders:
                 missing=missing,
                 even_though_quarantined=order.even_though_quarantined,
             )
-            if known.good:
+            if known.good and not known.taken_down:
                 return f"{version} is known to be good already: {known.good}"
             if known.quarantined and not order.reason:
                 raise Problem(

@@ -222,19 +222,24 @@ def _serving(s: Standing, at: datetime, ended: RollbackEnded) -> Standing:
 def _taken_down(
     s: Standing, ended: RollbackEnded, at: datetime
 ) -> dict[str, KnownPair]:
-    """Note on the pair that was rolled back to what, when, and whose doing it was."""
-    rolled_back = ended.how in _PUT_UP and ended.what == "rollback"
-    if s.rollback is None or not rolled_back:
+    """Note on the pair that was rolled back to what, when, and whose doing it was.
+
+    What was put up in its place is wanted again, whatever was said of it before.
+    """
+    if s.rollback is None or ended.how not in _PUT_UP or ended.what.endswith("drill"):
         return s.pairs
-    started = s.rollback.started
-    bad = s.pairs.get(started.from_pair.key)
-    if bad is None:
-        return s.pairs
+    started, pairs = s.rollback.started, s.pairs
+    wanted = pairs.get(started.to_pair.key)
+    if wanted is not None:
+        pairs = pairs | {wanted.pair.key: replace(wanted, taken_down="")}
+    bad = pairs.get(started.from_pair.key)
+    if bad is None or ended.what != "rollback":
+        return pairs
     words = (
         f"rolled back here: {started.cause} (to {ended.target}, "
         f"{at:%Y-%m-%d %H:%M:%S} UTC)"
     )
-    return s.pairs | {bad.pair.key: replace(bad, taken_down=words)}
+    return pairs | {bad.pair.key: replace(bad, taken_down=words)}
 
 
 def _repaired(s: Standing, op: str) -> frozenset[str]:

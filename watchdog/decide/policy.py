@@ -146,15 +146,28 @@ def newest_good(s: Standing, release: Release | None) -> KnownPair | str:
         and differ(known.pair, running.pair)
         and (not wanted or known.pair.version == wanted)
     ]
-    good = [known for known in older if known.good and not known.quarantined]
+    good = [known for known in older if _is_eligible(known)]
     if good:
         return max(good, key=lambda known: known.order)
     which = f"rollback_to {wanted}" if wanted else "a known-good pair"
     if not older:
         return f"no target: {which} never ran here before {running.pair.version}"
     newest = max(older, key=lambda known: known.order)
-    why = newest.quarantined or "it is a candidate: neither baked nor vouched for"
+    why = (
+        newest.quarantined
+        or newest.taken_down
+        or "it is a candidate: neither baked nor vouched for"
+    )
     return f"no target: {newest.pair.version} is not known to be good ({why})"
+
+
+def _is_eligible(known: KnownPair) -> bool:
+    """Tell whether it may be gone back to by itself.
+
+    Not to what was rolled back here, though it was good: a person saw what no trigger
+    did, and nobody has put it up again or vouched for it since.
+    """
+    return bool(known.good) and not (known.quarantined or known.taken_down)
 
 
 def _only_a_person(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from watchdog.decide.policy import choose_target
+from watchdog.decide.policy import newest_good
 from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.event import ImageHeld, RetentionAsked
 from watchdog.facts.problem import Problem
@@ -16,9 +16,10 @@ def retained(
     """Give the pairs whose images are held: what runs, the target, those before.
 
     ``retain`` counts releases, the last deployed ones first: what is quarantined or
-    released is not among them.
+    released is not among them. The target is held as well where only a person may go
+    back to it.
     """
-    running, target = s.running_pair, choose_target(s, release)
+    running, target = s.running_pair, newest_good(s, release)
     kept = [known for known in (running, target) if isinstance(known, KnownPair)]
     before = _before(s)
     newest = list(dict.fromkeys(known.pair.version for known in before))
@@ -132,7 +133,7 @@ def why_it_stays(
     """
     if s.claimed:
         return s.claimed.words  # who has the stack knows what it needs
-    version, target = known.pair.version, choose_target(s, release)
+    version, target = known.pair.version, newest_good(s, release)
     if known == s.running_pair:
         return f"{version} runs now"
     if known == target:
@@ -167,7 +168,7 @@ def may_release(
         raise Problem(f"{version} was released already: {s.released[known.pair.key]}")
     if known == s.running_pair:
         raise Problem(f"{version} runs now", "deploy another release first")
-    if known == choose_target(s, release):
+    if known == newest_good(s, release):
         raise Problem(
             f"{version} is what a rollback would go back to",
             "it may go once another pair is the target",
