@@ -422,6 +422,7 @@ class Docker:
             {
                 "Id": id_,
                 "Names": [box["Name"]],
+                "Image": box["Config"]["Image"],
                 "Labels": box["Config"]["Labels"],
                 "Ports": self.ports.get(id_, []),
                 "ImageID": box["Image"],

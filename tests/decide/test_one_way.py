@@ -18,13 +18,14 @@ from tests.worlds import (
     started,
 )
 from watchdog.decide.fold import stand
-from watchdog.decide.one_way import arrival
+from watchdog.decide.one_way import arrival, in_part
 from watchdog.decide.order import target_of
 from watchdog.decide.policy import choose_target, decide
 from watchdog.facts.decision import Ask, Refuse, RollBack
 from watchdog.facts.event import (
     FarEndBack,
     FarEndLost,
+    OneWaySeen,
     OrderGiven,
     ReleaseArmed,
     WatchStarted,
@@ -102,6 +103,45 @@ def test_what_is_not_known_is_asked_of_a_person():
     assert isinstance(decided(late, started("v1.3.1"), version="v1.3.1"), Ask)
 
 
+IN_PART = OneWaySeen("v1.2.1", "something of it was started")
+
+
+def test_one_that_was_deployed_in_part_forbids_it_too():
+    """Half a deployment, or its migration alone, may have changed what it changes."""
+    says = (
+        "v1.2.1 says rollback_safe: false (a one-way change) and was deployed in part "
+    )
+    end = ": only a person may go back over it"
+    older = (started("v1.1.0"), proved_good("v1.1.0"))
+    s = stand(entries(*older, *OLD, IN_PART))
+
+    assert choose_target(s, a_release("v1.2.0")) == f"{says}since v1.2.0 was{end}"
+    late = replace(started("v1.3.0"), between=("v1.2.1",))
+    assert chosen(IN_PART, late) == f"{says}between v1.2.0 and v1.3.0{end}"
+    assert isinstance(decided(IN_PART, late), Refuse)
+    assert chosen(IN_PART, late, started("v1.3.1", containers="x")).endswith(end)
+
+
+def test_what_was_deployed_in_part_is_remembered_until_people_deploy_another_pair():
+    s = stand(entries(*OLD, IN_PART, started("v1.2.0", containers="x", by="op")))
+    assert s.in_part == {"v1.2.1"}
+
+    came = came_from(s, since=AT + 10 * SECOND, looked=AT + 9 * SECOND)
+    assert (came.unseen_from, came.between) == (None, ("v1.2.1",))
+    assert stand(entries(started("v1.3.0", containers="y")), s).in_part == frozenset()
+    itself = a_pair("v1.2.1")
+    came = came_from(s, since=AT + 10 * SECOND, looked=AT + 9 * SECOND, pair=itself)
+    assert came.between == ()
+
+
+def test_what_is_left_of_an_older_release_was_not_begun_after_what_runs():
+    s = stand(entries(*OLD))
+    versions = ("v1.1.0", "v1.2.0", "v1.2.1", "v1.2.1", "nightly")
+
+    assert list(in_part(s, versions)) == ["v1.2.1", "nightly"]
+    assert list(in_part(stand([]), versions)) == []
+
+
 def test_by_hand_it_takes_a_word_of_its_own():
     s = stand(entries(*OLD, ONE_WAY, started("v1.3.0")))
     order = OrderGiven("ord", "rollback", ASHA, "why", key="", words="")
@@ -117,9 +157,14 @@ def test_by_hand_it_takes_a_word_of_its_own():
 # What may have run before a pair was seen.
 
 
-def came(*events, since, looked=AT + MINUTE, sighted=None, at=None, one_way=()):
-    s = stand(entries(*OLD, *events))
-    seen = Running(a_pair("v1.3.0"), ("new",), since, ("running",))
+def came(*events, **when):
+    return came_from(stand(entries(*OLD, *events)), **when)
+
+
+def came_from(
+    s, *, since, looked=AT + MINUTE, sighted=None, at=None, one_way=(), pair=None
+):
+    seen = Running(pair or a_pair("v1.3.0"), ("new",), since, ("running",))
     at = at or since + SECOND
     last = {"looked": looked, "sighted": sighted}
     return arrival(s, seen, one_way, **last, poll=POLL, at=at)

@@ -62,9 +62,7 @@ def test_what_is_quarantined_or_released_does_not_count_among_the_three():
 @pytest.mark.parametrize("why", ["one-way", "result", "between"])
 def test_the_target_stays_where_only_a_person_may_go_back_to_it(why):
     """It is older than the last three, and all the same what a rollback goes to."""
-    release = a_release(
-        "v1.5.0", rollback_to="v1.0.0", rollback_safe=why != "one-way"
-    )
+    release = a_release("v1.5.0", rollback_to="v1.0.0", rollback_safe=why != "one-way")
     more = {
         "one-way": (),
         "result": (started("v1.5.0", containers="x", by="op"),),

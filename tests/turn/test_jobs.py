@@ -5,12 +5,14 @@ from dataclasses import replace
 import pytest
 
 from tests.turn.test_transaction import ends, turn_until_it_ended
-from tests.worlds import AWB, MINUTE, World, a_pair
+from tests.worlds import AWB, MINUTE, World, a_pair, a_release
 from watchdog.decide.repair import split
 from watchdog.facts.event import (
+    OneWaySeen,
     ReadinessChanged,
     RollbackEnded,
     RollbackRefused,
+    RollbackStarted,
     WentBack,
 )
 from watchdog.facts.pair import Running
@@ -214,3 +216,67 @@ def test_a_job_is_no_half_of_a_pair(world):
     assert seen.pair.image == GOOD
     parts = eyes.parts(it.tenants_of)
     assert split(it.memory.standing, parts, it.rules.services) == ""
+
+
+def one_way(it):
+    it.releases["v1.2.1"] = a_release("v1.2.1", rollback_safe=False)
+
+
+def refused(it):
+    """Deploy v1.3.0, let it fail, and give why it is not rolled back by itself."""
+    it.compose_up("v1.3.0")
+    it.turn()
+    it.turn(MINUTE)
+    it.numbers.values[AWB.name] = 9
+    it.turn()
+    assert not it.memory.all(RollbackStarted)
+    (why,) = it.memory.all(RollbackRefused)
+    return why.words
+
+
+IN_PART = (
+    "v1.2.1 says rollback_safe: false (a one-way change) and was deployed in part "
+    "between v1.2.0 and v1.3.0: only a person may go back over it"
+)
+
+
+def test_a_migration_that_ran_alone_is_not_gone_back_over(folders):
+    """The app of v1.2.1 could not be pulled: its job had run before."""
+    it = World(folders(), services=SERVICES, jobs=("migrate",))
+    one_way(it)
+    it.bake("v1.2.0")
+
+    it.compose_up("v1.2.1", only=("migrate",))
+    it.turn()
+    it.turn()
+
+    (seen,) = it.memory.all(OneWaySeen)
+    assert seen.release == "v1.2.1"
+    assert refused(it) == IN_PART
+
+
+def test_half_a_deployment_of_a_one_way_release_is_not_gone_back_over(folders):
+    it = World(folders(), services=("dms", "worker"))
+    one_way(it)
+    it.bake("v1.2.0")
+
+    it.compose_up("v1.2.1", only=("worker",))
+    it.turn()
+    it.turn()
+
+    (seen,) = it.memory.all(OneWaySeen)
+    assert seen.release == "v1.2.1"
+    assert refused(it) == IN_PART
+
+
+def test_what_is_left_of_a_job_of_before_says_nothing(folders):
+    it = World(folders(), services=SERVICES, jobs=("migrate",))
+    it.releases["v1.1.0"] = a_release("v1.1.0", rollback_safe=False)
+    it.compose_up("v1.1.0")
+    it.compose_up("v1.2.0", only=("dms", "worker"))
+    it.turn()
+
+    it.turn()
+
+    assert it.memory.standing.running.pair.version == "v1.2.0"
+    assert not it.memory.all(OneWaySeen)

@@ -23,6 +23,7 @@ from watchdog.facts.event import (
     HoldLifted,
     HoldPlaced,
     KeyFirstUsed,
+    OneWaySeen,
     OrderGiven,
     OrderRefused,
     PairProvedGood,
@@ -145,6 +146,8 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return started(s, entry, event)
         case PairUnclear():
             return replace(s, unclear=event, unproven_since=at)
+        case OneWaySeen(release=release):
+            return replace(s, in_part=s.in_part | {release})
         case StackClaimed():
             # Nobody looks from here until it is over: the bake time starts over.
             return replace(away(s, at), claimed=event, unproven_since=at)

@@ -95,6 +95,8 @@ def started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
     if s.running is not None and s.running.containers == event.containers:
         return seen  # only the sight of it was lost: what was latched stays
     seen = replace(seen, resumed=without(s.resumed, event.pair.version))
+    if not event.by:
+        seen = replace(seen, in_part=frozenset())  # what was between is noted with it
     return replace(
         seen,
         verdicts={},

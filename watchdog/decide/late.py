@@ -19,4 +19,6 @@ def unless_late(s: Standing, seen: Running) -> Running | NotKnown:
     if put_up is not None and by == put_up.op and put_up.key == seen.pair.key:
         return seen
     words = [words for id_, words in seen.late if id_ not in known]
-    return NotKnown(words[0]) if words else seen
+    if not words:
+        return seen
+    return NotKnown(words[0], versions=(seen.pair.version,))

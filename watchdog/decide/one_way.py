@@ -20,7 +20,8 @@ class Arrival:
     """What is known of the time before a pair arrived.
 
     *unseen_from*: nobody looked from then on, None when somebody did. *between* are
-    the one-way releases that may have run then, by their versions.
+    the one-way releases that may have run then, by their versions, or of which
+    something did.
     """
 
     unseen_from: datetime | None = None
@@ -47,6 +48,7 @@ def arrival(
     before = s.running
     if before is None or looked is None or before.containers == seen.containers:
         return Arrival()
+    in_part = s.in_part - {seen.pair.version}
     if s.put_up is not None:
         looked = max(looked, s.put_up.until)
     patience = max(_MISSED * poll, _LATE)
@@ -58,10 +60,26 @@ def arrival(
         known = [one for one in (sighted, s.put_up and s.put_up.until) if one]
         looked, patience = min(looked, max([away, *known])), _MISSED * poll
     if seen.since - looked <= patience:
-        return Arrival()
+        return Arrival(between=tuple(sorted(in_part)))
     ends = (before.pair.version, seen.pair.version)
-    between = tuple(sorted(v for v in one_way if _lies_between(v, *ends)))
-    return Arrival(looked, between)
+    between = {v for v in one_way if _lies_between(v, *ends)}
+    return Arrival(looked, tuple(sorted(between | in_part)))
+
+
+def in_part(s: Standing, versions: Iterable[str]) -> Iterator[str]:
+    """Give those of *versions* that were begun after what runs, though not as a pair.
+
+    An older one was gone over before: what is left of it says nothing.
+    """
+    running = s.running
+    if running is None:
+        return
+    now = running.pair.version
+    for version in dict.fromkeys(versions):
+        place, ours = _place(version), _place(now)
+        older = place is not None and ours is not None and place <= ours
+        if version != now and not older:
+            yield version
 
 
 def one_way_between(s: Standing, target: KnownPair) -> str:
@@ -74,12 +92,22 @@ def one_way_between(s: Standing, target: KnownPair) -> str:
         return ""
     ends = f"{target.pair.version} and {running.pair.version}"
     only = "only a person may go back over it"
+    if s.in_part:
+        return (
+            f"{', '.join(sorted(s.in_part))} says rollback_safe: false (a one-way "
+            f"change) and was deployed in part since {running.pair.version} was: {only}"
+        )
     for known in _crossed(s, target, running):
         version = known.pair.version
         if known.one_way and known is not running:
             return (
                 f"{version} ran between {ends} and said rollback_safe: false "
                 f"(a one-way change): {only}"
+            )
+        if known.between and known.unseen_from is None:
+            return (
+                f"{', '.join(known.between)} says rollback_safe: false (a one-way "
+                f"change) and was deployed in part between {ends}: {only}"
             )
         if known.between:
             return (

@@ -350,9 +350,7 @@ def _elsewhere(
     s: Standing, version: str, release: Release, *, paused: bool
 ) -> list[str]:
     """Say what speaks against a version that does not run here."""
-    known = [
-        k for k in s.pairs.values() if is_meant(version, release, k.pair.version)
-    ]
+    known = [k for k in s.pairs.values() if is_meant(version, release, k.pair.version)]
     last = max(known, key=lambda one: one.order, default=None)
     if last is not None and last.taken_down:
         return [f"{last.pair.version} was {last.taken_down}"]

@@ -192,6 +192,8 @@ class Standing:
     looked at: the engine was lost, or another watchdog had the stack.
     *watching_since* is when the process that watches took up the journal.
     *repairs* are the operations that mended a pair: what they put up was deployed.
+    *in_part* are the one-way releases of which something was there since what runs was
+    deployed, though none of them ran as a whole pair.
     *claimed* says which other watchdog has this stack; None while none is known.
     *revoked* is the list of revoked versions with the highest epoch that was seen.
     *standby* is what was said last of what is kept healthy beside.
@@ -205,6 +207,7 @@ class Standing:
     before_since: datetime | None = None
     sick_before: tuple[str, ...] | None = None
     unclear: PairUnclear | None = None
+    in_part: frozenset[str] = frozenset()
     claimed: StackClaimed | None = None
     watching_since: datetime | None = None
     away_since: datetime | None = None

@@ -21,6 +21,11 @@ class Job:
     state: str = ""
     code: int | None = None
 
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether its container was ever started."""
+        return self.state not in ("", "created")
+
     def wrong(self, version: str) -> str:
         """Say why it has not ended well, as a job of *version*; nothing when it has.
 

@@ -303,11 +303,13 @@ class NotKnown:
     """What runs could not be read, or is not one whole pair; *words* say why.
 
     *refused* when the engine answers, and shows it to nobody: it may be whole.
+    *versions* are those of which there is anything that was started.
     """
 
     words: str
     split: bool = False
     refused: bool = False
+    versions: tuple[str, ...] = field(default=(), compare=False)
 
 
 def together(images: Mapping[str, str]) -> str:

@@ -1,6 +1,6 @@
 """The containers of one Compose project, known by the labels that Compose writes."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -158,6 +158,25 @@ def listed_of(service: str, project: Listed) -> Listed:
     labels = [(one.get("Labels") or {}, one) for one in project]
     found = [one for has, one in labels if (has.get(SERVICE), has.get(ONEOFF)) == meant]
     return sorted(found, key=lambda c: (number_of(c.get("Labels")), str(c["Names"])))
+
+
+def begun(
+    services: Iterable[str],
+    project: Listed,
+    names: Callable[[str, str], Iterable[str]],
+) -> tuple[str, ...]:
+    """Give the versions of all containers that people had started once.
+
+    *names* gives the versions that a service's image may be of.
+    """
+    found = [
+        name
+        for service in services
+        for one in listed_of(service, project)
+        if OURS_ASIDE not in one["Names"][0] and one.get("State") != "created"
+        for name in names(service, str(one.get("Image") or ""))
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def put_aside(name: str, container: Mapping[str, Any], *, runs: bool) -> bool:

@@ -33,6 +33,7 @@ from watchdog.observe.labelled import (
     SERVICE,
     Labelled,
     began,
+    begun,
     label_of,
     listed_of,
     service_of,
@@ -135,16 +136,19 @@ class Stack:
         jobs = self._labelled.jobs(project)
         found = self._seen = self._labelled.deployed(jobs, project)
         if isinstance(found, NotKnown):
-            return found
+            return replace(found, versions=begun(self._services, project, self._names))
         images = {service_of(c): str(c["Image"]) for c in found}
         refs = {service_of(c): str(c["Config"]["Image"]) for c in found}
         names = {service: self._names(service, ref) for service, ref in refs.items()}
         version = shared_version(refs, images, names)
         if not version:
-            return NotKnown(apart(self._project, refs), split=True)
+            words = apart(self._project, refs)
+            return NotKnown(
+                words, split=True, versions=begun(self._services, project, self._names)
+            )
         manifests = self._mounted.of_all(found, tenants_of(version))
         if isinstance(manifests, NotKnown):
-            return manifests
+            return replace(manifests, versions=(version,))
         late = [
             (str(c["Id"]), self._mounted.late(c, tenant))
             for tenant, _ in manifests

@@ -1,14 +1,16 @@
 """What runs now, taken in: another pair, the same one, or nothing that is clear."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from watchdog.decide.late import unless_late
-from watchdog.decide.one_way import arrival
+from watchdog.decide.one_way import arrival, in_part
 from watchdog.decide.policy import differ
 from watchdog.facts.event import (
     Event,
     IncidentClosed,
+    OneWaySeen,
     PairStarted,
     PairUnclear,
     PromotionPaused,
@@ -62,6 +64,7 @@ class Observing:
                     split=True,
                 )
         if isinstance(seen, Running):
+            self._note_in_part([job.version for job in seen.jobs if job.has_begun], at)
             seen = unless_late(standing, seen)
         if isinstance(seen, NotKnown):
             return self._unclear(seen, at)
@@ -89,12 +92,26 @@ class Observing:
 
     def _unclear(self, seen: NotKnown, at: datetime) -> str:
         """Say once that what runs is not one whole pair that can be read."""
+        self._note_in_part(seen.versions, at)
         standing = self.memory.standing
         before, flow = standing.unclear, standing.flow("unclear")
         other = before is not None and before.words != seen.words
         if before is None or (other and flow.may_be_better(at)):
             self.memory.add(at, PairUnclear(seen.words, seen.split))
         return seen.words
+
+    def _note_in_part(self, versions: Iterable[str], at: datetime) -> None:
+        """Remember that something of a one-way release ran, whole pair or not."""
+        standing = self.memory.standing
+        for version in in_part(standing, versions):
+            release = self.releases.for_version(version)
+            if version in standing.in_part or release is None or release.rollback_safe:
+                continue
+            words = (
+                f"something of {version} was started, which says rollback_safe: false "
+                "(a one-way change): only a person may go back over it"
+            )
+            self.memory.add(at, OneWaySeen(version, words))
 
     def _arrived(self, seen: Running, sighted: datetime | None, at: datetime) -> None:
         """Another start: record how it was made, and close what it overtakes."""

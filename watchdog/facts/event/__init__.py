@@ -49,6 +49,7 @@ from watchdog.facts.event.ledger import RetentionAsked as RetentionAsked
 from watchdog.facts.event.ledger import RetentionReleased as RetentionReleased
 from watchdog.facts.event.ledger import StandbyChanged as StandbyChanged
 from watchdog.facts.event.ledger import VersionsRevoked as VersionsRevoked
+from watchdog.facts.event.observed import OneWaySeen as OneWaySeen
 from watchdog.facts.event.observed import PairStarted as PairStarted
 from watchdog.facts.event.observed import PairUnclear as PairUnclear
 from watchdog.facts.event.observed import PairUnreplayable as PairUnreplayable
@@ -85,6 +86,7 @@ Event: TypeAlias = (
     | CheckpointSigned
     | PairStarted
     | PairUnclear
+    | OneWaySeen
     | PairUnreplayable
     | ReadinessChanged
     | ImageHeld

@@ -38,6 +38,17 @@ class PairUnclear:
 
 
 @dataclass(frozen=True, slots=True)
+class OneWaySeen:
+    """Something of a one-way release was there, though it never ran as a whole pair.
+
+    Half a deployment of it, or one of its jobs, may have changed what it changes.
+    """
+
+    release: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class PairUnreplayable:
     """The stack holds something that a rollback could not put back.
 
