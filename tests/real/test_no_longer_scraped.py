@@ -1,5 +1,7 @@
 """A job that left the configuration is not green for the five-minute look-back."""
 
+import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +13,9 @@ from watchdog.facts.trigger import Action, Trigger, Value
 from watchdog.facts.verdict import Breached, Clear
 from watchdog.judge.breach import judge
 from watchdog.observe.arming import try_out
+from watchdog.observe.asleep import Asleep
 from watchdog.observe.fresh import fresh
+from watchdog.observe.prometheus import Prometheus
 
 pytestmark = [
     pytest.mark.real,
@@ -25,6 +29,7 @@ SCRAPE = 15 * SECOND
 END = datetime(2026, 3, 11, 3, 0, 0, tzinfo=UTC)
 LAST = END.timestamp()
 LONG_AGO = END - timedelta(days=1)
+PACE = (20 * SECOND, SECOND, SECOND)
 DOWN = Trigger(
     name="DmsDown",
     kind=Value('up{job="dms"}'),
@@ -119,3 +124,51 @@ def test_a_trial_within_five_minutes_of_a_renamed_job_is_not_green(server, expr)
 def test_what_is_rewritten_is_still_understood(server, expr):
     for text in (expr, fresh(expr, "30s")):
         assert not isinstance(server.instant(text, END), Blind), text
+
+
+# A server that was down.
+
+OR_NONE = 'count(up{job="dms"} == 1) or vector(0)'
+OTHER = """
+global: {scrape_interval: 1s}
+scrape_configs:
+- {job_name: other, static_configs: [{targets: ["127.0.0.1:9"]}]}
+"""
+
+
+def now_of(server, expr, **other):
+    now = server.now()
+    trigger = replace(DOWN, kind=Value(expr), **other)
+    return judge(trigger, server.read(trigger, now), now - timedelta(days=1))
+
+
+@pytest.mark.parametrize("tools", real.BINARIES)
+def test_a_server_that_just_started_has_scraped_nothing_and_not_nought(tmp_path, tools):
+    """Ten minutes ago it went down, with all fine: of that time nothing is known."""
+    then = datetime.now(UTC).timestamp() - 600
+    fine = [real.line("up", {"job": "dms"}, 1, then - n) for n in range(300, -1, -1)]
+    with (
+        real.taken_from(tools),
+        real.running(tmp_path, fine, scrapes=OTHER) as url,
+        closing(Prometheus(url, *PACE)) as far_end,
+    ):
+        for expr in (OR_NONE, '1 - absent(up{job="dms"}) or vector(1)'):
+            assert isinstance(now_of(far_end, expr), Blind), expr
+        # From its first scrapes on it is as ever: of no series there is none.
+        until, short = time.monotonic() + 90, 3 * SECOND
+        while not isinstance(seen := now_of(far_end, OR_NONE, window=short), Breached):
+            assert time.monotonic() < until, seen
+            time.sleep(0.2)
+        assert not isinstance(now_of(far_end, OR_NONE, window=9 * MINUTE), Breached)
+
+
+def test_a_server_that_does_not_say_when_it_started_is_taken_at_its_word(server):
+    class Silent:
+        def told(self, path, **_):
+            assert path == "/api/v1/status/runtimeinfo"
+            return Blind(Cause.REJECTED, "404 page not found")
+
+    trigger = replace(DOWN, kind=Value(OR_NONE))
+    looks = server.read(trigger, END).looks
+
+    assert Asleep(Silent(), SCRAPE).awake(trigger, looks, None, END) == looks

@@ -29,6 +29,7 @@ from watchdog.facts.trigger import (
 )
 from watchdog.observe import promql, whole
 from watchdog.observe.access import OPEN, Access
+from watchdog.observe.asleep import Asleep
 from watchdog.observe.at_once import AtOnce
 from watchdog.observe.background import Background
 from watchdog.observe.envelope import NotSeen
@@ -106,12 +107,16 @@ class Prometheus:
         self._at_once = AtOnce(self.samples, self._recent)
         self._gaps = Gaps(self, self._looks, scrape_interval)
         self._names = whole.Names(scrape_interval)
+        self._asleep = Asleep(self, scrape_interval)
         # When it was asked of a histogram without buckets whether it is a native one.
         self._asked: dict[Latency, float] = {}
 
     def now(self) -> datetime | Blind:
         """Give the server's own time: ages and releases are measured in it."""
-        return self._at("time()", None, _moment)
+        seen = self._at("time()", None, _moment)
+        if isinstance(seen, Blind):
+            self._asleep.unsure()
+        return seen
 
     def instant(
         self, query: str, at: datetime
@@ -190,6 +195,7 @@ class Prometheus:
             if isinstance(trigger.kind, Latency) and not _any_parts(looks):
                 self._need_bucket(trigger.kind, plan)
             looks = self._gaps.bridged(trigger, looks)
+            looks = self._asleep.awake(trigger, looks, plan.asks[0], at)
         except NotSeen as refusal:
             return refusal.blind
         seen = Measured(looks, tuple(dict.fromkeys(ask.query for ask in plan.asks)))

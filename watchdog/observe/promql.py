@@ -344,6 +344,12 @@ def past(expr: str, bound: float, *, highest: bool, scrape: timedelta) -> str:
     return f'label_replace(({asked}) {sign} {bound!r}, "part", "past", "", "")'
 
 
+def scraped_at_all(scrape: timedelta) -> str:
+    """Ask whether anything at all was scraped in two scrapes: each leaves an ``up``."""
+    up = f"count(last_over_time(up[{duration(2 * scrape)}]))"
+    return _labelled(up, part="up", look="0")
+
+
 def count(expr: str, scrape: timedelta) -> str:
     """Count the series of an expression, as of the last two scrapes."""
     return f"count({_fresh(expr, scrape)})"
