@@ -31,6 +31,22 @@ def test_a_blind_reading_is_its_own_verdict():
     assert judge(http_5xx(), blind, LONG_AGO) == blind
 
 
+def test_what_may_be_measured_in_part_is_not_clear_and_a_breach_all_the_same():
+    why = Blind(Cause.TIMEOUT, "prometheus gave no answer in the turn's time")
+    fine, bad = counts(*[(0, 100)] * 200), counts(*[(50, 100)] * 200)
+
+    seen = judge(awb(), read(awb(), fine, uncounted=why), LONG_AGO)
+    assert isinstance(judge(awb(), read(awb(), fine), LONG_AGO), Clear)
+    assert isinstance(seen, Blind)
+    assert seen.cause is Cause.TIMEOUT
+    assert seen.words.startswith(
+        "whether it is measured on all containers is not known: prometheus gave no "
+        "answer in the turn's time; 0 of "
+    )
+    seen = judge(awb(), read(awb(), bad, uncounted=why), LONG_AGO)
+    assert isinstance(seen, Breached)
+
+
 def test_a_reading_without_a_look_is_blind():
     assert judge(http_5xx(), Measured(()), LONG_AGO) == Blind(
         Cause.PARTIAL, "the reading holds no look at the window"

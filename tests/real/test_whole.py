@@ -7,9 +7,10 @@ import pytest
 from tests.judge.samples import http_5xx
 from tests.real import prometheus as real
 from watchdog.facts.reading import Blind, Cause
-from watchdog.facts.trigger import Ratio
+from watchdog.facts.trigger import Queue, Ratio
 from watchdog.facts.verdict import Breached, Clear
 from watchdog.judge.breach import judge
+from watchdog.observe import whole
 
 pytestmark = [
     pytest.mark.real,
@@ -18,6 +19,7 @@ pytestmark = [
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 SCRAPE = 15 * SECOND
 END = datetime(2026, 3, 11, 3, 0, 0, tzinfo=UTC)
 LAST = END.timestamp()
@@ -42,7 +44,18 @@ def new(name, case, rate=2, **labels):
     return counter(name, {"case": case, **labels}, rate=rate, begin=-1800)
 
 
+# And one of which nobody changed anything for two days.
+OLD = END - 50 * HOUR
 SERIES = [
+    *counter("fail_total", {"case": "aged"}, rate=0.01, begin=-190_000, end=-180_015),
+    *counter("scans_total", {"case": "aged"}, rate=2),
+    # Of its three queues one is scraped on some containers only.
+    *(
+        line
+        for name, count in (("depth", 1), ("in_total", 3), ("out_total", 2))
+        for n in range(1, count + 1)
+        for line in new(name, "queue", instance=f"10.0.0.{n}:80")
+    ),
     # The label that told errors has another name.
     *old("req_total", "label", code="200"),
     *old("req_total", "label", rate=0.01, code="500"),
@@ -119,8 +132,19 @@ def test_errors_that_were_renamed_are_not_zero_errors(server, kind):
 
     assert isinstance(seen, Blind)
     assert seen.cause is Cause.NO_SERIES
-    assert f"`{kind.errors}` matched 1 series in the last day" in seen.words
+    assert f"`{kind.errors}` matched 1 series in the day before" in seen.words
     assert "nothing of what runs now" in seen.words
+
+
+def test_that_they_were_renamed_is_not_forgotten_after_a_day(server):
+    trigger = http_5xx(
+        kind=Ratio('fail_total{case="aged"}', 'scans_total{case="aged"}')
+    )
+    readings = server.read_all([trigger], END, OLD)
+
+    seen = judge(trigger, readings[trigger.name], OLD + MINUTE)
+    assert isinstance(seen, Blind), seen
+    assert seen.cause is Cause.NO_SERIES
 
 
 @pytest.mark.parametrize("window", [5 * MINUTE, 50 * MINUTE])
@@ -178,6 +202,24 @@ def test_what_is_measured_on_some_containers_only_is_not_clear(
 )
 def test_what_is_measured_on_all_or_before_all_is_clear(server, case, replicas):
     assert isinstance(verdict(server, requests(case), **replicas), Clear)
+
+
+def test_a_queue_is_measured_where_each_of_its_three_is(server):
+    kind = Queue(
+        *(f'{name}{{case="queue"}}' for name in ("depth", "in_total", "out_total"))
+    )
+    found = {
+        count: whole.measured(
+            [http_5xx(kind=kind)],
+            lambda query: server.instant(query, END),
+            SCRAPE,
+            END - START,
+            {"dms": count},
+        )
+        for count in (2, 3)
+    }
+
+    assert found == {2: {"Http5xxRate": None}, 3: {"Http5xxRate": (2, 3)}}
 
 
 def test_a_breach_on_some_containers_is_a_breach_and_says_of_how_many(server):

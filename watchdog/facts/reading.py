@@ -121,8 +121,8 @@ class Measured:
     *before*, *outside* and *groups* are None when they were not asked for, and
     blind on their own: neither makes the looks unseen. *renamed* says why there may
     be errors that nobody counts; *measured_on* of how many containers how many are
-    measured, where some are not. *paces*: how much traffic there was, by the words for
-    when.
+    measured, where some are not; *uncounted* says why that is not known. *paces*: how
+    much traffic there was, by the words for when.
     """
 
     looks: tuple[Look, ...]
@@ -132,6 +132,7 @@ class Measured:
     groups: Groups | Blind | None = None
     renamed: str = ""
     measured_on: tuple[int, int] | None = None
+    uncounted: Blind | None = None
     paces: Mapping[str, Pace | Blind] = field(default_factory=dict)
 
 

@@ -121,11 +121,18 @@ def _of_the_whole(trigger: Trigger, reading: Measured, verdict: Verdict) -> Verd
     """
     if reading.renamed and isinstance(verdict, Clear):
         return Blind(Cause.NO_SERIES, f"{reading.renamed}; {verdict.words}")
-    if reading.measured_on is None or isinstance(verdict, Blind):
+    if isinstance(verdict, Blind):
+        return verdict
+    less = isinstance(verdict, Clear) or isinstance(trigger.kind, Traffic)
+    why = reading.uncounted
+    if why is not None and less:
+        said = f"whether it is measured on all containers is not known: {why.words}"
+        return replace(why, words=f"{said}; {verdict.words}")
+    if reading.measured_on is None:
         return verdict
     some, all_ = reading.measured_on
     said = f"measured on {some} of {all_} containers"
-    if isinstance(verdict, Clear) or isinstance(trigger.kind, Traffic):
+    if less:
         return Blind(Cause.PARTIAL, f"{said}; {verdict.words}")
     return replace(verdict, words=f"{verdict.words}; {said}")
 

@@ -1,5 +1,6 @@
 """All triggers of a turn, a few at once, within the turn's own time."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -10,9 +11,12 @@ from typing import TypeAlias
 from watchdog.facts.reading import Blind, Cause, Measured, Reading
 from watchdog.facts.trigger import Action, Trigger
 from watchdog.observe.server import NOT_ASKED
+from watchdog.observe.whole import is_counted
 
 # Once there is something to act on, others get so long to answer, in seconds.
 _GRACE = 1.0
+# So long it is known on how many containers they are measured, in seconds.
+_STANDS = 30.0
 
 # By trigger, on how many containers of how many it was measured.
 Replicas: TypeAlias = Mapping[str, tuple[int, int] | None]
@@ -30,6 +34,7 @@ class Together:
         self._budget = budget
         self._shown = shown
         self._missed: dict[str, int] = {}
+        self._counted: tuple[float, Replicas] = (-math.inf, {})
 
     def read(
         self,
@@ -70,7 +75,7 @@ class Together:
             missed = self._missed.get(trigger.name, 0)
             self._missed[trigger.name] = 0 if was_asked else missed + 1
         if counting is not None:
-            found |= _with_replicas(counting, last, found)
+            found |= self._with_replicas(counting, last, triggers, found)
         return {trigger.name: found[trigger.name] for trigger in triggers}
 
     def _in_turn(self, triggers: Sequence[Trigger]) -> list[Trigger]:
@@ -87,20 +92,39 @@ class Together:
         waited = others[:1] if others and missed(others[0]) else []
         return [*waited, *sorted(urgent, key=missed), *others[len(waited) :]]
 
+    def _with_replicas(
+        self,
+        counting: Future[Replicas | Blind],
+        last: float,
+        triggers: Sequence[Trigger],
+        found: Mapping[str, Reading],
+    ) -> dict[str, Reading]:
+        """Say in each reading on how many containers it was measured, if not on all.
 
-def _with_replicas(
-    counting: Future[Replicas | Blind], last: float, found: Mapping[str, Reading]
-) -> dict[str, Reading]:
-    """Say in each reading on how many containers it was measured, if not on all."""
-    done, _ = wait([counting], max(0.0, last - time.monotonic()))
-    if not done:
-        counting.cancel()
-        return {}
-    seen = counting.result()
-    if isinstance(seen, Blind):
-        return {}
-    return {
-        name: replace(reading, measured_on=seen[name])
-        for name, reading in found.items()
-        if isinstance(reading, Measured) and name in seen
-    }
+        An answer stands for a few turns. Without one it is not known, and said so: else
+        what is measured in part would be well as soon as nobody tells.
+        """
+        done, _ = wait([counting], max(0.0, last - time.monotonic()))
+        why = Blind(Cause.TIMEOUT, f"{self._shown} gave no answer in the turn's time")
+        if done:
+            seen = counting.result()
+            if isinstance(seen, Blind):
+                why = seen
+            else:
+                self._counted = time.monotonic(), seen
+        else:
+            counting.cancel()
+        at, known = self._counted
+        if time.monotonic() - at > _STANDS:
+            known = {}
+        counted: dict[str, Reading] = {}
+        for trigger in triggers:
+            reading = found[trigger.name]
+            if not isinstance(reading, Measured) or not is_counted(trigger):
+                continue
+            counted[trigger.name] = (
+                replace(reading, measured_on=known[trigger.name])
+                if trigger.name in known
+                else replace(reading, uncounted=why)
+            )
+        return counted

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from watchdog.facts import selector
 from watchdog.facts.reading import Blind, Measured, Reading
-from watchdog.facts.trigger import Latency, Ratio, Traffic, Trigger
+from watchdog.facts.trigger import Latency, Queue, Ratio, Traffic, Trigger
 from watchdog.observe import promql
 from watchdog.observe.numbers import duration
 
@@ -62,7 +62,8 @@ class Names:
         )
         if sum(own) < 1:
             return reading
-        query = errors_question(kind, self._scrape)
+        age = timedelta() if since is None else reading.looks[0].at - since
+        query = errors_question(kind, self._scrape, age)
         if not query:
             return reading
         asked_at, words = self._told.get(query, (-math.inf, ""))
@@ -78,16 +79,19 @@ class Names:
         return replace(reading, renamed=words)
 
 
-def errors_question(kind: Ratio, scrape: timedelta) -> str:
+def errors_question(kind: Ratio, scrape: timedelta, age: timedelta) -> str:
     """Ask whether the errors matched lately, and whether they could match now.
 
-    They could where what runs has series of that name and with those labels: then
-    there was no error yet. Empty where the selectors are no plain ones.
+    Lately is a day before what runs, whatever *age* that has: by then it would be
+    forgotten that they ever matched. They could where what runs has series of that name
+    and with those labels: then there was no error yet. Empty where the selectors are no
+    plain ones.
     """
     kin = _kin(kind)
     if not kin:
         return ""
-    lately, now = duration(_LATELY), duration(2 * scrape)
+    hours = -(-max(age, timedelta()) // _AN_HOUR)
+    lately, now = duration(_LATELY + hours * _AN_HOUR), duration(2 * scrape)
     errors = kind.errors.strip()
     counted = {
         "lately": f"count(last_over_time({errors}[{lately}]))",
@@ -106,9 +110,9 @@ def errors_words(kind: Ratio, counted: Mapping[str, float]) -> str:
         return ""
     series = "1 series" if lately == 1 else f"{lately:.0f} series"
     return (
-        f"`{kind.errors.strip()}` matched {series} in the last day and nothing of what "
-        "runs now, while the total grows: was its name or a label renamed? If it is "
-        "born with its first error, start it at 0"
+        f"`{kind.errors.strip()}` matched {series} in the day before and nothing of "
+        "what runs now, while the total grows: was its name or a label renamed? If it "
+        "is born with its first error, start it at 0"
     )
 
 
@@ -129,6 +133,11 @@ def _kin(kind: Ratio) -> str:
     return str(selector.Selector(found.name, tuple(kept)))
 
 
+def is_counted(trigger: Trigger) -> bool:
+    """Tell whether it is asked on how many containers *trigger* is measured."""
+    return bool(_counted(trigger))
+
+
 def measured(
     triggers: Sequence[Trigger],
     ask: Ask,
@@ -140,7 +149,7 @@ def measured(
 
     *age* is how long the pair runs; *replicas* as for ``measured_on``.
     """
-    counted = [(t, kind) for t in triggers if (kind := _counted(t)) is not None]
+    counted = [(t, kind) for t in triggers for kind in _counted(t)]
     if not counted:
         return {}
     answer = ask(
@@ -155,18 +164,24 @@ def measured(
     for labels, _ in answer:
         parts = seen[int(labels.get("look", "0"))]
         parts.setdefault(labels.get("part", ""), set()).add(labels.get("instance", ""))
-    return {
-        trigger.name: measured_on(parts, replicas)
-        for (trigger, _), parts in zip(counted, seen, strict=True)
-    }
+    found: dict[str, tuple[int, int] | None] = {}
+    for (trigger, _), parts in zip(counted, seen, strict=True):
+        on, before = measured_on(parts, replicas), found.get(trigger.name)
+        found[trigger.name] = min(filter(None, (on, before)), default=None)
+    return found
 
 
-def _counted(trigger: Trigger) -> Ratio | Latency | None:
-    """Give what counts events, and traffic as if all of it failed."""
-    kind = trigger.kind
-    if isinstance(kind, Traffic):
-        return Ratio(kind.events, kind.events)
-    return kind if isinstance(kind, Ratio | Latency) else None
+def _counted(trigger: Trigger) -> tuple[Ratio | Latency, ...]:
+    """Give what counts events; traffic and queues as if all of it failed."""
+    match trigger.kind:
+        case Ratio() | Latency() as kind:
+            return (kind,)
+        case Traffic(events=events):
+            return (Ratio(events, events),)
+        case Queue(depth=depth, enqueued=enqueued, drained=drained):
+            return tuple(Ratio(one, one) for one in (depth, enqueued, drained))
+        case _:
+            return ()
 
 
 def _replicas_question(
