@@ -88,6 +88,7 @@ SERIES = [
     *new("up", "one", rate=0, instance="10.0.0.2:80", job="one"),
     *new("req_total", "service", code="200", instance="dms:5269"),
     *new("req_total", "proxy", code="200", instance="traefik:8080"),
+    *new("req_total", "alone", code="200", instance="10.0.0.1:80"),
     *new("req_total", "bad", code="200", instance="10.0.0.1:80"),
     *new("req_total", "bad", code="500", instance="10.0.0.2:80"),
     *new("req_total", "lost", code="200", instance="10.0.0.1:80"),
@@ -204,6 +205,27 @@ def test_what_is_measured_on_all_or_before_all_is_clear(server, case, replicas):
     assert isinstance(verdict(server, requests(case), **replicas), Clear)
 
 
+@pytest.mark.parametrize(
+    ("case", "replicas", "ours", "on"),
+    [
+        # Another service has as many containers as are measured of this one.
+        ("two", {"dms": 3, "worker": 2}, (1, 2, 3), "2 of 3"),
+        # One alone is no proxy before both: it is one of them.
+        ("bad", {"dms": 3}, (1, 2, 3), "2 of 3"),
+        ("alone", {"dms": 2}, (1, 2), "1 of 2"),
+        ("three", {"dms": 3, "worker": 2}, (1, 2, 3), ""),
+        ("proxy", {"dms": 2}, (1, 2), ""),
+    ],
+)
+def test_a_container_is_known_by_its_own_address(server, case, replicas, ours, on):
+    trigger = http_5xx(kind=requests(case))
+    hosts = {f"10.0.0.{n}": ("dms", f"id {n}") for n in ours}
+    found = server.read_all([trigger], END, START, replicas=replicas, hosts=hosts)
+
+    measured = found[trigger.name].measured_on
+    assert measured == (tuple(map(int, on.split(" of "))) if on else None)
+
+
 def test_a_queue_is_measured_where_each_of_its_three_is(server):
     kind = Queue(
         *(f'{name}{{case="queue"}}' for name in ("depth", "in_total", "out_total"))
@@ -214,7 +236,8 @@ def test_a_queue_is_measured_where_each_of_its_three_is(server):
             lambda query: server.instant(query, END),
             SCRAPE,
             END - START,
-            {"dms": count},
+            replicas={"dms": count},
+            hosts={},
         )
         for count in (2, 3)
     }

@@ -54,6 +54,7 @@ class Container:
     *restarts* is how often the engine itself started it again, since somebody did.
     *ends* are those that are known, oldest first; *is_restarted* tells whether the
     engine would start it again. *untold* says why the engine's events cannot be read.
+    *hosts* are the names and addresses that it alone has.
     """
 
     service: str
@@ -66,6 +67,7 @@ class Container:
     health: Health | None = None
     is_restarted: bool = False
     untold: str = ""
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

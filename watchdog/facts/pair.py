@@ -232,6 +232,11 @@ class Running:
         pairs = zip(self.services, self.states, strict=False)
         return Counter(service for service, state in pairs if state == "running")
 
+    @property
+    def hosts(self) -> dict[str, tuple[str, str]]:
+        """Give service and id of each container by what only that is reached by."""
+        return {host: (one.service, one.id) for one in self.seen for host in one.hosts}
+
 
 @dataclass(frozen=True, slots=True)
 class Found:

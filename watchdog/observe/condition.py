@@ -88,6 +88,7 @@ class Condition:
             health=self._health(found),
             is_restarted=policy.get("Name", "no") not in ("", "no"),
             untold=self._untold or "",
+            hosts=tuple(_hosts(found)),
         )
 
     def _health(self, found: Mapping[str, Any]) -> Health | None:
@@ -157,6 +158,17 @@ class Condition:
             return None
         self._untold = ""
         return found
+
+
+def _hosts(found: Mapping[str, Any]) -> Iterator[str]:
+    """Give what only this container is reached by; aliases are the whole service's."""
+    yield str(found["Id"])[:12]
+    yield str(found["Name"]).lstrip("/")
+    networks = (found.get("NetworkSettings") or {}).get("Networks") or {}
+    for endpoint in networks.values():
+        for key in ("IPAddress", "GlobalIPv6Address"):
+            if (endpoint or {}).get(key):
+                yield str(endpoint[key])
 
 
 def _told(

@@ -237,12 +237,13 @@ class Prometheus:
         compare: bool = True,
         enough: Callable[[Trigger, Reading], bool] = lambda _trigger, _reading: False,
         replicas: Mapping[str, int] = MappingProxyType({}),
+        hosts: Mapping[str, tuple[str, str]] = MappingProxyType({}),
     ) -> dict[str, Reading]:
         """Read every trigger, by name, a few at once, within the turn's own time.
 
         *since*, *before_from* and *compare* as for ``read``. Once a reading is
         *enough* to act on, the rest is waited for a second at most. *replicas* are
-        the running containers by service.
+        the running containers by service, *hosts* as for ``whole.measured_on``.
         """
         exact = [one for one in triggers if self._looks.is_exact(one.kind)]
         ahead = self._at_once.turn(
@@ -274,9 +275,10 @@ class Prometheus:
                         lambda query: self.instant(query, at),
                         self._scrape_interval,
                         age,
-                        replicas,
+                        replicas=replicas,
+                        hosts=hosts,
                     )
-            except Exception as error:  # noqa: BLE001 - the readings stand without it
+            except Exception as error:  # noqa: BLE001 - not known, and the readings stand
                 return unforeseen(error)
 
         several = any(number > 1 for number in replicas.values())

@@ -22,6 +22,8 @@ _AN_HOUR = timedelta(hours=1)
 _ASKED_AGAIN = 30.0
 _MOST_TOLD = 256
 
+# The service and the id of a container, by what only that is reached by.
+Hosts: TypeAlias = Mapping[str, tuple[str, str]]
 # Asks for one instant.
 Ask: TypeAlias = Callable[[str], list[tuple[dict[str, str], float]] | Blind]
 
@@ -143,11 +145,13 @@ def measured(
     ask: Ask,
     scrape: timedelta,
     age: timedelta,
+    *,
     replicas: Mapping[str, int],
+    hosts: Hosts,
 ) -> dict[str, tuple[int, int] | None] | Blind:
     """Tell of each trigger that counts on how many containers it is measured.
 
-    *age* is how long the pair runs; *replicas* as for ``measured_on``.
+    *age* is how long the pair runs; *replicas* and *hosts* as for ``measured_on``.
     """
     counted = [(t, kind) for t in triggers for kind in _counted(t)]
     if not counted:
@@ -166,7 +170,7 @@ def measured(
         parts.setdefault(labels.get("part", ""), set()).add(labels.get("instance", ""))
     found: dict[str, tuple[int, int] | None] = {}
     for (trigger, _), parts in zip(counted, seen, strict=True):
-        on, before = measured_on(parts, replicas), found.get(trigger.name)
+        on, before = measured_on(parts, replicas, hosts), found.get(trigger.name)
         found[trigger.name] = min(filter(None, (on, before)), default=None)
     return found
 
@@ -211,19 +215,20 @@ def _replicas_question(
 
 
 def measured_on(
-    seen: Mapping[str, Collection[str]], replicas: Mapping[str, int]
+    seen: Mapping[str, Collection[str]], replicas: Mapping[str, int], hosts: Hosts
 ) -> tuple[int, int] | None:
     """Say on how many of how many containers it is measured, where some are missing.
 
     *seen* has the instances ``now``, ``lately`` and ``down``; *replicas* counts the
-    running containers by service. None where none is missing, or nobody can know: one
+    running containers by service, and *hosts* gives the service and the id of each by
+    its own names and addresses. None where none is missing, or nobody can know: one
     instance may be a proxy before all of them.
     """
     now = {one for one in seen.get("now", ()) if one}
     if not now or "" in seen.get("now", ()):
         return None
     for service, count in replicas.items():
-        named = [one for one in now if _is_of(one, service)]
+        named = {_named(one, service, hosts) for one in now} - {""}
         if named and len(named) < count:
             return len(named), count
     sums = {0}
@@ -239,9 +244,14 @@ def measured_on(
     return None
 
 
-def _is_of(instance: str, service: str) -> bool:
-    """Tell whether an instance is named after a service, or a container of it."""
-    host = instance.rpartition(":")[0] or instance
-    return (
-        re.fullmatch(rf"(?:.*[-_])?{re.escape(service)}(?:[-_]\d+)?", host) is not None
-    )
+def _named(instance: str, service: str, hosts: Hosts) -> str:
+    """Name the container of *service* that *instance* is; empty if it is none of it.
+
+    By its own address, or as what is named after the service or one of its containers.
+    """
+    host = (instance.rpartition(":")[0] or instance).strip("[]")
+    whose, container = hosts.get(host, ("", ""))
+    if whose:
+        return container if whose == service else ""
+    named = rf"(?:.*[-_])?{re.escape(service)}(?:[-_]\d+)?"
+    return instance if re.fullmatch(named, host) else ""

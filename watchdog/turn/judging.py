@@ -88,6 +88,7 @@ class Judging:
             compare=not seen.rolled_back_by,
             enough=enough,
             replicas=seen.replicas,
+            hosts=seen.hosts,
         )
         verdicts |= {
             trigger.name: judge(trigger, readings[trigger.name], armed_from)

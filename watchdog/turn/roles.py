@@ -127,11 +127,13 @@ class Metrics(Protocol):
         compare: bool = True,
         enough: Callable[[Trigger, Reading], bool],
         replicas: Mapping[str, int],
+        hosts: Mapping[str, tuple[str, str]],
     ) -> Mapping[str, Reading]:
         """Read every trigger, by name, for a pair that runs *since* then.
 
         Once a reading is *enough* to act on, the others are not waited for. *replicas*
-        counts the containers that run, by service.
+        counts the containers that run, by service; *hosts* gives service and id of
+        each by what only that is reached by.
 
         *before_from* is when the pair before it started, if that is known; its time
         is read too, unless there is nothing to *compare*.
