@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.worlds import (
+    ASHA,
     AT,
     AWB,
     HOUR,
@@ -16,6 +17,7 @@ from tests.worlds import (
     SECOND,
     Notebook,
     World,
+    a_pair,
     a_release,
     rules,
     started,
@@ -26,8 +28,12 @@ from watchdog.facts.event import (
     BreachConfirmed,
     FarEndBack,
     FarEndLost,
+    OrderGiven,
     PairProvedGood,
+    PairStarted,
+    PairUnclear,
     ReadinessChanged,
+    RollbackStarted,
     TurnCrashed,
     TurnsLate,
     TurnsOnTime,
@@ -217,6 +223,57 @@ def test_a_far_end_that_comes_and_goes_is_lost_until_it_stays(world):
     for _ in range(31):
         world.turn(MINUTE)
     assert world.memory.standing.lost == {}
+
+
+def test_a_pair_that_cannot_be_read_now_and_then_is_unclear_until_it_stays(world):
+    boxes, begun = world.docker.boxes, len(world.memory.all(PairStarted))
+    for _ in range(200):
+        world.docker.boxes = {}
+        world.turn()
+        world.docker.boxes = boxes
+        world.turn()
+
+    said = world.memory.all(PairStarted, PairUnclear)
+    assert FREE <= len(said) - begun <= 2 * FREE + 20
+    assert world.memory.standing.unclear
+    # What is seen meanwhile is judged, and acted upon.
+    world.numbers.values[AWB.name] = 9
+    world.turn()
+    assert world.memory.all(RollbackStarted)
+    assert world.memory.standing.running.pair.version == "v1.2.0"
+
+
+def test_a_person_may_roll_back_what_is_not_read_now_and_then(world):
+    boxes = world.docker.boxes
+    for _ in range(FREE):
+        world.docker.boxes = {}
+        world.turn()
+        world.docker.boxes = boxes
+        world.turn()
+    assert world.memory.standing.unclear
+    key = a_pair("v1.2.0").key
+    given = OrderGiven("ord", "rollback", ASHA, "why", key=key, words="")
+
+    world.memory.add(world.clock.now(), given)
+    world.docker.boxes = {}
+    assert world.turn().startswith("cannot follow the order yet: service dms")
+    world.docker.boxes = boxes
+    world.turn()
+
+    assert world.memory.standing.running.pair.version == "v1.2.0"
+
+
+def test_a_pair_that_was_not_read_now_and_then_is_whole_once_it_stays(world):
+    boxes = world.docker.boxes
+    for _ in range(50):
+        world.docker.boxes = {}
+        world.turn()
+        world.docker.boxes = boxes
+        world.turn()
+    for _ in range(31):
+        world.turn(MINUTE)
+
+    assert world.memory.standing.unclear is None
 
 
 def test_readiness_that_comes_and_goes_is_no_until_it_stays(world):

@@ -67,7 +67,9 @@ def _nothing_in_the_way(s: Standing, order: OrderGiven, rules: Rules) -> None:
         )
     if s.running_pair is None:
         raise Problem("what runs is not known", "see `watchdog status`")
-    if s.unclear and not mends:
+    # Where it comes and goes, the turn that follows it sees whether it is whole then.
+    often = s.flow("unclear").comes_and_goes
+    if s.unclear and not mends and not often:
         raise Problem(
             f"what runs is not one whole pair: {s.unclear.words}",
             "`watchdog repair` shows what there is, and mends it",

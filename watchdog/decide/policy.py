@@ -317,8 +317,8 @@ def promotion(
         return (*reasons, *_elsewhere(s, version, release, paused=bool(reasons)))
     if s.unseen:
         reasons.append(s.unseen)
-    if s.unclear:
-        reasons.append(s.unclear.words)
+    if s.not_whole:
+        reasons.append(s.not_whole)
     reasons += _no_way_back(s)
     reasons += observed(s, release, rules, at)
     if (known and known.good) or now in s.resumed:

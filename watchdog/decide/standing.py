@@ -267,6 +267,18 @@ class Standing:
         return f"what runs {lately}: {self.lost['engine']}"
 
     @property
+    def not_whole(self) -> str:
+        """Why what runs is said not to be one whole pair; nothing while it is.
+
+        One that comes and goes is told whole late, and may be whole meanwhile.
+        """
+        if self.unclear is None:
+            return ""
+        if self.flow("unclear").comes_and_goes:
+            return f"what runs is not one whole pair at all times: {self.unclear.words}"
+        return self.unclear.words
+
+    @property
     def running_pair(self) -> KnownPair | None:
         """The ledger's entry of what runs."""
         return self.pairs.get(self.running.pair.key) if self.running else None

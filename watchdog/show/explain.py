@@ -122,7 +122,7 @@ def _decided(
     if s.unseen:
         return "unknown", s.unseen
     if s.unclear:
-        return "unknown", s.unclear.words
+        return "unknown", s.not_whole
     if release is None:
         version = s.running.pair.version
         return "hold", f"{version} has no release file that can be read"

@@ -72,7 +72,7 @@ def picture(
         }
         if s.claimed
         else None,
-        "unclear": s.unclear.words if s.unclear else "",
+        "unclear": s.not_whole,
         "readiness": {
             "ready": could.ready,
             "target": could.target,

@@ -70,7 +70,9 @@ class Observing:
             return self._unclear(seen, at)
         known = before and (before.containers, before.pair.key)
         other = known != (seen.containers, seen.pair.key)
-        if other or standing.unclear or self._became_one_way(seen):
+        # Where it comes and goes, whole is not said at once, though it is acted upon.
+        whole = standing.unclear and standing.flow("unclear").may_be_better(at)
+        if other or whole or self._became_one_way(seen):
             try:
                 self._arrived(seen, sighted, at)
             except JournalLost:
