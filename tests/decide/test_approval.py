@@ -294,6 +294,18 @@ def test_silence_is_not_a_yes():
     )
 
 
+def test_what_one_of_two_agreed_to_is_not_called_silence_and_is_no_yes():
+    one = answered("approve")
+    (said,) = reminders(
+        standing(one, needed=2).question, a_release(), "ops", AT + 31 * MINUTE
+    )
+
+    assert said.words.startswith("1 of 2 agreed, 29 min left: ")
+    assert words(decided(one, needed=2, at=AT + HOUR)) == (
+        f"only 1 of 2 agreed until 04:00:00 UTC ({ASHA}); silence is not a yes"
+    )
+
+
 def test_silence_rolls_back_only_where_the_release_file_said_so():
     release = a_release(on_no_answer="roll-back")
 

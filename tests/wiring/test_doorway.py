@@ -161,6 +161,16 @@ def test_what_crashed_is_said_in_one_line_each_and_not_without_end(desk):
     assert (len(desk.noted), desk.noted[-1].again) == (31, False)
 
 
+def test_a_crash_that_is_made_for_days_is_noted_so_often_in_a_day():
+    noted, clock = [], [0.0]
+    troubles = Troubles("desk", noted.append, lambda: clock[0])
+    for _ in range(2 * 24 * 60):
+        clock[0] += 60
+        troubles.crashed("GET /bad", OverflowError("date value out of range"))
+
+    assert len(noted) == 2 * 300
+
+
 def test_people_are_told_of_the_first_crash_of_a_minute():
     first, again = (
         RequestCrashed("decisions", "GET /x", "KeyError: 'x'", again=again)

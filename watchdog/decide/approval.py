@@ -89,7 +89,9 @@ def reminders(
         if share in question.reminded or not due <= at < question.deadline:
             continue
         left = int((question.deadline - at).total_seconds() // 60)
-        words = f"no answer yet, {left} min left: {question.asked.words}"
+        have, need = len(question.approvals), question.asked.needed
+        so_far = f"{have} of {need} agreed" if have else "no answer yet"
+        words = f"{so_far}, {left} min left: {question.asked.words}"
         yield Reminded(question.asked.question, share, people, words)
 
 
@@ -175,8 +177,12 @@ def _unanswered(
     release: Release | None,
     silence: str,
 ) -> Decision:
-    who = ", ".join(question.asked.dri)
-    said = f"nobody of {who} answered until {_clock(question.deadline)}"
+    who, until = ", ".join(question.asked.dri), _clock(question.deadline)
+    said = f"nobody of {who} answered until {until}"
+    if question.approvals:
+        some = ", ".join(answer.by for answer in question.approvals)
+        have, need = len(question.approvals), question.asked.needed
+        said = f"only {have} of {need} agreed until {until} ({some})"
     if release is None or release.on_no_answer == "hold":
         return Refuse(incident.id, f"{said}; silence is not a yes")
     if silence:

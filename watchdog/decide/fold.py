@@ -22,6 +22,8 @@ from watchdog.facts.event import (
     FarEndLost,
     HoldLifted,
     HoldPlaced,
+    ImageHeld,
+    ImageLost,
     KeyFirstUsed,
     OneWaySeen,
     OrderGiven,
@@ -95,6 +97,8 @@ def _flowing(s: Standing, entry: Entry) -> Standing:
             what = f"unproven/{name}"
         case ReadinessChanged():
             what = "readiness/"
+        case ImageHeld(key=name) | ImageLost(key=name):
+            what = f"image/{name}"
         case PairUnclear():
             what = "unclear/"
         case _:

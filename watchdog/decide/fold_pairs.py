@@ -34,8 +34,8 @@ def after_keeping(s: Standing, entry: Entry) -> Standing:
         case (ImageHeld(key=key) | ImageLost(key=key)) as image:
             return replace(s, images=s.images | {key: image})
         case ImageLetGo(key=gone):
-            rest = {key: image for key, image in s.images.items() if key != gone}
-            return replace(s, images=rest)
+            changes = without(s.changes, f"image/{gone}")
+            return replace(s, images=without(s.images, gone), changes=changes)
         case PairRecorded(pair=pair, record=record) if pair.key not in s.pairs:
             # It ran before the first that was seen here, if it ever did.
             order = min((one.order for one in s.pairs.values()), default=1) - 1
@@ -137,12 +137,14 @@ def bounded(s: Standing) -> Standing:
     pairs = {key: known for key, known in s.pairs.items() if key in keep}
     left = {known.pair.version for known in pairs.values()}
     over = {s.pairs[key].pair.version for key in gone} - left
+    flows = {f"image/{key}" for key in gone}
     return replace(
         s,
         pairs=pairs,
         images={key: one for key, one in s.images.items() if key not in gone},
         released={key: one for key, one in s.released.items() if key not in gone},
         asked_about=s.asked_about - gone,
+        changes={w: n for w, n in s.changes.items() if w not in flows},
         paused={name: why for name, why in s.paused.items() if name not in over},
         resumed={name: why for name, why in s.resumed.items() if name not in over},
         gates={name: one for name, one in s.gates.items() if name not in over},

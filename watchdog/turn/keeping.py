@@ -1,5 +1,6 @@
 """Holds the images of what must stay restorable, and lets released ones go."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +18,9 @@ from watchdog.facts.problem import (
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 from watchdog.turn.roles import Filed, Keeper, Remembers
+
+# What a registry or the engine says anew each time: ports, times, ids.
+_ANEW = re.compile(r"[0-9a-f]{12,}|[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,19 @@ class Keeping:
             raise
         except Problem as problem:
             now = ImageLost(key, version, problem.words, problem.hint)
-        if now != self.memory.standing.images.get(key):
+        if self._is_news(now, at):
             self.memory.add(at, now)
+
+    def _is_news(self, now: ImageHeld | ImageLost, at: datetime) -> bool:
+        """Tell whether it became otherwise; better is said once it may last."""
+        standing = self.memory.standing
+        before, flow = standing.images.get(now.key), standing.flow("image", now.key)
+        if before is None or now == before:
+            return before is None
+        if isinstance(now, ImageLost) and isinstance(before, ImageLost):
+            same = _ANEW.sub("", now.words) == _ANEW.sub("", before.words)
+            return not same and flow.may_be_better(at)
+        return isinstance(now, ImageLost) or flow.may_be_better(at)
 
     def _release(self, release: Release | None, at: datetime) -> None:
         """Release what its DRI agreed to; ask once about what nobody agreed to."""

@@ -31,8 +31,10 @@ _LONGEST = 200  # of what is said of a request
 _LARGEST_HEADERS, _MOST_HEADERS = 8 * 1024, 64
 # No answer is to be kept: "open" of a minute ago is no answer to a pipeline.
 ALWAYS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
-# Of what is noted of one listener's crashes: so many in a minute, and of strangers.
+# Of what is noted of one listener's crashes: so many in a minute and in a day, and of
+# strangers.
 _A_WHILE, _MOST_CRASHES, _MOST_HOSTS = 60.0, 30, 8
+_A_DAY, _MOST_A_DAY = 86_400.0, 300
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?")
 _WORDS = {
     400: ("malformed", "the request is not HTTP with one meaning"),
@@ -185,16 +187,17 @@ class Troubles:
         self._listener = listener
         self._note = note
         self._monotonic = monotonic
-        self._lately: list[float] = []
+        self._noted: list[float] = []
         self._hosts: set[str] = set()
 
     def crashed(self, request: str, error: BaseException) -> None:
         """Note what was raised in *request*."""
         now = self._monotonic()
-        self._lately = [then for then in self._lately if now - then < _A_WHILE]
-        if len(self._lately) < _MOST_CRASHES:
-            again = bool(self._lately)
-            self._lately.append(now)
+        self._noted = [then for then in self._noted if now - then < _A_DAY]
+        lately = sum(now - then < _A_WHILE for then in self._noted)
+        if lately < _MOST_CRASHES and len(self._noted) < _MOST_A_DAY:
+            again = bool(lately)
+            self._noted.append(now)
             words = words_of(error)
             self._note(RequestCrashed(self._listener, request, words, again=again))
 
