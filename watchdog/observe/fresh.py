@@ -72,6 +72,12 @@ def selectors(expr: str) -> list[str]:
     return found
 
 
+def counted(expr: str) -> list[str]:
+    """Give each selector of *expr*, of one instant or of a range, as it is written."""
+    found = _selectors(_tokens(expr) or [], ranged=True)
+    return list(dict.fromkeys(expr[begin:end] for begin, end in found))
+
+
 def no_cause(missing: Fault) -> Fault:
     """Say what it means that `unless` asks for what is not there.
 
@@ -94,8 +100,10 @@ def _tokens(expr: str) -> list[re.Match[str]] | None:
     return found
 
 
-def _selectors(tokens: list[re.Match[str]]) -> Iterator[tuple[int, int]]:
-    """Find each instant selector: where it begins and ends."""
+def _selectors(
+    tokens: list[re.Match[str]], *, ranged: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Find each instant selector: where it begins and ends; *ranged*, all of them."""
     # In a list of labels, or in what needs the selector itself, nothing is one.
     closed, opened = 0, []
     texts = [token.group() for token in tokens]
@@ -120,7 +128,7 @@ def _selectors(tokens: list[re.Match[str]]) -> Iterator[tuple[int, int]]:
         elif kind != "braces" or closed or (place and kinds[place - 1] == "name"):
             continue
         behind = tokens.index(last) + 1
-        ranged = behind < len(tokens) and kinds[behind] == "range"
-        if ranged and ":" not in texts[behind]:
+        of_a_range = behind < len(tokens) and kinds[behind] == "range"
+        if of_a_range and not ranged and ":" not in texts[behind]:
             continue
         yield token.start(), last.end()

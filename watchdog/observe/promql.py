@@ -296,6 +296,11 @@ def any_bucket(kind: Latency, scrape: timedelta) -> tuple[str, str]:
     ), name
 
 
+def over(template: str, time: timedelta) -> str:
+    """Write an expression of a ``{{ window }}`` out for a window of *time*."""
+    return _WINDOW.sub(duration(time), template)
+
+
 @lru_cache(maxsize=_MOST_KEPT)
 def finished_counts(kind: RatioQuery, width: timedelta, scrape: timedelta) -> str:
     """Count with expressions that give the events of a ``{{ window }}``.
@@ -303,12 +308,11 @@ def finished_counts(kind: RatioQuery, width: timedelta, scrape: timedelta) -> st
     The window handed to them is a block and one scrape; the share of the block is
     then taken of the count, for the reason that ``counts`` names.
     """
-    window = duration(width + scrape)
     share = f"* {seconds(width)} / {seconds(width + scrape)}"
 
     def term(name: str, template: str) -> str:
         # Own lines: the expression may end in a comment.
-        expr = _WINDOW.sub(window, template)
+        expr = over(template, width + scrape)
         return _labelled(f"sum(\n{expr}\n) {share}", part=name, look="0")
 
     terms = [term("bad", kind.errors_query), term("all", kind.total_query)]

@@ -10,8 +10,15 @@ from typing import TypeAlias
 
 from watchdog.facts import selector
 from watchdog.facts.reading import Blind, Measured, Reading
-from watchdog.facts.trigger import Latency, Queue, Ratio, Traffic, Trigger
-from watchdog.observe import promql
+from watchdog.facts.trigger import (
+    Latency,
+    Queue,
+    Ratio,
+    RatioQuery,
+    Traffic,
+    Trigger,
+)
+from watchdog.observe import fresh, promql
 from watchdog.observe.numbers import duration
 
 # One scrape may be missed, and the next is under way.
@@ -47,14 +54,19 @@ class Names:
         reaches further back, to errors under the names that they had before.
         """
         kind = trigger.kind
-        if not isinstance(kind, Ratio) or not isinstance(reading, Measured):
+        if not isinstance(kind, Ratio | RatioQuery) or not isinstance(
+            reading, Measured
+        ):
             return reading
+        # An expression may say nought of no series: `… or vector(0)`.
+        nought = 0.0 if isinstance(kind, RatioQuery) else -math.inf
         first = None if since is None else since + trigger.block
         for look in reading.looks:
             for block in reversed(look.blocks):
                 if block.end <= look.at - trigger.window:
                     break
-                if "bad" in block.parts and (first is None or block.end >= first):
+                is_own = first is None or block.end >= first
+                if is_own and block.parts.get("bad", -math.inf) > nought:
                     return reading
         own = (
             block.parts.get("all", 0.0)
@@ -81,7 +93,7 @@ class Names:
         return replace(reading, renamed=words)
 
 
-def errors_question(kind: Ratio, scrape: timedelta, age: timedelta) -> str:
+def errors_question(kind: Ratio | RatioQuery, scrape: timedelta, age: timedelta) -> str:
     """Ask whether the errors matched lately, and whether they could match now.
 
     Lately is a day before what runs, whatever *age* that has: by then it would be
@@ -90,45 +102,62 @@ def errors_question(kind: Ratio, scrape: timedelta, age: timedelta) -> str:
     plain ones.
     """
     kin = _kin(kind)
-    if not kin:
+    if not kin or not all(kin.values()):
         return ""
     hours = -(-max(age, timedelta()) // _AN_HOUR)
     lately, now = duration(_LATELY + hours * _AN_HOUR), duration(2 * scrape)
-    errors = kind.errors.strip()
-    counted = {
-        "lately": f"count(last_over_time({errors}[{lately}]))",
-        "kin": f"count(last_over_time({kin}[{now}]))",
-    }
+    counted: dict[str, str] = {}
+    for number, (errors, like) in enumerate(kin.items()):
+        counted[f"lately{number}"] = f"count(last_over_time({errors}[{lately}]))"
+        counted[f"kin{number}"] = f"count(last_over_time({like}[{now}]))"
     return promql.joined(
         f'label_replace({what}, "part", "{part}", "", "")'
         for part, what in counted.items()
     )
 
 
-def errors_words(kind: Ratio, counted: Mapping[str, float]) -> str:
-    """Say that the errors were renamed, or nothing."""
-    lately = counted.get("lately", 0.0)
-    if not lately or counted.get("kin", 0.0):
+def errors_words(kind: Ratio | RatioQuery, counted: Mapping[str, float]) -> str:
+    """Say that the errors were renamed, all that they are made of, or nothing."""
+    kin = _kin(kind)
+    each = [counted.get(f"lately{number}", 0.0) for number in range(len(kin))]
+    if not all(each) or any(counted.get(f"kin{n}", 0.0) for n in range(len(kin))):
         return ""
+    lately, named = sum(each), " and ".join(f"`{errors}`" for errors in kin)
     series = "1 series" if lately == 1 else f"{lately:.0f} series"
     return (
-        f"`{kind.errors.strip()}` matched {series} in the day before and nothing of "
+        f"{named} matched {series} in the day before and nothing of "
         "what runs now, while the total grows: was its name or a label renamed? If it "
         "is born with its first error, start it at 0"
     )
 
 
-def _kin(kind: Ratio) -> str:
-    """Select what has the errors' name and labels, whatever the labels say.
+def _kin(kind: Ratio | RatioQuery) -> dict[str, str]:
+    """Select what has the errors' names and labels, whatever the labels say.
 
-    What the total asks for too, such as the job, stays as it is.
+    What the total asks for too, such as the job, stays as it is. By what the errors are
+    made of; empty for what is no plain selector.
     """
-    found, whole = selector.read(kind.errors), selector.read(kind.must_be_there)
-    if found is None or whole is None:
+    if isinstance(kind, Ratio):
+        errors, totals = [kind.errors.strip()], [kind.must_be_there]
+    else:
+        errors, totals = (
+            fresh.counted(promql.over(template, timedelta(minutes=1)))
+            for template in (kind.errors_query, kind.total_query)
+        )
+    wholes = [selector.read(one) for one in totals]
+    matchers = {one for whole in wholes if whole for one in whole.matchers}
+    return {
+        one: _like(selector.read(one), matchers) if all(wholes) else ""
+        for one in errors
+    }
+
+
+def _like(found: selector.Selector | None, whole: Collection[selector.Matcher]) -> str:
+    if found is None:
         return ""
     kept: list[selector.Matcher] = []
     for one in found.matchers:
-        if one in whole.matchers:
+        if one in whole:
             kept.append(one)
         elif one.how in ("=", "=~"):
             kept.append(selector.Matcher(one.label, "!=", '""'))
