@@ -328,6 +328,18 @@ def test_a_build_is_not_over_because_another_of_its_release_was_rolled_back():
     assert said(*done, version=ANOTHER, before=BUILD).over == ""
 
 
+def test_a_candidate_that_was_replaced_says_by_what_and_that_waiting_will_not_do():
+    found = said(seen("clear"), started("v1.3.1", containers="x"))
+
+    assert found.reasons == (
+        (
+            "v1.3.0 was replaced by v1.3.1 before it was proved good: unless it is "
+            "deployed again, waiting will not open it"
+        ),
+    )
+    assert found.over == ""
+
+
 # What was rolled back.
 
 

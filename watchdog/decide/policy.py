@@ -358,6 +358,12 @@ def _elsewhere(
     if good or (last is not None and last.good) or paused:
         return []
     now = s.running.pair.version if s.running else ""
+    ours = s.running_pair
+    if last is not None and ours is not None and last.order < ours.order:
+        return [
+            f"{last.pair.version} was replaced by {now} before it was proved good: "
+            "unless it is deployed again, waiting will not open it"
+        ]
     other = f" (what runs is {now}, another build)" if is_of(release, now) else ""
     return [f"{version} does not run here{other}, and was never proved good"]
 
