@@ -20,8 +20,9 @@ from tests.worlds import (
 )
 from watchdog.decide.fold import stand
 from watchdog.decide.ledger import may_vouch
+from watchdog.decide.onward import promotion
 from watchdog.decide.order import target_of
-from watchdog.decide.policy import choose_target, promotion
+from watchdog.decide.policy import choose_target
 from watchdog.decide.ready import answer
 from watchdog.decide.revoked import pauses_of
 from watchdog.facts.event import (

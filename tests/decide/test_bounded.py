@@ -20,7 +20,8 @@ from tests.worlds import (
     started,
 )
 from watchdog.decide.fold import stand
-from watchdog.decide.policy import choose_target, promotion
+from watchdog.decide.onward import promotion
+from watchdog.decide.policy import choose_target
 from watchdog.facts.event import (
     ImageHeld,
     ImageLetGo,

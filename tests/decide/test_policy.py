@@ -29,7 +29,8 @@ from tests.worlds import (
     started,
 )
 from watchdog.decide.fold import stand
-from watchdog.decide.policy import baked, choose_target, decide, promotion, recovered
+from watchdog.decide.onward import promotion
+from watchdog.decide.policy import baked, choose_target, decide, recovered
 from watchdog.facts.decision import Ask, Hold, Refuse, RollBack
 from watchdog.facts.event import (
     Answered,

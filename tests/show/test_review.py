@@ -35,6 +35,7 @@ from watchdog.config.release_file import Releases
 from watchdog.decide.document import digest_of, document
 from watchdog.facts.event import (
     Answered,
+    HoldPlaced,
     IncidentClosed,
     QuestionAsked,
     QuestionClosed,
@@ -398,6 +399,20 @@ def test_silence_that_rolls_back_is_said():
     place = Place(a_question(), release=a_release(on_no_answer="roll-back"))
 
     assert "At 04:00:00 UTC the rollback starts by itself" in Page(place.text()).said
+
+
+def test_silence_that_would_be_refused_is_not_said_to_roll_back():
+    """The release file says so, and what is decided then is something else."""
+    held = HoldPlaced(ASHA, "operator hold by asha: a migration")
+    place = Place(a_question(), held, release=a_release(on_no_answer="roll-back"))
+
+    said = Page(place.text()).said
+    assert "starts by itself" not in said
+    assert (
+        "The release file would have it rolled back then; as things stand it is not: "
+        "operator hold by asha: a migration."
+    ) in said
+    assert "Nothing is rolled back, promotion stays paused" in said
 
 
 def test_a_promise_is_said_in_words_for_people():

@@ -15,7 +15,7 @@ from tests.worlds import (
 )
 from watchdog.act.claim import InWorkTree, OnEngine
 from watchdog.decide.gate import gate
-from watchdog.decide.policy import promotion
+from watchdog.decide.onward import promotion
 from watchdog.decide.ready import answer
 from watchdog.decide.tidings import message_of
 from watchdog.facts.event import (

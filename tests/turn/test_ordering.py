@@ -7,7 +7,7 @@ import pytest
 from tests.turn.test_transaction import ends, turn_until_it_ended
 from tests.worlds import ASHA, AWB, HTTP_5XX, MINUTE, World, a_pair, breached
 from watchdog.approve.order import Orders
-from watchdog.decide.policy import promotion
+from watchdog.decide.onward import promotion
 from watchdog.facts.event import (
     IncidentClosed,
     OrderRefused,

@@ -18,7 +18,7 @@ from tests.worlds import (
     a_release,
     a_roster,
 )
-from watchdog.decide.policy import promotion
+from watchdog.decide.onward import promotion
 from watchdog.decide.ready import answer
 from watchdog.facts.event import (
     FarEndLost,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watchdog.decide.measured import unasked
-from watchdog.decide.policy import is_meant, is_of, promotion
+from watchdog.decide.onward import promotion
+from watchdog.decide.policy import is_meant, is_of
 from watchdog.decide.ready import answer
 from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.event import (

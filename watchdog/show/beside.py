@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from watchdog.decide.document import Asked
 from watchdog.decide.gap import words_of as words_of_gap
+from watchdog.decide.policy import not_by_silence
 from watchdog.decide.question import Question
 from watchdog.decide.ready import answer
 from watchdog.decide.standing import KnownPair, Standing
@@ -30,7 +31,13 @@ def ready(
         yield from listed([lack.sentence for lack in could.lacks])
 
 
-def silence(question: Question, release: Release | None) -> Iterator[str]:
+def silence(
+    s: Standing,
+    question: Question,
+    release: Release | None,
+    rules: Rules,
+    at: datetime,
+) -> Iterator[str]:
     """Say what happens when nobody answers, and when."""
     until = clock(question.deadline)
     yield "<h2>If nobody answers</h2>"
@@ -42,9 +49,15 @@ def silence(question: Question, release: Release | None) -> Iterator[str]:
             "then. If the breach still stands then, it is asked again.</p>"
         )
     if release is not None and release.on_no_answer == "roll-back":
-        words = "the rollback starts by itself: the release file says so."
-        yield f"<p>At {until} {words}</p>"
-        return
+        why_not = not_by_silence(s, release, rules, at)
+        if not why_not:
+            words = "the rollback starts by itself: the release file says so."
+            yield f"<p>At {until} {words}</p>"
+            return
+        yield (
+            "<p>The release file would have it rolled back then; as things stand it is "
+            f"not: {safe(why_not)}.</p>"
+        )
     yield (
         f"<p>At {until} the question is closed. Nothing is rolled back, promotion "
         "stays paused, and whoever is on call is told. What failed goes on failing.</p>"

@@ -124,7 +124,7 @@ class Review:
         yield from beside.links(_triggers(release, question))
         if is_open:
             yield from beside.ready(s, release, self._rules, turn, at)
-            yield from beside.silence(question, release)
+            yield from beside.silence(s, question, release, self._rules, at)
         yield "<h2>Who answered</h2>"
         yield from parts.answers(question)
         yield from beside.people(question, release)
