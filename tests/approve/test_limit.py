@@ -5,6 +5,7 @@ import asyncio
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.routing import Route
 
 from watchdog.approve.delivered import as_response
@@ -253,3 +254,38 @@ def test_who_finds_no_room_in_the_line_is_told_and_others_still_find_some():
     door.limit._waiting.update({"10.0.0.2": 16})
     assert door.posts("good", host="10.0.0.2") == [503]
     assert door.posts("good", host="10.0.0.3") == [202]
+
+
+def test_what_costs_little_waits_little_so_that_no_flood_is_long():
+    """Ten a second were looked at, and a good one among a thousand found no room."""
+    door = Door(apart=60.0)
+
+    assert door.posts(*["bad"] * 9, "good")[-2:] == [429, 202]
+
+
+def test_what_costs_much_is_looked_at_a_quarter_of_the_time():
+    door = Door(apart=60.0)
+    waited = []
+
+    async def dear():
+        door.at += 0.1
+        return BAD
+
+    async def one():
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        request = Request({"type": "http", "client": ("10.0.0.1", 1)}, never)
+        await door.limit.weighed(request, dear)
+        waited.append(loop.time() - began)
+
+    async def never():
+        await asyncio.sleep(60)
+
+    async def some():
+        for _ in range(6):
+            await one()
+
+    asyncio.run(some())
+
+    # Within the limit nobody waits; the first past it does not know yet what it costs.
+    assert min(waited[-2:]) >= 0.3

@@ -9,12 +9,13 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 
 import pytest
 import uvicorn
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
@@ -36,6 +37,7 @@ from tests.worlds import (
 )
 from watchdog.__main__ import app
 from watchdog.approve.answer import Door
+from watchdog.approve.far import Far
 from watchdog.approve.limit import Limit
 from watchdog.approve.resumption import Resumption
 from watchdog.approve.webhook import Webhook
@@ -451,3 +453,27 @@ def test_a_release_goes_onward_by_a_signed_word_only(desk):
     done = desk.says("resume", "v1.3.0", "--by", ASHA)
 
     assert "is signed by one of its DRIs" in str(done.exception)
+
+
+def test_where_too_many_ask_it_is_sent_again_byte_by_byte_the_same():
+    busy = JSONResponse({"code": "busy"}, 503)
+    answers = [busy, busy, JSONResponse({"state": "approved"}, 202)]
+    came, paused = [], []
+
+    async def take(request):
+        came.append((await request.body(), request.headers["webhook-id"]))
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    with (
+        served(Starlette(routes=[Route("/x", take, methods=["POST"])])) as url,
+        closing(Far(url, paused.append)) as far,
+    ):
+        key = Ed25519PrivateKey.generate()
+        status, told = far.post("/x", "kind", {"a": 1}, key, now())
+        assert (status, told) == (202, {"state": "approved"})
+        assert (len(came), len(set(came)), len(paused)) == (3, 1, 2)
+        answers[:] = [busy]
+        status, told = far.post("/x", "kind", {"a": 1}, key, now())
+
+    assert (status, told["code"]) == (503, "busy")
+    assert 30 <= sum(paused) <= 120

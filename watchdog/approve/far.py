@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,8 @@ from watchdog.facts.problem import Problem, Unreachable
 from watchdog.sign.delivery import Signs, signature
 
 _PATIENCE = 10.0  # s
+# Where too many ask at once it is sent again, so many times and so many seconds apart.
+_TRIES_IN_A_FLOOD, _APART = 120, 0.5
 _LARGEST = 1024 * 1024
 
 
@@ -43,8 +45,8 @@ class Paused:
 class Far:
     """A watchdog at *url*; it is asked, and posted to, and not believed."""
 
-    def __init__(self, url: str) -> None:
-        """Open it; nothing is asked yet.
+    def __init__(self, url: str, pause: Callable[[float], None]) -> None:
+        """Open it; nothing is asked yet. *pause* waits for so many seconds.
 
         Raises:
             Problem: *url* is not one.
@@ -55,6 +57,7 @@ class Far:
                 "write it like https://watchdog.example",
             )
         self.url = url.rstrip("/")
+        self._pause = pause
         # Neither a redirect nor a proxy: the answer is for this door.
         self._client = httpx.Client(timeout=_PATIENCE, trust_env=False)
 
@@ -152,8 +155,26 @@ class Far:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
+        """Send it; for a while again, byte by byte the same, where too many ask."""
+        reply = self._sent(method, path, body, headers)
+        for _ in range(_TRIES_IN_A_FLOOD):
+            if not _is_busy(reply):
+                break
+            self._pause(_APART)
+            reply = self._sent(method, path, body, headers)
+        if len(reply.content) > _LARGEST:
+            raise Problem(f"{self.url} answered with {len(reply.content)} bytes")
+        return reply
+
+    def _sent(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str] | None,
+    ) -> httpx.Response:
         try:
-            reply = self._client.request(
+            return self._client.request(
                 method, f"{self.url}{path}", content=body, headers=headers
             )
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -161,9 +182,16 @@ class Far:
                 f"the watchdog at {self.url} does not answer: {error}",
                 "say where it is: --url https://…",
             ) from error
-        if len(reply.content) > _LARGEST:
-            raise Problem(f"{self.url} answered with {len(reply.content)} bytes")
-        return reply
+
+
+def _is_busy(reply: httpx.Response) -> bool:
+    """Tell whether it was not looked at, and may be sent again."""
+    if reply.status_code != 503 or len(reply.content) > _LARGEST:
+        return False
+    try:
+        return bool(reply.json().get("code") == "busy")
+    except (ValueError, AttributeError):
+        return False
 
 
 def _plain(name: str) -> str:

@@ -15,9 +15,11 @@ from starlette.requests import Request
 
 from watchdog.approve.reply import Reply, no
 
-# Between two looks at those who wait: a flood costs ten looks a second, however large
-# it is. So many may wait, and so many of one address, so that nobody waits long.
-_APART = 0.1
+# Between two looks at those who wait: so many times what the last one took, and no more
+# than ten times a second has to be waited. A flood costs a quarter of one core at most,
+# however large it is, and the less a look costs, the more of those in it are looked at.
+# So many may wait, and so many of one address, so that nobody waits long.
+_APART, _LEAST, _TIMES = 0.1, 0.002, 3
 _MOST_WAITING, _MOST_OF_ONE = 64, 48
 # All addresses together: with many at hand, each one's own limit stops nobody.
 _EVERYBODY, _ALL = "*", 10
@@ -56,6 +58,7 @@ class Limit:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._line = asyncio.Lock()
         self._waiting: Counter[str] = Counter()
+        self._took = 0.0
         self._threads = ThreadPoolExecutor(_THREADS, "weighing")
         self._over_at: float | None = None
 
@@ -103,8 +106,11 @@ class Limit:
         self, peer: str, weigh: Callable[[], Awaitable[Reply]]
     ) -> Reply:
         try:
-            await asyncio.sleep(self._apart)
+            rest = max(_LEAST, _TIMES * self._took)
+            await asyncio.sleep(min(self._apart, rest))
+            began = self._monotonic()
             reply = await weigh()
+            self._took = max(0.0, self._monotonic() - began)
         finally:
             self._line.release()
         return reply if reply.status != 401 else self._too_many(peer)

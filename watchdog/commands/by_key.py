@@ -165,7 +165,7 @@ def resumed(
     as_json: bool = False,
 ) -> None:
     """Lift what pauses *release*, signed, after showing it; exits with 9 if not."""
-    with closing(Far(url)) as far:
+    with closing(Far(url, RealClock().pause)) as far:
         paused = far.paused(release)
         if paused is None:
             _not_so(f"{release} is not paused by anything that a person lifts")
@@ -214,7 +214,7 @@ def _answer(
     more: Mapping[str, str] | None = None,
 ) -> None:
     """Fetch, show, confirm, sign, post; ends with 9 when it was not taken."""
-    with closing(Far(how.url)) as far:
+    with closing(Far(how.url, RealClock().pause)) as far:
         name = question or far.the_open_one()
         if name is None:
             _not_so(f"nothing is asked at {far.url}")

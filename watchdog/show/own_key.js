@@ -89,7 +89,7 @@
     const stamp = String(Math.floor(now.getTime() / 1000));
     const seal = await crypto.subtle.sign(
       { name: "Ed25519" }, held.pair.privateKey, text(`${id}.${stamp}.${body}`));
-    const reply = await fetch(`../v1/approvals/${asked.approval_id}/decision`, {
+    const send = () => fetch(`../v1/approvals/${asked.approval_id}/decision`, {
       method: "POST",
       credentials: "omit",
       redirect: "error",
@@ -101,7 +101,16 @@
       },
       body,
     });
-    const told = await reply.json();
+    // Where too many ask at once, the same again for a while: it is taken once.
+    const until = Date.now() + 60000;
+    let reply = await send();
+    let told = await reply.json();
+    while (reply.status === 503 && told.code === "busy" && Date.now() < until) {
+      say("Many ask at once; it is being sent again.");
+      await new Promise((then) => setTimeout(then, 500));
+      reply = await send();
+      told = await reply.json();
+    }
     if (!reply.ok) {
       say(`Not taken (${reply.status} ${told.code}): ${told.title}`);
       return;
