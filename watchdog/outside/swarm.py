@@ -107,6 +107,14 @@ class Swarm(Engine):
         """List the secrets; what is in them nobody is told."""
         return self._get("list secrets", "/secrets")
 
+    def network(self, name: str) -> dict[str, Any] | None:
+        """Inspect one of the swarm's networks, whatever its nodes have of that name.
+
+        `host` and `bridge` are among them, by ids that are no engine's.
+        """
+        what = f"inspect network {name}"
+        return self._shown(what, lambda c: c.inspect_network(name, scope="swarm"))
+
     def in_registry(self, ref: str) -> str:
         """Ask its registry for *ref*, ``name@digest``; give the digest that it has.
 
