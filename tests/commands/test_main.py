@@ -342,26 +342,34 @@ def test_explain_reads_the_journal_and_leaves_it_as_it_was(box):
     journal.close()
 
 
-LOOKS = [("status",), ("explain",), ("releases",), ("retention",), ("repair",)]
-
-
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", ["status", "explain", "releases", "retention"])
 def test_who_looks_is_answered_whatever_is_wrong_with_the_files(box, look):
     box.journal(*HEALTHY_THEN_NEXT)
-    fine = box.says(*look)
+    fine = box.says(look)
 
     (box.folder / "releases/v1.4.0.yaml").write_text("x: [")
-    another = box.says(*look)
+    another = box.says(look)
     (box.folder / "approvers.yaml").write_text("approvers: [")
     (box.folder / "releases/v1.3.0.yaml").write_text("release: v1.3.0\n")
-    all_wrong = box.says(*look)
+    all_wrong = box.says(look)
 
     assert another.exit_code == all_wrong.exit_code == fine.exit_code
     assert another.stdout == fine.stdout
     assert "v1.3.0" in all_wrong.stdout
-    if look != ("repair",):  # without an engine it asks no file
-        assert "left out: " in all_wrong.stderr
-        assert "v1.3.0.yaml refused" in all_wrong.stderr
+    assert "left out: " in all_wrong.stderr
+    assert "v1.3.0.yaml refused" in all_wrong.stderr
+
+
+def test_repair_looks_whatever_is_wrong_with_the_files(box):
+    box.journal(*HEALTHY_THEN_NEXT)
+    (box.folder / "releases/v1.3.0.yaml").write_text("x: [")
+    (box.folder / "approvers.yaml").write_text("approvers: [")
+
+    done = box.runs("repair")
+
+    assert done.returncode == End.NO
+    assert "unread    the engine at" in done.stdout
+    assert "the last whole pair was v1.3.0" in done.stdout
 
 
 def test_a_plot_of_an_incident_needs_its_own_release_file_alone(box):

@@ -58,11 +58,45 @@ def test_a_folder_that_goes_away_leaves_the_last_files_in_force(folder):
     assert files.for_version("v1.2.0").version == "v1.2.0"
 
 
-def test_a_wrong_file_at_the_start_is_refused(folder):
-    (folder / "v1.2.0.yaml").write_text("release: v1.2.0\n")
+def test_a_start_without_any_right_file_is_refused(folder):
+    for name in ("v1.2.0.yaml", "default.yaml"):
+        (folder / name).write_text("release: v1.2.0\n")
 
     with pytest.raises(Refused, match="triggers"):
         ReleaseFolder(folder, SCRAPE, lambda: DRI)
+
+
+def test_what_is_wrong_with_one_release_is_no_reason_not_to_watch_another(folder):
+    (folder / "v1.4.0.yaml").write_text("release: v1.4.0\n")
+    files = ReleaseFolder(folder, SCRAPE, lambda: DRI)
+
+    assert "v1.4.0.yaml refused" in files.refresh().words
+    assert files.for_version("v1.2.0").version == "v1.2.0"
+    # It was never right, and the default is not meant for it.
+    assert files.for_version("v1.4.0") is None
+    assert files.for_version("v1.4.0-4f9c2ab") is None
+    assert files.for_version("v1.9.0").is_default
+
+    (folder / "v1.3.0.yaml").write_text((SHIPPED / "v1.3.0.yaml").read_text())
+    assert "v1.4.0.yaml refused" in files.refresh().words
+    assert files.for_version("v1.3.0").version == "v1.3.0"
+
+    (folder / "v1.4.0.yaml").unlink()
+    assert files.refresh() is None
+    assert files.for_version("v1.4.0").is_default
+
+
+def test_a_file_that_was_right_stays_as_it_was_while_others_change(folder):
+    files = ReleaseFolder(folder, SCRAPE, lambda: DRI)
+    good = files.for_version("v1.2.0")
+    (folder / "v1.2.0.yaml").write_text("release: v1.2.0\n")
+    assert "v1.2.0.yaml refused" in files.refresh().words
+
+    (folder / "default.yaml").unlink()
+
+    assert "v1.2.0.yaml refused" in files.refresh().words
+    assert files.for_version("v1.2.0") == good
+    assert files.for_version("v1.9.0") is None
 
 
 def test_what_did_not_change_is_not_read_again(folder):

@@ -244,3 +244,14 @@ def test_a_roster_that_is_gone_is_said(write):
 
     assert "there is no such file" in file.refresh().words
     assert file.roster.can_answer(ASHA, AT)
+
+
+def test_one_that_was_never_right_lists_nobody_until_it_is(write):
+    file = RosterFile(write("approvers: ["))
+
+    assert "approvers.yaml refused" in file.refresh().words
+    assert file.roster.names == ()
+
+    write({"approvers": {ASHA: {"keys": [public(1)]}}})
+    assert file.refresh() is None
+    assert file.roster.can_answer(ASHA, AT)

@@ -141,9 +141,7 @@ def test_without_a_release_file_nothing_is_watched(world):
 
     words = it.turn()
 
-    assert words == (
-        "v1.3.0 has no release file and there is no default.yaml: nothing is watched"
-    )
+    assert words == ("v1.3.0 has no release file that can be read: nothing is watched")
     assert it.numbers.asked == asked
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 from watchdog.config.filling import Filled, fill
 from watchdog.config.notation import WHOLE_FILE, in_words, seen, written
@@ -38,6 +39,13 @@ class Releases:
 
     by_version: Mapping[str, Release]
     default: Release | None = None
+
+    @classmethod
+    def of(cls, found: Iterable[Release]) -> Self:
+        """Put together what was read of several files."""
+        several = [*found]
+        default = next((one for one in several if one.is_default), None)
+        return cls({o.version: o for o in several if not o.is_default}, default)
 
     @property
     def count(self) -> int:
@@ -127,10 +135,10 @@ def load_releases(
             path, scrape_interval, approvers, services=services, bare=bare
         )
 
-    releases, refusals = gathered(files_in(folder), read)
+    found, refusals = gathered(files_in(folder), read)
     if refusals:
         raise AllRefused(str(folder), refusals)
-    return releases
+    return Releases.of(found.values())
 
 
 def names_for(version: str) -> tuple[str, ...]:
@@ -162,22 +170,16 @@ def files_in(folder: Path) -> list[Path]:
 
 def gathered(
     files: Iterable[Path], read: Callable[[Path], Release]
-) -> tuple[Releases, list[Refused]]:
-    """Put together what *read* makes of each of *files*, and what it refuses."""
-    releases: dict[str, Release] = {}
-    default: Release | None = None
+) -> tuple[dict[str, Release], list[Refused]]:
+    """Give by its name what *read* makes of each of *files*, and what it refuses."""
+    found: dict[str, Release] = {}
     refusals: list[Refused] = []
     for path in files:
         try:
-            release = read(path)
+            found[path.name] = read(path)
         except Refused as refused:
             refusals.append(refused)
-            continue
-        if release.is_default:
-            default = release
-        else:
-            releases[release.version] = release
-    return Releases(releases, default), refusals
+    return found, refusals
 
 
 def load_release(

@@ -22,13 +22,15 @@ _Seen = tuple[str, int, int, int]  # a file's name, size, time and inode
 
 
 class ReleaseFolder:
-    """Every release file of a folder; the last good ones stay in force.
+    """Every release file of a folder; the last good one of each stays in force.
 
-    A release ships with its file, so the folder changes while the watch goes on.
-    A fault in any file leaves all of them as they were: half a set of rules is not
-    what anybody agreed to. Only who has left is no fault here: the files of old
-    releases go on naming them. A file that did not change is not read again: years of
-    releases leave hundreds of them.
+    A release ships with its file, so the folder changes while the watch goes on. A
+    fault in a file leaves that release as it was, and no other: what is wrong with the
+    next release is no reason to watch this one any less, nor not to start. A file that
+    was never right has nothing in force: not the default either, which is not meant
+    for that version. Only who has left is no fault here: the files of old releases go
+    on naming them. A file that did not change is not read again: years of releases
+    leave hundreds of them.
     """
 
     def __init__(
@@ -45,20 +47,27 @@ class ReleaseFolder:
         *services* are the enrolled ones; *bare* says that there are no manifests.
 
         Raises:
-            Refused: a file is wrong; there is nothing to keep in force yet.
+            Refused: no file is right; there is nothing to put in force.
         """
         self._folder = folder
-        self._scrape = scrape
         self._approvers = approvers
-        self._services = services
         self._bare = bare
-        self._kept: dict[_Seen, Release] = {}
-        self._seen = self._look()
-        self._releases = self._read()
+        self._load = partial(
+            load_release, scrape_interval=scrape, services=services, bare=bare
+        )
+        self._last: dict[str, tuple[_Seen | None, Release]] = {}
+        self._releases = Releases({})
         self._refused: Refused | None = None
+        self._never: frozenset[str] = frozenset()
+        self._seen = self._look()
+        self._read()
+        if self._refused and not self._last:
+            raise self._refused
 
     def for_version(self, version: str) -> Release | None:
         """Give the file of *version*, or the default, or None; with who has left."""
+        if self._never.intersection(names_for(version)):
+            return None
         return _as_listed(self._releases.for_version(version), self._approvers())
 
     def tenants_of(self, version: str) -> tuple[str, ...] | None:
@@ -94,36 +103,39 @@ class ReleaseFolder:
         look = self._look()
         if look != self._seen:
             self._seen = look
-            try:
-                self._releases, self._refused = self._read(), None
-            except Refused as refused:
-                self._refused = refused
+            self._read()
         return self._refused
 
-    def _read(self) -> Releases:
-        kept, self._kept = self._kept, {}
+    def _read(self) -> None:
         # Looked at before it is read: what is saved meanwhile is read the next time.
         looks = {look[0]: look for look in self._seen}
         # One release after another has the same triggers: each is held once.
-        same = {repr(one): one for had in kept.values() for one in had.triggers}
+        same = {
+            repr(one): one for _, had in self._last.values() for one in had.triggers
+        }
 
         def read(path: Path) -> Release:
-            look = looks.get(path.name)
-            release = kept.get(look) if look else None
-            if release is None:
-                release = load_release(
-                    path, self._scrape, services=self._services, bare=self._bare
-                )
-                one = (same.setdefault(repr(one), one) for one in release.triggers)
-                release = replace(release, triggers=tuple(one))
-            if look:
-                self._kept[look] = release
-            return release
+            seen, before = self._last.get(path.name, (None, None))
+            if before is not None and seen and seen == looks.get(path.name):
+                return before
+            release = self._load(path)
+            one = (same.setdefault(repr(one), one) for one in release.triggers)
+            return replace(release, triggers=tuple(one))
 
-        releases, refused = gathered(files_in(self._folder), read)
-        if refused:
-            raise AllRefused(str(self._folder), refused)
-        return releases
+        try:
+            found, refused = gathered(files_in(self._folder), read)
+        except AllRefused as whole:
+            self._refused = whole
+            return
+        last = {name: (looks.get(name), one) for name, one in found.items()}
+        wrong = [Path(one.file) for one in refused]
+        for path in wrong:
+            if path.name in self._last:
+                last[path.name] = (None, self._last[path.name][1])
+        self._last = last
+        self._never = frozenset(path.stem for path in wrong if path.name not in last)
+        self._releases = Releases.of(one for _, one in last.values())
+        self._refused = AllRefused(str(self._folder), refused) if refused else None
 
     def _look(self) -> frozenset[_Seen]:
         """Tell cheaply whether anything changed: names, sizes, times and inodes."""
@@ -156,7 +168,7 @@ class FilesAsFound:
         self._folder = folder
         self._approvers = approvers
         self._bare = bare
-        self._read = partial(
+        self._load = partial(
             load_release, scrape_interval=scrape, services=services, bare=bare
         )
         self._refused: dict[str, Refused] = {}
@@ -208,9 +220,9 @@ class FilesAsFound:
             return Releases({})
 
     def _gathered(self, paths: Iterable[Path]) -> Releases:
-        found, refused = gathered(paths, self._read)
+        found, refused = gathered(paths, self._load)
         self._refused |= {one.file: one for one in refused}
-        return found
+        return Releases.of(found.values())
 
 
 def _as_listed(

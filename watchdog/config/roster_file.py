@@ -256,19 +256,18 @@ def secret_text(path: Path, *, longest: int = 1024) -> bytes:
 class RosterFile:
     """The roster in force: read again when its file changes; the last good one stays.
 
-    A secret's file is read again with it, never by itself.
+    One that was never right lists nobody, and nobody's answer counts: the watch goes
+    on, pauses, and says that it can ask nobody. A secret's file is read again with it,
+    never by itself.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read it.
-
-        Raises:
-            Refused: it is wrong; there is nothing to keep in force yet.
-        """
+        """Read it."""
         self._path = path
         self._seen = self._look()
-        self._roster = load_roster(path)
+        self._roster = Roster()
         self._refused: Refused | None = None
+        self._read()
 
     @property
     def roster(self) -> Roster:
@@ -280,11 +279,14 @@ class RosterFile:
         look = self._look()
         if look != self._seen:
             self._seen = look
-            try:
-                self._roster, self._refused = load_roster(self._path), None
-            except Refused as refused:
-                self._refused = refused
+            self._read()
         return self._refused
+
+    def _read(self) -> None:
+        try:
+            self._roster, self._refused = load_roster(self._path), None
+        except Refused as refused:
+            self._refused = refused
 
     def _look(self) -> tuple[int, int, int]:
         try:

@@ -145,8 +145,8 @@ class Cycle:
         found.looked = self.readiness.look(seen, release, found.looked, at)
         if release is None:
             return (
-                f"{seen.pair.version} has no release file and there is no "
-                "default.yaml: nothing is watched"
+                f"{seen.pair.version} has no release file that can be read: "
+                "nothing is watched"
             )
         judging = Judging(self.metrics, self.arms, self.memory, self.rules)
         verdicts = found.verdicts
