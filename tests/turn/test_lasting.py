@@ -8,6 +8,7 @@ from tests.worlds import AT, AWB, MINUTE, StillClock, World, a_pair, rules
 from watchdog.facts.event import RollbackEnded, StepDone, WentBack
 from watchdog.facts.pair import Running
 from watchdog.facts.plan import Do
+from watchdog.facts.problem import NotProven
 from watchdog.turn.proving import Proving
 from watchdog.verify.proof import Answer, Proven, prove
 
@@ -131,7 +132,8 @@ def test_the_previous_pair_must_last_as_well_before_it_counts_as_put_back(world)
 class Rolls(StillClock):
     """A swarm's service as time goes by: (seconds, its state, the tasks that are up).
 
-    While tasks of before still end, its state is ``created``.
+    A fourth says of which node nobody has heard yet. While tasks of before still end,
+    its state is ``created``.
     """
 
     def __init__(self, *shown):
@@ -142,8 +144,8 @@ class Rolls(StillClock):
         super().pause(max(seconds, 0.001))  # a float's last digit is no time
 
     def running(self, _tenants_of):
-        state, up = [rest for at, *rest in self.shown if at <= self.waited][-1]
-        return Running(PAIR, ("spec",), AT, (state,), up=up)
+        state, up, *unheard = [r for at, *r in self.shown if at <= self.waited][-1]
+        return Running(PAIR, ("spec",), AT, (state,), up=up, unheard=tuple(unheard))
 
     def health(self, _containers):
         return ()
@@ -177,3 +179,14 @@ def test_a_swarms_tasks_last_from_when_they_run_though_old_ones_still_end(
     shown, seconds
 ):
     assert Rolls(*shown).proved_after() == seconds
+
+
+def test_while_a_node_is_not_heard_of_nothing_is_proved_and_no_time_passes():
+    away = (0, ALONE, ("a",), "node two is not heard yet")
+    then = [(35, ENDS, ()), (45, ALONE, ("b",))]
+
+    assert Rolls(away, *then).proved_after() == 47
+    for_ever = Rolls(away)
+    with pytest.raises(NotProven, match="node two is not heard yet"):
+        for_ever.proved_after()
+    assert round(for_ever.waited) == 80

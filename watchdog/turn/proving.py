@@ -15,6 +15,9 @@ _LEAST = 1.0  # s: the last look says what is wrong, and not that its time was o
 LASTING = 2.0  # s; an init starts at once, and what it starts dies a moment later
 _BETWEEN_LOOKS = 0.05  # s; a look is a few GETs, and a proof late is a rollback late
 _BETWEEN_SMOKE = 1.0  # s; a smoke check is the stack's own work
+# Of the time that a node of a swarm is not heard of: a new leader among its managers
+# takes half a minute to say that one is down, and then the swarm has a task to start.
+_UNHEARD = 60.0  # s
 _MOVED = "what runs changed while it was asked"
 
 
@@ -43,20 +46,24 @@ class Proving:
     ) -> str:
         """Wait until what runs is proved to be *meant*, within ``prove_within``.
 
+        For as long as it is only not known what runs, no time of that passes.
+
         Raises:
             Undone: *undone* says that somebody undid what had been done for it.
             NotProven: it did not come up as meant.
         """
-        patience = self.rules.prove_within.total_seconds()
-        began = asked = self.clock.monotonic()
-        up, fine = None, False
+        patience = within = self.rules.prove_within.total_seconds()
+        began = asked = now = self.clock.monotonic()
+        up, fine, unheard = None, False, 0.0
         since: float | None = None  # all of it is up, and has not faltered
         while True:
             seen = self.eyes.running(self.tenants_of)
-            outcome = self._look(
-                seen, meant, as_it_was=as_it_was, until=began + patience
-            )
-            now = self.clock.monotonic()
+            until = began + within
+            outcome = self._look(seen, meant, as_it_was=as_it_was, until=until)
+            last, now = now, self.clock.monotonic()
+            if isinstance(seen, Running) and seen.unheard:
+                unheard = min(unheard + now - last, _UNHEARD)
+                within = patience + unheard
             if (runs := _runs(seen)) is None or runs != up:
                 up, since = runs, now
             if isinstance(outcome, Proven):
@@ -71,7 +78,7 @@ class Proving:
                 asked = now
                 if words := undone():
                     raise Undone(words)
-            if outcome.hopeless or now - began >= patience:
+            if outcome.hopeless or now - began >= within:
                 raise NotProven(
                     f"{meant.version} did not come up as meant within "
                     f"{patience:g} s: {outcome.words}"
