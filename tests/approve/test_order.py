@@ -25,6 +25,7 @@ from watchdog.facts.event import (
     OrderGiven,
     PairProvedGood,
     PairQuarantined,
+    PairRecorded,
     PairUnclear,
     VersionsRevoked,
 )
@@ -133,6 +134,23 @@ def test_a_pair_that_never_ran_here_is_recorded_as_it_is_found_and_vouched_for(
     assert (recorded.pair, recorded.by, recorded.words) == (pair, ASHA, words)
     assert memory.record(recorded.record) == a_record("v1.1.0")
     assert good == PairProvedGood(pair.key, words, vouched_by=ASHA)
+
+
+def test_one_way_releases_that_may_have_run_since_are_remembered_with_it(memory):
+    files = [a_release(v, rollback_safe=v != "v1.2.5") for v in ("v1.1.0", "v1.2.5")]
+    files.append(a_release("v0.9.0", rollback_safe=False))
+    orders = Orders(
+        memory,
+        releases=Releases({one.version: one for one in files}),
+        rules=rules(),
+        secret=lambda: "x",
+        unseen=memory.unseen,
+    )
+
+    assert orders.take("vouch", {"by": ASHA, "which": "v1.1.0"}, AT).status == 200
+
+    (recorded,) = memory.all(PairRecorded)
+    assert recorded.between == ("v1.2.5",)
 
 
 def test_what_ran_here_comes_before_what_was_only_vouched_for(take, memory):

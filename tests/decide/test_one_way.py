@@ -18,15 +18,18 @@ from tests.worlds import (
     started,
 )
 from watchdog.decide.fold import stand
-from watchdog.decide.one_way import arrival, in_part
+from watchdog.decide.one_way import arrival, in_part, unseen_between
 from watchdog.decide.order import target_of
 from watchdog.decide.policy import choose_target, decide
+from watchdog.decide.standing import KnownPair
 from watchdog.facts.decision import Ask, Refuse, RollBack
 from watchdog.facts.event import (
     FarEndBack,
     FarEndLost,
     OneWaySeen,
     OrderGiven,
+    PairProvedGood,
+    PairRecorded,
     ReleaseArmed,
     WatchStarted,
 )
@@ -101,6 +104,43 @@ def test_what_is_not_known_is_asked_of_a_person():
     )
     # Nor is it known to be safe for a later release that goes back as far.
     assert isinstance(decided(late, started("v1.3.1"), version="v1.3.1"), Ask)
+
+
+def vouched_unseen(*between):
+    """Vouch for v1.2.0, which ran before the watchdog came, while v1.3.0 runs."""
+    pair = a_pair("v1.2.0")
+    recorded = PairRecorded(pair, "record", ASHA, "it ran for a year", between)
+    vouched = PairProvedGood(pair.key, "vouched for", vouched_by=ASHA)
+    return stand(entries(started("v1.3.0"), recorded, vouched, breached()))
+
+
+def test_what_ran_before_anybody_watched_is_not_known_and_asked_of_a_person():
+    found = decide(vouched_unseen(), a_release(), rules(), AT + MINUTE)
+
+    assert isinstance(found, Ask)
+    assert found.words.endswith(
+        "v1.2.0 never ran here while anybody watched, so that what ran between it and "
+        "v1.3.0 is not known"
+    )
+
+
+def test_a_one_way_release_that_may_have_run_before_anybody_watched_forbids_it():
+    found = decide(vouched_unseen("v1.2.1"), a_release(), rules(), AT + MINUTE)
+
+    words = (
+        "v1.2.1 says rollback_safe: false (a one-way change) and may have run between "
+        "v1.2.0 and v1.3.0, before anybody watched: only a person may go back over it"
+    )
+    assert found == Refuse("inc-1", words)
+
+
+def test_what_was_watched_since_is_gone_back_to_as_ever():
+    s = vouched_unseen("v1.2.1")
+    again = (started("v1.2.0", containers="x"), started("v1.3.0", containers="y"))
+
+    s = stand(entries(*again, breached(incident="inc-2")), s)
+    assert isinstance(choose_target(s, a_release()), KnownPair)
+    assert not unseen_between(s, choose_target(s, a_release()))
 
 
 IN_PART = OneWaySeen("v1.2.1", "something of it was started")

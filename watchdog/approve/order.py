@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from watchdog.approve.reply import Reply
 from watchdog.decide.ledger import find, may_vouch, named
+from watchdog.decide.one_way import lying_between
 from watchdog.decide.order import target_of
 from watchdog.decide.repair import way_to
 from watchdog.decide.retention import may_release
@@ -194,6 +195,8 @@ class Orders:
             f"now: {pair.words}{why}"
         )
         name = self._memory.keep(record, blobs)
+        # Whatever ran since it did, nobody saw it.
+        one_way = lying_between(self._releases.one_way, version, running.pair.version)
 
         def weigh(standing: Standing) -> tuple[Event, ...]:
             if pair.key in standing.pairs:
@@ -204,7 +207,8 @@ class Orders:
             if revoked:
                 raise Problem(f"{version} is {revoked}")
             good = PairProvedGood(pair.key, words, vouched_by=order.by)
-            return PairRecorded(pair, name, order.by, words), good
+            found = PairRecorded(pair, name, order.by, words, between=one_way)
+            return found, good
 
         self._memory.add_if(at, weigh)
         return {"words": words}

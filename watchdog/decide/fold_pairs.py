@@ -36,10 +36,13 @@ def after_keeping(s: Standing, entry: Entry) -> Standing:
         case ImageLetGo(key=gone):
             changes = without(s.changes, f"image/{gone}")
             return replace(s, images=without(s.images, gone), changes=changes)
-        case PairRecorded(pair=pair, record=record) if pair.key not in s.pairs:
+        case PairRecorded(pair=pair, record=record, between=between) if (
+            pair.key not in s.pairs
+        ):
             # It ran before the first that was seen here, if it ever did.
             order = min((one.order for one in s.pairs.values()), default=1) - 1
-            earlier = _unless(s.revoked, KnownPair(pair, record, order, at), at)
+            found = KnownPair(pair, record, order, at, between=between, unwatched=True)
+            earlier = _unless(s.revoked, found, at)
             return bounded(replace(s, pairs=s.pairs | {pair.key: earlier}))
         case StandbyChanged() as said:
             return replace(s, standby=said)
@@ -64,7 +67,7 @@ def started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         known = _unless(s.revoked, known, entry.at)
     elif not event.by:
         known = replace(known, order=entry.seq, record=event.record, taken_down="")
-    known = replace(known, one_way=known.one_way or event.one_way)
+    known = replace(known, one_way=known.one_way or event.one_way, unwatched=False)
     only_seen_again = s.running and s.running.containers == event.containers
     if not event.by and not only_seen_again:
         known = replace(known, unseen_from=event.unseen_from, between=event.between)

@@ -62,8 +62,13 @@ def arrival(
     if seen.since - looked <= patience:
         return Arrival(between=tuple(sorted(in_part)))
     ends = (before.pair.version, seen.pair.version)
-    between = {v for v in one_way if _lies_between(v, *ends)}
+    between = {*lying_between(one_way, *ends)}
     return Arrival(looked, tuple(sorted(between | in_part)))
+
+
+def lying_between(one_way: Iterable[str], one: str, other: str) -> tuple[str, ...]:
+    """Give those of *one_way* that may lie between two versions."""
+    return tuple(sorted(v for v in one_way if _lies_between(v, one, other)))
 
 
 def in_part(s: Standing, versions: Iterable[str]) -> Iterator[str]:
@@ -97,6 +102,11 @@ def one_way_between(s: Standing, target: KnownPair) -> str:
             f"{', '.join(sorted(s.in_part))} says rollback_safe: false (a one-way "
             f"change) and was deployed in part since {running.pair.version} was: {only}"
         )
+    if target.unwatched and target.between:
+        return (
+            f"{', '.join(target.between)} says rollback_safe: false (a one-way change) "
+            f"and may have run between {ends}, before anybody watched: {only}"
+        )
     for known in _crossed(s, target, running):
         version = known.pair.version
         if known.one_way and known is not running:
@@ -123,6 +133,11 @@ def unseen_between(s: Standing, target: KnownPair) -> str:
     running = s.running_pair
     if running is None:
         return ""
+    if target.unwatched:
+        return (
+            f"{target.pair.version} never ran here while anybody watched, so that what "
+            f"ran between it and {running.pair.version} is not known"
+        )
     for known in _crossed(s, target, running):
         if known.unseen_from is not None:
             return (

@@ -40,7 +40,8 @@ class KnownPair:
     *taken_down* says to what, by whom and why it was rolled back, until people deploy
     it again. *one_way* once its file said ``rollback_safe: false`` while it ran.
     *unseen_from* and *between* are of the time before it was deployed last: from when
-    nobody looked, and which one-way releases may have run then.
+    nobody looked, and which one-way releases may have run then. *unwatched*: it never
+    ran here while anybody watched, and *between* may have run since it did.
     """
 
     pair: Pair
@@ -56,6 +57,7 @@ class KnownPair:
     one_way: bool = False
     unseen_from: datetime | None = None
     between: tuple[str, ...] = ()
+    unwatched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

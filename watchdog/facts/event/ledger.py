@@ -101,13 +101,15 @@ class PairProvedGood:
 class PairRecorded:
     """A pair that never ran here was recorded for a person, as it was found.
 
-    It counts as older than every pair that is known.
+    It counts as older than every pair that is known. *between* are the one-way releases
+    that may have run since it did, by their versions: nobody watched.
     """
 
     pair: Pair
     record: str
     by: str
     words: str
+    between: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
