@@ -190,6 +190,12 @@ def test_why_tasks_failed_or_wait_is_said():
 
 
 REFUSED = {"state": "rejected", "wanted": "shutdown", "error": "No such image"}
+NO_NETWORK = {
+    "state": "failed",
+    "wanted": "shutdown",
+    "error": "starting container failed: container 5f: endpoint join on GW Network "
+    "failed: No such image",  # in the words of Engine 20.10 but for the last three
+}
 
 
 def in_slot(slot, *given, **more):
@@ -205,6 +211,8 @@ TWICE = [in_slot(1, NEW, **REFUSED)] * 2
         # What a node would not start ran nowhere: that says little of the image.
         ([in_slot(1, NEW, **REFUSED), in_slot(2, NEW, **REFUSED)], False, True),
         ([in_slot(1, NEW, **REFUSED), in_slot(1, NEW, **DIED)], False, True),
+        ([in_slot(1, NEW, **NO_NETWORK), in_slot(2, NEW, **NO_NETWORK)], False, True),
+        ([in_slot(1, NEW, **NO_NETWORK), *[in_slot(2, NEW, **DIED)] * 2], True, False),
         ([in_slot(1, NEW, **REFUSED), *[in_slot(2, NEW, **DIED)] * 2], True, False),
         ([in_slot(1, NEW, **REFUSED), in_slot(2, NEW, "pending")], False, False),
         # Another node took it on, or the same one later.

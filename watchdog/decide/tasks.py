@@ -9,6 +9,8 @@ from watchdog.facts.spec import is_made_from, replicas_of
 _OVER = ("complete", "shutdown", "failed", "rejected", "orphaned", "remove")
 # A task may fail once and find another node: two of one spec say something.
 _ENOUGH = 2
+# Of one that failed before anything of the image ran, as where its node has no network.
+_NOT_STARTED = "starting container failed"
 # A node has taken it on: whatever becomes of it now is not that node's refusal.
 _BEGUN = ("starting", "running")
 
@@ -96,7 +98,7 @@ def up_of(services: Collection[Serving]) -> tuple[str, ...]:
 
 def _failed(tasks: Sequence[Mapping[str, Any]]) -> str:
     """Say what the newest failure of *tasks* was, if several of them failed."""
-    bad = [one for one in tasks if _state(one) == "failed"]
+    bad = [one for one in tasks if _state(one) == "failed" and not _ran_nowhere(one)]
     return f"{len(bad)} tasks failed, {_newest(bad)}" if len(bad) >= _ENOUGH else ""
 
 
@@ -105,16 +107,21 @@ def _rejected(
 ) -> str:
     """Say why nodes would start none of *tasks*, if that is how it still is.
 
-    A task is rejected before anything of the image ran: the node has it not, or has
-    not its network yet, as where it just came back. The swarm tries it again; *mine*
-    are those that it wants to run now.
+    Nothing of the image ran then: the node has it not, or has not its network yet, as
+    where it just came back. The swarm tries it again; *mine* are those that it wants to
+    run now.
     """
     bad = [one for one in tasks if _state(one) in ("failed", "rejected")]
     taken = {_place(one) for one in mine if _state(one) in _BEGUN}
-    left = [o for o in bad if _state(o) == "rejected" and _place(o) not in taken]
+    left = [one for one in bad if _ran_nowhere(one) and _place(one) not in taken]
     if len(bad) < _ENOUGH or not left:
         return ""
     return f"{len(bad)} tasks were not started by their nodes, {_newest(left)}"
+
+
+def _ran_nowhere(task: Mapping[str, Any]) -> bool:
+    said = str((task.get("Status") or {}).get("Err") or "")
+    return _state(task) == "rejected" or said.startswith(_NOT_STARTED)
 
 
 def _newest(tasks: Sequence[Mapping[str, Any]]) -> str:
