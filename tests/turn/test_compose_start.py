@@ -7,7 +7,14 @@ import pytest
 from tests.turn.test_meanwhile import LAYOUTS, dies_after, run_with, story_of
 from tests.turn.test_transaction import Meddler, ends
 from tests.worlds import World, a_pair
-from watchdog.facts.event import RollbackEnded, RollbackStarted, StepFailed, StepUndone
+from watchdog.facts.event import (
+    RollbackEnded,
+    RollbackStarted,
+    RollbackStuck,
+    StepFailed,
+    StepUndone,
+)
+from watchdog.facts.problem import EngineRefused
 
 
 @pytest.fixture
@@ -117,3 +124,32 @@ def test_what_somebody_starts_in_the_instant_of_its_stop_is_stopped_again(
         "`stop dms (old)` was done, but does not show: somebody started it again"
     ]
     assert set(it.docker.up()) == set(it.container_names())
+
+
+@LAYOUTS
+def test_what_failed_and_was_started_again_does_not_keep_what_ran_from_its_port(
+    world, shared
+):
+    it = world(shared=shared)
+    it.docker.sick.add(a_pair("v1.2.0").image)
+    (old,) = it.docker.boxes
+    started, asked = it.docker.start, []
+
+    def start(id_):
+        others = [box for one, box in it.docker.boxes.items() if one != id_]
+        if id_ == old and not asked:
+            asked.append(id_)  # somebody was a moment quicker
+            for box in others:
+                box["State"] |= UP
+        if any(box["State"]["Running"] for box in others):
+            raise EngineRefused("port is already allocated")
+        started(id_)
+
+    it.docker.start = start
+    it.turn()
+
+    assert asked
+    assert it.memory.all(RollbackStuck) == []
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.3.0") == []
+    assert it.docker.names() == it.container_names()

@@ -11,6 +11,10 @@ from typing import Any
 from watchdog.facts.problem import EngineRefused, Problem
 from watchdog.outside.engine import Engine
 
+_NETWORK = "com.docker.compose.network"
+_PROJECT = "com.docker.compose.project"
+# What of an endpoint is chosen, and not handed out.
+_CHOSEN = ("Aliases", "IPAMConfig", "Links", "DriverOpts")
 _FOLDER = "com.docker.compose.project.working_dir"
 
 
@@ -62,6 +66,36 @@ def can_start(
                 f"{source}, which {called} mounts, is gone",
                 "put it back as it was when that version ran",
             )
+
+
+def put_on_again(
+    engine: Engine, container: Mapping[str, Any], refused: EngineRefused
+) -> None:
+    """Put a stopped *container* on networks that were made anew since it was on them.
+
+    The engine knows them by their ids, and *refused* to start it without. *refused*
+    is raised again where that is not why.
+    """
+    on = (container.get("NetworkSettings") or {}).get("Networks") or {}
+    moved = False
+    for name, end in on.items():
+        there, known = engine.network(name), str(end.get("NetworkID") or "")
+        if there is None:
+            raise EngineRefused(
+                f"network {name}, which {str(container['Name']).lstrip('/')} is on, is "
+                "gone",
+                f"make it again, with the options that it had, and the way back goes "
+                f"on by itself: `docker network create --label {_NETWORK}="
+                f"{name.rpartition('_')[2]} --label {_PROJECT}="
+                f"{(container['Config'].get('Labels') or {}).get(_PROJECT)} {name}`",
+            ) from refused
+        if known and known != there.get("Id", known):
+            chosen = {key: end[key] for key in _CHOSEN if end.get(key)}
+            engine.disconnect(str(container["Id"]), name)
+            engine.connect(str(container["Id"]), name, chosen)
+            moved = True
+    if not moved:
+        raise refused
 
 
 def _sources(body: Mapping[str, Any]) -> list[Path]:

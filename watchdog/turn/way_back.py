@@ -85,7 +85,7 @@ class WayBack:
                 over = self.overtaking.overtaken(rollback)
                 if over:
                     return Came.SAID, over
-                if undone and not last:
+                if not last and (undone or self._is_in_the_way(plan, before, step)):
                     return Came.AGAIN, problem.words
                 if step.do is Do.PROVE and not last and self._is_rewritten(plan):
                     over = self._swapped_again(rollback, plan, before)
@@ -96,6 +96,18 @@ class WayBack:
         self.stepping.name_again(plan, before, plan.way_back)
         over = self.overtaking.overtaken(rollback)
         return (Came.SAID, over) if over else self._arrived(now, plan, last=last)
+
+    def _is_in_the_way(self, plan: Plan, before: Record, step: Step) -> bool:
+        """Tell whether *step* starts what ran beside what somebody started again.
+
+        ``docker compose start`` starts what failed too, and it has the port by then.
+        """
+        hands, done = self.stepping.hands, self.stepping.done
+        stops = [s for s in plan.way_back if s.do is Do.STOP and s.which is Which.NEW]
+        stopped = [s for s in stops if s.words in done]
+        return step.do is Do.START and not all(
+            hands.is_done(plan, before, s) for s in stopped
+        )
 
     def _is_rewritten(self, plan: Plan) -> bool:
         """Tell whether a shared manifest is not what it was swapped back to."""
