@@ -114,7 +114,7 @@ def tried(yard, cell, *, after=None):
             nothing=barred or _may_be_down(cell),
             # Killed before it began on a busy box, it finds another release.
             needless=cell.dead and not was_there,
-            mixed=may_mix(cell.layout, cell.act),
+            mixed=may_mix(cell.layout, cell.act, back=cell.sick),
             both_since=time.time() if may_run_both(cell.layout, cell.act) else None,
         )
     yard.proxy.rule, yard.proxy.look = lambda *_: None, lambda _: None
@@ -191,9 +191,15 @@ def may_run_both(layout, act):
     return _has_no_port(layout) and act in people.STARTS_ALL
 
 
-def may_mix(layout, act):
-    """Tell whether people alone may start a mixed pair, which the DMS refuses."""
+def may_mix(layout, act, *, back=False):
+    """Tell whether people alone may start a mixed pair, which the DMS refuses.
+
+    On a way *back* what failed is there until what ran is proved, and Compose starts
+    that too, port or no port.
+    """
     shared = layout.startswith("shared-file")
+    if back and shared and act in people.STARTS_ALL:
+        return True
     if act == "manifest rewritten":
         return True  # in the very instant of a start nobody looks
     return shared and (act == "checkout" or may_run_both(layout, act))
