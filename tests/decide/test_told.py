@@ -254,9 +254,9 @@ def a_part(spec, was="", version="v1.3.0", service="api"):
     )
 
 
-def seen(plan, parts, done=()):
+def seen(plan, parts, done=(), before=None):
     target = a_record("v1.2.0").pair
-    return meanwhile(plan, parts, ("api", "worker"), target, done=done).seen
+    return meanwhile(plan, parts, ("api", "worker"), target, before, done=done).seen
 
 
 def test_a_deployment_of_what_ran_before_is_told_from_what_was_never_written():
@@ -269,6 +269,21 @@ def test_a_deployment_of_what_ran_before_is_told_from_what_was_never_written():
     assert seen(plan, before, done=["start api (new)"]) is Seen.DEPLOYED
     written = [replace(before[0], was=plan.op), before[1]]
     assert seen(plan, written) is Seen.DEPLOYED
+
+
+def test_on_the_way_back_the_target_is_somebodys_once_it_was_written_over():
+    plan, before = a_plan(), a_record("v1.3.0").pair
+    api, worker = plan.writes
+    parts = [
+        a_part(api.carrier, version="v1.2.0"),
+        a_part(worker.before, service="worker"),
+    ]
+    assert seen(plan, parts, before=before) is Seen.NOTHING
+    back = ["start worker (old)", "start api (old)"]
+    assert seen(plan, parts, back, before) is Seen.UNSETTLED
+    both = [parts[0], a_part(worker.home, version="v1.2.0", service="worker")]
+    assert seen(plan, both, back, before) is Seen.DEPLOYED
+    assert seen(plan, [a_part(api.back), parts[1]], back, before) is Seen.NOTHING
 
 
 def test_half_of_a_deployment_is_no_pair_and_ours_is_nobodys():

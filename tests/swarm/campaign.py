@@ -117,6 +117,15 @@ class Field:
         fine = fine and all(t[:2] == (pair, "running") for t in tasks)
         return pair[0] if fine else ""
 
+    def at_rest(self):
+        """Give that version once it has the same tasks for a while.
+
+        A node that came back may say only then that those which it had are dead.
+        """
+        before, version = self.shown(), self.whole()
+        time.sleep(5)
+        return version if version == self.whole() and before == self.shown() else ""
+
     def until(self, claim, words):
         end = time.monotonic() + LIMIT
         while True:
@@ -245,7 +254,7 @@ class Field:
         self.restore()
         self.swarm.comes_round()
         # Whatever it came to: one whole pair, and nothing else comes to be by itself.
-        version = self.until(self.whole, f"one whole pair after {fault}: {told}")
+        version = self.until(self.at_rest, f"one whole pair after {fault}: {told}")
         if how == "proved" and version == target and not self.theirs:
             self.referee(fault, version)
 

@@ -68,8 +68,7 @@ def meanwhile(
     runs one is no deployment. *done* are the steps that were, in their words.
     """
     if plan.writes:
-        forward = before is None
-        return _written_over(plan, parts, services, done if forward else None)
+        return _written_over(plan, parts, services, done, back=before is not None)
     if not plan.swaps:
         return Meanwhile(Seen.NOTHING)  # a work tree has no containers
     jobs = {service for part in parts for service in part.jobs}
@@ -124,17 +123,19 @@ def _written_over(
     plan: Plan,
     parts: Sequence[Part],
     services: tuple[str, ...],
-    done: Collection[str] | None,
+    done: Collection[str],
+    *,
+    back: bool,
 ) -> Meanwhile:
     """Hold the specs of a swarm's services against the four that *plan* knows of each.
 
     What ran before is somebody's own once we had written over it: a deployment of the
-    bad pair leaves the very spec that the plan was made for. *done* is None on the way
-    back, which leads there.
+    bad pair leaves the very spec that the plan was made for. So is the target once the
+    way *back* had written over that.
     """
     if not parts:
         return Meanwhile(Seen.DOWN, "somebody removed the stack: no service is left")
-    theirs = [part for part in parts if not _is_ours(plan, part, done)]
+    theirs = [part for part in parts if not _is_ours(plan, part, done, back=back)]
     gone = sorted(set(services) - {part.service for part in parts})
     if not theirs and not gone:
         return Meanwhile(Seen.NOTHING)
@@ -148,16 +149,21 @@ def _written_over(
     return Meanwhile(Seen.UNSETTLED, said, begun=True, theirs=tuple(theirs))
 
 
-def _is_ours(plan: Plan, part: Part, done: Collection[str] | None) -> bool:
+def _is_ours(plan: Plan, part: Part, done: Collection[str], *, back: bool) -> bool:
     for one in plan.writes:
         if one.service != part.service:
             continue
-        if part.mark in {mark_of(s) for s in (one.home, one.carrier, one.back)}:
+        old, new = (
+            Step(Do.START, one.service, w).words for w in (Which.OLD, Which.NEW)
+        )
+        if part.mark in {mark_of(one.home), mark_of(one.carrier)}:
+            is_same = mark_of(one.home) == mark_of(one.before)
+            return is_same or not (back and old in done)
+        if part.mark == mark_of(one.back):
             return True
         if part.mark != mark_of(one.before):
             return False
-        written = Step(Do.START, one.service, Which.NEW).words in (done or ())
-        return done is None or not (written or part.was == plan.op)
+        return back or not (new in done or part.was == plan.op)
     return False
 
 
