@@ -160,6 +160,26 @@ def test_an_outside_cause_that_nobody_could_see_is_a_doubt(server, unless, words
 
 
 @pytest.mark.parametrize(
+    ("expr", "words"),
+    [
+        ("sum(depht) or vector(0)", "`depht` has no series: the expression makes a"),
+        ("sum(rate(totl[5m])) or vector(0)", "`totl` has no series: the expression"),
+        ('sum(gone{job="dms"}) or vector(0)', '`gone{job="dms"}` has no series now; 1'),
+        ("sum(depth) or vector(0)", ""),
+        ("sum(rate(total[5m])) or vector(0)", ""),
+        ("absent(never) or vector(0)", ""),
+        ("absent_over_time(never[5m]) or vector(0)", ""),
+    ],
+)
+def test_a_number_that_is_made_without_its_metric_is_a_doubt(server, expr, words):
+    trial = tried(server, kind=Value(expr), above=100.0)
+
+    assert trial.is_proven
+    assert [doubt.path for doubt in trial.doubts] == ["value"] * bool(words)
+    assert all(doubt.words.startswith(words) for doubt in trial.doubts)
+
+
+@pytest.mark.parametrize(
     "unless",
     ["depth > 9", 'ALERTS{alertname="CarrierDown"}', "absent(carrier_up)", "vector(0)"],
 )

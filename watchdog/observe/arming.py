@@ -27,10 +27,10 @@ from watchdog.facts.verdict import Breached
 from watchdog.judge.breach import judge
 from watchdog.judge.thin import thin
 from watchdog.observe import counted, promql
-from watchdog.observe.fresh import no_cause, selectors
 from watchdog.observe.numbers import plain
 from watchdog.observe.promql import is_selector, slow_bucket
 from watchdog.observe.rhythm import rhythm
+from watchdog.observe.unnoticed import beside, without
 
 _LONG_AGO = timedelta(days=3650)
 _MOST_SERIES = 1e9
@@ -158,9 +158,9 @@ def try_out(
     if not faults:
         doubts += _copies(prometheus, trigger, at)
         doubts += _too_thin(trigger, reading)
-        for selector in selectors(trigger.unless):
+        for role, selector in beside(trigger):
             if _count(prometheus, promql.count(selector, scrape), at) == 0:
-                doubts.append(no_cause(_missing(prometheus, "unless", selector, at)))
+                doubts.append(without(_missing(prometheus, role, selector, at)))
     queries = reading.queries if isinstance(reading, Measured) else ()
     return Trial(trigger.name, series, verdict, queries, tuple(faults), tuple(doubts))
 

@@ -10,8 +10,6 @@ Source: Prometheus, "Querying basics", staleness; "Expression language", grammar
 import re
 from collections.abc import Iterator
 
-from watchdog.facts.problem import Fault
-
 _TOKEN = re.compile(
     r"""(?P<space>(?:\s|\#[^\n]*)+)
     | (?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)
@@ -26,7 +24,7 @@ _LISTS = frozenset(["by", "without", "on", "ignoring", "group_left", "group_righ
 _WORDS = _LISTS | {"and", "or", "unless", "bool", "offset", "atan2", "inf", "nan"}
 # What they say depends on the selector itself, not on its samples alone.
 _LITERAL = frozenset({"timestamp", "info"})
-_ABSENT = re.compile(r"\babsent\s*\(\s*$", re.IGNORECASE)
+_ABSENT = re.compile(r"\babsent(?:_over_time)?\s*\(\s*$", re.IGNORECASE)
 _ALERTS = re.compile(r"\bALERTS(_FOR_STATE)?\b")
 _TIME = r"[0-9][0-9a-z.]*"
 _MOVED = re.compile(
@@ -57,14 +55,15 @@ def fresh(expr: str, back: str) -> str:
     return "".join([*written, expr[done:]])
 
 
-def selectors(expr: str) -> list[str]:
+def selectors(expr: str, *, ranged: bool = False) -> list[str]:
     """Give each instant selector of *expr* that is to be there, as it is written.
 
-    Not what may be missing: ``absent(...)`` asks for that, and the series of an alert
-    are there only while it fires.
+    *ranged*: those of a range too, without it. Not what may be missing:
+    ``absent(...)`` asks for that, and the series of an alert are there only while it
+    fires.
     """
     found: list[str] = []
-    for begin, end in _selectors(_tokens(expr) or []):
+    for begin, end in _selectors(_tokens(expr) or [], ranged=ranged):
         selector = expr[begin:end]
         may_go = _ABSENT.search(expr[:begin]) or _ALERTS.search(selector)
         if not may_go and selector not in found:
@@ -76,15 +75,6 @@ def counted(expr: str) -> list[str]:
     """Give each selector of *expr*, of one instant or of a range, as it is written."""
     found = _selectors(_tokens(expr) or [], ranged=True)
     return list(dict.fromkeys(expr[begin:end] for begin, end in found))
-
-
-def no_cause(missing: Fault) -> Fault:
-    """Say what it means that `unless` asks for what is not there.
-
-    Of no series a comparison lets nothing through, as if there were no outside cause.
-    """
-    words = f"{missing.words}: without it no outside cause is ever seen"
-    return Fault("unless", words, missing.hint)
 
 
 def _tokens(expr: str) -> list[re.Match[str]] | None:
