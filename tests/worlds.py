@@ -1109,6 +1109,15 @@ def a_roster(*names, **other):
     return Roster(people | other)
 
 
+def a_bad_release(folder, *, dead=False, **chosen):
+    """Have v1.3.0 fail after a good v1.2.0; *dead*: that one does not come up again."""
+    made = World(folder, **chosen)
+    made.bad_release()
+    if dead:
+        made.docker.crashing.add(a_pair("v1.2.0").image)
+    return made
+
+
 class Enrolled:
     """A roster that is in force; *faulty* is what is wrong with a newer one."""
 

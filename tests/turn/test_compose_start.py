@@ -6,7 +6,7 @@ import pytest
 
 from tests.turn.test_meanwhile import LAYOUTS, dies_after, run_with, story_of
 from tests.turn.test_transaction import Meddler, ends
-from tests.worlds import World, a_pair
+from tests.worlds import a_bad_release, a_pair
 from watchdog.facts.event import (
     RollbackEnded,
     RollbackStarted,
@@ -19,14 +19,7 @@ from watchdog.facts.problem import EngineRefused
 
 @pytest.fixture
 def world(folders):
-    def world(*, shared=False, dead=False):
-        made = World(folders(), shared=shared)
-        made.bad_release()
-        if dead:
-            made.docker.crashing.add(a_pair("v1.2.0").image)
-        return made
-
-    return world
+    return lambda **chosen: a_bad_release(folders(), **chosen)
 
 
 UP = {"Running": True, "Status": "running"}

@@ -7,7 +7,7 @@ import pytest
 
 from tests.turn.test_ordering import order
 from tests.turn.test_transaction import Meddler, ends, shown
-from tests.worlds import AWB, MINUTE, REPOSITORY, Fuse, PowerCut, World, a_pair
+from tests.worlds import AWB, MINUTE, REPOSITORY, Fuse, PowerCut, a_bad_release, a_pair
 from watchdog.decide.policy import forbidden
 from watchdog.facts.event import (
     PairStarted,
@@ -26,13 +26,9 @@ SERVICE = "com.docker.compose.service"
 
 @pytest.fixture
 def world(folders):
-    def world(*, shared=False, scale=None, dead=False):
+    def world(*, scale=None, **chosen):
         scale = scale or {"dms": 1}
-        made = World(folders(), shared=shared, services=tuple(scale), scale=scale)
-        made.bad_release()
-        if dead:
-            made.docker.crashing.add(a_pair("v1.2.0").image)
-        return made
+        return a_bad_release(folders(), services=tuple(scale), scale=scale, **chosen)
 
     return world
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.turn.test_transaction import ends
-from tests.worlds import MINUTE, World, a_pair
+from tests.worlds import MINUTE, a_bad_release, a_pair
 from watchdog.facts.event import FarEndLost, PairUnclear, RollbackEnded, WentBack
 from watchdog.facts.problem import EngineRefused
 
@@ -15,14 +15,7 @@ OP = "io.flexli.rollback.op"
 
 @pytest.fixture
 def world(folders):
-    def world(*, shared=False, dead=False):
-        made = World(folders(), shared=shared)
-        made.bad_release()
-        if dead:
-            made.docker.crashing.add(a_pair("v1.2.0").image)
-        return made
-
-    return world
+    return lambda **chosen: a_bad_release(folders(), **chosen)
 
 
 def refuse(it, call, which):

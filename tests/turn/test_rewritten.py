@@ -9,7 +9,7 @@ import pytest
 
 from tests.turn.test_meanwhile import run_with
 from tests.turn.test_transaction import Meddler, ends
-from tests.worlds import MINUTE, Fuse, World, a_pair, manifest_of, sha
+from tests.worlds import MINUTE, Fuse, a_bad_release, a_pair, manifest_of, sha
 from watchdog.facts.event import RollbackEnded, RollbackStuck
 
 LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
@@ -20,14 +20,7 @@ AT = "manifests/meesho.manifest.json"
 
 @pytest.fixture
 def world(folders):
-    def world(*, shared=False, dead=False):
-        made = World(folders(), shared=shared)
-        made.bad_release()
-        if dead:
-            made.docker.crashing.add(a_pair("v1.2.0").image)
-        return made
-
-    return world
+    return lambda **chosen: a_bad_release(folders(), **chosen)
 
 
 def rewrites_the_targets_manifest(it):
