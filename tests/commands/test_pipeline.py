@@ -144,6 +144,24 @@ def test_what_was_rolled_back_or_quarantined_is_not_waited_for(over):
     assert done.output.splitlines()[-1] == f"v1.3.0 is {words}: 9 of 40 failed"
 
 
+def test_what_another_release_replaced_is_not_waited_for():
+    gone = (423, PAUSED[1] | {"over": "superseded"})
+    with a_watchdog(PAUSED, gone) as url:
+        done = wait(url, "--timeout", "10m", "--json")
+
+    assert done.exit_code == 12
+    assert json.loads(done.output)["end"] == "superseded"
+
+
+def test_what_was_replaced_before_may_just_have_been_deployed_again():
+    gone = (423, PAUSED[1] | {"over": "superseded"})
+    with a_watchdog(gone, gone, PAUSED, OPEN) as url:
+        assert wait(url, "--timeout", "30s").exit_code == 0
+    with a_watchdog(gone) as url:
+        assert wait(url, "--timeout", "300ms").exit_code == 12
+        assert wait(url).exit_code == 12
+
+
 IMAGE = f"sha256:{'a' * 64}"
 OTHER = f"sha256:{'b' * 64}"
 NAMED = {"audience": "dms-prod", "images": {"dms": [IMAGE], "relay": [OTHER]}}

@@ -25,7 +25,14 @@ from tests.worlds import (
     started,
 )
 from watchdog.decide.fold import stand
-from watchdog.decide.gate import changed, digest_of, gate, images, lasting
+from watchdog.decide.gate import (
+    changed,
+    digest_of,
+    gate,
+    images,
+    lasting,
+    open_unproved,
+)
 from watchdog.decide.policy import baked
 from watchdog.facts.event import (
     PairQuarantined,
@@ -337,7 +344,25 @@ def test_a_candidate_that_was_replaced_says_by_what_and_that_waiting_will_not_do
             "deployed again, waiting will not open it"
         ),
     )
-    assert found.over == ""
+    assert found.over == "superseded"
+
+
+def test_what_was_replaced_stays_so_whatever_became_of_the_next_one():
+    gone = (*by_hand(previous="v1.3.1"), started("v1.2.0", by="op"))
+
+    found = said(seen("clear"), started("v1.3.1", containers="x"), *gone)
+    assert found.over == "superseded"
+    assert "v1.3.0 was replaced by v1.3.1" in found.reasons[0]
+
+
+def test_what_is_deployed_again_or_was_proved_good_is_not_superseded():
+    other = started("v1.3.1", containers="x")
+    again = (other, started("v1.3.0", containers="y"))
+    # People pause what they found out later; it may be lifted again.
+    paused = (proved_good("v1.3.0"), other, PromotionPaused("v1.3.0", "wait"))
+
+    assert said(seen("clear"), *again).over == ""
+    assert said(seen("clear"), *paused).over == ""
 
 
 # What was rolled back.
@@ -439,6 +464,19 @@ def test_that_an_open_release_was_rolled_back_by_hand_is_told():
 
     assert (found.state, found.over) == ("paused", "rolled-back")
     assert told(*CLEAR, *done, found) is None
+
+
+def test_that_an_open_candidate_was_replaced_is_told():
+    opened = PromotionChanged("v1.3.0", "open", ())
+    done = (*CLEAR, opened, started("v1.3.1", containers="x"))
+
+    assert open_unproved(stand(entries(*NEW, *done))) == ("v1.3.0",)
+    found = told(*done)
+    assert (found.state, found.over) == ("paused", "superseded")
+    assert told(*done, found) is None
+    assert open_unproved(stand(entries(*NEW, *CLEAR, opened))) == ("v1.3.0",)
+    good = (*CLEAR, opened, proved_good("v1.3.0"))
+    assert not open_unproved(stand(entries(*NEW, *good)))
 
 
 def test_nothing_is_told_before_anything_runs():

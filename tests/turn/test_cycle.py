@@ -33,6 +33,7 @@ from watchdog.facts.event import (
     FarEndBack,
     FarEndLost,
     IncidentClosed,
+    OneWaySeen,
     PairProvedGood,
     PairQuarantined,
     PairStarted,
@@ -1004,6 +1005,47 @@ def test_a_one_way_release_that_ran_is_remembered_when_its_file_is_gone(world):
     (refused,) = it.memory.all(RollbackRefused)
     assert refused.words.startswith("v1.2.1 ran between v1.2.0 and v1.3.0")
     assert it.memory.all(RollbackStarted) == []
+
+
+@pytest.mark.parametrize("before", [{"v1.2.1": a_release("v1.2.1")}, {}])
+def test_a_one_way_release_is_not_gone_over_once_its_file_says_so_late(world, before):
+    """It was replaced before its file came, or before somebody corrected it."""
+    it = world()
+    it.bake("v1.2.0")
+    it.releases.pop("v1.2.1", None)
+    it.releases |= before
+    it.compose_up("v1.2.1")
+    it.turn()
+    it.compose_up("v1.3.0")
+    it.turn()
+    it.turn(MINUTE)
+
+    it.releases["v1.2.1"] = a_release("v1.2.1", rollback_safe=False)
+    it.numbers.values[AWB.name] = 9
+    for _ in range(3):
+        it.turn()
+
+    (seen,) = it.memory.all(OneWaySeen)
+    assert (seen.release, seen.ran) == ("v1.2.1", True)
+    (refused,) = it.memory.all(RollbackRefused)
+    assert refused.words.startswith("v1.2.1 ran between v1.2.0 and v1.3.0")
+    assert it.memory.all(RollbackStarted) == []
+
+
+def test_a_careful_default_says_nothing_of_what_ran_before_its_file_went(world):
+    it = world()
+    it.bake("v1.2.0")
+    it.releases["v1.2.1"] = a_release("v1.2.1")
+    it.compose_up("v1.2.1")
+    it.turn()
+    it.compose_up("v1.3.0")
+    it.turn()
+
+    del it.releases["v1.2.1"]
+    it.default = a_release("", rollback_safe=False)
+    it.turn()
+
+    assert it.memory.all(OneWaySeen) == []
 
 
 def test_after_a_time_of_not_looking_a_person_is_asked(world):

@@ -37,6 +37,7 @@ class End(IntEnum):
     REFUSED = 9, "the order or the answer was understood and not taken"
     NEEDS_A_PERSON = 10, "it began and did not come to what was meant; look at it"
     NOT_CONFIRMED = 11, "nobody said yes; nothing was done"
+    SUPERSEDED = 12, "another release took its place unproved; waiting is no use"
     JOURNAL_LOST = 70, "the journal is missing, damaged or cannot be written"
     BROKEN = 71, "the watchdog itself is at fault; the traceback says where"
     INTERRUPTED = 130, "Ctrl-C"
@@ -100,6 +101,7 @@ ENDS: Final = {
         End.NOT_WATCHING,
         End.ANOTHER_WATCHDOG,
         End.ANOTHER_BUILD,
+        End.SUPERSEDED,
     ),
     "init": (*_ANY, End.NO, End.NOT_REACHED, End.NOT_CONFIRMED),
     "doctor": (*_ANY, End.NO),

@@ -15,6 +15,8 @@ from watchdog.config.notation import Said, duration
 from watchdog.facts.problem import Problem
 
 _PATIENCE = 10.0
+# What was replaced before anybody waited for it may just have been deployed again.
+_SEEN_AGAIN = 30.0
 _NAMES = {End.DONE: "open", End.NO: "paused"}
 app = typer.Typer()
 promotion = typer.Typer()
@@ -65,13 +67,14 @@ def wait(
     """Wait until a release may go onward: 0 it may, anything else is no yes.
 
     1 paused, 2 not known, 3 rolled back or quarantined, 4 timed out, 5 not reached,
-    6 nobody watching, 7 another watchdog, 8 another build.
+    6 nobody watching, 7 another watchdog, 8 another build, 12 superseded.
     """
     patience = _seconds(timeout, "--timeout")
     apart = max(0.1, _seconds(every, "--every"))
     meant = Meant(audience, tuple(_digest(one) for one in image or ()))
-    until = time.monotonic() + patience
-    told = ""
+    begun = time.monotonic()
+    until = begun + patience
+    told, was_waited_for = "", False
     while True:
         said = _ask(url, release, meant)
         if said.end is End.BAD_INPUT:
@@ -84,7 +87,11 @@ def wait(
         if words != told and not as_json:
             typer.echo(words)
         told = words
-        if said.end is End.DONE or said.at_once or time.monotonic() >= until:
+        was_waited_for |= said.end is End.NO
+        again = 0.0 if was_waited_for else _SEEN_AGAIN
+        late = said.end is End.SUPERSEDED and time.monotonic() >= begun + again
+        at_once = said.end is End.DONE or said.at_once or late
+        if at_once or time.monotonic() >= until:
             waited = patience > 0 and said.end is End.NO
             end = End.TIMED_OUT if waited else said.end
             if as_json:
@@ -138,6 +145,8 @@ def _read(status: int, body: dict[str, Any], release: str, meant: Meant) -> Hear
     others = list(_of_another_build(body, meant))
     # What became of another build says nothing of the one that is meant.
     if over and not (others and body.get("images")):
+        if over == "superseded":
+            return Heard(End.SUPERSEDED, over, reasons, body=body)
         state = over.replace("-", " ")
         return Heard(End.OVER, state, reasons, at_once=True, body=body)
     for why in others:

@@ -5,7 +5,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from watchdog.decide.became import became
-from watchdog.decide.fold_pairs import proved_good, quarantined, started, without
+from watchdog.decide.fold_pairs import (
+    one_way,
+    proved_good,
+    quarantined,
+    started,
+    without,
+)
 from watchdog.decide.fold_rollback import after_acting, away
 from watchdog.decide.question import Question
 from watchdog.decide.standing import Incident, Order, SeenVerdict, Standing
@@ -150,6 +156,8 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return started(s, entry, event)
         case PairUnclear():
             return replace(s, unclear=event, unproven_since=at)
+        case OneWaySeen(release=release, ran=True):
+            return replace(s, pairs=one_way(s.pairs, release))
         case OneWaySeen(release=release):
             return replace(s, in_part=s.in_part | {release})
         case StackClaimed():

@@ -170,6 +170,14 @@ def proved_good(known: KnownPair, at: datetime, event: PairProvedGood) -> KnownP
     )
 
 
+def one_way(pairs: dict[str, KnownPair], version: str) -> dict[str, KnownPair]:
+    """Let what ran as *version* be what nobody goes back over."""
+    return {
+        key: replace(known, one_way=known.one_way or known.pair.version == version)
+        for key, known in pairs.items()
+    }
+
+
 def without(known: dict[str, _T], name: str) -> dict[str, _T]:
     """Leave *name* out."""
     return {key: value for key, value in known.items() if key != name}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from watchdog.decide.measured import unasked
-from watchdog.decide.onward import promotion
+from watchdog.decide.onward import is_superseded, promotion
 from watchdog.decide.policy import is_meant, is_of
 from watchdog.decide.ready import answer
 from watchdog.decide.standing import KnownPair, Standing
@@ -26,6 +26,7 @@ from watchdog.facts.trigger import Release
 
 OPEN, PAUSED = "open", "paused"
 ROLLED_BACK, QUARANTINED = "rolled-back", "quarantined"
+SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Gate:
     """What is said of *release*: open with nothing against it, or why not.
 
     *words* say what an open gate rests on. *over* says that waiting will not open it:
-    ``rolled-back`` or ``quarantined``, empty while it may.
+    ``rolled-back``, ``quarantined`` or ``superseded``, empty while it may.
     """
 
     release: str
@@ -111,6 +112,12 @@ def changed(
     )
 
 
+def open_unproved(s: Standing) -> tuple[str, ...]:
+    """Name what was said open last and is not known good: it may have closed since."""
+    good = {known.pair.version for known in s.pairs.values() if known.good}
+    return tuple(v for v, said in s.gates.items() if said == OPEN and v not in good)
+
+
 def over_of(
     s: Standing, version: str, release: Release | None, reasons: tuple[str, ...]
 ) -> str:
@@ -123,6 +130,8 @@ def over_of(
         return ROLLED_BACK
     if newest.quarantined and not any(known.good for known in ours):
         return QUARANTINED
+    if is_superseded(s, version, release):
+        return SUPERSEDED
     return ""
 
 

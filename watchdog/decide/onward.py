@@ -4,7 +4,7 @@ from datetime import datetime
 
 from watchdog.decide.measured import blind_too_long, not_clear, observed
 from watchdog.decide.policy import is_meant, is_of
-from watchdog.decide.standing import Standing
+from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 
@@ -77,16 +77,36 @@ def _elsewhere(
     last = max(known, key=lambda one: one.order, default=None)
     if last is not None and last.taken_down:
         return [f"{last.pair.version} was {last.taken_down}"]
-    good = any(k.good for k in known if k.pair.version == version)
-    if good or (last is not None and last.good) or paused:
+    if paused or (last is not None and _is_good(last, known, version)):
         return []
     now = s.running.pair.version if s.running else ""
-    ours = s.running_pair
-    if last is not None and ours is not None and last.order < ours.order:
-        words = f"{last.pair.version} was replaced by {now} before it was proved good"
+    if last is not None and is_superseded(s, version, release):
+        later = min(_later(s, last), key=lambda one: one.order).pair.version
+        words = f"{last.pair.version} was replaced by {later} before it was proved good"
         return [f"{words}: unless it is deployed again, waiting will not open it"]
     other = f" (what runs is {now}, another build)" if is_of(release, now) else ""
     return [f"{version} does not run here{other}, and was never proved good"]
+
+
+def is_superseded(s: Standing, version: str, release: Release | None) -> bool:
+    """Tell whether people deployed another release before this one was proved good."""
+    running = s.running
+    if running is not None and is_meant(version, release, running.pair.version):
+        return False
+    ours = [k for k in s.pairs.values() if is_meant(version, release, k.pair.version)]
+    last = max(ours, key=lambda one: one.order, default=None)
+    if last is None or _is_good(last, ours, version):
+        return False
+    return bool(_later(s, last))
+
+
+def _is_good(last: KnownPair, ours: list[KnownPair], version: str) -> bool:
+    """Tell whether it was proved good: the newest, or exactly what is asked for."""
+    return bool(last.good) or any(k.good for k in ours if k.pair.version == version)
+
+
+def _later(s: Standing, known: KnownPair) -> list[KnownPair]:
+    return [one for one in s.pairs.values() if one.order > known.order]
 
 
 def _no_way_back(s: Standing) -> list[str]:

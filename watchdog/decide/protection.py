@@ -13,7 +13,7 @@ from watchdog.decide.deployment import (
     WAITING,
     Deployment,
 )
-from watchdog.decide.gate import Gate, gate
+from watchdog.decide.gate import QUARANTINED, ROLLED_BACK, Gate, gate
 from watchdog.decide.policy import is_meant
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import (
@@ -78,7 +78,7 @@ def _verdict(
         return WAITING, f"there is no release file for {version}"
     running = s.running_pair
     runs = running and is_meant(version, release, running.pair.version)
-    if found.over and not runs:
+    if found.over in (ROLLED_BACK, QUARANTINED) and not runs:
         return REJECTED, _gone(s, version, release)
     if found.reasons:
         return WAITING, f"{version} may not go onward: {'; '.join(found.reasons)}"

@@ -188,7 +188,8 @@ def _happened(event: object) -> Told | None:
             )
             return "rollback.approval.closed", INFO, f"the question is {how}", words
         case PromotionChanged(release=release, state=state, reasons=reasons) as gate:
-            severity = INFO if state == "open" or gate.expected else WARNING
+            fine = state == "open" or gate.expected or gate.over == "superseded"
+            severity = INFO if fine else WARNING
             words = "; ".join(reasons) or gate.words or "nothing speaks against it"
             title = f"promotion of {release} is {state}"
             return "promotion.changed", severity, title, words

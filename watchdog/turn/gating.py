@@ -29,6 +29,7 @@ class Gating:
         versions = [
             standing.running.pair.version if standing.running else "",
             last.previous if last else "",
+            *gate.open_unproved(standing),
         ]
         for version in dict.fromkeys(versions):
             release = self.releases.for_version(version)

@@ -72,7 +72,7 @@ class Observing:
         other = known != (seen.containers, seen.pair.key)
         # Where it comes and goes, whole is not said at once, though it is acted upon.
         whole = standing.unclear and standing.flow("unclear").may_be_better(at)
-        if other or whole or self._became_one_way(seen):
+        if other or whole:
             try:
                 self._arrived(seen, sighted, at)
             except JournalLost:
@@ -82,15 +82,28 @@ class Observing:
                 return f"cannot see what runs: {problem.words}"
             except Problem as problem:
                 return self._unclear(NotKnown(problem.words), at)
+        self._note_one_way(at)
         return seen
 
-    def _became_one_way(self, seen: Running) -> bool:
-        """Tell whether its file says so since it runs: that must not be forgotten."""
-        release = self.releases.for_version(seen.pair.version)
-        known = self.memory.standing.running_pair
-        if release is None or known is None:
-            return False
-        return not release.rollback_safe and not known.one_way
+    def _note_one_way(self, at: datetime) -> None:
+        """Remember what a file says that came, or was corrected, after its release ran.
+
+        The default is meant for what runs without a file, not for what once had one.
+        """
+        standing = self.memory.standing
+        now = standing.running.pair.version if standing.running else ""
+        ran = {k.pair.version for k in standing.pairs.values() if not k.one_way}
+        for version in sorted(ran):
+            release = self.releases.for_version(version)
+            if release is None or release.rollback_safe:
+                continue
+            if release.is_default and version != now:
+                continue
+            words = (
+                f"{version} ran here, and its file says rollback_safe: false (a "
+                "one-way change) since: only a person may go back over it"
+            )
+            self.memory.add(at, OneWaySeen(version, words, ran=True))
 
     def _unclear(self, seen: NotKnown, at: datetime) -> str:
         """Say once that what runs is not one whole pair that can be read."""

@@ -42,10 +42,12 @@ class OneWaySeen:
     """Something of a one-way release was there, though it never ran as a whole pair.
 
     Half a deployment of it, or one of its jobs, may have changed what it changes.
+    *ran*: it did run as one, and its file said so only later.
     """
 
     release: str
     words: str
+    ran: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ class PromotionResumed:
 class PromotionChanged:
     """The gate of what runs opened or closed: *state* is ``open`` or ``paused``.
 
-    *words* say what an open one rests on. *over* is ``rolled-back`` or
-    ``quarantined`` when waiting will not open it; *images* are what it speaks of, by
+    *words* say what an open one rests on. *over* is ``rolled-back``, ``quarantined``
+    or ``superseded`` when waiting will not open it; *images* are what it speaks of, by
     service: ids and digests. *expected* when it is closed only because the release is
     new.
     """
