@@ -70,6 +70,58 @@ SERIES = [
     *old("req_total", "none", code="200"),
     *old("req_total", "none", rate=0.01, code="500"),
     *new("req_total", "none", code="200"),
+    # The value that told errors has another name.
+    *old("req_total", "word", code="200"),
+    *old("req_total", "word", rate=0.01, code="500"),
+    *new("req_total", "word", code="200"),
+    *new("req_total", "word", rate=0.01, code="internal"),
+    *old("req_total", "class", code="2xx"),
+    *old("req_total", "class", rate=0.01, code="5xx"),
+    *new("req_total", "class", code="200"),
+    *old("jobs_total", "other", how="ok"),
+    *old("jobs_total", "other", rate=0.01, how="failed"),
+    *new("jobs_total", "other", how="ok"),
+    *new("jobs_total", "other", rate=0.01, how="error"),
+    # So it was in the release before already, and they are not forgotten for that.
+    *counter("jobs_total", {"case": "twice", "how": "ok"}, rate=2, end=-3615),
+    *counter("jobs_total", {"case": "twice", "how": "failed"}, rate=1, end=-3615),
+    *counter(
+        "jobs_total", {"case": "twice", "how": "error"}, rate=1, begin=-3600, end=-1815
+    ),
+    *new("jobs_total", "twice", how="ok"),
+    *new("jobs_total", "twice", rate=1, how="error"),
+    # They were there at 0 from the start, and are not any more.
+    *old("jobs_total", "zero", how="ok"),
+    *old("jobs_total", "zero", rate=0, how="lost"),
+    *new("jobs_total", "zero", how="ok"),
+    # A new status is none that took the place of another.
+    *old("req_total", "more", code="200"),
+    *old("req_total", "more", rate=0.01, code="500"),
+    *new("req_total", "more", code="204"),
+    *new("req_total", "more", rate=0.01, code="404"),
+    *old("jobs_total", "added", how="ok"),
+    *old("jobs_total", "added", rate=0.01, how="failed"),
+    *new("jobs_total", "added", how="ok"),
+    *new("jobs_total", "added", rate=0.01, how="skipped"),
+    # What fails rarely said so days before.
+    *old("jobs_total", "rare", how="ok"),
+    *old("jobs_total", "rare", rate=0.01, how="failed"),
+    *counter(
+        "jobs_total",
+        {"case": "rare", "how": "timeout"},
+        rate=0.01,
+        begin=-300_000,
+        end=-298_000,
+    ),
+    *new("jobs_total", "rare", how="ok"),
+    *new("jobs_total", "rare", rate=0.01, how="timeout"),
+    # There were errors of what runs, before its container began anew.
+    *old("req_total", "anew", code="200"),
+    *old("req_total", "anew", rate=0.01, code="500"),
+    *new("req_total", "anew", code="200"),
+    *counter("fail_total", {"case": "anew"}, rate=0.01, begin=-1000, end=-700),
+    *old("fail_total", "anew"),
+    *counter("scans_total", {"case": "anew"}, rate=2),
     # There was never any.
     *old("req_total", "never", code="200"),
     *new("req_total", "never", code="200"),
@@ -143,6 +195,49 @@ def test_errors_that_were_renamed_are_not_zero_errors(server, kind):
     assert seen.cause is Cause.NO_SERIES
     assert "` matched 1 series in the day before" in seen.words
     assert "nothing of what runs now" in seen.words
+
+
+def jobs(case, how="failed"):
+    own = f'case="{case}"'
+    return Ratio(f'jobs_total{{{own},how="{how}"}}', f"jobs_total{{{own}}}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (requests("word"), "`code` says internal now"),
+        (requests("class"), "`code` says 200 now"),
+        (jobs("other"), "`how` says error now"),
+        (jobs("twice"), "`how` says error now"),
+        (jobs("zero", "lost"), "before they were there at 0"),
+        (
+            RatioQuery(
+                'sum(increase(jobs_total{case="other",how="failed"}[{{ window }}]))',
+                'sum(increase(jobs_total{case="other"}[{{ window }}]))',
+            ),
+            "`how` says error now",
+        ),
+    ],
+)
+def test_errors_of_which_the_value_was_renamed_are_not_zero_errors(server, kind, words):
+    seen = verdict(server, kind)
+
+    assert isinstance(seen, Blind), seen
+    assert seen.cause is Cause.NO_SERIES
+    assert words in seen.words
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        requests("more"),
+        jobs("added"),
+        jobs("rare"),
+        Ratio('fail_total{case="anew"}', 'scans_total{case="anew"}'),
+    ],
+)
+def test_what_merely_has_no_error_yet_is_clear_for_all_its_new_values(server, kind):
+    assert isinstance(verdict(server, kind), Clear)
 
 
 def test_that_they_were_renamed_is_not_forgotten_after_a_day(server):

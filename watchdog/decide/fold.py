@@ -156,10 +156,8 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return started(s, entry, event)
         case PairUnclear():
             return replace(s, unclear=event, unproven_since=at)
-        case OneWaySeen(release=release, ran=True):
-            return replace(s, pairs=one_way(s.pairs, release))
-        case OneWaySeen(release=release):
-            return replace(s, in_part=s.in_part | {release})
+        case OneWaySeen():
+            return one_way(s, event)
         case StackClaimed():
             # Nobody looks from here until it is over: the bake time starts over.
             return replace(away(s, at), claimed=event, unproven_since=at)

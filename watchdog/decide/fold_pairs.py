@@ -13,6 +13,7 @@ from watchdog.facts.event import (
     ImageHeld,
     ImageLetGo,
     ImageLost,
+    OneWaySeen,
     PairProvedGood,
     PairRecorded,
     PairStarted,
@@ -170,12 +171,16 @@ def proved_good(known: KnownPair, at: datetime, event: PairProvedGood) -> KnownP
     )
 
 
-def one_way(pairs: dict[str, KnownPair], version: str) -> dict[str, KnownPair]:
-    """Let what ran as *version* be what nobody goes back over."""
-    return {
-        key: replace(known, one_way=known.one_way or known.pair.version == version)
-        for key, known in pairs.items()
+def one_way(s: Standing, event: OneWaySeen) -> Standing:
+    """Let nobody go back over what ran as that release, or in part."""
+    if not event.ran:
+        return replace(s, in_part=s.in_part | {event.release})
+    pairs = {
+        key: replace(known, one_way=True)
+        for key, known in s.pairs.items()
+        if known.pair.version == event.release
     }
+    return replace(s, pairs=s.pairs | pairs)
 
 
 def without(known: dict[str, _T], name: str) -> dict[str, _T]:

@@ -44,6 +44,11 @@ class Matcher:
         """Write it as Prometheus reads it."""
         return f"{label(self.label)}{self.how}{self.what}"
 
+    @property
+    def said(self) -> str:
+        """What it says, without the quotes."""
+        return _said(self.what)
+
 
 @dataclass(frozen=True, slots=True)
 class Selector:

@@ -27,7 +27,7 @@ from watchdog.facts.trigger import (
     Traffic,
     Trigger,
 )
-from watchdog.observe import promql, whole
+from watchdog.observe import promql, renamed, whole
 from watchdog.observe.access import OPEN, Access
 from watchdog.observe.asleep import Asleep
 from watchdog.observe.at_once import AtOnce
@@ -106,7 +106,7 @@ class Prometheus:
         self._laid = Laid()
         self._at_once = AtOnce(self.samples, self._recent)
         self._gaps = Gaps(self, self._looks, scrape_interval)
-        self._names = whole.Names(scrape_interval)
+        self._names = renamed.Names(scrape_interval)
         self._asleep = Asleep(self, scrape_interval)
         # When it was asked of a histogram without buckets whether it is a native one.
         self._asked: dict[Latency, float] = {}
@@ -261,7 +261,7 @@ class Prometheus:
                     return seen  # it ran before, under the names that it has
                 try:
                     return self._names.held_against(
-                        trigger, seen, since, lambda query: self.instant(query, at)
+                        trigger, seen, since, at, lambda query: self.instant(query, at)
                     )
                 except Exception as error:  # noqa: BLE001 - the others must be read
                     return unforeseen(error)

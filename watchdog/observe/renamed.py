@@ -1,0 +1,341 @@
+"""Tells errors that were renamed from errors that there were none of yet."""
+
+import math
+import re
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias, TypeVar
+
+from watchdog.facts import selector
+from watchdog.facts.reading import Blind, Cause, Measured, Reading
+from watchdog.facts.trigger import Ratio, RatioQuery, Trigger
+from watchdog.facts.vocabulary import others_for_bad
+from watchdog.observe import fresh, promql
+from watchdog.observe.numbers import duration, offset
+
+_LATELY = timedelta(days=1)
+# What a label may say is learned of so long before, not to take the rare for new.
+_LEARNED = timedelta(days=7)
+_AN_HOUR = timedelta(hours=1)
+# Within the look-back of Prometheus no series is missed that lasts so long.
+_APART = timedelta(minutes=5)
+# What ran before may go on for so long beside what runs now.
+_BESIDE = timedelta(minutes=10)
+# Whether errors that match nothing were renamed is asked once in so many seconds.
+_ASKED_AGAIN = 30.0
+# What was before does not change: it is asked once, and again where that failed.
+_LEARNED_AGAIN = 600.0
+_MOST_TOLD = 256
+# A label of more values names things, and not how they ended.
+_MOST_VALUES = 100
+# So many scrapes at 0 are a series that was there before its first error.
+_AT_NOUGHT = 3
+
+_Held = TypeVar("_Held")
+# Asks for one instant.
+Ask: TypeAlias = Callable[[str], list[tuple[dict[str, str], float]] | Blind]
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """One selector of errors: *like* has its name and labels, whatever these say.
+
+    *by* are the conditions that tell errors from the rest, by their labels.
+    """
+
+    text: str
+    like: str
+    by: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was answered of one selector of errors: counts, and values by label."""
+
+    counts: Mapping[str, float]
+    values: Mapping[str, frozenset[str]]
+
+    def of(self, what: str) -> float:
+        """Give a count; nothing is none."""
+        return self.counts.get(what, 0.0)
+
+
+class Names:
+    """Whether errors that match nothing were renamed; asked now and then.
+
+    *scrape* is how far apart the samples are.
+    """
+
+    def __init__(self, scrape: timedelta) -> None:
+        self._scrape = scrape
+        self._told: dict[object, tuple[float, str]] = {}
+        self._before: dict[object, tuple[float, tuple[Told, ...]]] = {}
+
+    def held_against(
+        self,
+        trigger: Trigger,
+        reading: Reading,
+        since: datetime | None,
+        at: datetime,
+        ask: Ask,
+    ) -> Reading:
+        """Say in *reading* why no errors' series is there while the total grows.
+
+        Only in the newest window, and of the pair that runs *since* then: a look
+        reaches further back, to errors under the names that they had before.
+        """
+        kind = trigger.kind
+        if not isinstance(kind, Ratio | RatioQuery) or not isinstance(
+            reading, Measured
+        ):
+            return reading
+        # An expression may say nought of no series: `… or vector(0)`.
+        nought = 0.0 if isinstance(kind, RatioQuery) else -math.inf
+        first = None if since is None else since + trigger.block
+        for look in reading.looks:
+            for block in reversed(look.blocks):
+                if block.end <= look.at - trigger.window:
+                    break
+                is_own = first is None or block.end >= first
+                if is_own and block.parts.get("bad", -math.inf) > nought:
+                    return reading
+        own = (
+            block.parts.get("all", 0.0)
+            for look in reading.looks
+            for block in look.blocks
+            if first is None or block.end >= first
+        )
+        errors = errors_of(kind)
+        if sum(own) < 1 or not errors:
+            return reading
+        key = (kind, since)
+        asked_at, words = self._told.get(key, (-math.inf, ""))
+        if time.monotonic() >= asked_at + _ASKED_AGAIN:
+            age = timedelta() if since is None else at - since
+            said = self._words(key, errors, age, at, ask)
+            if isinstance(said, Blind):
+                return said
+            words = said
+            _kept(self._told)[key] = (time.monotonic(), words)
+        return replace(reading, renamed=words)
+
+    def _words(
+        self,
+        key: object,
+        errors: tuple[Errors, ...],
+        age: timedelta,
+        at: datetime,
+        ask: Ask,
+    ) -> str | Blind:
+        """Say that the errors were renamed, all that they are made of, or nothing."""
+        answer = ask(now_question(errors, self._scrape, age))
+        if isinstance(answer, Blind):
+            return answer
+        now = _read(answer, errors)
+        if not all(one.of("lately") for one in now):
+            return ""
+        if any(one.of("here") or one.of("own") for one in now):
+            return ""
+        lately = sum(one.of("lately") for one in now)
+        series = "1 series" if lately == 1 else f"{lately:.0f} series"
+        said = (
+            f"{' and '.join(f'`{one.text}`' for one in errors)} matched {series} in "
+            "the day before and nothing of what runs now, while the total grows"
+        )
+        if not any(one.of("kin") for one in now):
+            return (
+                f"{said}: was its name or a label renamed? If it is born with its "
+                "first error, start it at 0"
+            )
+        back = [age, *(_gone(one, at) for one in now if one.of("last"))]
+        before = self._learned(key, errors, max(back) + 2 * self._scrape, ask)
+        if isinstance(before, Blind):
+            return before
+        whys = [
+            why_other(one, was, is_now)
+            for one, was, is_now in zip(errors, before, now, strict=False)
+            if is_now.of("kin")
+        ]
+        # Of several one that is as it was may tell of no error yet.
+        return f"{said}; {'; '.join(whys)}" if whys and all(whys) else ""
+
+    def _learned(
+        self, key: object, errors: tuple[Errors, ...], back: timedelta, ask: Ask
+    ) -> tuple[Told, ...] | Blind:
+        """Give what there was before, *back* from now; nothing where it is not told."""
+        until, before = self._before.get(key, (-math.inf, ()))
+        if time.monotonic() < until:
+            return before
+        answer = ask(before_question(errors, self._scrape, back))
+        if isinstance(answer, Blind) and answer.cause is Cause.UNREACHABLE:
+            return answer
+        for_good = not isinstance(answer, Blind)
+        before = () if isinstance(answer, Blind) else _read(answer, errors)
+        until = math.inf if for_good else time.monotonic() + _LEARNED_AGAIN
+        _kept(self._before)[key] = (until, before)
+        return before
+
+
+def _gone(told: Told, at: datetime) -> timedelta:
+    """Tell how long its errors have not been there."""
+    return at - datetime.fromtimestamp(told.of("last"), UTC)
+
+
+def now_question(errors: Iterable[Errors], scrape: timedelta, age: timedelta) -> str:
+    """Ask whether the errors matched lately, and whether they could match now.
+
+    Lately is a day before what runs, whatever *age* that has: by then it would be
+    forgotten that they ever matched. They could where what runs has series of that name
+    and with those labels. What runs had some itself if they matched well after it
+    began.
+    """
+    hours = -(-max(age, timedelta()) // _AN_HOUR)
+    lately, now = duration(_LATELY + hours * _AN_HOUR), duration(2 * scrape)
+    terms = []
+    for number, one in enumerate(errors):
+        asked = {
+            "lately": f"count(last_over_time({one.text}[{lately}]))",
+            "here": f"count(last_over_time({one.text}[{now}]))",
+            "kin": f"count(last_over_time({one.like}[{now}]))",
+        }
+        if age > _BESIDE:
+            own = duration(age - _BESIDE)
+            asked["own"] = f"count(last_over_time({one.text}[{own}]))"
+        if one.by:
+            seen = f"timestamp({one.text})[{lately}:{duration(_APART)}]"
+            asked["last"] = f"max(max_over_time({seen}))"
+        terms += [_part(what, part, number) for part, what in asked.items()]
+        terms += [
+            _part(f"last_over_time({one.like}[{now}])", label, number, of=label)
+            for label in one.by
+        ]
+    return promql.joined(terms)
+
+
+def before_question(
+    errors: Iterable[Errors], scrape: timedelta, back: timedelta
+) -> str:
+    """Ask what the errors' labels said *back* from now, and of errors at nought."""
+    then = offset(back)
+    apart = duration(max(2 * scrape, timedelta(minutes=1)))
+    terms = []
+    for number, one in enumerate(errors):
+        nought = f"({one.text} == 0)[{duration(_LATELY)}:{apart}]{then}"
+        zeros = f"count(count_over_time({nought}) >= {_AT_NOUGHT})"
+        terms.append(_part(zeros, "zeros", number))
+        long = f"{one.like}[{duration(_LEARNED)}:{duration(_APART)}]{then}"
+        short = f"{one.like}[{duration(_AN_HOUR)}]{then}"
+        terms += [
+            _part(f"last_over_time({span})", label, number, of=label)
+            for label in one.by
+            for span in (long, short)
+        ]
+    return promql.joined(terms)
+
+
+def _part(what: str, part: str, number: int, *, of: str = "") -> str:
+    """Name what is asked; *of* a label, once for each of its values."""
+    look = f"{number}"
+    if of:
+        grouped = f"group by ({selector.label(of)}) ({what})"
+        what = f'label_replace({grouped}, "value", "$1", "{of}", "(.+)")'
+        part = f"={of}"
+    return (
+        f'label_replace(label_replace({what}, "part", "{part}", "", ""), '
+        f'"look", "{look}", "", "")'
+    )
+
+
+def _read(
+    answer: Iterable[tuple[dict[str, str], float]], errors: tuple[Errors, ...]
+) -> tuple[Told, ...]:
+    counts: list[dict[str, float]] = [{} for _ in errors]
+    values: list[dict[str, set[str]]] = [{} for _ in errors]
+    for labels, value in answer:
+        number, part = int(labels.get("look", "0")), labels.get("part", "")
+        if part.startswith("="):
+            said = values[number].setdefault(part[1:], set())
+            said.add(labels.get("value", ""))
+        else:
+            counts[number][part] = value
+    return tuple(
+        Told(count, {label: frozenset(said) for label, said in each.items()})
+        for count, each in zip(counts, values, strict=True)
+    )
+
+
+def why_other(errors: Errors, before: Told, now: Told) -> str:
+    """Say why errors may have another value now; nothing where there is none yet."""
+    for label, pattern in errors.by.items():
+        was = before.values.get(label, frozenset())
+        said = now.values.get(label, frozenset())
+        is_there = any(_matches(pattern, one) for one in said)
+        if is_there or max(len(was), len(said)) > _MOST_VALUES:
+            continue
+        bad = [one for one in was if _matches(pattern, one)]
+        others = others_for_bad(was, said, bad)
+        if others:
+            return (
+                f"`{label}` says {', '.join(others)} now, which it did not say before: "
+                "was a value renamed?"
+            )
+    if before.of("zeros"):
+        return (
+            "before they were there at 0, without an error: was a value renamed? If "
+            "not, start it at 0 as before"
+        )
+    return ""
+
+
+def _matches(pattern: str, value: str) -> bool:
+    try:
+        return re.fullmatch(pattern, value, re.DOTALL) is not None
+    except re.error:
+        return False
+
+
+def errors_of(kind: Ratio | RatioQuery) -> tuple[Errors, ...]:
+    """Give what the errors are made of; nothing where that is no plain selector.
+
+    What the total asks for too, such as the job, stays as it is.
+    """
+    if isinstance(kind, Ratio):
+        errors, totals = [kind.errors.strip()], [kind.must_be_there]
+    else:
+        errors, totals = (
+            fresh.counted(promql.over(template, timedelta(minutes=1)))
+            for template in (kind.errors_query, kind.total_query)
+        )
+    wholes = [selector.read(one) for one in totals]
+    found = [selector.read(one) for one in errors]
+    if not all(wholes) or not all(found):
+        return ()
+    matchers = {one for whole in wholes if whole for one in whole.matchers}
+    return tuple(
+        _errors(text, one, matchers)
+        for text, one in zip(errors, found, strict=True)
+        if one is not None
+    )
+
+
+def _errors(
+    text: str, found: selector.Selector, whole: Collection[selector.Matcher]
+) -> Errors:
+    kept: list[selector.Matcher] = []
+    by: dict[str, str] = {}
+    for one in found.matchers:
+        if one in whole:
+            kept.append(one)
+        elif one.how in ("=", "=~"):
+            kept.append(selector.Matcher(one.label, "!=", '""'))
+            by[one.label] = one.said if one.how == "=~" else re.escape(one.said)
+    return Errors(text, str(selector.Selector(found.name, tuple(kept))), by)
+
+
+def _kept(known: dict[object, _Held]) -> dict[object, _Held]:
+    """Give *known* with room for one more."""
+    if len(known) >= _MOST_TOLD:
+        known.clear()
+    return known
