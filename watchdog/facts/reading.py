@@ -33,7 +33,8 @@ class Block:
     *parts* holds only what the server answered: ``bad`` and ``all`` for counts,
     ``floor``, ``in`` and ``out`` for a queue, ``worst`` for a value, or ``late``
     where samples older than two scrapes say something else. A part that is missing
-    was not measured; it is never zero.
+    was not measured; it is never zero. But ``fell``, how many series fell though no
+    process began, is there only where some did.
     *over*: of a value, each series past the bound there, with its value.
     """
 

@@ -29,6 +29,7 @@ from watchdog.judge.attribution import elsewhere
 from watchdog.judge.counts import judge_counts
 from watchdog.judge.groups import any_of, evidence, sick_before
 from watchdog.judge.growth import judge_growth
+from watchdog.judge.in_turn import in_turn
 from watchdog.judge.sick import judge_sick
 from watchdog.judge.traffic import judge_traffic
 from watchdog.judge.value import judge_value
@@ -67,6 +68,8 @@ def _weighed(trigger: Trigger, reading: Measured, armed_from: datetime) -> Verdi
     if not reading.looks:
         return Blind(Cause.PARTIAL, "the reading holds no look at the window")
     look = reading.looks[0]
+    if odd := in_turn(trigger, look, armed_from):
+        return odd
     if isinstance(trigger.kind, Traffic):
         verdict = judge_traffic(trigger, trigger.kind, reading, armed_from)
     else:

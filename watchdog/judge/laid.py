@@ -60,7 +60,7 @@ class Past:
     def take(self, points: Sequence[Parts | Blind]) -> None:
         """Keep the next blocks."""
         for parts in points:
-            if isinstance(parts, Blind) or "all" not in parts:
+            if isinstance(parts, Blind) or "all" not in parts or "fell" in parts:
                 self.bad.append(math.nan)
                 self.every.append(math.nan)
             else:

@@ -42,6 +42,7 @@ _NOT_STORED = (
     "(`convert_classic_histograms_to_nhcb` needs the feature native-histograms)"
 )
 _A_COUNTER = "write a counter, which only grows; `value` is the kind for a gauge"
+_EACH = "of processes that answer in turn, let each be a target"
 _A_BOUND = re.compile(r"[0-9.]+(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
 # Blind in a way that waiting or traffic does not mend.
 _NEVER_MENDS = (
@@ -306,13 +307,12 @@ def _no_counters(prometheus: Asks, trigger: Trigger, at: datetime) -> Iterator[F
         name = counted.name_of(selector)
         told = prometheus.told("/api/v1/metadata", metric=name) if name else None
         if not isinstance(told, Blind) and counted.is_gauge(told, selector):
-            words = f"`{selector}` is a gauge, by who exports it"
-            yield Fault(role, words, _A_COUNTER)
+            yield Fault(role, f"`{selector}` is a gauge, by who exports it", _A_COUNTER)
             continue
         fell = prometheus.instant(counted.falls(selector), at)
         if not isinstance(fell, Blind) and fell:
             words = f"`{selector}` fell {fell[0][1]:.0f} times in the last hour"
-            yield Fault(role, words, _A_COUNTER)
+            yield Fault(role, words, f"{_A_COUNTER}; {_EACH}")
 
 
 def _only_good(

@@ -16,6 +16,7 @@ Source: Prometheus, "Querying basics": ranges and ``offset``; 2.42 and 3.5.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -30,6 +31,8 @@ _SCRAPES = 2
 # a release is not charged before two of them are over.
 _SCRAPES_OF_A_START = 3
 _TARGETS = ("job", "instance")
+_ONE_TARGETS = re.compile(r"""\b(?:job|instance)\s*=\s*["']""")
+# Which targets a selector is of, in the matchers of its list.
 _OF_TARGETS = re.compile(
     r"""\b(?:job|instance)\s*(?:=~|!~|!=|=)\s*(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
 )
@@ -72,6 +75,25 @@ def grown(selector: str, span: Span, beside: str = "", by: str = "") -> str:
     return (
         f"(sum{each}({now}) - (sum{each}({was} <= {now}) or {none}) "
         f"- (sum{each}({old}) or {none}))"
+    )
+
+
+def fallen(selectors: Sequence[str], span: Span) -> str:
+    """Write how many series fell in *span* though no process began, if any did.
+
+    And at how many targets an older process answered than the one before: several
+    answer in turn there, each of which counts its own events only.
+    """
+    over, back = duration(span.width + span.scrape), offset(span.back)
+    whole = selectors[-1].partition("{")[2]
+    targets = ",".join(_OF_TARGETS.findall(whole))
+    process = f"process_start_time_seconds{{{targets}}}[{over}]{back}"
+    older = f"resets({process}) > 0"
+    if not _ONE_TARGETS.search(whole):
+        older = f"({older} and on (job, instance) {_last(selectors[-1], over, back)})"
+    fell = " or ".join(f"resets({one.strip()}[{over}]{back}) > 0" for one in selectors)
+    return (
+        f"count({older} or ({fell}) unless on (job, instance) changes({process}) > 0)"
     )
 
 

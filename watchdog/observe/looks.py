@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import assert_never
 
 from watchdog.facts.reading import Cause
@@ -19,6 +19,7 @@ from watchdog.facts.trigger import (
 )
 from watchdog.observe import promql
 from watchdog.observe.envelope import NotSeen
+from watchdog.observe.grown import fallen
 from watchdog.observe.samples import EPOCH, Ask, Place
 
 # Prometheus refuses more than 11,000 points a series.
@@ -68,7 +69,7 @@ class Looks:
             query = promql.finished_counts(trigger.kind, width, scrape)
         else:
             blocks += isinstance(trigger.kind, Queue)
-            query = self.question(trigger.kind, width, floors=True)
+            query = self.question(trigger.kind, width, whole=True)
         return Plan((Ask(query, end, width, blocks),), (Place(end),), blocks)
 
     def lag(self, trigger: Trigger) -> timedelta:
@@ -110,11 +111,14 @@ class Looks:
         kind: Ratio | Latency | Queue | Traffic,
         width: timedelta,
         *,
-        floors: bool = False,
+        whole: bool = False,
     ) -> str:
-        """Ask what is counted in blocks of *width*; of a queue its *floors* too."""
+        """Ask what is counted in blocks of *width*.
+
+        The *whole* of what is judged is also what fell there, and a queue's floors.
+        """
         native = isinstance(kind, Latency) and kind in self.native
-        return _question(kind, width, self._scrape, native=native, floors=floors)
+        return _question(kind, width, self._scrape, native=native, whole=whole)
 
     def counted(
         self, kind: Ratio | Latency | Queue | Traffic
@@ -131,11 +135,13 @@ def _question(
     scrape: timedelta,
     *,
     native: bool,
-    floors: bool,
+    whole: bool,
 ) -> str:
     selectors, ready = _parts(kind, native=native)
-    if floors and isinstance(kind, Queue):
-        ready = {"floor": promql.floor(kind.depth, width)}
+    if whole:
+        ready |= {"fell": partial(fallen, _counters(kind, native=native))}
+    if whole and isinstance(kind, Queue):
+        ready |= {"floor": promql.floor(kind.depth, width)}
     return promql.counts(
         selectors, width=width, scrape=scrape, offsets=[timedelta()], ready=ready
     )
@@ -157,6 +163,23 @@ def _parts(
             return {"all": events}, {}
         case Queue(enqueued=enqueued, drained=drained):
             return {"in": enqueued, "out": drained}, {}
+        case _ as unreachable:  # pragma: no cover
+            assert_never(unreachable)
+
+
+def _counters(
+    kind: Ratio | Latency | Queue | Traffic, *, native: bool
+) -> tuple[str, ...]:
+    """Name the series that only a process that begins lets fall; the total is last."""
+    match kind:
+        case Ratio(errors=errors):
+            return errors, kind.must_be_there
+        case Latency(histogram=histogram):
+            return (histogram if native else promql.every_bucket(kind),)
+        case Traffic(events=events):
+            return (events,)
+        case Queue(enqueued=enqueued, drained=drained):
+            return enqueued, drained
         case _ as unreachable:  # pragma: no cover
             assert_never(unreachable)
 

@@ -13,8 +13,8 @@ from typing import Protocol
 from watchdog.facts.selector import bucket
 from watchdog.facts.selector import label as written
 from watchdog.facts.trigger import Latency, Ratio, RatioQuery
-from watchdog.observe.fresh import fresh
-from watchdog.observe.grown import Span, grown
+from watchdog.observe.fresh import counted, fresh
+from watchdog.observe.grown import Span, fallen, grown
 from watchdog.observe.numbers import duration, offset, plain, seconds
 
 # What takes an expression apart is kept: each turn asks what the turn before asked.
@@ -316,7 +316,20 @@ def finished_counts(kind: RatioQuery, width: timedelta, scrape: timedelta) -> st
         return _labelled(f"sum(\n{expr}\n) {share}", part=name, look="0")
 
     terms = [term("bad", kind.errors_query), term("all", kind.total_query)]
+    if counters := _counters(kind.errors_query) + _counters(kind.total_query):
+        fell = fallen(counters, Span(width, scrape))
+        terms.append(_labelled(fell, part="fell", look="0"))
     return "\nor ".join(terms)
+
+
+def _counters(template: str) -> list[str]:
+    """Give what an expression takes the growth of."""
+    expr = over(template, timedelta(minutes=1))
+    return [
+        one
+        for one in counted(expr)
+        if re.search(rf"\b(?:increase|i?rate)\s*\(\s*{re.escape(one)}\s*\[", expr)
+    ]
 
 
 @lru_cache(maxsize=_MOST_KEPT)

@@ -15,6 +15,8 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 LAST = timedelta(minutes=10)
 _OVER = "over"
+# What alone tells nothing that was counted.
+_BESIDE = {"fell"}
 
 # (look, milliseconds) to the parts that were answered there; under the look "over",
 # to the series of a value that are past its bound.
@@ -138,7 +140,7 @@ def in_places(series: Any) -> Samples:
             points.pop((_OVER, place[1]), None)
     for place in sums:
         points[place] = {"worst": float("nan")}
-    return points
+    return {place: parts for place, parts in points.items() if parts.keys() != _BESIDE}
 
 
 def _agree(one: float, other: float) -> bool:
