@@ -145,6 +145,26 @@ def test_a_pair_that_was_let_go_may_not_go_onward():
     assert promotion(s, "v1.2.0", release, rules(), s.latest)
 
 
+def test_of_all_that_ever_breached_the_newest_are_known():
+    s = stand(
+        entries(
+            *(
+                event
+                for number in range(1500)
+                for version in [f"v2.{number}.0"]
+                for event in (
+                    started(version),
+                    PairQuarantined(a_pair(version).key, "it breached"),
+                )
+            )
+        )
+    )
+
+    assert s.pairs[a_pair("v2.1100.0").key].quarantined
+    assert a_pair("v2.900.0").key not in s.pairs
+    assert len(s.pairs) <= 720
+
+
 def test_an_open_question_is_kept_and_the_oldest_closed_ones_are_not():
     s = stand(entries(started("v1.3.0"), breached(), asked()))
     for number in range(200):

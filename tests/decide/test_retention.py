@@ -23,8 +23,8 @@ from watchdog.decide.retention import (
     in_words,
     may_release,
     retained,
+    staying,
     taken,
-    why_it_stays,
 )
 from watchdog.facts.event import ImageHeld, PairQuarantined, RetentionReleased
 from watchdog.facts.problem import Problem
@@ -74,7 +74,7 @@ def test_the_target_stays_where_only_a_person_may_go_back_to_it(why):
     assert isinstance(choose_target(s, release), str)
     assert old in retained(s, release, rules())
     assert old not in beyond(s, release, rules())
-    stays = why_it_stays(s, release, rules(), old, None)
+    stays = staying(s, release, rules())(old, None)
     assert stays == "v1.0.0 is what a rollback would go back to"
     with pytest.raises(Problem, match="is what a rollback would go back to"):
         may_release(s, release, rules(), old)
@@ -82,14 +82,15 @@ def test_the_target_stays_where_only_a_person_may_go_back_to_it(why):
 
 def test_nothing_may_go_before_a_person_released_it():
     s = stand(entries(*HISTORY))
-    why = {v: why_it_stays(s, RELEASE, rules(), known(s, v), None) for v in SIX}
+    why_it_stays = staying(s, RELEASE, rules())
+    why = {v: why_it_stays(known(s, v), None) for v in SIX}
 
     assert why["v1.5.0"] == "v1.5.0 runs now"
     assert why["v1.4.0"] == "v1.4.0 is what a rollback would go back to"
     assert why["v1.2.0"] == "v1.2.0 is one of the last 3 releases before this one"
     assert why["v1.0.0"].startswith("nobody released v1.0.0: `watchdog retention")
     s = stand(entries(*HISTORY, released("v1.0.0")))
-    assert why_it_stays(s, RELEASE, rules(), known(s, "v1.0.0"), None) == ""
+    assert staying(s, RELEASE, rules())(known(s, "v1.0.0"), None) == ""
 
 
 @pytest.mark.parametrize(
@@ -175,7 +176,7 @@ def test_after_so_many_newer_releases_one_goes_by_itself_if_its_file_or_ours_say
     assert "release file v1.0.0.yaml" in goes_by_itself(s, rules(), old, says)
     assert goes_by_itself(s, four, younger, a_release(retention="ask")) == ""
     assert asked_about(s, RELEASE, four, lambda _: None) is None
-    assert why_it_stays(s, RELEASE, rules(retention="after 9"), old, None) == (
+    assert staying(s, RELEASE, rules(retention="after 9"))(old, None) == (
         "v1.0.0 goes by itself after 9 newer releases, as the settings' file says; "
         "5 ran here"
     )
@@ -196,3 +197,23 @@ def test_one_image_of_two_pairs_is_counted_once():
     assert taken(stand(entries(*HISTORY, *HELD, twice))) == (6, 6 * 10**8)
     assert in_words(1, 0) == "1 image held"
     assert in_words(2, 3 * 10**9) == "2 images held, at most 3.0 GB"
+
+
+class Counted(dict):
+    """Pairs, and how often all of them were gone through."""
+
+    times = 0
+
+    def values(self):
+        self.times += 1
+        return super().values()
+
+
+def test_why_each_of_them_stays_is_not_found_out_anew_for_each():
+    s = stand(entries(*HISTORY))
+    counted = replace(s, pairs=Counted(s.pairs))
+    why_it_stays = staying(counted, RELEASE, rules())
+    before = counted.pairs.times
+
+    assert all(why_it_stays(one, None) for one in s.pairs.values())
+    assert counted.pairs.times == before

@@ -24,7 +24,7 @@ from watchdog.facts.event import (
 )
 
 # What is remembered; more decides nothing.
-_MOST_PAIRS, _MOST_GOOD = 200, 20
+_MOST_PAIRS, _MOST_GOOD, _MOST_NAMED = 200, 20, 500
 _T = TypeVar("_T")
 
 
@@ -120,8 +120,9 @@ def of_any_pair(changes: dict[str, Flow]) -> dict[str, Flow]:
 def bounded(s: Standing) -> Standing:
     """Let the oldest pairs go, and what was said of them; keep those that decide.
 
-    These are the newest ones, the newest good ones, what breached or was vouched for,
-    what is held, and what a rollback is about. The journal has the others.
+    These are the newest ones, the newest good ones, the newest that breached, were
+    taken down or vouched for, what is held, and what a rollback is about. The journal
+    has the others.
     """
     if len(s.pairs) <= _MOST_PAIRS:
         return s
@@ -129,11 +130,8 @@ def bounded(s: Standing) -> Standing:
     good = [known for known in newest if known.good and not known.quarantined]
     acting = [one.started for one in (s.rollback, s.past) if one]
     keep = {known.pair.key for known in (*newest[-_MOST_PAIRS:], *good[-_MOST_GOOD:])}
-    keep |= {
-        known.pair.key
-        for known in newest
-        if known.quarantined or known.taken_down or known.vouched_by
-    }
+    named = [k for k in newest if k.quarantined or k.taken_down or k.vouched_by]
+    keep |= {known.pair.key for known in named[-_MOST_NAMED:]}
     keep |= {key for key, image in s.images.items() if isinstance(image, ImageHeld)}
     keep |= {pair.key for one in acting for pair in (one.from_pair, one.to_pair)}
     keep |= {one for one in (s.put_up and s.put_up.key,) if one}

@@ -120,39 +120,43 @@ def _newer(s: Standing, known: KnownPair) -> int:
     return len(newer - {known.pair.version})
 
 
-def why_it_stays(
-    s: Standing,
-    release: Release | None,
-    rules: Rules,
-    known: KnownPair,
-    its: Release | None,
-) -> str:
-    """Say why *known* must not be deleted, or nothing when it may go.
+def staying(
+    s: Standing, release: Release | None, rules: Rules
+) -> Callable[[KnownPair, Release | None], str]:
+    """Give who says why a pair must not be deleted, or nothing when it may go.
 
-    *release* is the file of what runs, *its* that of *known*.
+    *release* is the file of what runs. Who is asked takes the file of the pair, too;
+    what is the same for all pairs is found out once.
     """
-    if s.claimed:
-        return s.claimed.words  # who has the stack knows what it needs
-    version, target = known.pair.version, newest_good(s, release)
-    if known == s.running_pair:
-        return f"{version} runs now"
-    if known == target:
-        return f"{version} is what a rollback would go back to"
-    if known.pair.key in s.released:
-        return ""
-    if known in retained(s, release, rules):
-        return f"{version} is one of the last {rules.retain} releases before this one"
-    agreed, where = _agreed(rules, its)
-    if agreed is not None:
-        newer = _newer(s, known)
+    target, kept = newest_good(s, release), retained(s, release, rules)
+
+    def why_it_stays(known: KnownPair, its: Release | None) -> str:
+        if s.claimed:
+            return s.claimed.words  # who has the stack knows what it needs
+        version = known.pair.version
+        if known == s.running_pair:
+            return f"{version} runs now"
+        if known == target:
+            return f"{version} is what a rollback would go back to"
+        if known.pair.key in s.released:
+            return ""
+        if known in kept:
+            return (
+                f"{version} is one of the last {rules.retain} releases before this one"
+            )
+        agreed, where = _agreed(rules, its)
+        if agreed is not None:
+            newer = _newer(s, known)
+            return (
+                f"{version} goes by itself after {agreed} newer releases, as {where} "
+                f"says; {newer} ran here"
+            )
         return (
-            f"{version} goes by itself after {agreed} newer releases, as {where} says; "
-            f"{newer} ran here"
+            f"nobody released {version}: "
+            f"`watchdog retention release {known.pair.short} --by … --reason …`"
         )
-    return (
-        f"nobody released {version}: "
-        f"`watchdog retention release {known.pair.short} --by … --reason …`"
-    )
+
+    return why_it_stays
 
 
 def may_release(

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from watchdog.decide.gate import Gate, digest_of, gate, images, lasting, measured_pair
 from watchdog.decide.measured import unasked
 from watchdog.decide.ready import Answer, answer
-from watchdog.decide.retention import why_it_stays
+from watchdog.decide.retention import staying
 from watchdog.decide.under_way import under_way
 from watchdog.facts.message import Backlog
 from watchdog.facts.pair import Record
@@ -128,7 +128,8 @@ class Faces:
         running = standing.running
         release = self._releases.for_version(running.pair.version if running else "")
         its = self._releases.for_version(version)
-        found = [why_it_stays(standing, release, self._rules, k, its) for k in known]
+        why_it_stays = staying(standing, release, self._rules)
+        found = [why_it_stays(k, its) for k in known]
         reasons = [why for why in found if why]
         state = "must stay" if reasons else "may go"
         return JSONResponse(

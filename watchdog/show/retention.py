@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from watchdog.decide.retention import in_words, retained, why_it_stays
+from watchdog.decide.retention import in_words, retained, staying
 from watchdog.decide.standing import KnownPair, Standing
 from watchdog.facts.event import ImageHeld, ImageLost
 from watchdog.facts.rules import Rules
@@ -21,12 +21,11 @@ def picture(
 
     *missing* says what its record lost, *file_of* gives the release file of a version.
     """
-    kept = retained(s, release, rules)
+    kept, why_it_stays = retained(s, release, rules), staying(s, release, rules)
     ordered = sorted(s.pairs.values(), key=lambda known: known.order, reverse=True)
     found: list[dict[str, Any]] = []
     for known in ordered:
-        its = file_of(known.pair.version)
-        stays = why_it_stays(s, release, rules, known, its)
+        stays = why_it_stays(known, file_of(known.pair.version))
         image = s.images.get(known.pair.key)
         found.append(
             {
