@@ -1,5 +1,7 @@
 """Whether Compose agrees: what it says counts, and that it is silent is no word."""
 
+import json
+
 import pytest
 
 from tests.worlds import a_record
@@ -24,6 +26,14 @@ class Refuses:
         return 1, "services.dms.imagee: additional property"
 
 
+class Renders:
+    """A Compose that makes one service of the image v0."""
+
+    def look(self, argv, folder):
+        model = {"services": {"dms": {"image": "v0"}}}
+        return 0, "dms h1" if "--hash" in argv else json.dumps(model)
+
+
 @pytest.fixture
 def stack(tmp_path):
     (tmp_path / ".env").write_text("DMS_VERSION=v1.3.0\n")
@@ -37,10 +47,19 @@ def stack(tmp_path):
         agreeing = Agreeing(referee, unasked, folder=tmp_path, env_file=".env", **how)
         labels = {
             "com.docker.compose.project": "dms",
+            "com.docker.compose.service": "dms",
             "com.docker.compose.project.working_dir": str(tmp_path),
             "com.docker.compose.project.config_files": str(tmp_path / "compose.yaml"),
         }
-        ran = [{"Config": {"Labels": labels}}]
+        ran = [
+            {
+                "Id": "1",
+                "Name": "/dms-1",
+                "Config": {"Labels": labels, "Image": "v0"},
+                "HostConfig": {},
+                "NetworkSettings": {},
+            }
+        ]
         target = a_record("v1.2.0", services=("dms",))
         pins = {"DMS_VERSION": "v1.2.0"}
         running = dict.fromkeys(["dms", *(name for name, _ in beside)], False)
@@ -85,6 +104,43 @@ def test_without_compose_too_who_follows_and_is_not_enrolled_is_named(stack):
     assert "mq is not enrolled" in found[1].words
     assert "it reads .env" in found[1].words
     assert "streaming follows the same version and is not enrolled" in found[2].words
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "{}:${{DMS_VERSION}} # the one that we ship",
+        '&ours "{}:${{DMS_VERSION}}"',
+        "{}:${{DMS_VERSION}}${{DMS_VERSION:+-slim}}",
+    ],
+)
+def test_without_compose_an_image_is_not_read_for_more_than_it_says(stack, image):
+    repository = ref().rpartition(":")[0]
+
+    (doubt,) = stack(image.format(repository), unasked="not here")[2]
+
+    assert doubt.doubt
+
+
+@pytest.mark.parametrize("asked", [{"unasked": "not here"}, {"commands": Renders()}])
+@pytest.mark.parametrize("last", ["right", "wrong"])
+def test_of_several_files_the_last_one_chooses_and_is_named(
+    stack, tmp_path, last, asked
+):
+    repository = ref().rpartition(":")[0]
+    follows, written = f"{repository}:${{DMS_VERSION}}", f"{repository}:v0"
+    first, second = (written, follows) if last == "right" else (follows, written)
+    agreeing, ran, _ = stack(first, **asked)
+    (tmp_path / "more.yaml").write_text(f"services: {{dms: {{image: '{second}'}}}}\n")
+    both = ",".join(str(tmp_path / name) for name in ("compose.yaml", "more.yaml"))
+    ran[0]["Config"]["Labels"]["com.docker.compose.project.config_files"] = both
+    target = a_record("v1.2.0", services=("dms",))
+
+    found = agreeing.lacks(ran, {"dms": False}, target, {"DMS_VERSION": "v1.2.0"})
+
+    red = [one.hint.partition(":")[0] for one in found if not one.doubt]
+    fine = last == "right" and "unasked" in asked
+    assert red == ([] if fine else ["more.yaml, line 1"])
 
 
 def test_a_stack_that_compose_cannot_render_is_red(stack):

@@ -40,6 +40,7 @@ SERVICES = {
         "environment": ["PLAIN=1"],
     },
     "tool": {"image": f"{IMAGE}:v1.3.0", "profiles": ["by-hand"]},
+    "beside": {"image": f"{IMAGE}:v1.2.0", "network_mode": "service:db"},
 }
 WHOLE = {
     "services": SERVICES,
@@ -96,6 +97,9 @@ def test_what_is_rendered_after_a_pin_is_what_compose_makes(rig, tmp_path, elsew
     }
     assert now["app"].image == f"{IMAGE}:v1.3.0"
     assert now["tool"].alone
+    # Compose hashes it with the container's id in it.
+    assert [name for name in now if now[name].joins] == ["beside"]
+    assert now["beside"].hash != labels_of(rig, "beside")[HASH]
     rig.deploy("v1.2.0")
     made = rig.inspect("app")
     assert then["app"].hash == made["Config"]["Labels"][HASH]

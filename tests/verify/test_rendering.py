@@ -1,5 +1,7 @@
 """What Compose would make, held against what ran: the pair first, then the rest."""
 
+from dataclasses import replace
+
 from watchdog.facts.pair import Replica
 from watchdog.facts.rendering import Rendered
 from watchdog.verify.rendering import differences, followers
@@ -38,6 +40,13 @@ def test_another_image_another_mount_and_no_service_part_the_pair():
 
 def test_other_settings_leave_the_pair_whole():
     assert said(ran(), app=made(hash_="h2")) == [("settings", False)]
+
+
+def test_who_joins_another_container_has_a_hash_that_nobody_could_render():
+    joins = replace(made(hash_="h2"), joins=True)
+
+    assert said(ran(), app=joins) == []
+    assert said(ran(), app=replace(joins, image="app:v2")) == [("image", True)]
 
 
 def test_a_container_that_says_no_hash_is_held_against_none():

@@ -220,7 +220,7 @@ class Agreeing:
     def _line(self, one: Difference, deployed: Deployed) -> str:
         """Say where the line stands that decides about *one*; empty when not found."""
         files = compose_files(self._folder, deployed.there, ",".join(deployed.files))
-        for name, text in reversed(files.items()):
+        for name, text in files.items():  # what counts most comes first
             found = _line_of(text, one.service, one.what)
             if found:
                 return f"{name}, line {found[0]}: `{found[1]}`"
@@ -254,16 +254,17 @@ class Agreeing:
             for name, text in files.items():
                 found = _line_of(text, replica.service, "image")
                 if found is None:
-                    continue
-                line = found[1].partition(":")[2].strip().strip("'\"")
-                made, ran = _filled(line, env, pins), str(replica.body.get("Image"))
+                    continue  # what a file further on says counts less
+                number, line, image = found
+                made, ran = _filled(image, env, pins), str(replica.body.get("Image"))
                 if made is not None and made != ran:
                     yield Lack(
                         f"{_MEND}: {replica.service} would be {made}, and ran {ran} at "
                         f"{target.pair.version}",
-                        f"{name}, line {found[0]}: `{found[1]}`: let "
+                        f"{name}, line {number}: `{line}`: let "
                         f"${{{self._variable}}} alone choose it",
                     )
+                break
         for name in sorted(beside.keys() - {*self._services}):
             yield from self._follows(name, files, env, pins)
 
@@ -277,8 +278,8 @@ class Agreeing:
         """Say that *service*, which is not enrolled, follows what is pinned."""
         for text in files.values():
             found = _line_of(text, service, "image")
-            line = found[1].partition(":")[2].strip().strip("'\"") if found else ""
-            if _filled(line, env, {}) != _filled(line, env, pins):
+            image = found[2] if found else ""
+            if _filled(image, env, {}) != _filled(image, env, pins):
                 yield _unenrolled(service)
             elif self._name in _env_files(text, service):
                 yield _reads(service, self._name)
@@ -318,8 +319,8 @@ def _is_plain(env: EnvFile, name: str) -> bool:
     return True
 
 
-def _line_of(text: str, service: str, what: str) -> tuple[int, str] | None:
-    """Find the line of *text* that says *what* of *service*, and what it says."""
+def _line_of(text: str, service: str, what: str) -> tuple[int, str, str] | None:
+    """Find the line of *text* that says *what* of *service*; give that, and it."""
     key = {"image": "image", "mount": "volumes"}.get(what, "")
     try:
         whole = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -329,7 +330,8 @@ def _line_of(text: str, service: str, what: str) -> tuple[int, str] | None:
     if node is None:
         return None
     number = int(node.start_mark.line)
-    return number + 1, text.splitlines()[number].strip().removeprefix("- ")
+    said = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+    return number + 1, text.splitlines()[number].strip().removeprefix("- "), said
 
 
 def _env_files(text: str, service: str) -> set[str]:
@@ -361,9 +363,11 @@ def _filled(line: str, env: EnvFile, pins: Mapping[str, str]) -> str | None:
             inside, end, rest = rest[1:].partition("}")
             if not end or "$" in inside:
                 return None
-            name = inside.partition(":")[0].partition("?")[0].partition("-")[0]
+            name = _name_at(inside)
+            if inside[len(name) :].lstrip(":").startswith("+"):
+                return None  # its value does not show, but what stands there
         else:
-            name = rest[: next((i for i, c in enumerate(rest) if not _word(c)), None)]
+            name = _name_at(rest)
             rest = rest[len(name) :]
         try:
             value = pins.get(name) or env.value_of(name)
@@ -375,5 +379,6 @@ def _filled(line: str, env: EnvFile, pins: Mapping[str, str]) -> str | None:
     return made + rest
 
 
-def _word(sign: str) -> bool:
-    return sign.isalnum() or sign == "_"
+def _name_at(text: str) -> str:
+    ends = (i for i, sign in enumerate(text) if not (sign.isalnum() or sign == "_"))
+    return text[: next(ends, None)]

@@ -334,6 +334,8 @@ def compose_files(folder: Path, there: str, names: str) -> dict[str, str]:
 
     *names* is Compose's own label: paths as the one who deployed saw them, with
     *there* for our *folder*. What lies elsewhere cannot be read, and is left out.
+    Those that count most come first: the last of several, and a file before what it
+    includes or extends.
     """
     inside = folder.resolve()
     wanted = [Path(name) for name in names.split(",") if name]

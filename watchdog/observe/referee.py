@@ -200,6 +200,7 @@ class Referee:
                 },
                 hash=hashes.get(name, ""),
                 alone=bool(one.get("profiles")),
+                joins=_joins(one),
             )
             for name, one in _mapping(model, "services").items()
         }
@@ -373,6 +374,11 @@ def _binds(
             place = str(entry.get("target") or name)
             if file:
                 yield place if place.startswith("/") else f"{root}{place}", str(file)
+
+
+def _joins(service: Mapping[str, Any]) -> bool:
+    modes = (str(service.get(mode) or "") for mode in ("network_mode", "ipc", "pid"))
+    return "volumes_from" in service or any(m.startswith("service:") for m in modes)
 
 
 def _path_of(entry: object) -> str:

@@ -67,7 +67,8 @@ def _of(
             yield Difference(service, "mount", words)
             return
     recorded = str((replica.body.get("Labels") or {}).get(_HASH, ""))
-    if same_hash and recorded and made.hash and recorded != made.hash:
+    comparable = same_hash and recorded and made.hash and not made.joins
+    if comparable and recorded != made.hash:
         words = f"{service} would be made with other settings than it ran with"
         yield Difference(service, "settings", words)
 
