@@ -17,7 +17,7 @@ import uvicorn
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import JSONResponse, RedirectResponse, StreamingResponse
 from starlette.routing import Route
 from typer.testing import CliRunner
 
@@ -52,7 +52,7 @@ from watchdog.facts.event import (
     QuestionAsked,
     QuestionClosed,
 )
-from watchdog.facts.problem import Problem
+from watchdog.facts.problem import Problem, Unreachable
 from watchdog.show.http import Faces
 from watchdog.show.metrics import Pulse
 
@@ -477,3 +477,46 @@ def test_where_too_many_ask_it_is_sent_again_byte_by_byte_the_same():
 
     assert (status, told["code"]) == (503, "busy")
     assert 30 <= sum(paused) <= 120
+
+
+@pytest.mark.parametrize(
+    ("says", "took"),
+    [
+        ((202, {"state": "approved"}), (202, "approved")),
+        ((409, {"code": "idempotency_key_reuse"}), (200, "recorded")),
+    ],
+)
+def test_where_the_line_breaks_it_is_sent_again_and_taken_once(says, took):
+    """Whoever is hung up on in a flood does not know whether it was taken."""
+    came = []
+
+    async def take(request):
+        came.append((await request.body(), request.headers["webhook-id"]))
+        if len(came) < 3:
+            return StreamingResponse(broken(), headers={"content-length": "20"})
+        return JSONResponse(says[1], says[0])
+
+    async def broken():
+        yield b"{"
+        raise ConnectionResetError
+
+    with (
+        served(Starlette(routes=[Route("/x", take, methods=["POST"])])) as url,
+        closing(Far(url, lambda _: None)) as far,
+    ):
+        key = Ed25519PrivateKey.generate()
+        status, told = far.post("/x", "kind", {"a": 1}, key, now())
+
+    assert (len(came), len(set(came))) == (3, 1)
+    assert (status, told["state"]) == took
+
+
+def test_where_nobody_listens_it_is_said_at_once():
+    paused = []
+    with (
+        closing(Far("http://127.0.0.1:9", paused.append)) as far,
+        pytest.raises(Unreachable, match="does not answer"),
+    ):
+        far.the_open_one()
+
+    assert paused == []

@@ -25,12 +25,16 @@ class Delivered:
 async def weighed(
     request: Request,
     limit: Limit,
+    verify: Callable[[Delivered], object],
     weigh: Callable[[Delivered], Awaitable[Reply]],
     *,
     kind: str,
     most: int,
 ) -> Reply:
-    """Weigh a signed POST of *kind* and at most *most* bytes, in its turn."""
+    """Weigh a signed POST of *kind* and at most *most* bytes, in its turn.
+
+    *verify* raises ``Unauthorized`` where nobody that is known here signed it.
+    """
     named, _, more = request.headers.get("content-type", "").partition(";")
     if named != kind or more.strip().lower() not in _AS_UTF8:
         return no(415, "content_type", f"meant {kind}")
@@ -45,7 +49,7 @@ async def weighed(
     for key, value in request.headers.items():
         headers.setdefault(key, []).append(value)
     came = Delivered(bytes(body), headers)
-    return await limit.weighed(request, lambda: weigh(came))
+    return await limit.weighed(request, lambda: verify(came), lambda: weigh(came))
 
 
 def as_response(reply: Reply) -> Response:

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +15,18 @@ from watchdog.decide.gate import digest_of as digest_of_pauses
 from watchdog.facts.problem import Problem, Unreachable
 from watchdog.sign.delivery import Signs, signature
 
-_PATIENCE = 10.0  # s
-# Where too many ask at once it is sent again, so many times and so many seconds apart.
-_TRIES_IN_A_FLOOD, _APART = 120, 0.5
+# A door that is crowded takes its time, and who hangs up is the last in line again.
+_CONNECT, _PATIENCE = 10.0, 30.0  # s
+# Where too many ask at once it is sent again: so long, so often, so many seconds apart.
+_LONGEST, _TRIES, _APART = 60.0, 120, 0.5
+# There was somebody, who hung up or had no time: it may have been taken, or not.
+_CUT_OFF = (
+    httpx.ReadTimeout,
+    httpx.WriteTimeout,
+    httpx.ReadError,
+    httpx.WriteError,
+    httpx.RemoteProtocolError,
+)
 _LARGEST = 1024 * 1024
 
 
@@ -59,7 +69,8 @@ class Far:
         self.url = url.rstrip("/")
         self._pause = pause
         # Neither a redirect nor a proxy: the answer is for this door.
-        self._client = httpx.Client(timeout=_PATIENCE, trust_env=False)
+        patience = httpx.Timeout(_PATIENCE, connect=_CONNECT)
+        self._client = httpx.Client(timeout=patience, trust_env=False)
 
     def close(self) -> None:
         """Hang up."""
@@ -136,8 +147,12 @@ class Far:
         ).encode()
         headers = signature(f"ans_{secrets.token_hex(12)}", at, body, key)
         headers["content-type"] = "application/json"
-        reply = self._send("POST", path, body, headers)
-        return reply.status_code, _json(reply)
+        reply, again = self._told("POST", path, body, headers)
+        told = _json(reply)
+        if again and told.get("code") == "idempotency_key_reuse":
+            # Nobody else has this id: an earlier try was taken, and we did not hear it.
+            return 200, {"state": "recorded", "replayed": True}
+        return reply.status_code, told
 
     def _get(self, path: str) -> dict[str, Any]:
         reply = self._send("GET", path)
@@ -148,20 +163,37 @@ class Far:
             )
         return told
 
-    def _send(
+    def _send(self, method: str, path: str) -> httpx.Response:
+        return self._told(method, path)[0]
+
+    def _told(
         self,
         method: str,
         path: str,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
-        """Send it; for a while again, byte by byte the same, where too many ask."""
-        reply = self._sent(method, path, body, headers)
-        for _ in range(_TRIES_IN_A_FLOOD):
-            if not _is_busy(reply):
-                break
+    ) -> tuple[httpx.Response, bool]:
+        """Send it; for a while again, byte by byte the same, where too many ask.
+
+        Tells too whether an earlier try may have been taken.
+        """
+        until, tries, cut = time.monotonic() + _LONGEST, 0, False
+        while True:
+            tries += 1
+            is_last = tries > _TRIES or time.monotonic() > until
+            try:
+                reply = self._sent(method, path, body, headers)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                cut = cut or isinstance(error, _CUT_OFF)
+                # Where nobody was there at all it is said at once.
+                if is_last or not cut:
+                    raise self._unreachable(error) from error
+            else:
+                if is_last or not _is_busy(reply):
+                    return self._bounded(reply), cut
             self._pause(_APART)
-            reply = self._sent(method, path, body, headers)
+
+    def _bounded(self, reply: httpx.Response) -> httpx.Response:
         if len(reply.content) > _LARGEST:
             raise Problem(f"{self.url} answered with {len(reply.content)} bytes")
         return reply
@@ -173,15 +205,15 @@ class Far:
         body: bytes | None,
         headers: Mapping[str, str] | None,
     ) -> httpx.Response:
-        try:
-            return self._client.request(
-                method, f"{self.url}{path}", content=body, headers=headers
-            )
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Unreachable(
-                f"the watchdog at {self.url} does not answer: {error}",
-                "say where it is: --url https://…",
-            ) from error
+        return self._client.request(
+            method, f"{self.url}{path}", content=body, headers=headers
+        )
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        return Unreachable(
+            f"the watchdog at {self.url} does not answer: {error}",
+            "say where it is: --url https://…",
+        )
 
 
 def _is_busy(reply: httpx.Response) -> bool:

@@ -108,7 +108,12 @@ class Deployments:
                 lambda: self.take(came.headers, came.body, self._now())
             )
 
-        reply = await weighed(request, self._limit, looked_at, kind=JSON, most=_LARGEST)
+        def verify(came: Delivered) -> None:
+            _verify(came.headers, came.body, self._secret)
+
+        reply = await weighed(
+            request, self._limit, verify, looked_at, kind=JSON, most=_LARGEST
+        )
         if reply.status == 202:
             self._wake()
         return as_response(reply)

@@ -6,7 +6,8 @@ looked at slowly; who signs well is taken, whatever others at the same address d
 
 import asyncio
 import math
-from collections import Counter, OrderedDict
+import time
+from collections import Counter, OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -14,12 +15,13 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from starlette.requests import Request
 
 from watchdog.approve.reply import Reply, no
+from watchdog.sign.delivery import Unauthorized
 
-# Between two looks at those who wait: so many times what the last one took, and no more
-# than ten times a second has to be waited. A flood costs a quarter of one core at most,
-# however large it is, and the less a look costs, the more of those in it are looked at.
+# Of one core, for looks at those who wait; and the seconds of it in one go. A flood has
+# no more, however large it is, and the less a look costs, the more of those in it are
+# looked at. What counts is processor time: a busy machine adds nothing to it.
 # So many may wait, and so many of one address, so that nobody waits long.
-_APART, _LEAST, _TIMES = 0.1, 0.002, 3
+_SHARE, _IN_ONE_GO = 0.5, 0.02
 _MOST_WAITING, _MOST_OF_ONE = 64, 48
 # All addresses together: with many at hand, each one's own limit stops nobody.
 _EVERYBODY, _ALL = "*", 10
@@ -45,20 +47,24 @@ class Limit:
         *,
         monotonic: Callable[[], float],
         told: Callable[[str], None] = lambda _: None,
-        apart: float = _APART,
         quiet: float = _QUIET,
+        cost: Callable[[], float] = time.thread_time,
     ) -> None:
-        """*told* hears once when the first must wait, and no words when it is over."""
+        """*told* hears once when the first must wait, and no words when it is over.
+
+        *cost* is the processor time that this thread has used so far.
+        """
         self._a_minute = a_minute
         self._monotonic = monotonic
         self._told = told
-        self._apart = apart
+        self._cost = cost
         self._quiet = quiet
         # What is left of each bucket that is not full, and as of when.
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        self._line = asyncio.Lock()
+        self._line: deque[tuple[Callable[[], object], asyncio.Future[bool]]] = deque()
         self._waiting: Counter[str] = Counter()
-        self._took = 0.0
+        self._free_at = 0.0
+        self._due: asyncio.TimerHandle | None = None
         self._threads = ThreadPoolExecutor(_THREADS, "weighing")
         self._over_at: float | None = None
 
@@ -67,11 +73,16 @@ class Limit:
         return await asyncio.get_running_loop().run_in_executor(self._threads, weigh)
 
     async def weighed(
-        self, request: Request, weigh: Callable[[], Awaitable[Reply]]
+        self,
+        request: Request,
+        verify: Callable[[], object],
+        weigh: Callable[[], Awaitable[Reply]],
     ) -> Reply:
         """Let *weigh* look at *request*, whose body was read, in its turn.
 
-        A failure within the limit stays the 401 that it is; one past it is a 429.
+        *verify* looks at its signature alone, and raises ``Unauthorized``: past the
+        limit that comes first, without a thread, which costs more than it does. A
+        failure within the limit stays the 401 that it is; one past it is a 429.
         """
         peer = network_of(request.client.host if request.client else "")
         if self._takes_one(peer):
@@ -89,31 +100,67 @@ class Limit:
             return Reply(busy.status, busy.body, retry_after=1)
         self._waiting[peer] += 1
         try:
-            if not await self._turn_came(request):
-                return no(429, "gone", "the caller hung up")
-            return await self._looked_at(peer, weigh)
+            fits = await self._verdict(request, verify)
         finally:
             self._waiting[peer] -= 1
             if not self._waiting[peer]:
                 del self._waiting[peer]
+        if fits is None:
+            return no(429, "gone", "the caller hung up")
+        return await weigh() if fits else self._too_many(peer)
 
     def _has_room(self, peer: str) -> bool:
         """Tell whether one more may wait: the first of an address always may."""
         of_it, of_all = self._waiting[peer], self._waiting.total()
         return not of_it or (of_it < _MOST_OF_ONE and of_all < _MOST_WAITING)
 
-    async def _looked_at(
-        self, peer: str, weigh: Callable[[], Awaitable[Reply]]
-    ) -> Reply:
-        try:
-            rest = max(_LEAST, _TIMES * self._took)
-            await asyncio.sleep(min(self._apart, rest))
-            began = self._monotonic()
-            reply = await weigh()
-            self._took = max(0.0, self._monotonic() - began)
-        finally:
-            self._line.release()
-        return reply if reply.status != 401 else self._too_many(peer)
+    async def _verdict(
+        self, request: Request, verify: Callable[[], object]
+    ) -> bool | None:
+        """Wait in line; who hangs up meanwhile, which is None, holds no place in it."""
+        verdict = asyncio.get_running_loop().create_future()
+        self._line.append((verify, verdict))
+        self._go_on()
+        if not verdict.done():
+            # The body is read, so all that can still come is the end.
+            gone = asyncio.ensure_future(request.receive())
+            try:
+                await asyncio.wait({verdict, gone}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone.cancel()
+                verdict.cancel()
+        return None if verdict.cancelled() else verdict.result()
+
+    def _go_on(self) -> None:
+        """Look at those in line, without a turn of the loop between them.
+
+        A turn is long where many are connected, and with one for each look the line
+        would be as slow as they make it.
+        """
+        loop = asyncio.get_running_loop()
+        while self._line and self._due is None:
+            now = loop.time()
+            if now < self._free_at:
+                self._due = loop.call_at(self._free_at, self._look_again)
+                return
+            verify, verdict = self._line.popleft()
+            if verdict.done():
+                continue
+            before = self._cost()
+            try:
+                verify()
+                verdict.set_result(True)
+            except Unauthorized:
+                verdict.set_result(False)
+            except Exception as error:  # noqa: BLE001 - theirs alone, and raised there
+                verdict.set_exception(error)
+            took = self._cost() - before
+            last = max(self._free_at, now - _IN_ONE_GO / _SHARE)
+            self._free_at = last + took / _SHARE
+
+    def _look_again(self) -> None:
+        self._due = None
+        self._go_on()
 
     def _too_many(self, peer: str) -> Reply:
         # Nothing refills while it goes on; and what waits is no burden to all others.
@@ -143,19 +190,6 @@ class Limit:
             return
         self._over_at = None
         self._told("")
-
-    async def _turn_came(self, request: Request) -> bool:
-        """Wait in line; who hangs up meanwhile holds no place in it."""
-        turn = asyncio.ensure_future(self._line.acquire())
-        # The body is read, so all that can still come is the end.
-        gone = asyncio.ensure_future(request.receive())
-        try:
-            await asyncio.wait({turn, gone}, return_when=asyncio.FIRST_COMPLETED)
-            return turn.done()
-        finally:
-            gone.cancel()
-            if not turn.done():
-                turn.cancel()
 
     # -- the buckets -------------------------------------------------------------
 

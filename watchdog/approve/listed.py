@@ -53,6 +53,12 @@ class Listed:
         self._memory = memory
         self._roster = roster
 
+    def signed(
+        self, headers: Mapping[str, list[str]], body: bytes, at: datetime
+    ) -> Signed:
+        """Tell who signed it; raises ``Unauthorized``."""
+        return who_signed(headers, body, self._roster().keys_at(at), at)
+
     def checked(
         self,
         headers: Mapping[str, list[str]],
@@ -70,7 +76,7 @@ class Listed:
         *meant*. *about* is as in ``refused``.
         """
         try:
-            signed = who_signed(headers, body, self._roster().keys_at(at), at)
+            signed = self.signed(headers, body, at)
         except Unauthorized:
             return no(401, "unauthorized", "no valid signature of a listed approver")
         try:

@@ -128,8 +128,11 @@ class Buttons:
         return [Route(PATH, self._clicked, methods=["POST"])]
 
     async def _clicked(self, request: Request) -> Response:
+        def verify(came: Delivered) -> None:
+            _verify(came.headers, came.body, self._secret, self._now())
+
         reply = await weighed(
-            request, self._limit, self._taken, kind=_FORM, most=_LARGEST
+            request, self._limit, verify, self._taken, kind=_FORM, most=_LARGEST
         )
         return Response() if reply.status == 200 else as_response(reply)
 

@@ -64,10 +64,15 @@ class Webhook:
                 lambda: weigh(what, came.headers, came.body, self._now())
             )
 
-        reply = await weighed(request, self._limit, looked_at, kind=JSON, most=_LARGEST)
+        reply = await weighed(
+            request, self._limit, self._verify, looked_at, kind=JSON, most=_LARGEST
+        )
         if reply.status == 202:
             self._wake()
         return as_response(reply)
+
+    def _verify(self, came: Delivered) -> None:
+        self._door.verify(came.headers, came.body, self._now())
 
     async def _open(self, _: Request) -> Response:
         questions = self._memory.standing.questions.values()

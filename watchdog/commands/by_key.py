@@ -184,7 +184,7 @@ def resumed(
         path = f"/v1/promotion/{release}/decision"
         at = RealClock().now()
         status, told = far.post(path, "promotion.decision", data, signs, at)
-    if status != 202:
+    if status not in (200, 202):
         raise NotTaken(_refusal(status, told))
     words = f"recorded: {release} may go onward; it is paused again if it breaches"
     say(words, as_json=as_json, release=release)

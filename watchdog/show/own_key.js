@@ -101,15 +101,21 @@
       },
       body,
     });
-    // Where too many ask at once, the same again for a while: it is taken once.
+    // Where too many ask at once, or the line broke, the same again for a while: it is
+    // taken once.
     const until = Date.now() + 60000;
-    let reply = await send();
-    let told = await reply.json();
-    while (reply.status === 503 && told.code === "busy" && Date.now() < until) {
-      say("Many ask at once; it is being sent again.");
+    let reply, told;
+    for (;;) {
+      const last = Date.now() > until;
+      try {
+        reply = await send();
+        told = await reply.json();
+        if (last || reply.status !== 503 || told.code !== "busy") break;
+      } catch (error) {
+        if (last) throw error;
+      }
+      say("Many ask at once, or the line broke; it is being sent again.");
       await new Promise((then) => setTimeout(then, 500));
-      reply = await send();
-      told = await reply.json();
     }
     if (!reply.ok) {
       say(`Not taken (${reply.status} ${told.code}): ${told.title}`);
