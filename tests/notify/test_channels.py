@@ -12,6 +12,7 @@ import yaml
 from tests import canary
 from tests.decide.test_standing import begun, ended
 from tests.notify.receiver import receiving
+from tests.outside.test_question import DRIPS, far_end
 from tests.worlds import AT, asked, breached, proved_good, started
 from watchdog.config.settings_file import load
 from watchdog.decide.tidings import message_of
@@ -274,6 +275,100 @@ def test_a_key_is_changed_with_both_valid(made, tmp_path):
         assert who_signed(listed, body, [key], AT).who == "bridge"
         other = standardwebhooks.Webhook(base64.b64encode(secret).decode())
         assert other.sign(given["webhook-id"], AT, body.decode()) == entry
+
+
+# What a receiver answers, whatever its status.
+
+
+def said_by(answer):
+    """Speak *answer*, a status and a body, byte by byte as it is."""
+    status, body = answer
+
+    def speak(wire, _):
+        head = f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n\r\n"
+        wire.sendall(head.encode() + body)
+        while wire.recv(65536):  # to hang up on what still comes would take it back
+            pass
+
+    return speak
+
+
+def both(url):
+    return Slack("room", url), SignedWebhook("bridge", url, KEY, "dms")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((200, b'{"ok":false,"error":"channel_not_found"}'), "channel_not_found"),
+        ((200, b'{"success": false, "message": "no room"}'), "no room"),
+        ((202, b'{"error":"ratelimited"}'), "ratelimited"),
+        ((200, b'{"ok":false}'), "it was not taken"),
+    ],
+)
+def test_who_says_no_in_a_200_has_not_taken_it(answer, words):
+    with far_end(said_by(answer)) as url:
+        for channel in both(url):
+            assert not_taken(channel).endswith(f"but says no: {words}")
+
+
+@pytest.mark.parametrize("body", [b"invalid_payload", b"no_team", b"<html>sign in"])
+def test_what_slack_does_not_call_ok_is_not_taken_also_with_a_200(body):
+    with far_end(said_by((200, body))) as url, pytest.raises(NotTaken) as no:
+        Slack("room", url).send(message(), AT)
+
+    assert no.value.words.endswith("a page" if b"<" in body else body.decode())
+    # Sent again, the same message would hold up the next ones for a day.
+    assert no.value.final == (body == b"invalid_payload")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (200, b"ok"),
+        (200, b""),
+        (204, b""),
+        (200, b'{"ok": true}'),
+        (200, b'{"ok": true, "error": "an old one"}'),
+        (201, b'{"id": 7, "error": null, "message": "thanks"}'),
+        (200, b"[1]"),
+    ],
+)
+def test_who_says_yes_in_any_way_has_taken_it(answer):
+    with far_end(said_by(answer)) as url:
+        slack, webhook = both(url)
+        webhook.send(message(), AT)
+        if answer[1] != b"[1]":
+            slack.send(message(), AT)
+
+
+def test_why_a_receiver_refused_is_passed_on_without_a_secret():
+    body = b"no_service: /services/T0SECRET/XYZ\r\n at http://h/T0SECRET"
+    with far_end(said_by((404, body))) as url:
+        words = not_taken(Slack("room", url.replace("health", "services/T0SECRET")))
+
+    said = "no_service: /(hidden)/(hidden)/XYZ at (a URL)"
+    assert words == f"127.0.0.1 answered 404: {said}"
+
+
+@pytest.mark.parametrize("drips", DRIPS.values(), ids=list(DRIPS))
+def test_a_receiver_that_drips_is_left_within_its_time(drips, monkeypatch):
+    """Its thread stood still for as long as bytes came, and told nothing more."""
+    monkeypatch.setattr("watchdog.notify.channel._PATIENCE", 0.3)
+    with far_end(drips) as url:
+        for channel in both(url):
+            words = not_taken(channel)
+            # Which of the two ends it first is the machine's to say.
+            assert "no whole answer within 0.3 s" in words or "timed out" in words
+
+
+def test_half_an_answer_is_none():
+    def half(wire, _):
+        wire.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nok")
+
+    with far_end(half) as url:
+        for channel in both(url):
+            assert "did not answer" in not_taken(channel)
 
 
 # What no other way follows either.

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from tests.decide.test_protection import SITE_2, requested
 from tests.notify.hub import APP, INSTALLATION, KEY, PEM, REPOSITORY, SECRET, a_hub
+from tests.notify.test_channels import said_by
+from tests.outside.test_question import DRIPS, far_end
 from tests.worlds import AT, AWB, MINUTE, SECOND, World
 from watchdog.config.settings_file import load
 from watchdog.decide.tidings import message_of
@@ -35,6 +37,7 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.message import Severity
 from watchdog.facts.problem import Refused
+from watchdog.notify import github
 from watchdog.notify.channel import NotTaken
 from watchdog.notify.deployments import Deployments
 from watchdog.notify.github import App, as_markdown
@@ -47,6 +50,7 @@ SMALL = generate_private_key(65537, 1024).private_bytes(
     Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
 )
 HOLD = HoldPlaced("asha", "hold: a migration")
+LATE = r"no whole answer within 0\.3 s|timed out"
 
 
 class Desk:
@@ -66,7 +70,7 @@ class Desk:
     def start(self):
         """Start the process anew; only the journal is left."""
         self.posting = Deployments(
-            App(self.hub.api, APP, KEY, monotonic=time.monotonic),
+            App(self.hub.api, APP, KEY),
             self.memory,
             name="dms-test",
             weighed=self.weighed,
@@ -365,7 +369,7 @@ def test_a_github_that_holds_the_line_delays_no_turn_and_no_rollback(desk, hub):
 
 
 def test_nobody_listening_is_tried_again(desk, hub):
-    away = App("http://127.0.0.1:1", APP, KEY, monotonic=time.monotonic)
+    away = App("http://127.0.0.1:1", APP, KEY)
     there, desk.posting._app = desk.posting._app, away
     desk.ask()
     desk.turn()
@@ -376,16 +380,23 @@ def test_nobody_listening_is_tried_again(desk, hub):
     assert hub.verdicts() == [(42, "site-2", "approved")]
 
 
-def test_an_answer_without_an_end_is_cut_off():
-    ticks = iter(range(0, 10_000, 15))
+@pytest.mark.parametrize("drips", DRIPS.values(), ids=list(DRIPS))
+def test_an_answer_without_an_end_is_cut_off(drips, monkeypatch):
+    monkeypatch.setattr(github, "_WHOLE", 0.3)
+    with far_end(drips) as url, pytest.raises(NotTaken, match=LATE):
+        App(url, APP, KEY).ready(INSTALLATION, REPOSITORY, AT)
+
+
+def test_a_page_of_somebody_in_between_is_no_answer_of_github():
     with a_hub(lambda: AT) as hub:
-        app = App(hub.api, APP, KEY, monotonic=lambda: next(ticks))
-        hub.answers = []
+        app = App(hub.api, APP, KEY)
         app.ready(INSTALLATION, REPOSITORY, AT)
-        late = App(hub.api, APP, KEY, monotonic=lambda: next(slow))
-        slow = iter(range(0, 10_000, 30))
-        with pytest.raises(NotTaken, match="without an end"):
-            late.ready(INSTALLATION, REPOSITORY, AT)
+    with far_end(said_by((200, b"<html>"))) as url:
+        app._api = url
+        with pytest.raises(NotTaken, match="answered 200, and not in JSON") as no:
+            app.review(INSTALLATION, REPOSITORY, 42, {"comment": "words"}, AT)
+
+    assert not no.value.final
 
 
 # Restraint.

@@ -1,7 +1,5 @@
 """Whatever happens, and in whatever order: one verdict, and only of an open gate."""
 
-import time
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -58,7 +56,7 @@ class AtGitHub(RuleBasedStateMachine):
         self.memory.fuse = Fuse()
         self.gating = Gating(self.memory, FILES, RULES)
         self.posting = Deployments(
-            App(self.hub.api, APP, KEY, monotonic=time.monotonic),
+            App(self.hub.api, APP, KEY),
             self.memory,
             name="dms-test",
             weighed=lambda one, at: self.gating.weighed(one, self.at, at),

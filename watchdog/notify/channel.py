@@ -1,19 +1,32 @@
 """A way to reach people: it takes a message, or says why it did not."""
 
+import json
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
-from urllib.parse import quote, urlsplit
-
-import httpx
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from watchdog.facts.message import Message
 from watchdog.facts.problem import Problem
+from watchdog.outside import question
 
-# What a receiver may take for all of its answer, and how much of it is read.
+# What a receiver may take for all of its answer.
 _PATIENCE = 10.0
 _LONGEST_WAIT = timedelta(hours=1)
-_TOO_MANY, _TIMEOUT, _GONE = 429, 408, 410
+_OK, _OTHER, _ILL, _TOO_MANY, _TIMEOUT = 200, 300, 500, 429, 408
+# By which a JSON answer says whether it was taken, and why not.
+_TOOK, _WHY = ("ok", "success"), ("error", "errors", "message", "detail")
+# It is this message that is not wanted: another one may be.
+_THE_MESSAGE = re.compile(r"invalid_(payload|blocks|attachments)|too_|no_text")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_WITH_A_HOST = (
+    *("http", "https", "json", "jsons", "xml", "xmls"),
+    *("form", "forms", "mailto", "mailtos"),
+)
+_LONGEST = 300  # of a receiver's own words
+_SHORTEST_SECRET = 4  # signs; what is shorter is in too many words
 
 
 class NotTaken(Problem):
@@ -75,36 +88,90 @@ class Channel(Protocol):
         ...
 
 
-def post(url: str, body: bytes, headers: dict[str, str]) -> None:
+def post(
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    refusal: Callable[[bytes], str] | None = None,
+) -> None:
     """Post *body* as JSON, following nothing.
 
+    *refusal* finds in the body of a 2xx why it was not taken all the same.
+
     Raises:
-        NotTaken: no answer, or one that is not 2xx.
+        NotTaken: no whole answer, one that is not 2xx, or one that says no.
     """
     host = urlsplit(url).hostname or "the receiver"
+    sent = {"content-type": "application/json", **headers}
     try:
-        with httpx.Client(
-            timeout=_PATIENCE, follow_redirects=False, trust_env=False
-        ) as client:
-            request = client.build_request(
-                "POST",
-                url,
-                content=body,
-                headers={"content-type": "application/json", **headers},
-            )
-            answer = client.send(request, stream=True)
-            answer.close()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise NotTaken(f"{host} did not answer: {type(error).__name__}") from None
-    status = answer.status_code
-    if answer.is_success:
+        answer = question.post(url, _PATIENCE, body, sent)
+    except question.NoAnswer as error:
+        raise NotTaken(f"{host} did not answer: {shown(str(error), url)}") from None
+    status = answer.status
+    if _OK <= status < _OTHER:
+        no = (refusal or refusal_in)(answer.body)
+        if no:
+            words = f"{host} answered {status}, but says no: {shown(no, url)}"
+            raise NotTaken(words, final=bool(_THE_MESSAGE.search(no)))
         return
-    retried = status >= 500 or status in (_TOO_MANY, _TIMEOUT)
+    said = shown(answer.body.decode(errors="replace"), url)
+    retried = status >= _ILL or status in (_TOO_MANY, _TIMEOUT)
     raise NotTaken(
-        f"{host} answered {status}",
+        f"{host} answered {status}{f': {said}' if said else ''}",
         final=not retried,
         after=_after(answer.headers.get("retry-after", "")),
     )
+
+
+def refusal_in(body: bytes) -> str:
+    """Give why the JSON object *body* says that it was not taken; empty: it does not.
+
+    Many a receiver answers 200 to everything, and means no by `ok` or `error`.
+    """
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(told, dict):
+        return ""
+    why = next((told[name] for name in _WHY if told.get(name)), "")
+    if any(told.get(name) is False for name in _TOOK):
+        return str(why) or "it was not taken"
+    is_told = told.get("error") or told.get("errors")
+    took = any(told.get(name) is True for name in _TOOK)
+    return str(why) if is_told and not took else ""
+
+
+def shown(words: str, url: str) -> str:
+    """Make a receiver's own words one line in which nothing of *url* but its host is.
+
+    A page for people says nothing that helps.
+    """
+    if words.lstrip().startswith("<"):
+        return "a page"
+    plain = "".join(char if char.isprintable() else " " for char in words)
+    line = " ".join(_URL.sub("(a URL)", plain).split())
+    for secret in _secrets(url):
+        line = line.replace(secret, "(hidden)")
+    return line[:_LONGEST]
+
+
+def _secrets(url: str) -> list[str]:
+    """List the parts of *url* that may be secret, the longest first."""
+    parts = urlsplit(url)
+    written = [
+        *(parts.username or "", parts.password or "", parts.netloc),
+        *parts.path.split("/"),
+        *(value for pair in parse_qsl(parts.query) for value in pair[1:]),
+        *re.split(r"[&=]", parts.query),
+        parts.fragment,
+    ]
+    if parts.scheme not in _WITH_A_HOST:
+        # Elsewhere what stands in the host's place is a token.
+        written.append(parts.netloc.partition("@")[2] or parts.netloc)
+    found = {form for one in written for form in (one, unquote(one))}
+    long = (one for one in found if len(one) >= _SHORTEST_SECRET)
+    return sorted(long, key=len, reverse=True)
 
 
 def _after(text: str) -> timedelta | None:

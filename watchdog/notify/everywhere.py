@@ -3,21 +3,15 @@
 Source: Apprise 2, ``Apprise.notify`` and its ``AppriseResult``.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 from watchdog.facts.message import Message, Severity
 from watchdog.facts.problem import Problem
-from watchdog.notify.channel import NotTaken, report_of
+from watchdog.notify.channel import NotTaken, report_of, shown
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
-_WITH_A_HOST = ("json", "jsons", "xml", "xmls", "form", "forms", "mailto", "mailtos")
-_LONGEST = 300  # of a service's own words
-_SHORTEST_SECRET = 4  # signs; what is shorter is in too many words
 _KINDS = {
     Severity.CRITICAL: "failure",
     Severity.WARNING: "warning",
@@ -91,27 +85,7 @@ class Everywhere:
         for result in getattr(taken, "results", ()):
             for entry in result.logs():
                 if entry.level in ("WARNING", "ERROR", "CRITICAL"):
-                    words = " ".join(_URL.sub("(a URL)", entry.message).split())
-                    for secret in self._secrets():
-                        words = words.replace(secret, "(hidden)")
-                    yield words[:_LONGEST]
-
-    def _secrets(self) -> list[str]:
-        """List the parts of the URL that may be secret, the longest first."""
-        parts = urlsplit(self.url)
-        written = [
-            *(parts.username or "", parts.password or "", parts.netloc),
-            *parts.path.split("/"),
-            *(value for pair in parse_qsl(parts.query) for value in pair[1:]),
-            *re.split(r"[&=]", parts.query),
-            parts.fragment,
-        ]
-        if parts.scheme not in _WITH_A_HOST:
-            # Elsewhere what stands in the host's place is a token.
-            written.append(parts.netloc.partition("@")[2] or parts.netloc)
-        found = {form for one in written for form in (one, unquote(one))}
-        long = (one for one in found if len(one) >= _SHORTEST_SECRET)
-        return sorted(long, key=len, reverse=True)
+                    yield shown(entry.message, self.url)
 
 
 def _apprise() -> Any:

@@ -7,21 +7,21 @@ run" and "Rate limits for the REST API".
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from watchdog.notify.channel import NotTaken
+from watchdog.outside import question
 
-# One answer has a kilobyte; a drip of bytes is cut off with the whole.
-_PATIENCE, _WHOLE, _MOST = 10.0, 20.0, 64 * 1024
+_WHOLE = 20.0  # s, for all of an answer
+_OK, _OTHER = 200, 300
 _FORBIDDEN, _TOO_MANY, _TIMEOUT, _UNAUTHORIZED = 403, 429, 408, 401
 # GitHub: a minute at least, where it does not say how long.
 _LIMITED = timedelta(minutes=1)
@@ -49,20 +49,12 @@ class _Token:
 class App:
     """Speaks for one App; neither its key nor a token is ever in a word of it."""
 
-    def __init__(
-        self,
-        api: str,
-        issuer: str,
-        key: RSAPrivateKey,
-        *,
-        monotonic: Callable[[], float],
-    ) -> None:
+    def __init__(self, api: str, issuer: str, key: RSAPrivateKey) -> None:
         """*issuer* is the App's client ID, or its App ID."""
         self._api = api
         self._host = urlsplit(api).hostname or "GitHub"
         self._issuer = issuer
         self._key = key
-        self._monotonic = monotonic
         self._tokens: dict[tuple[int, str], _Token] = {}
 
     def ready(self, installation: int, repository: str, at: datetime) -> None:
@@ -126,43 +118,33 @@ class App:
     def _post(
         self, path: str, body: dict[str, Any], bearer: str, at: datetime
     ) -> dict[str, Any]:
-        until = self._monotonic() + _WHOLE
-        came = bytearray()
+        headers = {
+            "accept": "application/vnd.github+json",
+            "authorization": f"Bearer {bearer}",
+            "content-type": "application/json",
+            "user-agent": "dms-rollback-watchdog",
+            "x-github-api-version": _VERSION,
+        }
+        sent = json.dumps(body).encode()
         try:
-            with (
-                httpx.Client(
-                    timeout=_PATIENCE, follow_redirects=False, trust_env=False
-                ) as client,
-                client.stream(
-                    "POST",
-                    f"{self._api}{path}",
-                    json=body,
-                    headers={
-                        "accept": "application/vnd.github+json",
-                        "authorization": f"Bearer {bearer}",
-                        "user-agent": "dms-rollback-watchdog",
-                        "x-github-api-version": _VERSION,
-                    },
-                ) as answer,
-            ):
-                for chunk in answer.iter_bytes():
-                    came += chunk
-                    if len(came) > _MOST or self._monotonic() > until:
-                        raise NotTaken(f"{self._host} answered without an end")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            kind = type(error).__name__
-            raise NotTaken(f"{self._host} did not answer: {kind}") from None
-        said = _read(bytes(came))
-        if not answer.is_success:
-            raise _not_taken(self._host, answer, said, at)
+            answer = question.post(f"{self._api}{path}", _WHOLE, sent, headers)
+        except question.NoAnswer as error:
+            words = f"{self._host} did not answer: {error}"
+            raise NotTaken(words.replace(bearer, "(hidden)")) from None
+        said = _read(answer.body)
+        if not _OK <= answer.status < _OTHER:
+            raise _not_taken(self._host, answer, said or {}, at)
+        if said is None:
+            # Somebody in between says so, a login page or a proxy.
+            raise NotTaken(f"{self._host} answered {answer.status}, and not in JSON")
         return said
 
 
 def _not_taken(
-    host: str, answer: httpx.Response, said: dict[str, Any], at: datetime
+    host: str, answer: question.Said, said: dict[str, Any], at: datetime
 ) -> NotTaken:
     """Tell what will never be taken from what may be in a while."""
-    status = answer.status_code
+    status = answer.status
     why = str(said.get("message", ""))[:200]
     words = f"{host} answered {status}{f': {why}' if why else ''}"
     limited = status in (_FORBIDDEN, _TOO_MANY)
@@ -187,7 +169,7 @@ def _token(answer: dict[str, Any]) -> _Token | None:
     return _Token(text, end) if fine and text else None
 
 
-def _after(headers: httpx.Headers, at: datetime) -> timedelta | None:
+def _after(headers: Mapping[str, str], at: datetime) -> timedelta | None:
     """Read how long to leave it alone, an hour at the most; None: it does not say."""
     wait, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
     if _is_number(wait):
@@ -202,13 +184,13 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 10
 
 
-def _read(body: bytes) -> dict[str, Any]:
-    """Read an answer; what is no JSON object tells nothing."""
+def _read(body: bytes) -> dict[str, Any] | None:
+    """Read an answer, which may be empty; None for what is no JSON object."""
     try:
         found = json.loads(body) if body else {}
     except (ValueError, RecursionError):
-        found = {}
-    return found if isinstance(found, dict) else {}
+        found = None
+    return found if isinstance(found, dict) else None
 
 
 def _part(value: dict[str, Any]) -> str:

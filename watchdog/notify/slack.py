@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from watchdog.facts.message import Message, Severity
-from watchdog.notify.channel import post, report_of
+from watchdog.notify.channel import post, refusal_in, report_of
 
 _LONGEST_HEADER, _LONGEST_TEXT, _LONGEST_FACT, _MOST_FACTS = 150, 2900, 300, 10
 _SIGN = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "⚪"}
@@ -36,7 +36,8 @@ class Slack:
 
     def send(self, message: Message, _: datetime) -> None:
         """Post *message*; raises NotTaken."""
-        post(self.url, json.dumps(self.body(message)).encode(), {})
+        body = json.dumps(self.body(message)).encode()
+        post(self.url, body, {}, refusal_of_slack)
 
     def body(self, message: Message) -> dict[str, Any]:
         """Lay *message* out; the first line answers."""
@@ -78,6 +79,17 @@ class Slack:
             "unfurl_links": False,
             "unfurl_media": False,
         }
+
+
+def refusal_of_slack(body: bytes) -> str:
+    """Give why Slack, or what speaks like it, did not take it, though it says 200.
+
+    What was taken is answered with `ok` alone, or with nothing.
+    """
+    text = body.decode(errors="replace").strip()
+    if text.startswith("{"):
+        return refusal_in(body)
+    return "" if text.lower() in ("", "ok") else text
 
 
 def _buttons(message: Message) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx
 
 from watchdog.facts.smoke import Asks, said
-from watchdog.observe.question import MOST_BODY, NoAnswer, get
+from watchdog.outside.question import MOST_BODY, NoAnswer, get
 from watchdog.verify.proof import Answer
 
 # The engine's port proxy accepts before the container's address resolves; such a

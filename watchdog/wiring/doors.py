@@ -74,12 +74,7 @@ def posting_of(
 ) -> Posting:
     """Make who posts to GitHub what its deployments are told."""
     return Posting(
-        App(
-            settings.github.api,
-            settings.github.app or "",
-            key,
-            monotonic=clock.monotonic,
-        ),
+        App(settings.github.api, settings.github.app or "", key),
         memory,
         name=settings.name,
         weighed=lambda one, at: gating.weighed(one, _looked(memory), at),

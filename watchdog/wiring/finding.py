@@ -17,7 +17,7 @@ from watchdog.observe.arming import Arming
 from watchdog.observe.exported import exported
 from watchdog.observe.health import ask_stack
 from watchdog.observe.prometheus import Prometheus
-from watchdog.observe.question import NoAnswer, get
+from watchdog.outside.question import NoAnswer, get
 
 _A_QUERY = timedelta(seconds=8)
 _SECONDS = 1.5  # for one question to a service; on this box it answers at once

@@ -1,8 +1,8 @@
-"""One question over HTTP: one deadline on all of it, and 64 KiB of the answer.
+"""One request over HTTP: one deadline on all of it, and 64 KiB of the answer.
 
 The client's own timeout starts again at every byte, so a far end that drips would
-hold the watch for ever. Here the question is asked on a thread of its own, and at
-the deadline its socket is cut; nobody waits for it any longer than that.
+hold whoever asks for ever. Here the request has a thread of its own, and at the
+deadline its socket is cut; nobody waits for it any longer than that.
 """
 
 import socket
@@ -29,6 +29,7 @@ class Said:
     status: int
     body: bytes
     is_whole: bool
+    headers: Mapping[str, str]
 
 
 def get(url: str, seconds: float) -> Said:
@@ -37,7 +38,16 @@ def get(url: str, seconds: float) -> Said:
     Connecting, the headers and the body have *seconds* together. Raises NoAnswer,
     and nothing else.
     """
-    asking = _Asking(url, seconds)
+    return _answer(_Asking("GET", url, seconds))
+
+
+def post(url: str, seconds: float, body: bytes, headers: Mapping[str, str]) -> Said:
+    """Post *body* once, as ``get`` asks."""
+    return _answer(_Asking("POST", url, seconds, body, headers))
+
+
+def _answer(asking: "_Asking") -> Said:
+    seconds = asking.seconds
     threading.Thread(target=asking.ask, name="question", daemon=True).start()
     if not asking.ended.wait(seconds):
         asking.cut()
@@ -51,8 +61,11 @@ def get(url: str, seconds: float) -> Said:
 class _Asking:
     """One question under way, and the socket that its deadline may cut."""
 
+    method: str
     url: str
     seconds: float
+    sent: bytes | None = None
+    headers: Mapping[str, str] | None = None
     ended: threading.Event = field(default_factory=threading.Event)
     said: Said | None = None
     why: str = ""
@@ -73,14 +86,22 @@ class _Asking:
     def _ask(self) -> Said:
         body = bytearray()
         with _client().stream(
-            "GET", self.url, timeout=self.seconds, extensions={"trace": self._seen}
+            self.method,
+            self.url,
+            content=self.sent,
+            headers=self.headers,
+            timeout=self.seconds,
+            extensions={"trace": self._seen},
         ) as response:
             for part in response.iter_raw():
                 body += part
                 if len(body) > MOST_BODY:
                     break
         return Said(
-            response.status_code, bytes(body[:MOST_BODY]), len(body) <= MOST_BODY
+            response.status_code,
+            bytes(body[:MOST_BODY]),
+            len(body) <= MOST_BODY,
+            response.headers,
         )
 
     def _seen(self, event: str, about: Mapping[str, Any]) -> None:

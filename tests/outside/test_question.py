@@ -12,7 +12,7 @@ import pytest
 
 from watchdog.facts.smoke import Asks
 from watchdog.observe.health import ask, ask_stack
-from watchdog.observe.question import MOST_BODY, NoAnswer, get
+from watchdog.outside.question import MOST_BODY, NoAnswer, get
 
 HALF = timedelta(seconds=0.5)
 OK = b"HTTP/1.1 200 OK\r\n"
