@@ -91,3 +91,12 @@ def test_told_to_stop_nobody_is_followed_any_more():
         assert process.wait(60) == 0
         while made.recv(65536):
             pass
+
+
+def test_who_asks_only_for_the_head_is_answered_and_takes_no_place(port):
+    for _ in range(40):
+        answer = ask(port, FOLLOW.replace(b"GET", b"HEAD"))
+        assert status(answer) == 200
+        assert answer.endswith(b"\r\n\r\n")
+    with closing(follow(port)):
+        pass

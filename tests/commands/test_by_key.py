@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse, RedirectResponse, StreamingRespons
 from starlette.routing import Route
 from typer.testing import CliRunner
 
+from tests.real.certificates import Authority
 from tests.worlds import (
     ASHA,
     HEALTHY_THEN_NEXT,
@@ -82,7 +83,7 @@ def a_question(name="apr_1", *, cause="Http5xxRate: 9 of 40 failed"):
 
 
 @contextmanager
-def served(application):
+def served(application, **how):
     """Serve over real HTTP on loopback; give the address."""
     config = uvicorn.Config(
         application,
@@ -90,6 +91,7 @@ def served(application):
         log_config=None,
         lifespan="off",
         timeout_graceful_shutdown=1,  # a page may be followed still
+        **how,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
@@ -509,6 +511,40 @@ def test_where_the_line_breaks_it_is_sent_again_and_taken_once(says, took):
 
     assert (len(came), len(set(came))) == (3, 1)
     assert (status, told["state"]) == took
+
+
+@pytest.mark.parametrize("by", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_a_ca_of_ones_own_is_named_by_the_environment(by, tmp_path, monkeypatch):
+    ours = Authority(tmp_path, "ours")
+    certificate, key = ours.signs("watchdog")
+    held = tmp_path / "held"
+    held.mkdir()
+    subprocess.run(
+        ["openssl", "x509", "-in", ours.file, "-out", held / "ours.pem"], check=True
+    )
+    subprocess.run(["openssl", "rehash", held], check=True)
+
+    async def none(_):
+        return JSONResponse({"open": []})
+
+    app = Starlette(routes=[Route("/v1/approvals", none)])
+    tls = {"ssl_certfile": certificate, "ssl_keyfile": key}
+    with served(app, **tls) as plain:
+        url = plain.replace("http:", "https:")
+        with (
+            closing(Far(url, lambda _: None)) as far,
+            pytest.raises(Unreachable, match="CERTIFICATE_VERIFY_FAILED"),
+        ):
+            far.the_open_one()
+        monkeypatch.setenv(by, str(ours.file if by.endswith("FILE") else held))
+        with closing(Far(url, lambda _: None)) as far:
+            assert far.the_open_one() is None
+
+
+def test_a_ca_that_cannot_be_read_is_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
+    with pytest.raises(Problem, match=r"SSL_CERT_FILE is .*none, which holds no"):
+        Far("https://127.0.0.1:9", lambda _: None)
 
 
 def test_where_nobody_listens_it_is_said_at_once():

@@ -49,6 +49,9 @@ CLEAR = (verdict("clear"), verdict("clear", HTTP_5XX.name), READY)
 GOOD = (*HEALTHY_THEN_NEXT, *CLEAR)
 
 
+PERSON = {"accept": "text/html,*/*;q=0.8"}
+
+
 class Place:
     """The pages of the private listener over real routing."""
 
@@ -95,13 +98,13 @@ class Place:
         self.read += 1
         return self.memory.entries
 
-    def send(self, path="/", method="GET"):
+    def send(self, path="/", method="GET", headers=None):
         async def send():
             transport = httpx.ASGITransport(self.app)
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://watchdog"
             ) as client:
-                return await client.request(method, path)
+                return await client.request(method, path, headers=headers)
 
         reply = asyncio.run(send())
         canary.heard(f"the answer to {method} {path}", reply.text)
@@ -324,9 +327,12 @@ def test_the_report_is_a_page_and_one_that_is_not_there_says_so():
         raise Problem(f"there is no {which} in the journal", "newest: inc-1")
 
     place.papers = none
-    reply = place.send("/report/inc-9%3Cscript%3E")
+    reply = place.send("/report/inc-9%3Cscript%3E", headers=PERSON)
     assert reply.status_code == 404
     assert "there is no inc-9&lt;script&gt; in the journal" in reply.text
+    reply = place.send("/report/inc-9")
+    assert (reply.status_code, reply.json()["code"]) == (404, "unknown")
+    assert reply.headers["content-type"] == "application/problem+json"
 
 
 def test_while_a_report_waits_for_prometheus_nobody_else_does():

@@ -450,13 +450,18 @@ def test_a_question_of_another_time_is_shown_too():
 
 def test_a_question_that_is_not_there_is_404_with_the_same_headers():
     place = Place(a_question())
-    here, gone = place.send(), place.send(path="/a/apr_9")
+    here = place.send()
+    gone = place.send(path="/a/apr_9", headers={"accept": "text/html,*/*;q=0.8"})
 
     assert gone.status_code == 404
+    assert "There is no such question" in gone.text
     assert (
         gone.headers["content-security-policy"]
         == (here.headers["content-security-policy"])
     )
+    program = place.send(path="/a/apr_9")
+    assert program.headers["content-type"] == "application/problem+json"
+    assert program.json()["title"] == "There is no such question"
 
 
 # G. Browser and links.

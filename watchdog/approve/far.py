@@ -13,10 +13,11 @@ import httpx
 from watchdog.decide.document import ROLLBACK, Asked, digest_of, read
 from watchdog.decide.gate import digest_of as digest_of_pauses
 from watchdog.facts.problem import Problem, Unreachable
+from watchdog.outside.question import trusted
 from watchdog.sign.delivery import Signs, signature
 
 # A door that is crowded takes its time, and who hangs up is the last in line again.
-_CONNECT, _PATIENCE = 10.0, 30.0  # s
+_PATIENCE = 30.0  # s
 # Where too many ask at once it is sent again: so long, so often, so many seconds apart.
 _LONGEST, _TRIES, _APART = 60.0, 120, 0.5
 # There was somebody, who hung up or had no time: it may have been taken, or not.
@@ -68,9 +69,11 @@ class Far:
             )
         self.url = url.rstrip("/")
         self._pause = pause
-        # Neither a redirect nor a proxy: the answer is for this door.
-        patience = httpx.Timeout(_PATIENCE, connect=_CONNECT)
-        self._client = httpx.Client(timeout=patience, trust_env=False)
+        # Neither a redirect nor a proxy: the answer is for this door. Of the
+        # environment only SSL_CERT_FILE and SSL_CERT_DIR count, for a CA of one's own.
+        self._client = httpx.Client(
+            verify=trusted(), timeout=_PATIENCE, trust_env=False
+        )
 
     def close(self) -> None:
         """Hang up."""

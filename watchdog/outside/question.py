@@ -5,7 +5,9 @@ hold whoever asks for ever. Here the request has a thread of its own, and at the
 deadline its socket is cut; nobody waits for it any longer than that.
 """
 
+import os
 import socket
+import ssl
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +16,8 @@ from functools import cache
 from typing import Any
 
 import httpx
+
+from watchdog.facts.problem import Problem
 
 MOST_BODY = 64 * 1024  # bytes of an answer; more is not read
 
@@ -119,6 +123,24 @@ class _Asking:
                 socket.socket.shutdown(self._wire, socket.SHUT_RDWR)
 
 
+def trusted() -> ssl.SSLContext:
+    """Trust the public authorities, and those that SSL_CERT_FILE or _DIR name.
+
+    Raises:
+        Problem: one of these cannot be read.
+    """
+    found = httpx.create_ssl_context(trust_env=False)
+    for name, kind in (("SSL_CERT_FILE", "cafile"), ("SSL_CERT_DIR", "capath")):
+        path = os.environ.get(name)
+        if path:
+            try:
+                found.load_verify_locations(**{kind: path})
+            except (OSError, ssl.SSLError) as error:
+                words = f"{name} is {path}, which holds no certificate: {error}"
+                raise Problem(words) from error
+    return found
+
+
 @cache
 def _client() -> httpx.Client:
     """Make the client once: loading the certificates alone takes 30 ms.
@@ -128,6 +150,7 @@ def _client() -> httpx.Client:
     unpack to any size.
     """
     return httpx.Client(
+        verify=trusted(),
         trust_env=False,
         headers={"Accept-Encoding": "identity"},
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),

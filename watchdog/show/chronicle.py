@@ -17,10 +17,7 @@ from watchdog.show.history import Told, history
 
 _MOST_TOLD = 200
 # A report waits for Prometheus: who asks meanwhile must not hold a thread.
-_BUSY = page.whole(
-    "A report is being written",
-    "<h1>A report is being written: load the page again</h1>",
-)
+_BUSY = "A report is being written: load the page again"
 _HAS_REPORT = ("incident", "question", "rollback", "drill", "repair")
 
 
@@ -49,14 +46,14 @@ class Chronicle:
             Route("/report/{which}", self._report, methods=["GET"]),
         ]
 
-    async def _history(self, _: Request) -> Response:
-        return await run_in_threadpool(self._told)
+    async def _history(self, request: Request) -> Response:
+        return await run_in_threadpool(self._told, request)
 
-    def _told(self) -> Response:
+    def _told(self, request: Request) -> Response:
         try:
             text = self._made.of("", self._stories)
         except JournalLost as problem:
-            return _away(problem)
+            return _away(request, problem)
         return page.answer(text)
 
     def _stories(self) -> str:
@@ -72,21 +69,22 @@ class Chronicle:
         return page.whole("What happened here", "\n".join(lines))
 
     async def _report(self, request: Request) -> Response:
-        return await run_in_threadpool(self._one, request.path_params["which"])
+        return await run_in_threadpool(self._one, request)
 
-    def _one(self, which: str) -> Response:
+    def _one(self, request: Request) -> Response:
+        which = request.path_params["which"]
         try:
             text = self._made.of(
                 which, lambda: paper.page(self._reported(which)), busy=_BUSY
             )
         except JournalLost as problem:
-            return _away(problem)
+            return _away(request, problem)
         except Problem as problem:
             hint = "Of the newest events: `watchdog report` looks through all of them."
-            body = f"<h1>{page.safe(problem.words)}</h1>\n{page.dim(hint)}"
-            return page.answer(page.whole("No such report", body), 404)
+            more = page.dim(hint)
+            return page.refused(request, problem.words, 404, more=more)
         if text is _BUSY:
-            return page.answer(text, 503)
+            return page.refused(request, text, 503)
         return page.answer(text, style=paper.STYLE)
 
 
@@ -106,6 +104,6 @@ def _story(one: Told) -> Iterator[str]:
         yield f'<p><a href="report/{which}">Its report</a></p>'
 
 
-def _away(problem: JournalLost) -> Response:
-    body = f"<h1>The journal cannot be read here</h1>\n<p>{page.safe(str(problem))}</p>"
-    return page.answer(page.whole("The journal cannot be read", body), 503)
+def _away(request: Request, problem: JournalLost) -> Response:
+    words = f"The journal cannot be read here: {problem}"
+    return page.refused(request, words, 503)

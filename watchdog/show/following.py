@@ -53,7 +53,9 @@ class Following:
         except RuntimeError:  # it is over: nobody follows any more
             self._loop = None
 
-    async def _follow(self, _: Request) -> Response:
+    async def _follow(self, request: Request) -> Response:
+        if request.method == "HEAD":  # there is no end to wait for, nor a body
+            return Response(headers=_HEADERS, media_type="text/event-stream")
         if len(self._bells) >= _MOST:
             words = {"type": "about:blank", "status": 503, "code": "too_many_follow"}
             return JSONResponse(

@@ -4,11 +4,13 @@ import base64
 import hashlib
 from datetime import UTC, datetime
 
-from starlette.responses import HTMLResponse, Response
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from watchdog.decide.document import plain
 from watchdog.show import plot
 
+_NOT_THERE = 404
 STYLE = f"""\
 {plot.STYLE}*{{box-sizing:border-box}}
 body{{margin:0 auto;max-width:46rem;padding:.8rem 1rem;background:var(--paper);
@@ -83,6 +85,22 @@ def answer(
         "content-security-policy": policy,
     }
     return HTMLResponse(text, status, headers=headers)
+
+
+def refused(
+    request: Request, words: str, status: int, *, more: str = "", script: str = ""
+) -> Response:
+    """Refuse: with a page where a person's browser asks, else a problem document."""
+    if "text/html" in request.headers.get("accept", ""):
+        text = whole("Not here", f"<h1>{safe(words)}</h1>\n{more}", script=script)
+        return answer(text, status, script=script)
+    code = "unknown" if status == _NOT_THERE else "busy"
+    return JSONResponse(
+        {"type": "about:blank", "status": status, "code": code, "title": words},
+        status,
+        headers={"cache-control": "no-store", "x-content-type-options": "nosniff"},
+        media_type="application/problem+json",
+    )
 
 
 def live(name: str, *lines: str, closed: bool = False) -> str:

@@ -68,9 +68,8 @@ class Review:
     async def _page(self, request: Request) -> Response:
         question = self._memory.standing.questions.get(request.path_params["id"])
         if question is None:
-            body = "<h1>There is no such question</h1>"
-            text = page.whole("No such question", body, script=_SCRIPT)
-            return page.answer(text, 404, script=_SCRIPT)
+            words = "There is no such question"
+            return page.refused(request, words, 404, script=_SCRIPT)
         follows = request.query_params.get("part") == "live"
         text = await run_in_threadpool(self._text, question, follows=follows)
         return page.answer(text, script=_SCRIPT)

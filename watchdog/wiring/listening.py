@@ -59,7 +59,9 @@ logging.getLogger("uvicorn").setLevel(logging.CRITICAL + 1)
 logging.getLogger("asyncio").setLevel(logging.CRITICAL + 1)
 
 _NOT_HTTP = problem(400, "malformed", "the request is not HTTP with one meaning")
-_BUSY = problem(503, "busy", "too many ask at once; ask again", {"retry-after": "1"})
+# A person's browser asks again by itself.
+_AGAIN = {"retry-after": "1", "refresh": "2"}
+_BUSY = problem(503, "busy", "too many ask at once; ask again", _AGAIN)
 
 
 class Places:
