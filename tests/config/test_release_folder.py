@@ -1,10 +1,12 @@
 """Release files are read again when they change; the last good ones stay in force."""
 
+import errno
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from watchdog.config import yaml_file
 from watchdog.config.release_folder import FilesAsFound, ReleaseFolder
 from watchdog.facts.problem import Fault, Refused
 
@@ -108,6 +110,24 @@ def test_what_did_not_change_is_not_read_again(folder):
     assert files.refresh() is None
     assert files.for_version("v1.3.0").version == "v1.3.0"
     assert files.for_version("v1.2.0") is old
+
+
+def test_what_could_not_be_read_is_read_once_it_can_though_it_did_not_change(
+    folder, monkeypatch
+):
+    def not_now(path):
+        if path.name == "v1.2.0.yaml":
+            raise OSError(errno.EIO, "input/output error")
+        return bytes_of(path)
+
+    bytes_of = yaml_file.bytes_of
+    with monkeypatch.context() as held:
+        held.setattr(yaml_file, "bytes_of", not_now)
+        files = ReleaseFolder(folder, SCRAPE, lambda: DRI)
+        assert "cannot be read" in files.refresh().words
+
+    assert files.refresh() is None
+    assert files.for_version("v1.2.0").version == "v1.2.0"
 
 
 def test_what_release_after_release_says_again_is_held_once(folder):

@@ -1,12 +1,14 @@
 """The roster: who may answer, with which keys, and until when."""
 
 import base64
+import errno
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
 
 from tests import canary
+from watchdog.config import yaml_file
 from watchdog.config.roster_file import RosterFile, load_roster
 from watchdog.facts.problem import Refused
 from watchdog.facts.roster import Scheme
@@ -108,8 +110,11 @@ def test_a_slack_user_is_an_id_and_one_persons_only(faults):
     assert name == f'approvers.{BELA}.slack: "@bela" is not a Slack user\'s id'
 
 
-def test_an_empty_roster_is_one(write):
-    assert load_roster(write("")).names == ()
+def test_a_roster_of_nobody_is_written_out(write):
+    assert load_roster(write("approvers: {}")).names == ()
+    for nothing in ("", "# approvers:\n"):
+        with pytest.raises(Refused, match="says nothing"):
+            load_roster(write(nothing))
 
 
 def test_who_breaks_the_glass_is_no_dri(write):
@@ -234,6 +239,33 @@ def test_a_wrong_file_leaves_the_last_good_one_in_force_and_is_said(write):
     assert "approvers.yaml refused" in file.refresh().words
     assert "approvers.yaml refused" in file.refresh().words
     assert file.roster.can_answer(ASHA, AT)
+
+
+def test_a_file_that_is_emptied_while_it_is_saved_leaves_the_last_good_one(write):
+    path = write({"approvers": {ASHA: {"keys": [public(1)]}}})
+    file = RosterFile(path)
+
+    write("")
+
+    assert "says nothing" in file.refresh().words
+    assert file.roster.can_answer(ASHA, AT)
+
+
+def test_what_kept_it_from_being_read_may_pass_though_it_does_not_change(
+    write, monkeypatch
+):
+    path = write({"approvers": {ASHA: {"keys": [public(1)]}}})
+    with monkeypatch.context() as held:
+        held.setattr(yaml_file, "bytes_of", not_now)
+        file = RosterFile(path)
+        assert "cannot be read" in file.refresh().words
+
+    assert file.refresh() is None
+    assert file.roster.can_answer(ASHA, AT)
+
+
+def not_now(_):
+    raise OSError(errno.EIO, "input/output error")
 
 
 def test_a_roster_that_is_gone_is_said(write):

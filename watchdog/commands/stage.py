@@ -84,6 +84,9 @@ class Stage:
         (self.config / "releases").mkdir(parents=True)
         for version in ("v1.2.0", "v1.3.0", "v1.3.1"):
             self.file(version)
+        public = base64.b64encode(self.key.public_key().public_bytes_raw()).decode()
+        people = {"approvers": {DRI: {"keys": [f"whpk_{public}"]}}}
+        (self.config / "approvers.yaml").write_text(yaml.safe_dump(people))
         self.settings()
 
     def file(self, version: str, **changes: Any) -> None:
@@ -102,9 +105,6 @@ class Stage:
 
     def settings(self, **changes: Any) -> None:
         """Write the settings of a watchdog that runs as a process on this stage."""
-        public = base64.b64encode(self.key.public_key().public_bytes_raw()).decode()
-        people = {"approvers": {DRI: {"keys": [f"whpk_{public}"]}}}
-        (self.config / "approvers.yaml").write_text(yaml.safe_dump(people))
         whole: dict[str, Any] = {
             "name": f"{self.project}-stage",
             "stack": {

@@ -29,8 +29,8 @@ class ReleaseFolder:
     next release is no reason to watch this one any less, nor not to start. A file that
     was never right has nothing in force: not the default either, which is not meant
     for that version. Only who has left is no fault here: the files of old releases go
-    on naming them. A file that did not change is not read again: years of releases
-    leave hundreds of them.
+    on naming them. A right file that did not change is not read again: years of
+    releases leave hundreds of them.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class ReleaseFolder:
     def refresh(self) -> Refused | None:
         """Read the files again if the folder changed; say what is wrong with it now."""
         look = self._look()
-        if look != self._seen:
+        if look != self._seen or self._refused:
             self._seen = look
             self._read()
         return self._refused
@@ -144,7 +144,7 @@ class ReleaseFolder:
         except OSError:
             return frozenset()
         return frozenset(
-            (name, seen.st_size, seen.st_mtime_ns, seen.st_ino) for name, seen in found
+            (name, seen.st_size, seen.st_ctime_ns, seen.st_ino) for name, seen in found
         )
 
 

@@ -12,7 +12,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from watchdog.config.filling import fill
-from watchdog.config.notation import Said, YesOrNo, in_words, one_line, seen
+from watchdog.config.notation import (
+    WHOLE_FILE,
+    Said,
+    YesOrNo,
+    in_words,
+    one_line,
+    seen,
+)
 from watchdog.config.yaml_file import mapping_in
 from watchdog.facts.problem import Fault, Refused
 from watchdog.facts.roster import Approver, Key, Roster, Scheme
@@ -135,7 +142,12 @@ def load_roster(path: Path, *, has_secrets: bool = True) -> Roster:
     Raises:
         Refused: every fault of the file, and of the secrets' files.
     """
-    filled = fill(_File, mapping_in(path))
+    written = mapping_in(path)
+    if not written:
+        # Whoever saves it in place empties it first, for an instant.
+        hint = "write `approvers: {}` if nobody may answer"
+        raise Refused(str(path), [Fault(WHOLE_FILE, "says nothing", hint)])
+    filled = fill(_File, written)
     faults = list(filled.faults)
     approvers: dict[str, Approver] = {}
     owners: dict[bytes, str] = {}
@@ -256,6 +268,8 @@ def secret_text(path: Path, *, longest: int = 1024) -> bytes:
 class RosterFile:
     """The roster in force: read again when its file changes; the last good one stays.
 
+    A wrong one is read at each look: what kept it from being read may have passed.
+
     One that was never right lists nobody, and nobody's answer counts: the watch goes
     on, pauses, and says that it can ask nobody. A secret's file is read again with it,
     never by itself.
@@ -277,7 +291,7 @@ class RosterFile:
     def refresh(self) -> Refused | None:
         """Read it again if it changed; say what is wrong with it now."""
         look = self._look()
-        if look != self._seen:
+        if look != self._seen or self._refused:
             self._seen = look
             self._read()
         return self._refused
@@ -293,4 +307,4 @@ class RosterFile:
             found = self._path.stat()
         except OSError:
             return (0, 0, 0)
-        return (found.st_size, found.st_mtime_ns, found.st_ino)
+        return (found.st_size, found.st_ctime_ns, found.st_ino)
