@@ -2,10 +2,20 @@
 
 import pytest
 
+from tests.turn.test_ordering import order
 from tests.turn.test_transaction import ends
 from tests.worlds import MINUTE, a_bad_release, a_pair
-from watchdog.facts.event import FarEndLost, PairUnclear, RollbackEnded, WentBack
+from watchdog.facts.event import (
+    FarEndLost,
+    OrderRefused,
+    PairUnclear,
+    RollbackDelayed,
+    RollbackEnded,
+    RollbackRefused,
+    WentBack,
+)
 from watchdog.facts.problem import EngineRefused
+from watchdog.show.status import _incident
 
 LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
 TARGETS = pytest.mark.parametrize("dead", [False, True], ids=["lives", "dies"])
@@ -145,4 +155,77 @@ def test_a_stack_that_the_engine_does_not_show_is_not_known_and_crashes_no_turn(
 
     it.docker.container = container
     it.turn()
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+
+
+def refused_while_it_is_planned(it, often):
+    """Have the engine show what runs, and refuse the looks that a plan takes."""
+    looks, refused = it.plans, []
+
+    def plans(eyes):
+        made = looks(eyes)
+        plan = made.plan
+
+        class Planning:
+            def plan(self, wanted):
+                if wanted.incident == "readiness" or len(refused) >= often:
+                    return plan(wanted)
+                shows, it.docker.container = it.docker.container, refuses
+                try:
+                    return plan(wanted)
+                finally:
+                    it.docker.container = shows
+
+        return Planning()
+
+    def refuses(_):
+        refused.append(SAID)
+        raise EngineRefused(SAID)
+
+    it.plans = plans
+    return refused
+
+
+@LAYOUTS
+def test_a_look_that_is_refused_while_it_is_planned_is_taken_again(world, shared):
+    it = world(shared=shared)
+    refused_while_it_is_planned(it, 3)
+
+    said = [it.turn() for _ in range(3)]
+
+    assert set(said) == {f"cannot plan the rollback yet: {SAID}"}
+    (late,) = it.memory.all(RollbackDelayed)
+    assert (late.incident, late.words) == (it.memory.standing.incident.id, SAID)
+    assert f"not rolled back yet: {SAID}; " in _incident(it.memory.standing)["words"]
+    it.turn()
+    assert it.memory.all(RollbackRefused) == []
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.2.0") == []
+
+
+def test_looks_that_are_refused_for_ever_end_in_a_refusal_that_says_why(world):
+    it = world()
+    refused_while_it_is_planned(it, 1000)
+
+    for _ in range(7):
+        it.turn(MINUTE)
+
+    assert len(it.memory.all(RollbackDelayed)) == 1
+    (refused,) = it.memory.all(RollbackRefused)
+    assert refused.words == SAID
+    assert it.stands_on("v1.3.0") == []
+
+
+def test_an_order_whose_look_is_refused_is_followed_at_the_next_turn(world):
+    it = world()
+    it.numbers.values.clear()
+    it.turn()
+    refused_while_it_is_planned(it, 2)
+    order(it, "rollback")
+
+    said = [it.turn() for _ in range(2)]
+
+    assert set(said) == {f"cannot follow the order yet: {SAID}"}
+    it.turn()
+    assert it.memory.all(OrderRefused) == []
     assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]

@@ -267,6 +267,8 @@ def _breached(s: Standing, at: datetime, event: BreachConfirmed) -> Standing:
         # A further breach is weighed anew: a denial answered another question.
         refused = s.incident.refused if s.incident.tried else ""
         breaches = (*s.incident.breaches, event)
-        incident = replace(s.incident, breaches=breaches, refused=refused)
+        incident = replace(
+            s.incident, breaches=breaches, refused=refused, delayed_since=None
+        )
     breached = s.breached | {event.trigger}
     return replace(s, incident=incident, breached=breached)

@@ -7,6 +7,7 @@ from watchdog.decide.fold_pairs import after_keeping, of_any_pair
 from watchdog.decide.gap import gap_of
 from watchdog.decide.standing import (
     Drilled,
+    Incident,
     KnownPair,
     PutUp,
     Rollback,
@@ -21,6 +22,7 @@ from watchdog.facts.event import (
     PairStarted,
     RecoveryMissed,
     RecoverySeen,
+    RollbackDelayed,
     RollbackEnded,
     RollbackMended,
     RollbackRefused,
@@ -44,10 +46,8 @@ def after_acting(s: Standing, entry: Entry) -> Standing:
     """Take in what was done and what came of it."""
     at, event = entry.at, entry.event
     match event:
-        case RollbackRefused(words=words) if s.incident:
-            held = s.incident.held or s.hold is not None
-            incident = replace(s.incident, refused=words, held=held)
-            return replace(s, incident=incident)
+        case RollbackDelayed() | RollbackRefused() if s.incident:
+            return replace(s, incident=_not_begun(s, s.incident, entry))
         case RollbackStarted(automatic=automatic, from_pair=bad):
             begun = replace(s, rollback=Rollback(event, at))
             if event.order:
@@ -122,6 +122,18 @@ def after_acting(s: Standing, entry: Entry) -> Standing:
             return replace(s, lost=rest, away_until=until)
         case _:
             return after_keeping(s, entry)
+
+
+def _not_begun(s: Standing, incident: Incident, entry: Entry) -> Incident:
+    match entry.event:
+        case RollbackDelayed(words=words):
+            since = incident.delayed_since or entry.at
+            return replace(incident, delayed=words, delayed_since=since)
+        case RollbackRefused(words=words):
+            held = incident.held or s.hold is not None
+            return replace(incident, refused=words, held=held)
+        case _:
+            return incident
 
 
 def away(s: Standing, at: datetime) -> Standing:

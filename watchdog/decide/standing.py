@@ -65,7 +65,8 @@ class Incident:
     """What is open since a confirmed breach. *refused* and *ended* are sentences.
 
     *tried* once a rollback of it was begun: there is never a second one. *held* once
-    an operator's hold kept it from starting by itself.
+    an operator's hold kept it from starting by itself. *delayed* says why it could not
+    be planned, *delayed_since* then.
     """
 
     id: str
@@ -77,6 +78,8 @@ class Incident:
     ended: str = ""
     tried: bool = False
     held: bool = False
+    delayed: str = ""
+    delayed_since: datetime | None = None
 
     @property
     def charged(self) -> tuple[BreachConfirmed, ...]:

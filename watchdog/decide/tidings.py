@@ -33,6 +33,7 @@ from watchdog.facts.event import (
     Reminded,
     RequestCrashed,
     RetentionAsked,
+    RollbackDelayed,
     RollbackEnded,
     RollbackRefused,
     RollbackStarted,
@@ -152,6 +153,8 @@ def _ended(event: object) -> Told | None:
         case RollbackStuck(words=words, hint=hint):
             title = "STUCK: a person must act"
             return "rollback.stuck", CRITICAL, title, f"{words}; {hint}"
+        case RollbackDelayed(words=words):
+            return "rollback.delayed", CRITICAL, "not rolling back yet", words
         case RollbackRefused(words=words):
             return "rollback.refused", CRITICAL, "not rolling back", words
         case RecoverySeen(words=words):

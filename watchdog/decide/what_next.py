@@ -29,6 +29,7 @@ from watchdog.facts.event import (
     Reminded,
     RequestCrashed,
     RetentionAsked,
+    RollbackDelayed,
     RollbackEnded,
     RollbackRefused,
     RollbackStarted,
@@ -105,6 +106,8 @@ def _of_acting(event: object) -> str:
             return hint or "`watchdog status` says what runs now"
         case RollbackStuck():
             return "`watchdog repair` shows what there is, and mends it for who says so"
+        case RollbackDelayed():
+            return "it is tried again at each turn, for `blind_for`; then it is refused"
         case RollbackRefused():
             return "it is left as it is: roll back by hand, or deploy another version"
         case RecoverySeen():

@@ -25,6 +25,7 @@ from watchdog.facts.event import (
     RecoveryMissed,
     RecoverySeen,
     RetentionReleased,
+    RollbackDelayed,
     RollbackEnded,
     RollbackMended,
     RollbackRefused,
@@ -95,6 +96,8 @@ class History:
                 self._also(id_, f"recovered: {words}")
             case RecoveryMissed(incident=id_, words=words):
                 self._also(id_, f"NOT recovered: {words}")
+            case RollbackDelayed(incident=id_, words=words):
+                self._also(id_, f"not rolled back yet: {words}")
             case RollbackRefused(incident=id_, words=words):
                 self._also(id_, f"not rolled back: {words}")
             case IncidentClosed(incident=id_, words=words):

@@ -19,6 +19,7 @@ from watchdog.facts.event import (
     QuestionClosed,
     RecoveryMissed,
     RecoverySeen,
+    RollbackDelayed,
     RollbackEnded,
     RollbackRefused,
     RollbackStarted,
@@ -135,10 +136,12 @@ def _why_not_earlier(own: list[Entry], first: Entry) -> str:
         over = [e for e in own if e.seq > asked.seq and isinstance(e.event, _ANSWERS)]
         if over:
             parts.append(f"people took {_length(over[0].at - asked.at)} to answer")
+    kept = (RollbackDelayed, RollbackRefused)
     parts += [
-        f"refused at {_clock(e.at)}: {e.event.words}"
+        f"{'refused' if isinstance(e.event, RollbackRefused) else 'not begun yet'} at "
+        f"{_clock(e.at)}: {e.event.words}"
         for e in own
-        if isinstance(e.event, RollbackRefused)
+        if isinstance(e.event, kept)
     ]
     started = _of(own, RollbackStarted)
     if started and started[0].seq > first.seq:

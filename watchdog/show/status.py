@@ -297,6 +297,8 @@ def _incident(s: Standing) -> dict[str, Any] | None:
         names = ", ".join(breach.trigger for breach in s.incident.charged)
         back = stamp(s.incident.rolled_back_at)
         found = f"rolled back at {back}; waiting for {names} to clear"
+    elif s.incident.delayed and not s.incident.tried:
+        found = f"not rolled back yet: {s.incident.delayed}; {found}"
     return {
         "id": s.incident.id,
         "opened": stamp(s.incident.opened_at),

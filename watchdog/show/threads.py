@@ -14,6 +14,7 @@ from watchdog.facts.event import (
     QuestionClosed,
     RecoveryMissed,
     RecoverySeen,
+    RollbackDelayed,
     RollbackEnded,
     RollbackMended,
     RollbackRefused,
@@ -90,6 +91,7 @@ def _name(event: object) -> str:
     match event:
         case (
             BreachConfirmed(incident=name)
+            | RollbackDelayed(incident=name)
             | RollbackRefused(incident=name)
             | RecoverySeen(incident=name)
             | RecoveryMissed(incident=name)

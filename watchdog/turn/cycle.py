@@ -16,13 +16,20 @@ from watchdog.facts.event import (
     QuestionClosed,
     RecoveryMissed,
     RecoverySeen,
+    RollbackDelayed,
     RollbackReopened,
     RollbackStarted,
     StackClaimed,
 )
 from watchdog.facts.pair import Part, Running
 from watchdog.facts.plan import Wanted
-from watchdog.facts.problem import JournalLost, Problem, Undone, Unreachable
+from watchdog.facts.problem import (
+    EngineRefused,
+    JournalLost,
+    Problem,
+    Undone,
+    Unreachable,
+)
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
 from watchdog.facts.verdict import Clear, Verdict, kind_of
@@ -295,6 +302,8 @@ class Cycle:
             return f"cannot plan the rollback yet: {problem.words}"
         except Undone as problem:
             return f"{problem.words}: what runs is looked at again in the next turn"
+        except EngineRefused as problem:
+            return self._not_yet(decision.incident, problem.words, at)
         except Problem as problem:
             return self._asking().refuse(decision.incident, problem.words, at)
         events: list[Event] = []
@@ -323,6 +332,16 @@ class Cycle:
         )
         started = self.memory.standing.rollback
         return self.transaction.carry_out(started) if started else "nothing was started"
+
+    def _not_yet(self, incident: str, words: str, at: datetime) -> str:
+        """Say once that a look was refused; where that lasts, refuse."""
+        standing = self.memory.standing
+        since = standing.incident.delayed_since if standing.incident else None
+        if since is None:
+            self.memory.add(at, RollbackDelayed(incident, words))
+        elif at - since >= self.rules.blind_for:
+            return self._asking().refuse(incident, words, at)
+        return f"cannot plan the rollback yet: {words}"
 
     def _stale(
         self, seen: Running, verdicts: Mapping[str, Verdict], decision: RollBack

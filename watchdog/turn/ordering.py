@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchdog.decide.order import FRESH, target_of
 from watchdog.decide.repair import as_found, jobs_among, split
@@ -17,10 +17,19 @@ from watchdog.facts.event import (
 )
 from watchdog.facts.pair import Part, Record, Running
 from watchdog.facts.plan import Wanted
-from watchdog.facts.problem import EngineRefused, JournalLost, Problem, Unreachable
+from watchdog.facts.problem import (
+    EngineRefused,
+    JournalLost,
+    Problem,
+    Undone,
+    Unreachable,
+)
 from watchdog.facts.rules import Rules
 from watchdog.turn.roles import Filed, Plans, Remembers
 from watchdog.turn.transaction import Transaction
+
+# A person waits for it; a look that is refused once may be allowed a moment later.
+_LOOKS_FOR = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +75,20 @@ class Ordering:
         if isinstance(seen, str):
             return f"cannot follow the order yet: {seen}"
         stuck = standing.rollback
-        plan = self.plans.plan(
-            Wanted(
-                incident=given.order,
-                running=record,
-                running_sha=running.record,
-                target=self.memory.record(target.record),
-                target_sha=target.record,
-                seen=seen,
-            )
+        wanted = Wanted(
+            incident=given.order,
+            running=record,
+            running_sha=running.record,
+            target=self.memory.record(target.record),
+            target_sha=target.record,
+            seen=seen,
         )
+        try:
+            plan = self.plans.plan(wanted)
+        except (EngineRefused, Undone) as problem:
+            if at - order.given_at >= _LOOKS_FOR:
+                raise
+            return f"cannot follow the order yet: {problem.words}"
         if given.what == "repair":
             # What is there is no pair: nobody wants it back.
             plan = replace(plan, way_back=())

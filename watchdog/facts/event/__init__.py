@@ -12,6 +12,7 @@ from typing import TypeAlias, get_args
 from watchdog.facts.event.acted import IncidentClosed as IncidentClosed
 from watchdog.facts.event.acted import RecoveryMissed as RecoveryMissed
 from watchdog.facts.event.acted import RecoverySeen as RecoverySeen
+from watchdog.facts.event.acted import RollbackDelayed as RollbackDelayed
 from watchdog.facts.event.acted import RollbackEnded as RollbackEnded
 from watchdog.facts.event.acted import RollbackMended as RollbackMended
 from watchdog.facts.event.acted import RollbackRefused as RollbackRefused
@@ -129,6 +130,7 @@ Event: TypeAlias = (
     | AnswerVoided
     | Reminded
     | QuestionClosed
+    | RollbackDelayed
     | RollbackRefused
     | RollbackStarted
     | StepIntended

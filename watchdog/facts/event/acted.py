@@ -9,6 +9,14 @@ from watchdog.facts.plan import Plan, Step
 
 
 @dataclass(frozen=True, slots=True)
+class RollbackDelayed:
+    """What was called for cannot be planned yet, and why; it is tried again."""
+
+    incident: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class RollbackRefused:
     """What was called for was not done, and why."""
 
