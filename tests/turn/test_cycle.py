@@ -46,6 +46,7 @@ from watchdog.facts.event import (
     ReleaseArmed,
     ReleaseUnfiled,
     Reminded,
+    RollbackDelayed,
     RollbackEnded,
     RollbackRefused,
     RollbackStarted,
@@ -640,19 +641,40 @@ def test_two_must_agree_where_the_release_file_says_so(folders):
     assert done.waited == begun.waited == 5.0
 
 
-def test_c_049_without_anybody_who_could_answer_it_is_refused_in_words(world):
+NOBODY = (
+    f"1 of {ASHA}, {BELA} must agree, and only 0 have a key that counts: nobody can be "
+    "asked"
+)
+
+
+def test_c_049_without_anybody_who_could_answer_it_is_said_and_asked_later(world):
+    it = world()
+    listed, it.roster = it.roster, a_roster("carl@flexli.example")
+    it.numbers.values[HTTP_5XX.name] = 9
+
+    assert [it.turn() for _ in range(3)] == [NOBODY] * 3
+
+    assert [late.words for late in it.memory.all(RollbackDelayed)] == [NOBODY]
+    it.roster = listed
+    it.turn()
+    assert len(it.memory.all(QuestionAsked)) == 1
+    assert it.memory.all(RollbackRefused) == []
+    answer(it, "approve", BELA)
+    it.turn()
+    (begun,) = it.memory.all(RollbackStarted)
+    assert begun.approved_by == BELA
+
+
+def test_c_049_who_could_never_be_asked_is_refused_in_words(world):
     it = world()
     it.roster = a_roster("carl@flexli.example")
     it.numbers.values[HTTP_5XX.name] = 9
 
-    words = it.turn()
+    for _ in range(7):
+        assert it.turn(10 * MINUTE) == NOBODY
 
-    assert words == (
-        f"1 of {ASHA}, {BELA} must agree, and only 0 have a key that counts: nobody "
-        "can be asked"
-    )
     assert it.memory.all(QuestionAsked) == []
-    assert len(it.memory.all(RollbackRefused)) == 1
+    assert [refused.words for refused in it.memory.all(RollbackRefused)] == [NOBODY]
 
 
 def test_a_promised_fix_is_waited_for_and_then_asked_about_again(world):

@@ -207,7 +207,9 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return replace(
                 s,
                 questions=_asked(s, at, event),
-                incident=replace(s.incident, question=question),
+                incident=replace(
+                    s.incident, question=question, delayed="", delayed_since=None
+                ),
             )
         case Answered(question=question) if question in s.questions:
             asked = s.questions[question].answered(event, at)

@@ -66,7 +66,7 @@ class Incident:
 
     *tried* once a rollback of it was begun: there is never a second one. *held* once
     an operator's hold kept it from starting by itself. *delayed* says why it could not
-    be planned, *delayed_since* then.
+    be planned or asked yet, *delayed_since* then.
     """
 
     id: str

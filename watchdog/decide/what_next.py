@@ -107,7 +107,7 @@ def _of_acting(event: object) -> str:
         case RollbackStuck():
             return "`watchdog repair` shows what there is, and mends it for who says so"
         case RollbackDelayed():
-            return "it is tried again at each turn, for `blind_for`; then it is refused"
+            return "it is tried again at each turn; where it lasts it is refused"
         case RollbackRefused():
             return "it is left as it is: roll back by hand, or deploy another version"
         case RecoverySeen():

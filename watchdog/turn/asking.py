@@ -12,7 +12,13 @@ from watchdog.decide.approval import (
 )
 from watchdog.decide.document import digest_of, document
 from watchdog.facts.decision import Ask
-from watchdog.facts.event import Event, QuestionAsked, QuestionClosed, RollbackRefused
+from watchdog.facts.event import (
+    Event,
+    QuestionAsked,
+    QuestionClosed,
+    RollbackDelayed,
+    RollbackRefused,
+)
 from watchdog.facts.pair import Running
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release
@@ -40,13 +46,22 @@ class Asking:
             self.memory.add(at, *found)
 
     def ask(self, seen: Running, release: Release, ask: Ask, at: datetime) -> str:
-        """Put the question to those who may answer, or refuse where nobody can."""
-        if nobody := nobody_to_ask(release, self.roster.roster, at):
-            return self.refuse(ask.incident, nobody, at)
-        question = f"apr_{self.secret()}"
+        """Put the question to those who may answer, once somebody can.
+
+        Where nobody can, it is said, and refused once the time for an answer is over.
+        """
         incident = self.memory.standing.incident
         onsets = [b.onset for b in incident.charged if b.onset] if incident else []
-        expires = deadline_of(min(onsets, default=None), release, at)
+        onset = min(onsets, default=None)
+        if nobody := nobody_to_ask(release, self.roster.roster, at):
+            since = incident.delayed_since if incident else None
+            if since and at >= deadline_of(onset, release, since):
+                return self.refuse(ask.incident, nobody, at)
+            if incident and incident.delayed != nobody:
+                self.memory.add(at, RollbackDelayed(ask.incident, nobody))
+            return nobody
+        question = f"apr_{self.secret()}"
+        expires = deadline_of(onset, release, at)
         text = document(
             self.rules.name,
             question,

@@ -10,7 +10,7 @@ from watchdog.facts.plan import Plan, Step
 
 @dataclass(frozen=True, slots=True)
 class RollbackDelayed:
-    """What was called for cannot be planned yet, and why; it is tried again."""
+    """What was called for cannot be planned or asked yet, and why; tried again."""
 
     incident: str
     words: str
