@@ -374,7 +374,7 @@ class StillClock:
         return self.waited
 
     def pause(self, seconds):
-        self.waited += seconds
+        self.waited += max(seconds, 0.000001)  # no wait is too short to move it
 
 
 class Docker:
@@ -626,7 +626,9 @@ class Docker:
     def answers(self, _meant="", _within=None):
         """Answer as the stack's health endpoint does."""
         ups = [box for box in self.boxes.values() if box["State"]["Running"]]
-        fine = bool(ups) and not any(box["Image"] in self.sick for box in ups)
+        fine = bool(ups) and all(
+            _networks(box) and box["Image"] not in self.sick for box in ups
+        )
         return (Answer(fine, "health says 200" if fine else "health says 503"),)
 
     def up(self):

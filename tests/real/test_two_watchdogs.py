@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
@@ -20,6 +21,7 @@ from watchdog.facts.event import (
     StackClaimed,
 )
 from watchdog.show.status import picture, words
+from watchdog.turn import claiming
 from watchdog.wiring.chosen import rules_of
 from watchdog.wiring.watch import wire
 
@@ -138,10 +140,14 @@ def _there(watch):
 
 
 def _is_let_in_once_the_first_is_gone(first, second, said):
-    """As the words say: by hand at once, or by itself after a while."""
+    """As the words say: by hand, or by itself after a while."""
     cure = said.hint.partition("`docker rm ")[2].partition("`")[0]
     docker("rm", cure)
     second.schedule.turn()
+    assert second.memory.standing.claimed, "it may be at work, and make it again"
+    with pytest.MonkeyPatch.context() as later:
+        later.setattr(claiming, "GONE_AFTER", timedelta(0))
+        second.schedule.turn()
     first.schedule.turn()
 
     assert second.memory.standing.claimed is None

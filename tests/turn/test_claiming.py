@@ -2,15 +2,19 @@
 
 import contextlib
 import os
+from dataclasses import replace
 
 import pytest
 
+from tests.turn.test_transaction import ends
 from tests.worlds import (
     AWB,
     MINUTE,
     SECOND,
+    Fuse,
     Notebook,
     World,
+    a_pair,
     rules,
 )
 from watchdog.act.claim import InWorkTree, OnEngine
@@ -24,6 +28,7 @@ from watchdog.facts.event import (
     OrderGiven,
     OrderRefused,
     RollbackStarted,
+    RollbackStuck,
     StackClaimed,
 )
 from watchdog.facts.problem import Foreign
@@ -226,6 +231,115 @@ def test_a_claim_that_was_pruned_is_made_again(it):
 
     assert has(one)
     assert "dms-watchdog-claim" in it.docker.names()
+
+
+def pruned(it):
+    """Remove what does not run, as `docker container prune` does."""
+    for id_, box in list(it.docker.boxes.items()):
+        if not box["State"]["Running"]:
+            del it.docker.boxes[id_]
+
+
+def test_who_waits_takes_no_stack_whose_claim_was_pruned_until_a_minute_is_over(it):
+    first, second = watchdog(it, A), watchdog(it, B)
+    first.turn(it.clock.now())
+    second.turn(it.clock.now())
+    pruned(it)
+    passes(it, 55 * SECOND, second)
+    said = second.memory.all(StackClaimed)[-1]
+
+    first.renew(it.clock.now())
+    passes(it, 4 * MINUTE, second, renews=(first,))
+
+    assert has(first)
+    assert not has(second)
+    assert "its claim is gone, and it may be at work and make it again" in said.words
+    pruned(it)
+    passes(it, 65 * SECOND, second)
+    assert has(second), "and the first is gone"
+
+
+def test_who_starts_in_the_middle_of_anothers_rollback_waits_for_its_claim(it):
+    (old,) = [id_ for id_, box in it.docker.boxes.items() if box["State"]["Running"]]
+    it.docker.rename(old, "dms-dms-1.rb-old-0123456789ab")
+    second = watchdog(it, B)
+    passes(it, 50 * SECOND, second)
+
+    assert not has(second)
+    (said,) = second.memory.all(StackClaimed)
+    assert "(who made dms-dms-1.rb-old-0123456789ab) has this stack" in said.words
+    passes(it, MINUTE, second)
+    assert has(second)
+
+
+class Claimed(World):
+    """A world whose watchdog acts only while the stack is its own."""
+
+    claiming = None
+
+    def transaction(self):
+        if self.claiming is None:
+            self.claiming = watchdog(self, A, memory=self.memory)
+            self.whose = self.claiming.turn
+        made = super().transaction()
+        return replace(made, hands=OnlyOurs(made.hands, self.claiming))
+
+
+class Pruner(Fuse):
+    """Prunes at the *at*-th instant of a rollback, and lets another one turn."""
+
+    def __init__(self, it, at, other):
+        super().__init__()
+        self.it, self.at, self.other, self.done = it, at, other, False
+
+    def passes(self):
+        if self.it.memory.standing.rollback is None:
+            return
+        super().passes()
+        if self.count == self.at:
+            self.done = True
+            pruned(self.it)
+            self.it.clock.pause(11)  # so that the first looks again who has it
+        if self.count >= self.at:
+            self.it.docker.fuse = Fuse()  # the other one's own calls are no instants
+            self.other.turn(self.it.clock.now())
+            self.it.docker.fuse = self
+
+
+@pytest.mark.parametrize("dead", [False, True], ids=["lives", "dies"])
+@pytest.mark.parametrize("known", [True, False], ids=["known", "just started"])
+def test_a_claim_that_is_pruned_in_mid_rollback_lets_no_other_one_in(
+    folders, dead, known
+):
+    at = 1
+    while True:
+        it = Claimed(folders(), shared=known)
+        it.bake("v1.2.0")
+        it.compose_up("v1.3.0")
+        it.turn()
+        it.turn(MINUTE)
+        it.numbers.values[AWB.name] = 9
+        if dead:
+            it.docker.crashing.add(a_pair("v1.2.0").image)
+        other = watchdog(it, B)
+        it.claiming.turn(it.clock.now())
+        if known:
+            other.turn(it.clock.now())
+        it.docker.fuse = fuse = Pruner(it, at, other)
+        it.turn()
+        it.docker.fuse = Fuse()
+        if not fuse.done:
+            break
+        for _ in range(6):
+            it.turn(10 * SECOND)
+        ((how, *_),) = ends(it)
+        assert how in ("proved", "put-back", "unchanged"), (at, how)
+        up = [image for image, _ in it.docker.up().values()]
+        version = "v1.2.0" if how == "proved" else "v1.3.0"
+        assert up == [a_pair(version).image], (at, how)
+        assert it.memory.all(RollbackStuck) == [], at
+        at += 3
+    assert at > 10
 
 
 def test_a_claim_holds_no_image_that_nobody_else_has(it):

@@ -216,6 +216,36 @@ def test_whatever_people_do_to_three_services_one_whole_pair_serves(
             assert_one_whole_pair_serves(it, story_of(it, deed, at))
 
 
+def takes_all_off_their_networks(it):
+    for box in it.docker.boxes.values():
+        box["NetworkSettings"]["Networks"].clear()
+
+
+@LAYOUTS
+@pytest.mark.parametrize("dead", [False, True], ids=["lives", "dies"])
+def test_what_somebody_took_off_its_networks_is_put_on_them_before_it_serves(
+    world, shared, dead
+):
+    at = 1
+    while True:
+        it = world(shared=shared, dead=dead)
+        it.lasting = 2.0
+        fuse = run_with(it, takes_all_off_their_networks, at)
+        if fuse.done_after is None:
+            break
+        story = story_of(it, takes_all_off_their_networks, at)
+        assert_one_whole_pair_serves(it, story)
+        (up,) = [b for b in it.docker.boxes.values() if b["State"]["Running"]]
+        on = set(up["NetworkSettings"]["Networks"])
+        # Of what ran before it is not asked how well it is.
+        seen = "start dms (old)" if dead else "prove v1.2.0 (new)"
+        left = it.memory.all()[fuse.done_after :]
+        words = [event.step.words for event in left if hasattr(event, "step")]
+        late = not any(one.startswith(seen) for one in words)
+        assert late or on == set(it.networks), story
+        at += 3
+
+
 @LAYOUTS
 def test_what_was_deployed_meanwhile_is_rolled_back_like_any_other(world, shared):
     it = world(shared=shared)

@@ -12,6 +12,7 @@ from watchdog.facts.event import (
     RollbackDelayed,
     RollbackEnded,
     RollbackRefused,
+    RollbackStuck,
     WentBack,
 )
 from watchdog.facts.problem import EngineRefused
@@ -114,6 +115,27 @@ def test_what_ran_is_started_again_although_the_engine_does_not_show_it(world, s
 
     assert it.docker.up() == {"dms-dms-1": (a_pair("v1.3.0").image, it.restart)}
     assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+
+
+@LAYOUTS
+@TARGETS
+def test_what_ran_is_put_back_where_nothing_is_shown_any_more_but_listed(
+    world, shared, dead
+):
+    it = world(shared=shared, dead=dead)
+    (old,) = it.docker.boxes
+    refuse(it, "container", lambda *_: "start" in {do for do, _ in it.docker.calls})
+
+    carried_on(it)
+
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+    assert it.memory.all(RollbackStuck) == []
+    (ended,) = it.memory.all(RollbackEnded)
+    assert "v1.3.0 is listed as running, and no more is shown of it" in ended.proof
+    assert it.docker.names() == it.container_names()
+    assert list(it.docker.up()) == ["dms-dms-1"]
+    assert [*it.docker.boxes] == [old]
+    assert it.stands_on_but_names("v1.3.0") == []
 
 
 def test_what_is_not_shown_before_anything_is_touched_leaves_it_as_it_is(world):

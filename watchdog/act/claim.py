@@ -6,6 +6,7 @@ has the stack, of any number that try at the same time.
 
 import fcntl
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from watchdog.outside.engine import Engine
 
 CLAIMS = "io.flexli.watchdog.claims"
 _COMPOSE = "com.docker.compose.project"
+_ASIDE = re.compile(r"\.rb-(old-|back-)?[0-9a-f]{12}$")
 _LOCK = "rollback-watchdog.lock"
 
 
@@ -70,6 +72,13 @@ class OnEngine:
         where, cure = f"it made {here[new[0]]}", f"`docker rm {here[new[0]]}`"
         # Whether it is still there cannot be seen: never over by itself.
         return Claim(new[0], "of an earlier build", time.monotonic_ns(), where, cure)
+
+    def at_work(self) -> str:
+        """Find what a rollback put aside: no end of one leaves it."""
+        listed = self._engine.containers({_COMPOSE: self._project})
+        names = [str(one["Names"][0]).lstrip("/") for one in listed]
+        aside = [name for name in names if _ASIDE.search(name)]
+        return f"who made {aside[0]}" if aside else ""
 
     def take(self) -> None:
         """Make the container of that name, unless it is there."""
@@ -132,6 +141,10 @@ class InWorkTree:
         finally:
             os.close(handle)
         return None
+
+    def at_work(self) -> str:
+        """Say nothing: a lock that is gone was its process's, which is gone too."""
+        return ""
 
     def take(self) -> None:
         """Have the lock for as long as this process lives."""

@@ -81,14 +81,7 @@ def put_on_again(
     for name, end in on.items():
         there, known = engine.network(name), str(end.get("NetworkID") or "")
         if there is None:
-            raise EngineRefused(
-                f"network {name}, which {str(container['Name']).lstrip('/')} is on, is "
-                "gone",
-                f"make it again, with the options that it had, and the way back goes "
-                f"on by itself: `docker network create --label {_NETWORK}="
-                f"{name.rpartition('_')[2]} --label {_PROJECT}="
-                f"{(container['Config'].get('Labels') or {}).get(_PROJECT)} {name}`",
-            ) from refused
+            raise _no_network(container, name) from refused
         if known and known != there.get("Id", known):
             chosen = {key: end[key] for key in _CHOSEN if end.get(key)}
             engine.disconnect(str(container["Id"]), name)
@@ -96,6 +89,39 @@ def put_on_again(
             moved = True
     if not moved:
         raise refused
+
+
+def off_networks(
+    container: Mapping[str, Any], meant: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Name the networks of *meant* that somebody took *container* off."""
+    on = (container.get("NetworkSettings") or {}).get("Networks") or {}
+    return [name for name in meant if name not in on]
+
+
+def put_on(
+    engine: Engine,
+    container: Mapping[str, Any],
+    meant: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Put *container* on those of *meant* that it is off: it would reach nobody.
+
+    The engine starts one that is on no network at all without a word.
+    """
+    for name in off_networks(container, meant):
+        if engine.network(name) is None:
+            raise _no_network(container, name)
+        engine.connect(str(container["Id"]), name, meant[name])
+
+
+def _no_network(container: Mapping[str, Any], name: str) -> EngineRefused:
+    labels = container["Config"].get("Labels") or {}
+    return EngineRefused(
+        f"network {name}, which {str(container['Name']).lstrip('/')} is on, is gone",
+        "make it again, with the options that it had, and the way back goes on by "
+        f"itself: `docker network create --label {_NETWORK}={name.rpartition('_')[2]} "
+        f"--label {_PROJECT}={labels.get(_PROJECT)} {name}`",
+    )
 
 
 def _sources(body: Mapping[str, Any]) -> list[Path]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.act.evidence import last_words
-from watchdog.act.ground import can_start, put_on_again
+from watchdog.act.ground import can_start, off_networks, put_on, put_on_again
 from watchdog.act.image import Images
 from watchdog.act.shown import UNREAD, must_be_seen, shown
 from watchdog.act.somebodys import of_the_target
@@ -96,7 +96,7 @@ class Hands:
             case Do.STAND_IN:
                 return self._stood_in(plan, step)
             case _:
-                return self._container_done(plan, step)
+                return self._container_done(plan, target, step)
 
     def do(self, plan: Plan, target: Record, step: Step) -> None:
         """Bring the step's end about. Docker refusing raises EngineRefused."""
@@ -131,7 +131,7 @@ class Hands:
 
     # -- containers ------------------------------------------------------------
 
-    def _container_done(self, plan: Plan, step: Step) -> str:
+    def _container_done(self, plan: Plan, target: Record, step: Step) -> str:
         found = self._container(plan, step)
         if found is None:
             gone_is_done = step.do is Do.REMOVE or (
@@ -176,6 +176,8 @@ class Hands:
             case Do.HAND_OVER:
                 givers, ends = self._given(plan, step)
                 return self._staging.handed_over(givers, found, ends)
+            case Do.START if off_networks(found, self._ends(plan, target, step)):
+                return ""
             case Do.START | Do.WARM:
                 up = state["Running"] or state.get("Restarting")
                 if _swap(plan, step).job:
@@ -242,6 +244,7 @@ class Hands:
                 givers, ends = self._given(plan, step)
                 self._staging.hand_over(givers, found, ends)
             case Do.START | Do.WARM:
+                put_on(self._engine, found, self._ends(plan, target, step))
                 try:
                     self._engine.start(id_)
                 except EngineRefused as refused:
@@ -254,6 +257,18 @@ class Hands:
                 self._engine.remove(id_)
             case _:
                 raise AssertionError(f"{step.do} is not about a container")
+
+    def _ends(
+        self, plan: Plan, record: Record, step: Step
+    ) -> Mapping[str, Mapping[str, Any]]:
+        """Give the endpoints that what *step* starts must have: it serves by them."""
+        swap, back = _swap(plan, step), step in plan.way_back
+        if step.do is not Do.START or swap.is_warm or swap.job:
+            return {}
+        if step.which is Which.NEW:
+            return swap.networks
+        known = back and any(r.service == swap.service for r in record.replicas)
+        return remade(plan, record, swap).networks if known else {}
 
     def _given(
         self, plan: Plan, step: Step

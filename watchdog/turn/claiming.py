@@ -18,11 +18,13 @@ from watchdog.facts.plan import Plan, Step, Wanted
 from watchdog.facts.problem import EngineRefused, Foreign, Unreachable
 from watchdog.turn.roles import Claims, Clock, Doer, Plans, Remembers
 
-RENEWED_EVERY = timedelta(minutes=1)
+RENEWED_EVERY = timedelta(seconds=20)
 OVER_AFTER = timedelta(minutes=5)
+# Whose claim was cleaned away makes it again; a person may have taken it away, too.
+GONE_AFTER = timedelta(minutes=1)
 # Far shorter than any claim is waited for: between two steps nobody else takes it.
 _SURE_FOR = 10.0  # s
-_MOST_APART = RENEWED_EVERY.total_seconds()  # s; two looks, to count as one watch
+_MOST_APART = 60.0  # s; two looks, to count as one watch
 
 
 @dataclass(slots=True)
@@ -94,7 +96,11 @@ class Claiming:
                 return
             try:
                 found = self.claims.look()
-                if found == self._ours:
+                if found is None:
+                    # Somebody cleaned it away, and others look for it meanwhile.
+                    found = self._taken()
+                    self._ours = found if found and found.by == self.identity else None
+                elif found == self._ours:
                     self._ours = self.claims.renew(found)
             except EngineRefused:
                 return  # the turn sees what became of it
@@ -106,6 +112,10 @@ class Claiming:
         self._sure = None
         try:
             found, over, took = self.claims.look(), "", False
+            gone = self._gone() if found is None else None
+            if gone is not None and not self._is_over(gone, GONE_AFTER):
+                self._ours = None
+                return self._note_theirs(gone, at)
             if found is None or self._is_over(found):
                 if found is not None:
                     over = found.by
@@ -123,6 +133,21 @@ class Claiming:
             return None
         self._ours = None
         return self._note_theirs(found, at)
+
+    def _gone(self) -> Claim | None:
+        """Give the claim that is not there, of who may be in the middle of a rollback.
+
+        `docker container prune` takes it away like any container that never ran.
+        """
+        if self._ours is not None:
+            return None
+        standing = self.memory.standing
+        by = standing.claimed.by if standing.claimed else ""
+        by = by if by != self.identity else ""  # a copy of this very state
+        if not by and standing.rollback is None:
+            by = self.claims.at_work()
+        where = "its claim is gone, and it may be at work and make it again"
+        return Claim("", by, 0, where, "") if by else None
 
     def _taken(self) -> Claim | None:
         """Claim it, and see whether we were the one; None where nothing is."""
@@ -143,8 +168,8 @@ class Claiming:
         another = self._theirs is not None and self._theirs.claim.by == self.identity
         return found == self._ours or (self._ours is None and not another)
 
-    def _is_over(self, found: Claim) -> bool:
-        """Tell whether another's claim was not renewed for all the time we watched."""
+    def _is_over(self, found: Claim, after: timedelta = OVER_AFTER) -> bool:
+        """Tell whether another's claim was as it is for all the time we watched."""
         if self._is_ours(found):
             return False
         now, seen = self.clock.monotonic(), self._theirs
@@ -152,7 +177,7 @@ class Claiming:
             self._theirs = _Watched(found, now, now)
             return False
         seen.looked = now
-        return bool(found.by) and now - seen.since >= OVER_AFTER.total_seconds()
+        return bool(found.by) and now - seen.since >= after.total_seconds()
 
     def _note_ours(self, found: Claim | None, over: str, at: datetime) -> None:
         before = self.memory.standing.claimed
@@ -175,11 +200,15 @@ class Claiming:
         elif found.by == self.identity:
             who = "a copy of this watchdog's state"
         words = f"{who} ({_short(found.by) or 'unknown'}) has this stack: {found.where}"
+        over = f"a claim that is not renewed for {minutes} minutes is taken over"
+        cure = f"{found.cure}, or wait: {over}"
+        if not found.id:
+            soon = int(GONE_AFTER.total_seconds())
+            cure = f"wait: the stack is taken {soon} s after its claim went"
         said = StackClaimed(
             found.by or "unknown",
             f"{words}; nothing is done here",
-            f"stop one of the two; if the other is gone for good, {found.cure}, or "
-            f"wait: a claim that is not renewed for {minutes} minutes is taken over",
+            f"stop one of the two; if the other is gone for good, {cure}",
         )
         before = self.memory.standing.claimed
         if before != said:

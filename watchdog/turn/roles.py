@@ -194,6 +194,10 @@ class Claims(Protocol):
         """See whose the stack is; None when nobody claims it."""
         ...
 
+    def at_work(self) -> str:
+        """Say who is in the middle of a rollback, by what lies there; else nothing."""
+        ...
+
     def take(self) -> None:
         """Claim it: of any number that do so at once, one does.
 

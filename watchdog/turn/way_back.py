@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from watchdog.decide.standing import Rollback
 from watchdog.decide.successor import remade
 from watchdog.facts.event import StepDone
-from watchdog.facts.pair import NotKnown, Pair, Record
+from watchdog.facts.pair import NotKnown, Pair, Record, Running
 from watchdog.facts.plan import KEPT, Do, Plan, Step, Which, side_by_side, theirs
 from watchdog.facts.problem import (
     Altered,
@@ -78,7 +78,7 @@ class WayBack:
             except Problem as met:
                 failed = [(taken[0], met)]
             grave = stepping.grave(plan, failed)
-            if grave and not self._is_proved_but_for_files(plan, grave[0], meant):
+            if grave and not self._is_up_all_the_same(plan, before, grave[0], meant):
                 step, problem = grave
                 stepping.failed(plan, step, problem)
                 undone = isinstance(problem, Undone)
@@ -121,10 +121,11 @@ class WayBack:
     ) -> tuple[Came, str]:
         """Look once more at what was put back, and end it."""
         meant, stepping = rollback.started.from_pair, self.stepping
-        wrong = stepping.proving.glance(meant) if plan.swaps else ""
-        under = self._changed_under(meant) if wrong else ""
+        before = stepping.memory.record(plan.from_record)
+        under = self._is_listed(plan, before, meant)
+        wrong = stepping.proving.glance(meant) if plan.swaps and not under else ""
+        under = under or (self._changed_under(meant) if wrong else "")
         if wrong and not (under or last):
-            before = self.stepping.memory.record(plan.from_record)
             over = self._swapped_again(rollback, plan, before)
             return Came.SAID if over else Came.AGAIN, over or wrong
         if wrong and not under:
@@ -154,13 +155,38 @@ class WayBack:
                 self.stepping.bring_about(plan, before, step, meant)
         return ""
 
-    def _is_proved_but_for_files(self, plan: Plan, step: Step, meant: Pair) -> bool:
-        """Note the proof at *step* where only a file was changed since the start."""
-        words = self._changed_under(meant) if step.do is Do.PROVE else ""
+    def _is_up_all_the_same(
+        self, plan: Plan, before: Record, step: Step, meant: Pair
+    ) -> bool:
+        """Note the proof at *step* where only a file, or a look, is in its way."""
+        if step.do is not Do.PROVE:
+            return False
+        words = self._changed_under(meant) or self._is_listed(plan, before, meant)
         if words:
             now = self.stepping.clock.now()
             self.stepping.memory.add(now, StepDone(plan.op, step, words))
         return bool(words)
+
+    def _is_listed(self, plan: Plan, before: Record, meant: Pair) -> str:
+        """Say that what ran is listed as running, alone, where no more is shown of it.
+
+        These are the very containers, or were made as they were: a refused look says
+        nothing against them.
+        """
+        proving, hands = self.stepping.proving, self.stepping.hands
+        seen = proving.eyes.running(proving.tenants_of)
+        serving = [swap for swap in plan.swaps if not swap.job]
+        ours = bool(serving) and all(swap.new for swap in serving)
+        if isinstance(seen, Running) or not (ours and seen.refused):
+            return ""
+        parts = proving.eyes.parts(proving.tenants_of)
+        up = [part for part in parts if part.state == "running"]
+        starts = [Step(Do.START, swap.subject, Which.OLD) for swap in serving]
+        if len(up) != len(serving) or not all(
+            hands.is_done(plan, before, step) for step in starts
+        ):
+            return ""
+        return f"{meant.version} is listed as running, and no more is shown of it"
 
     def _changed_under(self, meant: Pair) -> str:
         """Say that *meant* serves, and a manifest was changed once it had started.
