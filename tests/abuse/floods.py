@@ -1,9 +1,16 @@
 """Floods of connections: each holds as many as it can, in its own bad manner."""
 
+import asyncio
+import base64
 import contextlib
+import itertools
+import os
+import random
 import selectors
 import socket
 import threading
+import time
+from collections import Counter
 
 from tests.abuse.door import PATH
 
@@ -81,6 +88,64 @@ class KeepAlive(Held):
     first = OLD
     again = OLD
     reads = 100
+
+
+class Callers:
+    """So many callers who never stop: each sends a forged answer, reads, and again.
+
+    *hosts* are those that they come from, each time another. A forged signature is one
+    that looks right: it costs as much to find out as a good one.
+    """
+
+    def __init__(self, port, hosts, count=300):
+        self.port = port
+        self.hosts = itertools.cycle(hosts)
+        self.count = count
+        self.answered = Counter()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def __enter__(self):
+        self._begun = threading.Event()
+        self._thread.start()
+        self._begun.wait(60)
+        return self
+
+    def __exit__(self, *_):
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(60)
+
+    async def _run(self):
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        callers = [asyncio.ensure_future(self._call()) for _ in range(self.count)]
+        await self._over.wait()
+        for one in callers:
+            one.cancel()
+        await asyncio.gather(*callers, return_exceptions=True)
+
+    async def _call(self):
+        while True:
+            with contextlib.suppress(OSError):
+                to_and_from = await asyncio.open_connection(
+                    "127.0.0.1", self.port, local_addr=(next(self.hosts), 0)
+                )
+                with contextlib.closing(to_and_from[1]):
+                    to_and_from[1].write(_forged())
+                    status = (await to_and_from[0].read(-1))[9:12].decode()
+                    self.answered[status] += 1
+            # By then those of the listener's own limit are used up.
+            if self.answered.total() >= self.count:
+                self._begun.set()
+
+
+def _forged():
+    seal = base64.b64encode(os.urandom(63) + bytes([random.randrange(16)])).decode()
+    lines = HEAD.decode().replace("9000", "200").rstrip().split("\r\n")
+    lines += [
+        f"webhook-id: msg_{os.urandom(8).hex()}",
+        f"webhook-timestamp: {int(time.time())}",
+        f"webhook-signature: v1a,{seal}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + b" " * 200
 
 
 KINDS = (

@@ -3,14 +3,16 @@
 Real sockets: to the listener alone, and in the campaign to a watchdog as it is shipped.
 """
 
+import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
 from tests.abuse.door import ask, connect, raw, status, told, watching
-from tests.abuse.floods import GET, KINDS, Flood, NotReading, Silent
+from tests.abuse.floods import GET, KINDS, Callers, Flood, NotReading, Silent
 from tests.abuse.test_transport import FINE, a_post, serving
+from watchdog.approve.far import Far
 from watchdog.approve.limit import network_of
 from watchdog.wiring import listening
 from watchdog.wiring.listening import Places
@@ -76,6 +78,26 @@ def test_a_dri_answers_a_real_watchdog_through_any_flood(door, kind):
         door.until_it_turned()
 
     assert seen == {("look", 200): COUNT, ("answer", 202): COUNT}
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    "hosts", [[OWN], [f"127.3.{n}.1" for n in range(1, 250)]], ids=["one", "many"]
+)
+def test_a_dri_answers_through_three_hundred_callers_who_never_stop(door, hosts):
+    """They were looked at ten times a second, or less where the machine was busy."""
+    with (
+        Callers(door.port, hosts) as callers,
+        closing(Far(door.url, time.sleep)) as far,
+    ):
+        before = callers.answered.copy()
+        status = [door.answers_from(far)[0] for _ in range(COUNT)]
+        door.until_it_turned()
+        seen = callers.answered - before
+
+    assert status == [202] * COUNT
+    # Who is not looked at is told so, and here hardly anybody needs to be.
+    assert seen["503"] < seen["429"]
 
 
 @pytest.mark.campaign

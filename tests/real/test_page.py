@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.responses import JSONResponse
 
 from tests.commands.test_by_key import Desk, a_question, now, served
 from tests.decide.test_standing import begun, ended
@@ -20,6 +21,40 @@ from watchdog.show.review import Review
 pytestmark = pytest.mark.real
 
 BOTTOM = "document.getElementById('{}').getBoundingClientRect().bottom"
+
+
+class Crowded:
+    """Stands before *app* and does to each POST what is next in *does*, if anything.
+
+    ``busy`` refuses it unlooked at; ``breaks`` hands it on, and then the line breaks.
+    """
+
+    def __init__(self, app):
+        self.app = app
+        self.does = []
+        self.came = []
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self.app(scope, receive, send)
+            return
+        self.came.append(dict(scope["headers"])[b"webhook-id"])
+        next_ = self.does.pop(0) if self.does else ""
+        if next_ == "busy":
+            busy = JSONResponse({"code": "busy", "title": "words"}, 503)
+            await busy(scope, receive, send)
+        elif next_ == "breaks":
+
+            async def nowhere(_):
+                pass
+
+            await self.app(scope, receive, nowhere)
+            start = {"type": "http.response.start", "status": 202}
+            await send(start | {"headers": [(b"content-length", b"20")]})
+            await send({"type": "http.response.body", "body": b"{", "more_body": True})
+            raise ConnectionResetError
+        else:
+            await self.app(scope, receive, send)
 
 
 @pytest.fixture
@@ -38,7 +73,8 @@ def desk(tmp_path):
         base="",
     )
     application = Starlette(routes=[*desk.application.routes, *review.routes()])
-    with served(application) as desk.url:
+    desk.crowd = Crowded(application)
+    with served(desk.crowd) as desk.url:
         yield desk
 
 
@@ -136,6 +172,24 @@ def test_a_key_that_cannot_leave_the_browser_approves(desk, browser):
     desk.memory.add(now(), ended())
     told(browser, "DONE: carried out and proved")
     assert browser.complaints == []
+
+
+def test_in_a_crowd_the_page_sends_the_same_again_and_it_is_taken_once(desk, browser):
+    browser.open(f"{desk.url}/a/apr_1")
+    browser.wait(seen(browser, "new"))
+    write(browser, "name", ASHA)
+    click(browser, "make")
+    browser.wait(seen(browser, "answer"))
+    desk.roster = desk.enrolled(
+        browser.run("document.getElementById('own-line').textContent")
+    )
+    desk.crowd.does = ["busy", "breaks", "busy"]
+    click(browser, "deny")
+    said(browser, "it is being sent again")
+    said(browser, "Recorded: denied")
+
+    assert desk.answers == [(ASHA, "deny")]
+    assert (len(desk.crowd.came), len(set(desk.crowd.came))) == (4, 1)
 
 
 def test_a_key_of_nobody_is_told_so(desk, browser):
