@@ -7,10 +7,12 @@ no good news.
 
 import argparse
 import json
+import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from sbom import holds, locked
 
@@ -23,8 +25,13 @@ def main() -> int:
     parser.add_argument("lock", type=Path)
     parser.add_argument("--auditor", required=True, help="how pip-audit is started")
     given = parser.parse_args()
-    pinned = locked(given.lock.read_text())
-    meant = [name.lower() for name, _, marker, _ in pinned if holds(marker)]
+    try:
+        pinned = locked(given.lock.read_text())
+    except (OSError, ValueError) as no:
+        return _no_answer(f"the lock cannot be read: {no}")
+    meant = [_plain(name) for name, _, marker, _ in pinned if holds(marker)]
+    if not meant:
+        return _no_answer(f"{given.lock} names no package")
     words = ["--requirement", str(given.lock), "--format", "json", "--progress-spinner"]
     words += ["off", "--disable-pip", "--no-deps"]
     argv = [*shlex.split(given.auditor), *words]
@@ -33,18 +40,18 @@ def main() -> int:
             argv, capture_output=True, text=True, check=False, timeout=600
         )
         said = json.loads(done.stdout)["dependencies"]
-    except (OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError) as no:
+        told = [one for one in said if isinstance(one.get("vulns"), list)]
+        asked = {_plain(one["name"]) for one in told}
+        known = [_known(one, hole) for one in told for hole in one["vulns"]]
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError),
+        subprocess.SubprocessError,
+    ) as no:
         why = getattr(locals().get("done"), "stderr", "") or str(no)
         last = (why.strip().splitlines() or ["no word"])[-1]
-        sys.stdout.write(f"NOT ASKED: the auditor gave no answer ({last})\n")
-        return NOT_ASKED
-    asked = {one["name"].lower() for one in said if "vulns" in one}
-    known = [(one, hole) for one in said for hole in one.get("vulns", ())]
-    for one, hole in known:
-        better = ", ".join(hole.get("fix_versions") or ()) or "no version yet"
-        sys.stdout.write(
-            f"KNOWN: {one['name']} {one['version']}: {hole['id']}; mended in {better}\n"
-        )
+        return _no_answer(f"the auditor gave no answer ({last})")
+    for line in known:
+        sys.stdout.write(line)
     left = sorted(set(meant) - asked)
     if left:
         sys.stdout.write(
@@ -54,6 +61,21 @@ def main() -> int:
     if not known and not left:
         sys.stdout.write(f"each of {len(meant)} packages asked about; none is known\n")
     return KNOWN if known else NOT_ASKED if left else FINE
+
+
+def _plain(name: str) -> str:
+    """Write a package's name in the one way that all of its spellings have."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _known(one: dict[str, Any], hole: dict[str, Any]) -> str:
+    better = ", ".join(hole.get("fix_versions") or ()) or "no version yet"
+    return f"KNOWN: {one['name']} {one['version']}: {hole['id']}; mended in {better}\n"
+
+
+def _no_answer(words: str) -> int:
+    sys.stdout.write(f"NOT ASKED: {words}\n")
+    return NOT_ASKED
 
 
 if __name__ == "__main__":

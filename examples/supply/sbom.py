@@ -1,8 +1,8 @@
 """Write the bill of materials of the image, as CycloneDX 1.6 in JSON.
 
 The Python part is what the lock file names, with the hashes that a build accepts for
-each; licences are those that an installed copy states. With --image the Debian packages
-of that image are listed too; without it the list says that it is incomplete.
+each; licences are those that an installed copy states. The images that ours is made
+from are named by digest. With --image the Debian packages of that image are listed too.
 """
 
 import argparse
@@ -11,18 +11,22 @@ import re
 import subprocess
 import sys
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from packaging.markers import Marker
+from pin_images import images as pinned
 
 _PINNED = re.compile(
     r"^([A-Za-z0-9._-]+)(?:\[[^]]*])?==([^\s;\\]+)(?:\s*;\s*([^\\]*?))?\s*\\?$"
 )
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "dms-rollback-watchdog/sbom")
+_IMAGES = Path(__file__).with_name("images.env")
+_INSIDE = ("PYTHON_IMAGE", "COMPOSE_IMAGE")
 _DPKG = "${Package}\t${Version}\t${Architecture}\n"
 
 
@@ -109,18 +113,36 @@ def debian(image: str) -> list[dict[str, Any]]:
     return made
 
 
+def container(ref: str, digest: str) -> dict[str, Any]:
+    """Describe an image that ours is made from, by its digest where it has one."""
+    name, _, tag = ref.rpartition(":")
+    purl = f"pkg:oci/{name.rpartition('/')[2]}{digest.replace(':', '%3A')}?tag={tag}"
+    return {
+        "type": "container",
+        "bom-ref": purl,
+        "name": name,
+        "version": f"{tag}{digest}",
+        "purl": purl,
+    }
+
+
 def bill(
-    lock: str, version: str, system: list[dict[str, Any]] | None
+    lock: str, version: str, system: list[dict[str, Any]], images: str
 ) -> dict[str, Any]:
-    """Put the whole list together; the same input gives the same list."""
+    """Put the whole list together; the same input gives the same list.
+
+    It never says that it is complete: of the images that ours is made from it has
+    the digests, and not what they hold besides Debian's packages.
+    """
     parts = [library(*one) for one in locked(lock)]
+    made_from = [container(*one[1:]) for one in pinned(images) if one[0] in _INSIDE]
     product = {
         "type": "application",
         "bom-ref": "dms-rollback-watchdog",
         "name": "dms-rollback-watchdog",
         "version": version,
     }
-    whole = [*parts, *(system or ())]
+    whole = [*parts, *system, *made_from]
     refs = [part["bom-ref"] for part in whole]
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -133,7 +155,7 @@ def bill(
         "dependencies": [{"ref": product["bom-ref"], "dependsOn": refs}],
         "compositions": [
             {
-                "aggregate": "incomplete" if system is None else "complete",
+                "aggregate": "incomplete",
                 "assemblies": [product["bom-ref"]],
             }
         ],
@@ -148,12 +170,15 @@ def main() -> int:
     parser.add_argument("--version", required=True)
     parser.add_argument("--image", default="", help="list its Debian packages too")
     given = parser.parse_args()
-    system = debian(given.image) if given.image else None
-    made = bill(given.lock.read_text(), given.version, system)
+    system = debian(given.image) if given.image else []
+    made = bill(given.lock.read_text(), given.version, system, _IMAGES.read_text())
     given.out.write_text(json.dumps(made, indent=2) + "\n")
-    count, more = len(made["components"]) - len(system or ()), len(system or ())
-    besides = f"and {more} of Debian" if given.image else "and none of the image's own"
-    sys.stdout.write(f"{given.out}: {count} Python packages, {besides}\n")
+    kinds = Counter(one["purl"].partition("/")[0] for one in made["components"])
+    besides = f"{kinds['pkg:deb']} of Debian" if given.image else "none of Debian"
+    sys.stdout.write(
+        f"{given.out}: {kinds['pkg:pypi']} Python packages, {besides}, and the digests "
+        f"of {kinds['pkg:oci']} images that ours is made from\n"
+    )
     return 0
 
 

@@ -147,6 +147,15 @@ def test_the_bill_of_materials_names_all_that_is_locked_with_its_hashes(tmp_path
     assert made["metadata"]["component"]["version"] == __version__
     parts = {part["name"]: part for part in made["components"]}
     text = LOCK.read_text()
+    images = [parts.pop(one["name"]) for one in made["components"][-2:]]
+    named = dict(
+        line.partition("=")[::2] for line in IMAGES.read_text().splitlines() if line
+    )
+    assert [f"{p['name']}:{p['version']}" for p in images] == [
+        named["PYTHON_IMAGE"],
+        named["COMPOSE_IMAGE"],
+    ]
+    assert {p["type"] for p in images} == {"container"}
     assert len(parts) == len(re.findall(r"^[a-z0-9][^ ]*==", text, re.MULTILINE))
     for name, part in parts.items():
         assert part["type"] == "library"
@@ -154,6 +163,7 @@ def test_the_bill_of_materials_names_all_that_is_locked_with_its_hashes(tmp_path
         assert re.search(rf"^{name}(\[.*])?=={part['version']}[ ;]", text, re.MULTILINE)
         assert part["hashes"]
     listed = {one["content"] for p in parts.values() for one in p["hashes"]}
+    assert all(p["purl"].startswith("pkg:oci/") for p in images)
     assert listed == set(re.findall(r"sha256:([0-9a-f]{64})", text))
     assert parts["httpx"]["licenses"]
     assert parts["pywin32"]["scope"] == "excluded"
@@ -199,6 +209,9 @@ def found(*dependencies):
         (found(ONE | {"vulns": [HOLE]}), 1, "KNOWN: one 1.0: X-1; mended in 1.1\n"),
         (found({"name": "one", "skip_reason": "not found"}), 3, UNASKED),
         (found(), 3, UNASKED),
+        (found(ONE | {"vulns": None}), 3, UNASKED),
+        (found(ONE | {"vulns": [{}]}), 3, NO_ANSWER),
+        (found("one"), 3, NO_ANSWER),
         ("no JSON", 3, NO_ANSWER),
         ("[]", 3, NO_ANSWER),
     ],
@@ -211,6 +224,16 @@ def test_an_audit_is_green_only_when_each_package_was_asked_about(
 
     assert got[0] == code
     assert got[1].startswith(said)
+
+
+@pytest.mark.parametrize("text", ["", "# one==1.0\n", None])
+def test_nothing_to_ask_about_is_no_good_news(tmp_path, text):
+    path = tmp_path / "some.lock"
+    if text is not None:
+        path.write_text(text)
+    code, said = supply("audit", path, "--auditor", auditor(tmp_path, found()))
+
+    assert (code, said.partition(":")[0]) == (3, "NOT ASKED")
 
 
 def test_an_auditor_that_cannot_be_started_is_no_good_news(tmp_path):
@@ -232,4 +255,5 @@ def test_the_image_keeps_no_pip_and_its_debian_packages_are_listed(tmp_path):
 
     system = [p for p in made["components"] if p["purl"].startswith("pkg:deb/")]
     assert len({part["bom-ref"] for part in system}) == len(system) > 20
-    assert made["compositions"][0]["aggregate"] == "complete"
+    # What the base image was built from, and Compose, is in no list here.
+    assert made["compositions"][0]["aggregate"] == "incomplete"
