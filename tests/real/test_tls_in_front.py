@@ -19,9 +19,9 @@ CONFIG = Path(__file__).parents[2] / "examples/front-door/haproxy.cfg"
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory):
-    """Give the watchdog, a client that trusts the proxy, and its two addresses."""
-    folder = tmp_path_factory.mktemp("door")
+def pem(tmp_path_factory):
+    """Make the proxy's certificate and key, in one file as it reads them."""
+    folder = tmp_path_factory.mktemp("pem")
     pem, key = folder / "all.pem", folder / "key.pem"
     openssl(
         *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
@@ -29,8 +29,19 @@ def doors(tmp_path_factory):
         *("-addext", "subjectAltName=DNS:localhost"),
         *("-keyout", key, "-out", pem),
     )
-    trusted = ssl.create_default_context(cafile=pem)
     pem.write_text(pem.read_text() + key.read_text())
+    return pem
+
+
+@pytest.fixture(scope="module")
+def trusted(pem):
+    return ssl.create_default_context(cafile=pem)
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory, pem, trusted):
+    """Give the watchdog, a client that trusts the proxy, and its two addresses."""
+    folder = tmp_path_factory.mktemp("door")
     with ExitStack() as after, ExitStack() as held:
         watched = Watched(folder / "watchdog")
         watched.settings()
@@ -95,6 +106,24 @@ def test_a_question_is_read_and_answered_through_tls(doors):
     assert "content-security-policy" in page.headers
     assert taken.status_code == 202, taken.text
     assert [answer.decision for answer in watched.answers] == ["forward_fix"]
+
+
+@pytest.mark.parametrize("says", [b"", b"\x16\x03\x01"], ids=["silent", "begun"])
+def test_who_holds_connections_to_the_proxy_keeps_no_answer_out(doors, trusted, says):
+    """It had fewer places than one host opens, and kept each a minute."""
+    watched, _, decisions, _ = doors
+    port = int(decisions.rpartition(":")[2])
+    body, headers = watched.promise()
+    with ExitStack() as held, httpx.Client(verify=trusted) as client:
+        for _ in range(300):
+            made = held.enter_context(socket.create_connection(("127.0.0.1", port), 5))
+            made.sendall(says)
+        # In no more than a browser waits, and long before they are let go.
+        taken = client.post(
+            f"{decisions}{PATH}", content=body, headers=headers, timeout=8
+        )
+
+    assert taken.status_code == 202, taken.text
 
 
 def test_the_pages_are_for_who_signs_in(doors):
