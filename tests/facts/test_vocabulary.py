@@ -2,7 +2,7 @@
 
 import pytest
 
-from watchdog.facts.vocabulary import others_for_bad
+from watchdog.facts.vocabulary import others_for_bad, others_for_good
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,25 @@ def test_what_took_the_place_of_the_old_is_told_from_what_is_merely_new(
     found = others_for_bad(before.split(), now.split(), bad.split())
 
     assert found == tuple(others.split())
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "others"),
+    [
+        ("200 500", "201 500", "201"),
+        ("ok failed", "success failed", "success"),
+        ("2xx 5xx", "200", "200"),
+        ("200", "500", ""),
+        ("ok", "failed", ""),
+        ("ok", "skipped", ""),
+        ("200 201", "201", ""),
+        ("", "201", ""),
+    ],
+)
+def test_what_went_well_under_another_name_is_known_by_its_word(before, now, others):
+    assert others_for_good(before.split(), now.split()) == tuple(others.split())
+
+
+def test_a_label_that_is_gone_says_nothing():
+    assert others_for_good(["200", "500"], [""]) == ("",)
+    assert others_for_good(["200", ""], [""]) == ()

@@ -94,6 +94,20 @@ SERIES = [
     *old("jobs_total", "zero", how="ok"),
     *old("jobs_total", "zero", rate=0, how="lost"),
     *new("jobs_total", "zero", how="ok"),
+    # What is left out of the errors has another label, or another value.
+    *old("but_total", "label", code="200"),
+    *old("but_total", "label", rate=0.01, code="500"),
+    *new("but_total", "label", status="200"),
+    *old("but_total", "value", code="200"),
+    *old("but_total", "value", rate=0.01, code="500"),
+    *new("but_total", "value", code="201"),
+    *new("but_total", "value", rate=0.01, code="500"),
+    *old("but_total", "bad", code="200"),
+    *new("but_total", "bad", code="200"),
+    *new("but_total", "bad", rate=0.01, code="201"),
+    *new("but_total", "bad", rate=1, code="500"),
+    *old("but_total", "word", code="ok"),
+    *new("but_total", "word", code="failed"),
     # A new status is none that took the place of another.
     *old("req_total", "more", code="200"),
     *old("req_total", "more", rate=0.01, code="500"),
@@ -238,6 +252,34 @@ def test_errors_of_which_the_value_was_renamed_are_not_zero_errors(server, kind,
 )
 def test_what_merely_has_no_error_yet_is_clear_for_all_its_new_values(server, kind):
     assert isinstance(verdict(server, kind), Clear)
+
+
+def all_but(case, but):
+    own = f'case="{case}"'
+    return Ratio(f"but_total{{{own},{but}}}", f"but_total{{{own}}}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (all_but("label", 'code!~"[123].."'), "`code` says nothing"),
+        (all_but("label", 'code!="200"'), "`code` says nothing"),
+        (all_but("value", 'code!="200"'), "`code` says 201"),
+    ],
+)
+def test_what_went_well_under_another_name_is_no_breach(server, kind, words):
+    seen = verdict(server, kind)
+
+    assert isinstance(seen, Blind), seen
+    assert seen.cause is Cause.NONSENSE
+    assert words in seen.words
+
+
+@pytest.mark.parametrize("case", ["bad", "word"])
+def test_what_fails_under_a_new_name_is_a_breach(server, case):
+    kind = all_but(case, 'code!="200"' if case == "bad" else 'code!="ok"')
+
+    assert isinstance(verdict(server, kind), Breached)
 
 
 def test_that_they_were_renamed_is_not_forgotten_after_a_day(server):

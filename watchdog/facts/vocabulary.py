@@ -15,6 +15,11 @@ _FAILS = re.compile(
     r"|\bnot?.?ok\b|\bko\b|unsuccess",
     re.IGNORECASE,
 )
+_WENT_WELL = re.compile(
+    r"[123][0-9][0-9]|[123]xx|ok(ay)?|success\w*|succeed\w*|complete[d]?|done|finished"
+    r"|accepted|delivered|created|pass(ed)?|true|yes",
+    re.IGNORECASE,
+)
 _ALIKE = 3  # letters that two words for one thing have in common: err, error
 
 
@@ -34,6 +39,16 @@ def others_for_bad(
     else:
         found = {one for one in new if _kind(one) not in kinds or _is_like(one, bad)}
     return tuple(sorted(found)) if before else ()
+
+
+def others_for_good(before: Collection[str], now: Collection[str]) -> tuple[str, ...]:
+    """Give the new values of *now* that say that it went well, or nothing at all.
+
+    What counts all but the old ``200`` as an error counts ``201`` for one, and every
+    event once the label itself has another name.
+    """
+    new = set(now) - set(before) if before else set()
+    return tuple(sorted(v for v in new if not v or _WENT_WELL.fullmatch(v)))
 
 
 def _kind(value: str) -> str:

@@ -1,4 +1,7 @@
-"""Tells errors that were renamed from errors that there were none of yet."""
+"""Tells whether a release calls its errors otherwise, or what went well.
+
+Errors that match nothing may be none yet; what counts all but the good may count that.
+"""
 
 import math
 import re
@@ -11,7 +14,7 @@ from typing import TypeAlias, TypeVar
 from watchdog.facts import selector
 from watchdog.facts.reading import Blind, Cause, Measured, Reading
 from watchdog.facts.trigger import Ratio, RatioQuery, Trigger
-from watchdog.facts.vocabulary import others_for_bad
+from watchdog.facts.vocabulary import others_for_bad, others_for_good
 from watchdog.observe import fresh, promql
 from watchdog.observe.numbers import duration, offset
 
@@ -42,20 +45,27 @@ Ask: TypeAlias = Callable[[str], list[tuple[dict[str, str], float]] | Blind]
 class Errors:
     """One selector of errors: *like* has its name and labels, whatever these say.
 
-    *by* are the conditions that tell errors from the rest, by their labels.
+    *by* are the conditions that tell errors from the rest, by their labels; *but* are
+    the labels of which it leaves something out. *whole* has only what the total asks
+    for as well.
     """
 
     text: str
     like: str
     by: Mapping[str, str] = field(default_factory=dict)
+    but: tuple[str, ...] = ()
+    whole: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What was answered of one selector of errors: counts, and values by label."""
+    """What was answered of one selector of errors: counts, and each label's values.
+
+    Of each value how much it counted, where that was asked.
+    """
 
     counts: Mapping[str, float]
-    values: Mapping[str, frozenset[str]]
+    values: Mapping[str, Mapping[str, float]]
 
     def of(self, what: str) -> float:
         """Give a count; nothing is none."""
@@ -83,8 +93,9 @@ class Names:
     ) -> Reading:
         """Say in *reading* why no errors' series is there while the total grows.
 
-        Only in the newest window, and of the pair that runs *since* then: a look
-        reaches further back, to errors under the names that they had before.
+        Blind where what is counted went well. Only in the newest window, and of the
+        pair that runs *since* then: a look reaches further back, to errors under the
+        names that they had before.
         """
         kind = trigger.kind
         if not isinstance(kind, Ratio | RatioQuery) or not isinstance(
@@ -100,7 +111,9 @@ class Names:
                     break
                 is_own = first is None or block.end >= first
                 if is_own and block.parts.get("bad", -math.inf) > nought:
-                    return reading
+                    return self._of_failures(kind, trigger.window, since, at, ask) or (
+                        reading
+                    )
         own = (
             block.parts.get("all", 0.0)
             for look in reading.looks
@@ -120,6 +133,33 @@ class Names:
             words = said
             _kept(self._told)[key] = (time.monotonic(), words)
         return replace(reading, renamed=words)
+
+    def _of_failures(
+        self,
+        kind: Ratio | RatioQuery,
+        window: timedelta,
+        since: datetime | None,
+        at: datetime,
+        ask: Ask,
+    ) -> Blind | None:
+        """Say that half of what is counted as bad went well, under another name."""
+        errors, key = errors_of(kind), (kind, since, "well")
+        if since is None or len(errors) != 1 or not errors[0].but:
+            return None
+        asked_at, words = self._told.get(key, (-math.inf, ""))
+        if time.monotonic() >= asked_at + _ASKED_AGAIN:
+            age = at - since
+            question = well_question(errors[0], age + 2 * self._scrape)
+            before = self._learned(key, errors, question, ask)
+            if isinstance(before, Blind):
+                return before
+            answer = ask(bad_question(errors[0], min(window, age))) if before else []
+            if isinstance(answer, Blind):
+                return None  # a breach does not wait for it
+            now = _read(answer, errors)
+            words = why_well(errors[0], before[0], now[0]) if before else ""
+            _kept(self._told)[key] = (time.monotonic(), words)
+        return Blind(Cause.NONSENSE, words) if words else None
 
     def _words(
         self,
@@ -150,7 +190,9 @@ class Names:
                 "first error, start it at 0"
             )
         back = [age, *(_gone(one, at) for one in now if one.of("last"))]
-        before = self._learned(key, errors, max(back) + 2 * self._scrape, ask)
+        back_then = max(back) + 2 * self._scrape
+        question = before_question(errors, self._scrape, back_then)
+        before = self._learned(key, errors, question, ask)
         if isinstance(before, Blind):
             return before
         whys = [
@@ -162,13 +204,13 @@ class Names:
         return f"{said}; {'; '.join(whys)}" if whys and all(whys) else ""
 
     def _learned(
-        self, key: object, errors: tuple[Errors, ...], back: timedelta, ask: Ask
+        self, key: object, errors: tuple[Errors, ...], question: str, ask: Ask
     ) -> tuple[Told, ...] | Blind:
-        """Give what there was before, *back* from now; nothing where it is not told."""
+        """Give what there was before; nothing where it is not told."""
         until, before = self._before.get(key, (-math.inf, ()))
         if time.monotonic() < until:
             return before
-        answer = ask(before_question(errors, self._scrape, back))
+        answer = ask(question)
         if isinstance(answer, Blind) and answer.cause is Cause.UNREACHABLE:
             return answer
         for_good = not isinstance(answer, Blind)
@@ -235,11 +277,32 @@ def before_question(
     return promql.joined(terms)
 
 
-def _part(what: str, part: str, number: int, *, of: str = "") -> str:
+def well_question(one: Errors, back: timedelta) -> str:
+    """Ask what the labels that errors leave something out of said *back* from now."""
+    then = offset(back)
+    return promql.joined(
+        _part(f"last_over_time({one.whole}{span}{then})", label, 0, of=label)
+        for label in one.but
+        for span in (
+            f"[{duration(_LEARNED)}:{duration(_APART)}]",
+            f"[{duration(_AN_HOUR)}]",
+        )
+    )
+
+
+def bad_question(one: Errors, window: timedelta) -> str:
+    """Ask how much of what is counted as bad was of each value of those labels."""
+    return promql.joined(
+        _part(f"increase({one.text}[{duration(window)}])", label, 0, of=label, by="sum")
+        for label in one.but
+    )
+
+
+def _part(what: str, part: str, number: int, *, of: str = "", by: str = "group") -> str:
     """Name what is asked; *of* a label, once for each of its values."""
     look = f"{number}"
     if of:
-        grouped = f"group by ({selector.label(of)}) ({what})"
+        grouped = f"{by} by ({selector.label(of)}) ({what})"
         what = f'label_replace({grouped}, "value", "$1", "{of}", "(.+)")'
         part = f"={of}"
     return (
@@ -252,25 +315,39 @@ def _read(
     answer: Iterable[tuple[dict[str, str], float]], errors: tuple[Errors, ...]
 ) -> tuple[Told, ...]:
     counts: list[dict[str, float]] = [{} for _ in errors]
-    values: list[dict[str, set[str]]] = [{} for _ in errors]
+    values: list[dict[str, dict[str, float]]] = [{} for _ in errors]
     for labels, value in answer:
         number, part = int(labels.get("look", "0")), labels.get("part", "")
         if part.startswith("="):
-            said = values[number].setdefault(part[1:], set())
-            said.add(labels.get("value", ""))
+            said = values[number].setdefault(part[1:], {})
+            said[labels.get("value", "")] = value
         else:
             counts[number][part] = value
-    return tuple(
-        Told(count, {label: frozenset(said) for label, said in each.items()})
-        for count, each in zip(counts, values, strict=True)
-    )
+    return tuple(Told(*each) for each in zip(counts, values, strict=True))
+
+
+def why_well(errors: Errors, before: Told, now: Told) -> str:
+    """Say that half of the errors went well, by what a label says; or nothing."""
+    for label, counted in now.values.items():
+        was = before.values.get(label, {})
+        well = others_for_good(was, counted)
+        whole = sum(counted.values())
+        if len(was) > _MOST_VALUES or whole <= 0:
+            continue
+        if sum(counted[one] for one in well) >= whole / 2:
+            said = ", ".join(one or "nothing" for one in well)
+            return (
+                f"`{errors.text}` counts as bad what went well: `{label}` says {said} "
+                "now, which it did not say before: was it renamed?"
+            )
+    return ""
 
 
 def why_other(errors: Errors, before: Told, now: Told) -> str:
     """Say why errors may have another value now; nothing where there is none yet."""
     for label, pattern in errors.by.items():
-        was = before.values.get(label, frozenset())
-        said = now.values.get(label, frozenset())
+        was = before.values.get(label, {})
+        said = now.values.get(label, {})
         is_there = any(_matches(pattern, one) for one in said)
         if is_there or max(len(was), len(said)) > _MOST_VALUES:
             continue
@@ -325,13 +402,25 @@ def _errors(
 ) -> Errors:
     kept: list[selector.Matcher] = []
     by: dict[str, str] = {}
+    but = tuple(
+        one.label
+        for one in found.matchers
+        if one not in whole and one.how.startswith("!") and one.said
+    )
     for one in found.matchers:
         if one in whole:
             kept.append(one)
         elif one.how in ("=", "=~"):
             kept.append(selector.Matcher(one.label, "!=", '""'))
             by[one.label] = one.said if one.how == "=~" else re.escape(one.said)
-    return Errors(text, str(selector.Selector(found.name, tuple(kept))), by)
+    both = tuple(one for one in kept if one in whole)
+    return Errors(
+        text,
+        str(selector.Selector(found.name, tuple(kept))),
+        by,
+        but,
+        str(selector.Selector(found.name, both)),
+    )
 
 
 def _kept(known: dict[object, _Held]) -> dict[object, _Held]:
