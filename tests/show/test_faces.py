@@ -138,6 +138,39 @@ def test_nobody_watching_is_never_called_open(turn):
     assert words(whole).splitlines()[1].startswith("NOT WATCHING: ")
 
 
+AWAY = FarEndLost("engine", "connection refused")
+TORN = PairUnclear("split: the manifests were changed", split=True)
+
+
+@pytest.mark.parametrize(
+    ("more", "how", "why"),
+    [
+        ((), {"turn": None}, "nobody is watching"),
+        ((), {"turn": Turn(AT - MINUTE, "long ago", {})}, "nobody is watching"),
+        ((AWAY,), {}, "what runs cannot be seen: connection refused"),
+        ((TORN,), {}, "split: the manifests were changed"),
+    ],
+)
+def test_no_verdict_of_before_is_said_of_what_nobody_judges_now(more, how, why):
+    whole = shown(*HEALTHY_THEN_NEXT, *CLEAR, *more, **how)
+    said = words(whole).splitlines()
+
+    assert said[0] == f"dms-test: v1.3.0 runs: {why}"
+    assert not [line for line in said if line.startswith("trigger")]
+    assert {one["verdict"] for one in whole["triggers"].values()} == {"not judged"}
+
+
+@pytest.mark.parametrize("more", [AWAY, TORN])
+def test_no_metric_says_clear_of_what_nobody_judges_now(more):
+    clear = f'watchdog_verdict{{trigger="{AWB.name}",verdict="clear"}}'
+
+    before = Place(*HEALTHY_THEN_NEXT, *CLEAR).get("/metrics").text
+    now = Place(*HEALTHY_THEN_NEXT, *CLEAR, more).get("/metrics").text
+
+    assert f"{clear} 1.0" in before
+    assert f"{clear} 0.0" in now
+
+
 def test_a_clock_that_went_back_is_not_called_watching():
     assert not shown(*HEALTHY_THEN_NEXT, *CLEAR, at=AT - MINUTE)["watching"]
 

@@ -27,6 +27,20 @@ def unasked(s: Standing, release: Release, at: datetime) -> str:
     return ""
 
 
+def unjudged(s: Standing, release: Release | None, at: datetime) -> str:
+    """Say why no trigger is judged now, so that what was said last is over; or nothing.
+
+    *release* is the file in force for what runs.
+    """
+    whys = (s.claimed.words if s.claimed else "", s.unseen, s.not_whole)
+    for why in whys:
+        if why:
+            return why
+    if release is None:
+        return "no release file of what runs can be read: nothing is watched"
+    return unasked(s, release, at)
+
+
 def not_clear(
     s: Standing, release: Release, rules: Rules, at: datetime
 ) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from watchdog.decide.gate import gate
+from watchdog.decide.measured import unjudged
 from watchdog.decide.policy import decide, recovers_until
 from watchdog.decide.rehearse import if_confirmed
 from watchdog.decide.standing import Incident, Standing
@@ -39,6 +40,8 @@ def explain(
     waits, until = _waits(s, release, rules)
     looked = turn.looked if turn else None
     may = gate(s, version, release, rules, looked=looked, at=at)
+    awake = "" if fresh else "nobody is watching"
+    idle = "" if s.rollback else awake or unjudged(s, release, at)
     return {
         "name": rules.name,
         "at": stamp(at),
@@ -57,7 +60,15 @@ def explain(
             for breach in (s.incident.breaches if s.incident else ())
         ],
         "triggers": [
-            _trigger(trigger, s, release, rules, said=_said_of(trigger, s, turn), at=at)
+            _trigger(
+                trigger,
+                s,
+                release,
+                rules,
+                said=_said_of(trigger, s, turn),
+                idle=idle,
+                at=at,
+            )
             for release in ([release] if release else [])
             for trigger in release.triggers
         ],
@@ -157,6 +168,7 @@ def _trigger(
     rules: Rules,
     *,
     said: str,
+    idle: str,
     at: datetime,
 ) -> dict[str, Any]:
     seen = s.verdicts.get(trigger.name)
@@ -168,9 +180,9 @@ def _trigger(
     return {
         "trigger": trigger.name,
         "action": str(trigger.action),
-        "verdict": seen.changed.kind if seen else _NOT_YET,
-        "cause": seen.changed.cause if seen else "",
-        "words": said or _why_not_judged(s),
+        "verdict": seen.changed.kind if seen and not idle else _NOT_YET,
+        "cause": seen.changed.cause if seen and not idle else "",
+        "words": idle or said or _why_not_judged(s),
         "since": stamp(seen.since) if seen else "",
         "if_confirmed": then,
     }

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from watchdog.decide.gate import Gate, digest_of, gate, images, lasting, measured_pair
-from watchdog.decide.measured import unasked
+from watchdog.decide.measured import unjudged
 from watchdog.decide.ready import Answer, answer
 from watchdog.decide.retention import staying
 from watchdog.decide.under_way import under_way
@@ -190,7 +190,8 @@ class Faces:
         standing = self._memory.standing
         version = standing.running.pair.version if standing.running else ""
         release = self._releases.for_version(version)
-        return release is not None and not unasked(standing, release, self._now())
+        awake = self._pulse().is_fresh or standing.rollback is not None
+        return awake and not unjudged(standing, release, self._now())
 
     async def _metrics(self, _: Request) -> Response:
         text = page(self._standings)

@@ -6,7 +6,7 @@ from typing import Any
 
 from watchdog.decide.drill import words_of as words_of_drill
 from watchdog.decide.gate import OPEN, Gate, gate
-from watchdog.decide.measured import unasked
+from watchdog.decide.measured import unjudged
 from watchdog.decide.policy import choose_target
 from watchdog.decide.ready import answer
 from watchdog.decide.retention import beyond, in_words, taken
@@ -46,7 +46,8 @@ def picture(
     looked = turn.looked if turn else None
     could = answer(s, release, looked, rules, at)
     said = gate(s, version, release, rules, looked=looked, at=at)
-    idle = unasked(s, release, at) if running and release else ""
+    awake = "" if fresh or orderly else "nobody is watching"
+    idle = (awake or unjudged(s, release, at)) if running and not s.rollback else ""
     return {
         "name": rules.name,
         "at": stamp(at),
@@ -89,7 +90,7 @@ def picture(
         "promotion": _promotion(said, awake=fresh or orderly),
         "triggers": {
             name: {
-                "verdict": seen.changed.kind,
+                "verdict": "not judged" if idle else seen.changed.kind,
                 "cause": seen.changed.cause,
                 "words": words_of(seen, name, turn),
                 "unsteady": _unsteady(s.flow("verdict", name)),
