@@ -25,6 +25,7 @@ from watchdog.facts.event import (
     PairStarted,
     QuestionAsked,
     ReadinessChanged,
+    ReleaseArmed,
 )
 from watchdog.facts.job import Jobs
 from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
@@ -254,6 +255,7 @@ def readiness(running="v1.3.0", target="v1.2.0", *lacks):
 
 HEALTHY_THEN_NEXT = (started("v1.2.0"), proved_good("v1.2.0"), started("v1.3.0"))
 """v1.2.0 is known to be good, v1.3.0 runs."""
+ARMED = ReleaseArmed("v1.3.0", "all its triggers were tried live")
 
 
 # -- the far ends -----------------------------------------------------------------

@@ -6,6 +6,7 @@ import pytest
 
 from tests.decide.test_standing import begun, ended
 from tests.worlds import (
+    ARMED,
     ASHA,
     AT,
     AWB,
@@ -53,7 +54,7 @@ READY = readiness()
 WINDOW = 2 * MINUTE
 RATIO = a_trigger(window=WINDOW, block=10 * SECOND)
 ONE = a_release(triggers=(RATIO,))
-NEW = (*HEALTHY_THEN_NEXT, READY)
+NEW = (*HEALTHY_THEN_NEXT, ARMED, READY)
 
 
 def said(*events, version="v1.3.0", release=None, at=LATER, before=NEW, **chosen):
@@ -111,7 +112,7 @@ def test_one_clear_does_not_leave_it_open_for_good():
         "AwbRoutingFailures: suspected: 9 of 40",
     )
     assert said(seen("clear"), seen("blind", "stale", cause="stale")).reasons == (
-        "AwbRoutingFailures is blind since 03:00:05 UTC: stale",
+        "AwbRoutingFailures is blind since 03:00:06 UTC: stale",
     )
 
 
@@ -125,6 +126,17 @@ def test_a_clear_that_rests_on_less_than_the_window_does_not_open_it():
         ),
     )
     assert said(seen("clear"), at=whole).state == "open"
+
+
+def test_what_was_not_tried_live_yet_opens_nothing():
+    """Until it is told which trigger cannot be relied on, or that all can."""
+    new, soon = (*HEALTHY_THEN_NEXT, READY), AT + 4 * MINUTE
+
+    assert said(seen("clear"), at=soon, before=new).reasons == (
+        "its triggers have not all been tried live yet",
+    )
+    assert said(seen("clear"), at=soon).state == "open"
+    assert said(seen("clear"), at=LATER, before=new).state == "open"
 
 
 def test_nothing_is_clear_over_a_window_in_which_it_was_suspected():
@@ -386,10 +398,11 @@ def test_a_release_that_was_rolled_back_is_over_whoever_did_it():
     assert found.reasons == (
         (
             f"v1.3.0 was rolled back here: rollback by hand, {ASHA}: scans look wrong "
-            "(to v1.2.0, 2026-03-11 03:00:07 UTC)"
+            "(to v1.2.0, 2026-03-11 03:00:08 UTC)"
         ),
     )
-    anew = (*done, started("v1.3.0", containers="anew"), READY, seen("clear"))
+    again = started("v1.3.0", containers="anew")
+    anew = (*done, again, ARMED, READY, seen("clear"))
     assert (said(*anew).state, said(*anew).over) == ("open", "")
 
 

@@ -11,6 +11,7 @@ from tests import canary
 from tests.decide.test_standing import STEP, begun, ended, verdict
 from tests.show.test_review import HOSTILE, Page, drawn
 from tests.worlds import (
+    ARMED,
     AT,
     AWB,
     HEALTHY_THEN_NEXT,
@@ -45,7 +46,7 @@ from watchdog.show.paper import Paper, Words
 from watchdog.turn.roles import Turn
 
 READY = readiness()
-CLEAR = (verdict("clear"), verdict("clear", HTTP_5XX.name), READY)
+CLEAR = (ARMED, verdict("clear"), verdict("clear", HTTP_5XX.name), READY)
 GOOD = (*HEALTHY_THEN_NEXT, *CLEAR)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.decide.test_standing import begun, ended, verdict
 from tests.worlds import (
+    ARMED,
     ASHA,
     AT,
     AWB,
@@ -33,7 +34,7 @@ from watchdog.turn.roles import Turn
 
 DONE = AT + 10 * SECOND  # after every event of a test
 TURN = Turn(DONE, "watching v1.3.0", {AWB.name: "0 of 40 failed"}, looked=DONE)
-CLEAR = (verdict("clear"), verdict("clear", HTTP_5XX.name))
+CLEAR = (ARMED, verdict("clear"), verdict("clear", HTTP_5XX.name))
 QUESTION = (*HEALTHY_THEN_NEXT, breached(HTTP_5XX), asked())
 BOTH = f"{ASHA}, {BELA}"
 STUCK = RollbackStuck("op", "no", "hint")

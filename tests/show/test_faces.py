@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from tests import canary
 from tests.decide.test_standing import PLAN, begun, ended, verdict
 from tests.worlds import (
+    ARMED,
     AT,
     AWB,
     HEALTHY_THEN_NEXT,
@@ -48,7 +49,7 @@ from watchdog.show.status import picture, words
 from watchdog.turn.roles import Turn
 
 POLL = 5 * SECOND
-CLEAR = (verdict("clear"), verdict("clear", HTTP_5XX.name), readiness())
+CLEAR = (ARMED, verdict("clear"), verdict("clear", HTTP_5XX.name), readiness())
 DONE = AT + 10 * SECOND  # after every event of a test
 TURN = Turn(DONE, "watching v1.3.0", {AWB.name: "0 of 40 failed"}, looked=AT)
 
@@ -351,7 +352,7 @@ def test_status_says_paused_when_nothing_was_ever_seen():
 
 
 def test_status_page_metrics_and_the_gate_say_the_same_of_what_is_suspected():
-    events = (*HEALTHY_THEN_NEXT, verdict("pending"), *CLEAR[1:])
+    events = (*HEALTHY_THEN_NEXT, ARMED, verdict("pending"), *CLEAR[2:])
     place = Place(*events)
     why = [f"{AWB.name}: words"]
 

@@ -1070,6 +1070,24 @@ def test_a_careful_default_says_nothing_of_what_ran_before_its_file_went(world):
     assert it.memory.all(OneWaySeen) == []
 
 
+def test_triggers_that_a_corrected_file_brings_are_tried_live_too(world):
+    it = world()
+    armed = len(it.memory.all(ReleaseArmed))
+    it.turn()
+    assert len(it.memory.all(ReleaseArmed)) == armed
+
+    other = a_trigger("Other")
+    it.releases["v1.3.0"] = a_release(triggers=(AWB, HTTP_5XX, other))
+    it.trials.faults["Other"] = (Fault("errors", "it is a gauge", ""),)
+    it.turn(10 * MINUTE)
+    (unproven,) = it.memory.all(TriggerUnproven)
+    assert unproven.trigger == "Other"
+
+    it.trials.faults.clear()
+    it.turn()
+    assert len(it.memory.all(ReleaseArmed)) == armed + 1
+
+
 def test_after_a_time_of_not_looking_a_person_is_asked(world):
     it = world()
     it.bake("v1.2.0")

@@ -178,8 +178,8 @@ def _after(s: Standing, entry: Entry) -> Standing:
         case BlindTooLong(trigger=trigger) if trigger in s.verdicts:
             told = replace(s.verdicts[trigger], told=True)
             return replace(s, verdicts=s.verdicts | {trigger: told})
-        case ReleaseArmed():
-            return replace(s, armed=True, unproven={})
+        case ReleaseArmed(triggers=tried):
+            return replace(s, armed=True, tried=tried, unproven={})
         case TriggerUnproven(trigger=trigger, words=words):
             return replace(s, unproven=s.unproven | {trigger: words})
         case BreachConfirmed():

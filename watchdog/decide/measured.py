@@ -53,7 +53,19 @@ def not_clear(
     if nothing:
         return (nothing,)
     whys = [_why(s, t, rules, at) for t in release.triggers if not t.observe_only]
-    return tuple(why for why in whys if why)
+    return tuple(why for why in whys if why) or _not_tried(s, rules, at)
+
+
+def _not_tried(s: Standing, rules: Rules, at: datetime) -> tuple[str, ...]:
+    """Say that a clear may rest on what was not tried live.
+
+    Once it is told what cannot be relied on, that alone counts.
+    """
+    if s.armed or s.running is None:
+        return ()
+    if at >= s.running.since + rules.settle + rules.blind_for:
+        return ()
+    return ("its triggers have not all been tried live yet",)
 
 
 def blind_too_long(

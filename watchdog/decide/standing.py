@@ -196,6 +196,7 @@ class Standing:
     *away_since* and *away_until* bound the last time in which what runs could not be
     looked at: the engine was lost, or another watchdog had the stack.
     *watching_since* is when the process that watches took up the journal.
+    *tried* names the triggers that it was armed with; empty where that is not known.
     *repairs* are the operations that mended a pair: what they put up was deployed.
     *in_part* are the one-way releases of which something was there since what runs was
     deployed, though none of them ran as a whole pair.
@@ -227,6 +228,7 @@ class Standing:
     pairs: dict[str, KnownPair] = field(default_factory=dict)
     verdicts: dict[str, SeenVerdict] = field(default_factory=dict)
     armed: bool = False
+    tried: str = ""
     unproven: dict[str, str] = field(default_factory=dict)
     incident: Incident | None = None
     breached: frozenset[str] = frozenset()

@@ -1,5 +1,6 @@
 """What this turn's verdicts are, and what is worth saying of them."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -123,9 +124,10 @@ class Judging:
         A release that just started has no series yet: only what is still missing
         after ``blind_for`` is a fault.
         """
-        standing = self.memory.standing
+        standing, named = self.memory.standing, _name_of(release)
         settled = since + self.rules.settle
-        if standing.armed or at < settled:
+        known = standing.armed and standing.tried in ("", named)
+        if known or at < settled:
             return
         trials: list[Trial] = []
         answers = True
@@ -147,7 +149,7 @@ class Judging:
                 for trial in trials
                 for doubt in trial.doubts
             )
-            self.memory.add(at, ReleaseArmed(version, words, doubts))
+            self.memory.add(at, ReleaseArmed(version, words, doubts, named))
         elif at >= settled + self.rules.blind_for:
             for trial in faulty:
                 first = trial.faults[0]
@@ -263,6 +265,11 @@ def _named(at: datetime, rules: Rules) -> str:
     """Name an incident as no other is, of another second or another watchdog."""
     whose = f"-{rules.identity[:6]}" if rules.identity else ""
     return f"inc-{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03}{whose}"
+
+
+def _name_of(release: Release) -> str:
+    """Name the triggers of *release*, so that others are known for others."""
+    return hashlib.sha256(repr(release.triggers).encode()).hexdigest()[:16]
 
 
 def _worth_saying(s: Standing, name: str, kind: str, cause: str, at: datetime) -> bool:

@@ -91,12 +91,14 @@ class ReleaseUnfiled:
 class ReleaseArmed:
     """Every trigger of the running release was tried live, and can be relied on.
 
-    *doubts* are what a DRI should know all the same.
+    *doubts* are what a DRI should know all the same. *triggers* names what was tried:
+    once its file says other ones, these are tried.
     """
 
     release: str
     words: str
     doubts: tuple[str, ...] = ()
+    triggers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
