@@ -1,5 +1,7 @@
 """Why it is not rolling back, in words."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.decide.test_standing import begun, ended, verdict
@@ -68,6 +70,35 @@ def test_a_quiet_release_says_what_would_follow_from_each_trigger():
         ),
         "needed         a trigger must be confirmed on the running release",
     ]
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({"turn": None}, "nobody is watching"),
+        (
+            {"turn": replace(TURN, at=DONE + 25 * HOUR), "at": DONE + 25 * HOUR},
+            (
+                "no longer watched since 2026-03-12 03:00:00 UTC: "
+                "watch_for of its release is over"
+            ),
+        ),
+    ],
+)
+def test_what_is_not_watched_is_not_called_watched_nor_clear(how, why):
+    said = lines(*HEALTHY_THEN_NEXT, *CLEAR, **how)
+
+    assert said[0] == f"dms-test: not rolling v1.3.0 back: {why}"
+    assert not [line for line in said if line.startswith("clear")]
+    assert f"not judged yet {AWB.name}: {why}" in said
+
+
+def test_who_carries_a_rollback_out_watches():
+    stale = replace(TURN, at=AT - MINUTE)
+    acting = (*HEALTHY_THEN_NEXT, breached(), begun())
+
+    assert whole(*acting, turn=stale)["watching"]
+    assert not [x for x in lines(*acting, turn=stale) if "somebody must watch" in x]
 
 
 def test_what_is_suspected_or_not_seen_comes_before_what_is_clear():

@@ -9,6 +9,7 @@ from watchdog.decide.measured import unjudged
 from watchdog.decide.policy import decide, recovers_until
 from watchdog.decide.rehearse import if_confirmed
 from watchdog.decide.standing import Incident, Standing
+from watchdog.decide.under_way import under_way
 from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release, Trigger
@@ -34,14 +35,18 @@ def explain(
     ``needed`` says what would have to be true for a rollback; each trigger that is
     not confirmed says what would follow if it were, weighed by the same policy.
     """
+    acting = under_way(s, rules, at)
     fresh = turn is not None and abs(at - turn.at) <= 3 * poll
+    fresh |= acting is not None and acting.is_orderly
     version = s.running.pair.version if s.running else ""
+    awake = "" if fresh else "nobody is watching"
+    idle = "" if s.rollback else awake or unjudged(s, release, at)
     kind, words = _decided(s, release, rules, at)
+    if s.incident is None and s.running and idle:
+        words = idle  # nor is it "watching"
     waits, until = _waits(s, release, rules)
     looked = turn.looked if turn else None
     may = gate(s, version, release, rules, looked=looked, at=at)
-    awake = "" if fresh else "nobody is watching"
-    idle = "" if s.rollback else awake or unjudged(s, release, at)
     return {
         "name": rules.name,
         "at": stamp(at),
