@@ -165,13 +165,13 @@ def load_roster(path: Path, *, has_secrets: bool = True) -> Roster:
             here = in_words((*at, "slack"))
             faults += _shared(users, person.slack, name, here, "this user")
         keys: list[Key] = []
-        for place, written in enumerate(person.keys):
+        for place, one in enumerate(person.keys):
             here = in_words((*at, "keys", place))
             try:
                 key = _key(
                     path.parent if has_secrets else None,
                     f"{name}#{place + 1}",
-                    written,
+                    one,
                 )
             except Said as said:
                 faults.append(Fault(here, said.words, said.hint))
