@@ -6,26 +6,25 @@ Errors that match nothing may be none yet; what counts all but the good may coun
 import math
 import re
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias, TypeVar
 
-from watchdog.facts import selector
 from watchdog.facts.reading import Blind, Cause, Measured, Reading
 from watchdog.facts.trigger import Ratio, RatioQuery, Trigger
 from watchdog.facts.vocabulary import others_for_bad, others_for_good
-from watchdog.observe import fresh, promql
-from watchdog.observe.numbers import duration, offset
+from watchdog.observe.spoken import (
+    Errors,
+    Told,
+    bad_question,
+    before_question,
+    errors_of,
+    now_question,
+    read,
+    well_question,
+)
 
-_LATELY = timedelta(days=1)
-# What a label may say is learned of so long before, not to take the rare for new.
-_LEARNED = timedelta(days=7)
-_AN_HOUR = timedelta(hours=1)
-# Within the look-back of Prometheus no series is missed that lasts so long.
-_APART = timedelta(minutes=5)
-# What ran before may go on for so long beside what runs now.
-_BESIDE = timedelta(minutes=10)
 # Whether errors that match nothing were renamed is asked once in so many seconds.
 _ASKED_AGAIN = 30.0
 # What was before does not change: it is asked once, and again where that failed.
@@ -33,43 +32,10 @@ _LEARNED_AGAIN = 600.0
 _MOST_TOLD = 256
 # A label of more values names things, and not how they ended.
 _MOST_VALUES = 100
-# So many scrapes at 0 are a series that was there before its first error.
-_AT_NOUGHT = 3
 
 _Held = TypeVar("_Held")
 # Asks for one instant.
 Ask: TypeAlias = Callable[[str], list[tuple[dict[str, str], float]] | Blind]
-
-
-@dataclass(frozen=True, slots=True)
-class Errors:
-    """One selector of errors: *like* has its name and labels, whatever these say.
-
-    *by* are the conditions that tell errors from the rest, by their labels; *but* are
-    the labels of which it leaves something out. *whole* has only what the total asks
-    for as well.
-    """
-
-    text: str
-    like: str
-    by: Mapping[str, str] = field(default_factory=dict)
-    but: tuple[str, ...] = ()
-    whole: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What was answered of one selector of errors: counts, and each label's values.
-
-    Of each value how much it counted, where that was asked.
-    """
-
-    counts: Mapping[str, float]
-    values: Mapping[str, Mapping[str, float]]
-
-    def of(self, what: str) -> float:
-        """Give a count; nothing is none."""
-        return self.counts.get(what, 0.0)
 
 
 class Names:
@@ -156,7 +122,7 @@ class Names:
             answer = ask(bad_question(errors[0], min(window, age))) if before else []
             if isinstance(answer, Blind):
                 return None  # a breach does not wait for it
-            now = _read(answer, errors)
+            now = read(answer, errors)
             words = why_well(errors[0], before[0], now[0]) if before else ""
             _kept(self._told)[key] = (time.monotonic(), words)
         return Blind(Cause.NONSENSE, words) if words else None
@@ -173,7 +139,7 @@ class Names:
         answer = ask(now_question(errors, self._scrape, age))
         if isinstance(answer, Blind):
             return answer
-        now = _read(answer, errors)
+        now = read(answer, errors)
         if not all(one.of("lately") for one in now):
             return ""
         if any(one.of("here") or one.of("own") for one in now):
@@ -214,7 +180,7 @@ class Names:
         if isinstance(answer, Blind) and answer.cause is Cause.UNREACHABLE:
             return answer
         for_good = not isinstance(answer, Blind)
-        before = () if isinstance(answer, Blind) else _read(answer, errors)
+        before = () if isinstance(answer, Blind) else read(answer, errors)
         until = math.inf if for_good else time.monotonic() + _LEARNED_AGAIN
         _kept(self._before)[key] = (until, before)
         return before
@@ -223,107 +189,6 @@ class Names:
 def _gone(told: Told, at: datetime) -> timedelta:
     """Tell how long its errors have not been there."""
     return at - datetime.fromtimestamp(told.of("last"), UTC)
-
-
-def now_question(errors: Iterable[Errors], scrape: timedelta, age: timedelta) -> str:
-    """Ask whether the errors matched lately, and whether they could match now.
-
-    Lately is a day before what runs, whatever *age* that has: by then it would be
-    forgotten that they ever matched. They could where what runs has series of that name
-    and with those labels. What runs had some itself if they matched well after it
-    began.
-    """
-    hours = -(-max(age, timedelta()) // _AN_HOUR)
-    lately, now = duration(_LATELY + hours * _AN_HOUR), duration(2 * scrape)
-    terms = []
-    for number, one in enumerate(errors):
-        asked = {
-            "lately": f"count(last_over_time({one.text}[{lately}]))",
-            "here": f"count(last_over_time({one.text}[{now}]))",
-            "kin": f"count(last_over_time({one.like}[{now}]))",
-        }
-        if age > _BESIDE:
-            own = duration(age - _BESIDE)
-            asked["own"] = f"count(last_over_time({one.text}[{own}]))"
-        if one.by:
-            seen = f"timestamp({one.text})[{lately}:{duration(_APART)}]"
-            asked["last"] = f"max(max_over_time({seen}))"
-        terms += [_part(what, part, number) for part, what in asked.items()]
-        terms += [
-            _part(f"last_over_time({one.like}[{now}])", label, number, of=label)
-            for label in one.by
-        ]
-    return promql.joined(terms)
-
-
-def before_question(
-    errors: Iterable[Errors], scrape: timedelta, back: timedelta
-) -> str:
-    """Ask what the errors' labels said *back* from now, and of errors at nought."""
-    then = offset(back)
-    apart = duration(max(2 * scrape, timedelta(minutes=1)))
-    terms = []
-    for number, one in enumerate(errors):
-        nought = f"({one.text} == 0)[{duration(_LATELY)}:{apart}]{then}"
-        zeros = f"count(count_over_time({nought}) >= {_AT_NOUGHT})"
-        terms.append(_part(zeros, "zeros", number))
-        long = f"{one.like}[{duration(_LEARNED)}:{duration(_APART)}]{then}"
-        short = f"{one.like}[{duration(_AN_HOUR)}]{then}"
-        terms += [
-            _part(f"last_over_time({span})", label, number, of=label)
-            for label in one.by
-            for span in (long, short)
-        ]
-    return promql.joined(terms)
-
-
-def well_question(one: Errors, back: timedelta) -> str:
-    """Ask what the labels that errors leave something out of said *back* from now."""
-    then = offset(back)
-    return promql.joined(
-        _part(f"last_over_time({one.whole}{span}{then})", label, 0, of=label)
-        for label in one.but
-        for span in (
-            f"[{duration(_LEARNED)}:{duration(_APART)}]",
-            f"[{duration(_AN_HOUR)}]",
-        )
-    )
-
-
-def bad_question(one: Errors, window: timedelta) -> str:
-    """Ask how much of what is counted as bad was of each value of those labels."""
-    return promql.joined(
-        _part(f"increase({one.text}[{duration(window)}])", label, 0, of=label, by="sum")
-        for label in one.but
-    )
-
-
-def _part(what: str, part: str, number: int, *, of: str = "", by: str = "group") -> str:
-    """Name what is asked; *of* a label, once for each of its values."""
-    look = f"{number}"
-    if of:
-        grouped = f"{by} by ({selector.label(of)}) ({what})"
-        what = f'label_replace({grouped}, "value", "$1", "{of}", "(.+)")'
-        part = f"={of}"
-    return (
-        f'label_replace(label_replace({what}, "part", "{part}", "", ""), '
-        f'"look", "{look}", "", "")'
-    )
-
-
-def _read(
-    answer: Iterable[tuple[dict[str, str], float]], errors: tuple[Errors, ...]
-) -> tuple[Told, ...]:
-    counts: list[dict[str, float]] = [{} for _ in errors]
-    values: list[dict[str, dict[str, float]]] = [{} for _ in errors]
-    for labels, value in answer:
-        number, part = int(labels.get("look", "0")), labels.get("part", "")
-        if part.startswith("="):
-            said = values[number].setdefault(part[1:], {})
-            said[labels.get("value", "")] = value
-        else:
-            counts[number][part] = value
-    return tuple(Told(*each) for each in zip(counts, values, strict=True))
 
 
 def why_well(errors: Errors, before: Told, now: Told) -> str:
@@ -371,56 +236,6 @@ def _matches(pattern: str, value: str) -> bool:
         return re.fullmatch(pattern, value, re.DOTALL) is not None
     except re.error:
         return False
-
-
-def errors_of(kind: Ratio | RatioQuery) -> tuple[Errors, ...]:
-    """Give what the errors are made of; nothing where that is no plain selector.
-
-    What the total asks for too, such as the job, stays as it is.
-    """
-    if isinstance(kind, Ratio):
-        errors, totals = [kind.errors.strip()], [kind.must_be_there]
-    else:
-        errors, totals = (
-            fresh.counted(promql.over(template, timedelta(minutes=1)))
-            for template in (kind.errors_query, kind.total_query)
-        )
-    wholes = [selector.read(one) for one in totals]
-    found = [selector.read(one) for one in errors]
-    if not all(wholes) or not all(found):
-        return ()
-    matchers = {one for whole in wholes if whole for one in whole.matchers}
-    return tuple(
-        _errors(text, one, matchers)
-        for text, one in zip(errors, found, strict=True)
-        if one is not None
-    )
-
-
-def _errors(
-    text: str, found: selector.Selector, whole: Collection[selector.Matcher]
-) -> Errors:
-    kept: list[selector.Matcher] = []
-    by: dict[str, str] = {}
-    but = tuple(
-        one.label
-        for one in found.matchers
-        if one not in whole and one.how.startswith("!") and one.said
-    )
-    for one in found.matchers:
-        if one in whole:
-            kept.append(one)
-        elif one.how in ("=", "=~"):
-            kept.append(selector.Matcher(one.label, "!=", '""'))
-            by[one.label] = one.said if one.how == "=~" else re.escape(one.said)
-    both = tuple(one for one in kept if one in whole)
-    return Errors(
-        text,
-        str(selector.Selector(found.name, tuple(kept))),
-        by,
-        but,
-        str(selector.Selector(found.name, both)),
-    )
 
 
 def _kept(known: dict[object, _Held]) -> dict[object, _Held]:
