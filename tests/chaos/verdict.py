@@ -138,7 +138,8 @@ def _what_runs(yard, seen, found, text, *, nothing, mixed):
 
 def _is_said(yard, seen, found, text, *, mixed):
     """Hold what status says against what is there."""
-    said = (seen.status.get("running") or {}).get("version", "")
+    running = seen.status.get("running") or {}
+    said, down = running.get("version", ""), running.get("down", "")
     versions = {version for _, version, _ in found}
     unclear = seen.status.get("unclear", "")
     if found and not seen.status.get("rollback") and versions != {said}:
@@ -146,9 +147,9 @@ def _is_said(yard, seen, found, text, *, mixed):
     known = found and len(versions) == 1 and versions == {said}
     if known and unclear and not (mixed or "manifest" in unclear):
         yield f"status says that it is unclear what runs: {unclear}"
-    if not found and said and not (unclear or seen.status.get("rollback")):
+    if not found and said and not (unclear or down or seen.status.get("rollback")):
         yield f"status says that {said} runs, nothing does: {text}"
-    if seen.how == "proved" and not found and not unclear:
+    if seen.how == "proved" and not found and not (unclear or down):
         yield "`proved` was recorded, and nothing runs"
     pinned = yard.pinned()
     if len(versions) == 1 and pinned not in versions and not _names_env(text):
