@@ -24,6 +24,7 @@ SCRAPE = 15 * SECOND
 END = datetime(2026, 3, 11, 3, 0, 0, tzinfo=UTC)
 LAST = END.timestamp()
 
+STARTED = "process_start_time_seconds"
 FIVE = Trigger(
     name="Http5xxRate",
     kind=Ratio('errors{job="dms"}', 'total{job="dms"}'),
@@ -72,6 +73,22 @@ def server(tmp_path_factory, request):
         *counted("http_requests_total", {"job": "dms", "code": "500"}, rate=0),
         *counted("twice", {"job": "dms", "instance": "dms:80"}),
         *counted("twice", {"job": "dms-again", "instance": "dms:80"}),
+        *counted("aliased", {"job": "dms", "instance": "dms:80"}),
+        *counted("aliased", {"job": "web", "instance": "10.0.0.7:80"}, rate=2),
+        *told(STARTED, {"job": "dms", "instance": "dms:80"}, lambda _: 17.25),
+        *told(STARTED, {"job": "web", "instance": "10.0.0.7:80"}, lambda _: 17.25),
+        *counted("federated", {"job": "dms", "instance": "a:80"}),
+        *counted(
+            "federated",
+            {
+                "job": "all",
+                "instance": "other:9090",
+                "exported_job": "dms",
+                "exported_instance": "a:80",
+            },
+        ),
+        *told(STARTED, {"job": "dms", "instance": "a:80"}, lambda _: 17.5),
+        *told(STARTED, {"job": "dms", "instance": "b:80"}, lambda _: 17.51),
         *counted("two", {"job": "dms", "instance": "a:80"}),
         *counted("two", {"job": "dms", "instance": "b:80"}),
         *counted("few", {"job": "dms"}, rate=0.1),
@@ -339,6 +356,20 @@ def test_events_that_are_scraped_twice_are_a_doubt_with_the_cure(server):
         ),
     )
     assert tried(server, kind=Ratio("errors", 'twice{job="dms"}')).doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("aliased", "of one process under several names, by when it started"),
+        ("federated", "that are federated too"),
+    ],
+)
+def test_what_is_scraped_again_by_other_names_is_a_doubt(server, name, how):
+    (doubt,) = tried(server, kind=Ratio("errors", name)).doubts
+
+    assert doubt.words == f"`{name}` has series {how}: each event counts twice or more"
+    assert tried(server, kind=Ratio("errors", f'{name}{{job="dms"}}')).doubts == ()
 
 
 def test_two_replicas_of_one_job_are_no_copies(server):

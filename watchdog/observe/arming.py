@@ -342,14 +342,11 @@ def _copies(prometheus: Asks, trigger: Trigger, at: datetime) -> Iterator[Fault]
     if isinstance(trigger.kind, Latency):
         roles = [("latency.histogram", promql.every_bucket(trigger.kind))]
     for role, selector in roles:
-        for label, question in counted.copies(selector):
+        for how, label, question in counted.copies(selector):
             answer = prometheus.instant(question, at)
             if isinstance(answer, Blind) or not answer:
                 continue
-            words = (
-                f"`{selector}` has series that differ in `{label}` only and move "
-                "together: each event counts twice or more"
-            )
+            words = f"`{selector}` has series {how}: each event counts twice or more"
             hint = f'name one: `{{{label}="…"}}`, or scrape the target once'
             yield Fault(role, words, hint)
             break

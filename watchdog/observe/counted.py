@@ -26,7 +26,14 @@ _HOUR = timedelta(hours=1)
 # A target that is started again falls too, and so often no target is.
 _FALLS = 5
 # Series of one event differ in these alone: two jobs, or two servers of one store.
-_COPIES = ("job", "replica", "prometheus", "prometheus_replica")
+_COPIES = (
+    "job",
+    "replica",
+    "prometheus",
+    "prometheus_replica",
+    "receive_replica",
+    "monitor",
+)
 _MOST_QUOTED = 200
 
 
@@ -95,16 +102,28 @@ def _matchers(text: str) -> Iterator[str]:
     return (found.group() for found in _MATCHER.finditer(text.partition("}")[0] + "}"))
 
 
-def copies(selector: str) -> Iterator[tuple[str, str]]:
-    """Ask, for each label that tells copies apart, how many series are copied by it.
+def copies(selector: str) -> Iterator[tuple[str, str, str]]:
+    """Ask whether the same events are there more than once.
 
-    Copies differ in that label alone, and grow by the same within a twentieth.
+    Each with words of how, and the label that tells them apart. Copies differ in one
+    label alone and grow by the same within a twentieth; or a server federates another
+    one, whose names it keeps as ``exported_…``; or a process is scraped under several
+    names, by when it started, which no two do in the same hundredth of a second.
     """
     grows = f"(rate({selector.strip()}[10m]) > 0)"
     for label in _COPIES:
         most, least = f"max without ({label}) {grows}", f"min without ({label}) {grows}"
         many = f"count without ({label}) {grows} > 1"
-        yield label, f"count(({many}) and ({most} - {least} <= 0.05 * {most}))"
+        moved = f"count(({many}) and ({most} - {least} <= 0.05 * {most}))"
+        yield f"that differ in `{label}` only and move together", label, moved
+    named = selector.strip()
+    for label in ("job", "instance"):
+        named = f'label_replace({named}, "{label}", "$1", "exported_{label}", "(.+)")'
+    again = f"count(count without (exported_job, exported_instance) ({named}) > 1)"
+    yield "that are federated too", "job", again
+    starts = f"process_start_time_seconds and on (job, instance) {selector.strip()}"
+    several = f'max(count_values("start", {starts})) > 1'
+    yield "of one process under several names, by when it started", "job", several
 
 
 def ended(selector: str) -> str:
