@@ -12,6 +12,10 @@ from watchdog.observe.referee import Referee
 FILE = "services:\n  dms:\n    image: {}\n"
 
 
+def ref():
+    return str(a_record("v1.2.0", services=("dms",)).replicas[0].body.get("Image"))
+
+
 class Silent:
     """Programs that do not end."""
 
@@ -27,10 +31,13 @@ class Refuses:
 
 
 class Renders:
-    """A Compose that makes one service of the image v0."""
+    """A Compose that makes one service of the image v0, or as it is told."""
+
+    def __init__(self, **service):
+        self.service = {"image": "v0"} | service
 
     def look(self, argv, folder):
-        model = {"services": {"dms": {"image": "v0"}}}
+        model = {"services": {"dms": self.service}}
         return 0, "dms h1" if "--hash" in argv else json.dumps(model)
 
 
@@ -66,10 +73,6 @@ def stack(tmp_path):
         return agreeing, ran, agreeing.lacks(ran, running, target, pins)
 
     return made
-
-
-def ref():
-    return str(a_record("v1.2.0", services=("dms",)).replicas[0].body.get("Image"))
 
 
 @pytest.mark.parametrize("asked", [{"unasked": "not here"}, {"commands": Silent()}])
@@ -141,6 +144,46 @@ def test_of_several_files_the_last_one_chooses_and_is_named(
     red = [one.hint.partition(":")[0] for one in found if not one.doubt]
     fine = last == "right" and "unasked" in asked
     assert red == ([] if fine else ["more.yaml, line 1"])
+
+
+@pytest.mark.parametrize(
+    ("commands", "is_red"),
+    [
+        (Renders(image=ref()), False),
+        (Renders(image=ref(), pull_policy="missing"), False),
+        (Renders(image=ref(), pull_policy="always"), True),
+        (Renders(image=ref(), pull_policy="every_12h"), True),
+        (None, False),
+    ],
+)
+def test_a_name_that_was_another_images_is_said_and_red_where_it_is_pulled(
+    stack, commands, is_red
+):
+    agreeing, ran, _ = stack(ref(), commands, unasked="not here")
+    target = a_record("v1.2.0", services=("dms",))
+    ran[0]["Config"]["Image"] = ref()
+
+    def said(image):
+        ran[0]["Image"] = image
+        found = agreeing.lacks(ran, {"dms": False}, target, {})
+        return [one for one in found if "was the name of another image" in one.words]
+
+    assert said(target.pair.image) == []
+    (lack,) = said("sha256:another")
+    assert lack.doubt is not is_red
+    assert ("`docker compose up -d` pulls it anew, and" in lack.words) is is_red
+
+
+def test_of_a_version_that_is_made_of_others_it_is_said_what_to_write(stack, tmp_path):
+    agreeing, ran, _ = stack("app:${DMS_VERSION}", Renders())
+    (tmp_path / ".env").write_text("MAJOR=v1\nDMS_VERSION=${MAJOR}.3.0\n")
+    target = a_record("v1.2.0", services=("dms",))
+
+    (red,) = agreeing.lacks(ran, {"dms": False}, target, {"MAJOR": "v1"})
+
+    assert red.hint.startswith("compose.yaml, line 3: ")
+    assert "DMS_VERSION is made of other variables" in red.hint
+    assert "write the value itself there" in red.hint
 
 
 def test_a_stack_that_compose_cannot_render_is_red(stack):

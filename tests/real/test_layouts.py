@@ -265,6 +265,30 @@ def test_an_image_that_is_latest_for_every_release_is_red(lay, executor):
     assert any("is tagged latest" in one for one in found), found
 
 
+@pytest.mark.campaign
+def test_a_name_that_each_release_takes_over_is_red_where_it_is_pulled(lay):
+    """Else the next plain `up -d` makes the bad image with the good manifest."""
+    it = lay("engine", "REPO:stable")
+    it.release(OLD, BAD)
+    it.kept = lambda _: f"meesho.{OLD}.manifest.json"
+
+    def move(version):
+        it.says(DMS_VERSION=version)
+        docker("tag", f"{it.repository}:{version}", f"{it.repository}:stable")
+        docker("push", "-q", f"{it.repository}:stable")
+
+    target = two_deployments(it, move)
+    assert it.reds(target) == []
+    assert any("was the name of another image" in x.words for x in it.lacks_to(target))
+
+    whole = it._model()
+    whole["services"]["app"]["pull_policy"] = "always"
+    (it.folder / "compose.yaml").write_text(json.dumps(whole))
+
+    (red,) = it.reds(target)
+    assert "`docker compose up -d` pulls it anew" in red
+
+
 def test_services_that_follow_the_version_and_are_not_enrolled_are_named(lay):
     it = lay("engine", "REPO:${DMS_VERSION:?}")
     it.release(OLD, BAD)

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from watchdog.facts.env_file import EnvFile
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import Problem, Unreachable
 from watchdog.facts.rendering import Rendering
+from watchdog.observe.its_lines import env_files, filled, line_of
 from watchdog.observe.made import replica_of
 from watchdog.observe.obstacles import compose_files
 from watchdog.observe.referee import Deployed, Referee
@@ -158,6 +157,7 @@ class Agreeing:
                     "image and manifests would be the same",
                     doubt=True,
                 )
+        yield from _moving(containers, target, then)
         if before:
             which = str(_labels(containers[0]).get(_COMPOSE, "")) or "an unknown one"
             yield Lack(
@@ -207,6 +207,10 @@ class Agreeing:
             )
         line = self._line(one, deployed)
         where = f"{line}: " if line else ""
+        try:
+            self._env.read().pinnable(self._variable)
+        except Problem as unfit:
+            return f"{where}{unfit.words}; {unfit.hint}"
         if now.get(one.service) == then.get(one.service):
             return (
                 f"{where}nothing in {self._name} chooses it; write "
@@ -221,7 +225,7 @@ class Agreeing:
         """Say where the line stands that decides about *one*; empty when not found."""
         files = compose_files(self._folder, deployed.there, ",".join(deployed.files))
         for name, text in files.items():  # what counts most comes first
-            found = _line_of(text, one.service, one.what)
+            found = line_of(text, one.service, one.what)
             if found:
                 return f"{name}, line {found[0]}: `{found[1]}`"
         return ""
@@ -244,6 +248,7 @@ class Agreeing:
             "run an image that holds Compose, see docs/how-to/choose-an-executor.md",
             doubt=True,
         )
+        yield from _moving(containers, target, {})
         deployed = _deployed(containers)
         files = compose_files(self._folder, deployed.there, ",".join(deployed.files))
         try:
@@ -252,11 +257,11 @@ class Agreeing:
             return  # said by the pin
         for replica in target.replicas:
             for name, text in files.items():
-                found = _line_of(text, replica.service, "image")
+                found = line_of(text, replica.service, "image")
                 if found is None:
                     continue  # what a file further on says counts less
                 number, line, image = found
-                made, ran = _filled(image, env, pins), str(replica.body.get("Image"))
+                made, ran = filled(image, env, pins), str(replica.body.get("Image"))
                 if made is not None and made != ran:
                     yield Lack(
                         f"{_MEND}: {replica.service} would be {made}, and ran {ran} at "
@@ -277,12 +282,35 @@ class Agreeing:
     ) -> Iterator[Lack]:
         """Say that *service*, which is not enrolled, follows what is pinned."""
         for text in files.values():
-            found = _line_of(text, service, "image")
+            found = line_of(text, service, "image")
             image = found[2] if found else ""
-            if _filled(image, env, {}) != _filled(image, env, pins):
+            if filled(image, env, {}) != filled(image, env, pins):
                 yield _unenrolled(service)
-            elif self._name in _env_files(text, service):
+            elif self._name in env_files(text, service):
                 yield _reads(service, self._name)
+
+
+def _moving(
+    containers: Sequence[Mapping[str, Any]], target: Record, then: Rendering
+) -> Iterator[Lack]:
+    """Say that what runs has the image's name that *target* had, and another image."""
+    for service in sorted({_labels(one).get(_SERVICE, "") for one in containers}):
+        held = target.image_for(service)
+        of_it = [one for one in containers if _labels(one).get(_SERVICE) == service]
+        if all(
+            one["Config"]["Image"] != held.ref or one.get("Image") == held.image
+            for one in of_it
+        ):
+            continue
+        anew = service in then and then[service].pulls
+        how = "`docker compose up -d` pulls it anew" if anew else "a pull of it"
+        yield Lack(
+            f"{held.ref} of {service} was the name of another image when "
+            f"{target.pair.version} ran, so that which release it means changes with "
+            f"time: {how}{', and' if anew else ''} brings back what was rolled back",
+            "write the version as its tag",
+            doubt=not anew,
+        )
 
 
 def _unenrolled(service: str) -> Lack:
@@ -317,68 +345,3 @@ def _is_plain(env: EnvFile, name: str) -> bool:
     except Problem:
         return False
     return True
-
-
-def _line_of(text: str, service: str, what: str) -> tuple[int, str, str] | None:
-    """Find the line of *text* that says *what* of *service*; give that, and it."""
-    key = {"image": "image", "mount": "volumes"}.get(what, "")
-    try:
-        whole = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
-        return None
-    node = _under(_under(_under(whole, "services"), service), key)
-    if node is None:
-        return None
-    number = int(node.start_mark.line)
-    said = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
-    return number + 1, text.splitlines()[number].strip().removeprefix("- "), said
-
-
-def _env_files(text: str, service: str) -> set[str]:
-    """Give the env files that *service* reads, as far as *text* says it plainly."""
-    try:
-        whole = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
-        return set()
-    node = _under(_under(_under(whole, "services"), service), "env_file")
-    each = node.value if isinstance(node, yaml.SequenceNode) else [node]
-    paths = [_under(one, "path") or one for one in each]
-    found = [one.value for one in paths if isinstance(one, yaml.ScalarNode)]
-    return {str(path).removeprefix("./") for path in found}
-
-
-def _under(node: yaml.Node | None, key: str) -> yaml.Node | None:
-    if not isinstance(node, yaml.MappingNode):
-        return None
-    return next((value for name, value in node.value if name.value == key), None)
-
-
-def _filled(line: str, env: EnvFile, pins: Mapping[str, str]) -> str | None:
-    """Fill the variables of *line* in; None where only Compose could."""
-    rest, made = line, ""
-    while "$" in rest:
-        before, _, rest = rest.partition("$")
-        made += before
-        if rest.startswith("{"):
-            inside, end, rest = rest[1:].partition("}")
-            if not end or "$" in inside:
-                return None
-            name = _name_at(inside)
-            if inside[len(name) :].lstrip(":").startswith("+"):
-                return None  # its value does not show, but what stands there
-        else:
-            name = _name_at(rest)
-            rest = rest[len(name) :]
-        try:
-            value = pins.get(name) or env.value_of(name)
-        except Problem:
-            return None
-        if not name or not value:
-            return None
-        made += value
-    return made + rest
-
-
-def _name_at(text: str) -> str:
-    ends = (i for i, sign in enumerate(text) if not (sign.isalnum() or sign == "_"))
-    return text[: next(ends, None)]

@@ -18,7 +18,7 @@ from typing import Any
 
 from watchdog.facts.env_file import EnvFile
 from watchdog.facts.problem import Problem, Unreachable
-from watchdog.facts.rendering import Rendered, Rendering
+from watchdog.facts.rendering import Rendered, Rendering, joins, pulls
 from watchdog.observe.obstacles import compose_files
 from watchdog.outside.command import Commands
 from watchdog.outside.stack_folder import StackEnv
@@ -200,7 +200,8 @@ class Referee:
                 },
                 hash=hashes.get(name, ""),
                 alone=bool(one.get("profiles")),
-                joins=_joins(one),
+                joins=joins(one),
+                pulls=pulls(one),
             )
             for name, one in _mapping(model, "services").items()
         }
@@ -374,11 +375,6 @@ def _binds(
             place = str(entry.get("target") or name)
             if file:
                 yield place if place.startswith("/") else f"{root}{place}", str(file)
-
-
-def _joins(service: Mapping[str, Any]) -> bool:
-    modes = (str(service.get(mode) or "") for mode in ("network_mode", "ipc", "pid"))
-    return "volumes_from" in service or any(m.startswith("service:") for m in modes)
 
 
 def _path_of(entry: object) -> str:
