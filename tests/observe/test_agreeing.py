@@ -174,6 +174,33 @@ def test_a_name_that_was_another_images_is_said_and_red_where_it_is_pulled(
     assert ("`docker compose up -d` pulls it anew, and" in lack.words) is is_red
 
 
+def test_what_is_built_at_each_up_is_red(stack):
+    agreeing, ran, _ = stack(ref(), Renders(image=ref(), pull_policy="build"))
+    target = a_record("v1.2.0", services=("dms",))
+
+    (red,) = agreeing.lacks(ran, {"dms": False}, target, {})
+
+    assert "`docker compose up -d` builds dms anew" in red.words
+    assert not red.doubt
+
+
+def test_an_env_file_that_is_read_later_and_says_it_too_is_named(stack, tmp_path):
+    agreeing, ran, _ = stack("app:${DMS_VERSION}", Renders())
+    for name, text in (("prod.env", "DMS_VERSION=v1.3.0\n"), ("tz.env", "TZ=UTC\n")):
+        (tmp_path / name).write_text(text)
+    read = ",".join(str(tmp_path / name) for name in (".env", "prod.env", "tz.env"))
+    labels = ran[0]["Config"]["Labels"]
+    labels["com.docker.compose.project.environment_file"] = read
+    target = a_record("v1.2.0", services=("dms",))
+
+    (red,) = agreeing.lacks(ran, {"dms": False}, target, {"DMS_VERSION": "v1.2.0"})
+
+    assert red.hint == (
+        f"{tmp_path / 'prod.env'}, which Compose reads after .env, sets DMS_VERSION: "
+        "set stack.env_file to it"
+    )
+
+
 def test_of_a_version_that_is_made_of_others_it_is_said_what_to_write(stack, tmp_path):
     agreeing, ran, _ = stack("app:${DMS_VERSION}", Renders())
     (tmp_path / ".env").write_text("MAJOR=v1\nDMS_VERSION=${MAJOR}.3.0\n")

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -15,7 +16,7 @@ from tests.worlds import AT, HEALTHY_THEN_NEXT
 from watchdog.facts.event import HoldPlaced, WatchStarted
 from watchdog.facts.problem import JournalLost
 from watchdog.record.journal import Journal
-from watchdog.record.opening import opened
+from watchdog.record.opening import not_opened, opened
 from watchdog.record.outbox import Outbox
 
 HELLO = WatchStarted("1", "act")
@@ -163,6 +164,32 @@ def test_where_it_may_not_be_written_a_copy_is_read(foreign):
 
     assert looks(foreign, NOBODY) == "3\n"
     assert {path: path.read_bytes() for path in foreign.iterdir()} == before
+
+
+@pytest.mark.parametrize("kept", ["-wal", ""])
+def test_one_that_somebody_made_keep_a_write_ahead_log_is_read_as_a_copy(foreign, kept):
+    with closing(sqlite3.connect(foreign / "journal.db")) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA user_version = 2")
+        if kept:
+            log = (foreign / f"journal.db{kept}").read_bytes()
+    if kept:
+        (foreign / f"journal.db{kept}").write_bytes(log)
+    for path in foreign.iterdir():
+        path.chmod(0o644)
+
+    assert looks(foreign, NOBODY) == "3\n"
+
+
+def test_what_another_program_holds_is_not_called_damaged(tmp_path):
+    (tmp_path / "journal.db").touch()
+
+    lost = not_opened(
+        tmp_path / "journal.db", sqlite3.OperationalError("database is locked")
+    )
+
+    assert "another program holds the journal" in lost.words
+    assert "fuser" in lost.hint
 
 
 def test_where_no_copy_can_be_made_that_is_said(foreign):

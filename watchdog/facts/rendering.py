@@ -17,7 +17,7 @@ class Rendered:
     *alone* when only a profile that somebody names brings it up. *joins* when it takes
     a namespace or volumes of another service: Compose writes that one's container in
     before it hashes, so that what it made has another hash. *pulls* when ``up -d`` asks
-    the registry for an image that is here.
+    the registry for an image that is here, *builds* when it builds one that is here.
     """
 
     image: str
@@ -27,6 +27,7 @@ class Rendered:
     alone: bool = False
     joins: bool = False
     pulls: bool = False
+    builds: bool = False
 
 
 # By service: all that the Compose files have.
@@ -42,3 +43,8 @@ def joins(service: Mapping[str, Any]) -> bool:
 def pulls(service: Mapping[str, Any]) -> bool:
     """Tell whether *service*, as Compose renders it, is pulled anew."""
     return str(service.get("pull_policy") or "").startswith(_ANEW)
+
+
+def builds(service: Mapping[str, Any]) -> bool:
+    """Tell whether *service*, as Compose renders it, is built at each ``up -d``."""
+    return service.get("pull_policy") == "build"

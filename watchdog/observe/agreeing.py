@@ -158,12 +158,14 @@ class Agreeing:
                     doubt=True,
                 )
         yield from _moving(containers, target, then)
+        yield from _built(target, then)
         if before:
             which = str(_labels(containers[0]).get(_COMPOSE, "")) or "an unknown one"
             yield Lack(
                 f"Compose here would make {', '.join(sorted(before))} anew as it runs: "
-                f"the stack's files changed since it was deployed, or it is another "
-                f"Compose than the {which} that deployed it",
+                f"the stack's files changed since it was deployed, the shell that "
+                f"deployed it had more variables, or it is another Compose than the "
+                f"{which} that did",
                 "deploy once more with the files as they are, by the same Compose",
                 doubt=True,
             )
@@ -198,13 +200,20 @@ class Agreeing:
         self, one: Difference, now: Rendering, then: Rendering, deployed: Deployed
     ) -> str:
         """Name the line that decides, and what to write there."""
-        given = [Path(name) for name in deployed.env_files]
-        here = Path(deployed.there) / self._name
-        if given and here not in [Path(deployed.there) / name for name in given]:
+        there = Path(deployed.there)
+        given = [there / name for name in deployed.env_files]
+        here = there / self._name
+        if given and here not in given:
             return (
                 f"Compose reads the version from {', '.join(map(str, given))}, and "
                 f"stack.env_file is {self._name}: set one to the other"
             )
+        for name in reversed(given[given.index(here) + 1 :] if here in given else ()):
+            if self._sets(name, deployed):
+                return (
+                    f"{name}, which Compose reads after {self._name}, sets "
+                    f"{self._variable}: set stack.env_file to it"
+                )
         line = self._line(one, deployed)
         where = f"{line}: " if line else ""
         try:
@@ -220,6 +229,17 @@ class Agreeing:
             f"{where}{self._variable} alone does not choose it; have every variable of "
             f"it in {self._name} with a plain value, and deploy once more"
         )
+
+    def _sets(self, path: Path, deployed: Deployed) -> bool:
+        """Tell whether the env file at *path* on the box says anything of it."""
+        if not path.is_relative_to(deployed.there):
+            return False
+        name = str(path.relative_to(deployed.there))
+        try:
+            said = StackEnv(self._folder, name).read().said
+        except Problem:
+            return False
+        return self._variable in [one.name for one in said]
 
     def _line(self, one: Difference, deployed: Deployed) -> str:
         """Say where the line stands that decides about *one*; empty when not found."""
@@ -311,6 +331,18 @@ def _moving(
             "write the version as its tag",
             doubt=not anew,
         )
+
+
+def _built(target: Record, then: Rendering) -> Iterator[Lack]:
+    for service in dict.fromkeys(replica.service for replica in target.replicas):
+        if service in then and then[service].builds:
+            yield Lack(
+                f"`docker compose up -d` builds {service} anew (`pull_policy: build`), "
+                "out of whatever source is there, and puts that in the place of what a "
+                "rollback puts back",
+                f"take `pull_policy` away from {service}, and build a release by "
+                "`docker compose build`",
+            )
 
 
 def _unenrolled(service: str) -> Lack:

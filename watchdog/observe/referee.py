@@ -18,7 +18,7 @@ from typing import Any
 
 from watchdog.facts.env_file import EnvFile
 from watchdog.facts.problem import Problem, Unreachable
-from watchdog.facts.rendering import Rendered, Rendering, joins, pulls
+from watchdog.facts.rendering import Rendered, Rendering, builds, joins, pulls
 from watchdog.observe.obstacles import compose_files
 from watchdog.outside.command import Commands
 from watchdog.outside.stack_folder import StackEnv
@@ -202,6 +202,7 @@ class Referee:
                 alone=bool(one.get("profiles")),
                 joins=joins(one),
                 pulls=pulls(one),
+                builds=builds(one),
             )
             for name, one in _mapping(model, "services").items()
         }

@@ -101,7 +101,8 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
         db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.OperationalError as error:
         db.close()
-        if not beside(path).exists() or not any(w in str(error) for w in _HOT):
+        lies_there = beside(path).exists() or _is_written_ahead(path)
+        if not lies_there or not any(word in str(error) for word in _HOT):
             raise
         return _copied(path)
     except sqlite3.Error:
@@ -117,6 +118,12 @@ def _connected(where: str) -> sqlite3.Connection:
     return db
 
 
+def _is_written_ahead(path: Path) -> bool:
+    """Tell whether somebody made it keep a write-ahead log, which readers write to."""
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"
+
+
 def _copied(path: Path) -> sqlite3.Connection:
     """Play what was left back in a copy of one's own; it has no name once open."""
     with tempfile.TemporaryDirectory(prefix="watchdog-") as folder:
@@ -124,7 +131,10 @@ def _copied(path: Path) -> sqlite3.Connection:
         with path.open("rb") as held:
             fcntl.lockf(held, fcntl.LOCK_SH, *_SHARED)
             shutil.copyfile(path, copy)
-            shutil.copyfile(beside(path), beside(copy))
+            for end in ("-journal", "-wal"):
+                other = path.with_name(f"{path.name}{end}")
+                if other.exists():
+                    shutil.copyfile(other, copy.with_name(f"{copy.name}{end}"))
         db = _connected(f"{copy.as_uri()}?mode=rw")
         try:
             db.execute("PRAGMA synchronous = OFF")

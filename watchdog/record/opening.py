@@ -145,6 +145,12 @@ def not_opened(path: Path, error: Exception) -> JournalLost:
             "set TMPDIR to a folder with room for it, or run the command where the "
             "state folder may be written",
         )
+    if "locked" in str(error):
+        return JournalLost(
+            f"another program holds the journal {path}: {error}",
+            "end that program, and try again: `fuser -v` names it; the watchdog holds "
+            "it for an instant at a time",
+        )
     return JournalLost(
         f"the journal {path} cannot be opened: {error}",
         "move it aside for inspection; never delete it",
