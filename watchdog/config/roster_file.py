@@ -142,12 +142,12 @@ def load_roster(path: Path, *, has_secrets: bool = True) -> Roster:
     Raises:
         Refused: every fault of the file, and of the secrets' files.
     """
-    written = mapping_in(path)
-    if not written:
+    whole = mapping_in(path)
+    if not whole:
         # Whoever saves it in place empties it first, for an instant.
         hint = "write `approvers: {}` if nobody may answer"
         raise Refused(str(path), [Fault(WHOLE_FILE, "says nothing", hint)])
-    filled = fill(_File, written)
+    filled = fill(_File, whole)
     faults = list(filled.faults)
     approvers: dict[str, Approver] = {}
     owners: dict[bytes, str] = {}
