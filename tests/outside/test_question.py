@@ -12,6 +12,7 @@ import pytest
 
 from watchdog.facts.smoke import Asks
 from watchdog.observe.health import ask, ask_stack
+from watchdog.outside import question
 from watchdog.outside.question import MOST_BODY, NoAnswer, get
 
 HALF = timedelta(seconds=0.5)
@@ -198,6 +199,20 @@ def test_a_cut_question_leaves_no_thread_behind():
             get(url, 0.2)
         last = time.monotonic() + FOR_EVER / 2
         while any(thread.name == "question" for thread in threading.enumerate()):
+            assert time.monotonic() < last
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("sick", SICK)
+def test_a_cut_question_leaves_no_socket_behind(sick):
+    """One was kept for each, and in a day of a sick far end all that there are."""
+    pool = question._client()._transport._pool
+    with far_end(SICK[sick]) as url:
+        for _ in range(3):
+            with suppress(NoAnswer):
+                get(url, 0.1)
+        last = time.monotonic() + FOR_EVER / 2
+        while pool.connections:
             assert time.monotonic() < last
             time.sleep(0.01)
 

@@ -111,9 +111,11 @@ class _Asking:
     def _seen(self, event: str, about: Mapping[str, Any]) -> None:
         """Take the socket as soon as there is one; it may be too late already."""
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
-            self._wire = about["return_value"].get_extra_info("socket")
-        if self._is_late:
-            raise httpx.ReadTimeout("its time is over")
+            self._wire = wire = about["return_value"].get_extra_info("socket")
+            # Only here: raised while the library hangs up, it would keep the socket.
+            if self._is_late:
+                wire.close()
+                raise httpx.ReadTimeout("its time is over")
 
     def cut(self) -> None:
         self._is_late = True
