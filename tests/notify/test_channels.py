@@ -362,6 +362,15 @@ def test_a_receiver_that_drips_is_left_within_its_time(drips, monkeypatch):
             assert "no whole answer within 0.3 s" in words or "timed out" in words
 
 
+def test_a_service_that_drips_is_left_and_not_tried_beside(monkeypatch):
+    monkeypatch.setattr("watchdog.notify.everywhere._PATIENCE", 0.3)
+    with far_end(DRIPS["headers that drip"]) as url:
+        channel = Everywhere("any", url.replace("http:", "json:"))
+        assert "did not answer through Apprise within 0.3 s" in not_taken(channel)
+        assert "still has not ended an earlier try" in not_taken(channel)
+    channel._trying[0].join(30)
+
+
 def test_half_an_answer_is_none():
     def half(wire, _):
         wire.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nok")

@@ -266,6 +266,22 @@ def test_a_dead_receiver_delays_nobody_else(post, to, tmp_path):
     assert journaled < 5  # the receiver would hold it for 10 s each
 
 
+def test_a_channel_that_breaks_is_tried_again_and_says_why(post, to, monkeypatch):
+    """Its thread ended with the first fault, and nobody was told anything more."""
+    real = post.hook.body
+    monkeypatch.setattr(SignedWebhook, "body", lambda *_: {}["title"])
+    post.journal.append(AT, HOLD)
+    assert post.tell() > 0
+    assert post.outbox.untold(["bridge"])[0].error == (
+        "it could not be sent: KeyError: 'title'"
+    )
+    monkeypatch.setattr(SignedWebhook, "body", lambda _, message: real(message))
+    post.at += timedelta(seconds=5)
+    post.tell()
+
+    assert len(to.came) == 1
+
+
 def test_a_journal_or_an_outbox_that_fails_stops_the_telling_and_nothing_else(post, to):
     tries = threading.Semaphore(0)
 

@@ -3,6 +3,7 @@
 Source: Apprise 2, ``Apprise.notify`` and its ``AppriseResult``.
 """
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,7 @@ from watchdog.facts.message import Message, Severity
 from watchdog.facts.problem import Problem
 from watchdog.notify.channel import NotTaken, report_of, shown
 
+_PATIENCE = 60.0  # s
 _KINDS = {
     Severity.CRITICAL: "failure",
     Severity.WARNING: "warning",
@@ -27,6 +29,9 @@ class Everywhere:
     url: str = field(repr=False)
     base: str = ""
     pages: str = ""
+    _trying: list[threading.Thread] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def check(self) -> None:
         """Say now what would fail later.
@@ -70,7 +75,8 @@ class Everywhere:
             lines.append(f"{self.base}/a/{message.question}")
         if report := report_of(message, self.pages):
             lines.append(f"its report: {report.words}")
-        taken = speaker.notify(
+        taken = self._notified(
+            speaker,
             title=message.title,
             body="\n".join(lines),
             notify_type=_KINDS[message.severity],
@@ -79,6 +85,25 @@ class Everywhere:
         if not taken:
             words = "; ".join(dict.fromkeys(self._said(taken)))
             raise NotTaken(words or f"{self.name} was not reached through Apprise")
+
+    def _notified(self, speaker: Any, **what: str) -> Any:
+        """Have it sent in a thread of its own: a service that drips is left to that.
+
+        Apprise has no deadline on the whole of an answer, and one try at a time.
+        """
+        if self._trying and self._trying[0].is_alive():
+            raise NotTaken(f"{self.name} still has not ended an earlier try")
+        taken: list[Any] = []
+        one = threading.Thread(
+            target=lambda: taken.append(speaker.notify(**what)), daemon=True
+        )
+        self._trying[:] = [one]
+        one.start()
+        one.join(_PATIENCE)
+        if one.is_alive():
+            words = f"{self.name} did not answer through Apprise within {_PATIENCE:g} s"
+            raise NotTaken(words)
+        return taken[0] if taken else None
 
     def _said(self, taken: Any) -> Iterator[str]:
         """Give the service's own words, without any part of its URL but the host."""

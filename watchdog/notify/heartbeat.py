@@ -12,7 +12,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from watchdog.facts.event import Entry, RollbackEnded, RollbackStarted, RollbackStuck
-from watchdog.notify.channel import NotTaken, post
+from watchdog.facts.problem import Problem
+from watchdog.notify.channel import post
 
 _PING, _START, _FAIL = "", "/start", "/fail"
 
@@ -79,7 +80,8 @@ class Heartbeat:
         while (found := self._waiting.get()) is not None:
             what, run = found
             rid = f"?rid={run}" if run else ""
-            # A ping that is lost is what the switch is there to notice.
-            with contextlib.suppress(NotTaken):
+            # A ping that is lost is what the switch is there to notice; the next must
+            # not be lost with it, whatever became of the journal.
+            with contextlib.suppress(Problem, OSError):
                 body = json.dumps({"checkpoint": self._checkpoint()}).encode()
                 post(f"{self._url}{what}{rid}", body, {})

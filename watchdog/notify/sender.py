@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from watchdog.decide.tidings import message_of
 from watchdog.facts.event import Entry
+from watchdog.facts.message import Message
 from watchdog.facts.problem import JournalLost
 from watchdog.notify.channel import Channel, NotTaken
 from watchdog.turn.roles import Tells
@@ -104,9 +105,8 @@ class Sender:
                 return (due.next_at - now).total_seconds()
             seq = due.message.seq
             self._outbox.trying(channel.name, seq)
-            try:
-                channel.send(due.message, now)
-            except NotTaken as no:
+            no = _sent(channel, due.message, now)
+            if no is not None:
                 late = now - due.message.at >= _GIVE_UP
                 if no.final or late:
                     self._outbox.dead(channel.name, seq, now, no.words)
@@ -131,3 +131,16 @@ class Sender:
             messages = [message for message in found if message is not None]
             self._outbox.put(channel, fresh[-1].seq, messages, self._now())
         return len(fresh) >= MOST
+
+
+def _sent(channel: Channel, message: Message, at: datetime) -> NotTaken | None:
+    """Send *message*; give why it was not taken, or nothing."""
+    try:
+        channel.send(message, at)
+    except NotTaken as no:
+        return no
+    except JournalLost:
+        raise
+    except Exception as error:  # noqa: BLE001 - one that we cannot send must not end the telling
+        return NotTaken(f"it could not be sent: {type(error).__name__}: {error}")
+    return None
