@@ -11,8 +11,8 @@ from watchdog.facts.reading import Blind, Cause, Look
 from watchdog.facts.trigger import Trigger
 from watchdog.judge.words import spell
 
-# A fall or two are a process that began and does not say when, or a clock set back;
-# of drawn healthy days behind several workers none was called failing before the third.
+# A fall or two are a process that began and does not say when, or a clock set back.
+# Measured (bench/in_turn.py): hardly a healthy time is called failing before the third.
 _FALLS = 3
 _HINT = (
     "let each process be a target of its own, or let one count for all "
