@@ -246,6 +246,33 @@ def test_what_somebody_took_off_its_networks_is_put_on_them_before_it_serves(
         at += 3
 
 
+def test_what_ran_does_not_run_on_where_somebody_started_it_off_its_networks(world):
+    it = world()
+    (old,) = it.docker.boxes
+
+    def starts_it_reaching_nobody():
+        box = it.docker.boxes[old]
+        box["NetworkSettings"]["Networks"].clear()
+        box["State"] |= {"Running": True, "Status": "running"}
+
+    answers, started = it.docker.answers, []
+
+    def in_the_proof(*asked):
+        answer = answers(*asked)
+        if it.memory.standing.rollback is not None and not started:
+            started.append(starts_it_reaching_nobody())
+        return answer
+
+    it.docker.answers = in_the_proof
+    for _ in range(3):
+        it.turn(MINUTE)
+
+    assert started
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    assert it.stands_on("v1.2.0") == []
+    assert it.docker.names() == it.container_names()
+
+
 @LAYOUTS
 def test_what_was_deployed_meanwhile_is_rolled_back_like_any_other(world, shared):
     it = world(shared=shared)

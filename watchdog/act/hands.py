@@ -252,7 +252,7 @@ class Hands:
                     self._engine.start(id_)
             case Do.REMOVE:
                 beside = step.which is Which.STANDBY or reaches_nobody(found)
-                if swap.is_warm and beside:
+                if beside:
                     self._engine.stop(id_, swap.stop_within)
                 self._engine.remove(id_)
             case _:
