@@ -627,10 +627,8 @@ class Docker:
 
     def answers(self, _meant="", _within=None):
         """Answer as the stack's health endpoint does."""
-        ups = [box for box in self.boxes.values() if box["State"]["Running"]]
-        fine = bool(ups) and all(
-            _networks(box) and box["Image"] not in self.sick for box in ups
-        )
+        ups = [box for box in self.boxes.values() if _runs(box) and _networks(box)]
+        fine = bool(ups) and not any(box["Image"] in self.sick for box in ups)
         return (Answer(fine, "health says 200" if fine else "health says 503"),)
 
     def up(self):
