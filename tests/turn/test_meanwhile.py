@@ -17,6 +17,7 @@ from watchdog.facts.event import (
     RollbackStarted,
     RollbackStuck,
 )
+from watchdog.facts.problem import EngineRefused
 
 LAYOUTS = pytest.mark.parametrize("shared", [False, True], ids=["versioned", "shared"])
 THREE = {"dms": 1, "worker": 1, "relay": 1}
@@ -271,6 +272,47 @@ def test_what_ran_does_not_run_on_where_somebody_started_it_off_its_networks(wor
     assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
     assert it.stands_on("v1.2.0") == []
     assert it.docker.names() == it.container_names()
+
+
+def cleans_up(it):
+    """Prune containers, then images, as who needs room does."""
+    removes_what_is_stopped(it)
+    prunes_images(it)
+    it.prunes_on = True
+
+
+def prunes_images(it):
+    used = {box["Image"] for box in it.docker.boxes.values()}
+    tags = it.docker.tags
+    for ref in [ref for ref, image in tags.items() if image not in used]:
+        del tags[ref]
+
+
+@LAYOUTS
+@pytest.mark.parametrize("dead", [False, True], ids=["target lives", "target dies"])
+def test_whoever_cleans_up_at_any_instant_one_whole_pair_serves(world, shared, dead):
+    at = 1
+    while True:
+        it = world(shared=shared, dead=dead)
+        create, it.prunes_on = it.docker.create, False
+
+        def from_an_image(name, body, networks, it=it, create=create):
+            if it.prunes_on:  # what was pulled meanwhile goes, too
+                it.prunes_on = False
+                prunes_images(it)
+            if body["Image"] not in it.docker.tags:
+                raise EngineRefused(f"No such image: {body['Image']}")
+            return create(name, body, networks)
+
+        it.docker.create = from_an_image
+        fuse = run_with(it, cleans_up, at)
+        if fuse.done_after is None:
+            break
+        story = story_of(it, cleans_up, at)
+        assert_one_whole_pair_serves(it, story)
+        assert ends(it)[0][0] != "overtaken", story
+        at += 3
+    assert at > 20
 
 
 @LAYOUTS

@@ -251,3 +251,18 @@ def test_an_order_whose_look_is_refused_is_followed_at_the_next_turn(world):
     it.turn()
     assert it.memory.all(OrderRefused) == []
     assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+
+
+@pytest.mark.parametrize("call", ["container", "containers"])
+def test_an_engine_that_shows_nothing_after_a_rollback_crashes_no_turn(world, call):
+    it = world()
+    it.turn()
+    shows = getattr(it.docker, call)
+
+    def refused(*_):
+        raise EngineRefused(SAID)
+
+    setattr(it.docker, call, refused)
+    assert [it.turn(MINUTE) for _ in range(2)] == [SAID] * 2
+    setattr(it.docker, call, shows)
+    assert "waiting for the trigger to clear" in it.turn(MINUTE)

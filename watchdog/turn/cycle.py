@@ -214,7 +214,7 @@ class Cycle:
         past = self.memory.standing.past
         try:
             words = self.transaction.forgotten()
-        except Unreachable:
+        except (Unreachable, EngineRefused):
             return None  # seen in a moment, and said there
         if past and words:
             self.memory.add(at, RollbackReopened(past.started.plan.op, words))

@@ -300,14 +300,18 @@ class Transaction:
     ) -> tuple[Came, str]:
         """Turn around, turn back, or go through it again, by what the world shows."""
         stepping, words = self._stepping, f"{step.words}: {problem.words}"
-        undone = isinstance(problem, Undone)
+        gone = step.do is Do.CREATE and self._has_no_image(plan, target)
+        undone = gone or isinstance(problem, Undone)
         if undone and not last:
             stepping.undid(plan, step, problem.words)
         else:
             stepping.failed(plan, step, problem)
-        over = self._overtaking.overtaken(rollback, failed=step.do in _MAKES)
+        failed = step.do in _MAKES and not gone
+        over = self._overtaking.overtaken(rollback, failed=failed)
         if over:
             return Came.SAID, over
+        if gone and not last:
+            return Came.AGAIN, words
         stopped = stepping.has_stopped(plan) and not self._is_unwritten(plan, target)
         lost = not stopped and self._has_lost(plan, target)
         if not stopped and not lost:
@@ -333,6 +337,11 @@ class Transaction:
         evidence = stepping.evidence(plan)
         self.memory.add(self.clock.now(), WentBack(plan.op, problem.words, evidence))
         return Came.BACK, words
+
+    def _has_no_image(self, plan: Plan, target: Record) -> bool:
+        """Tell whether somebody cleaned an image away since it was held."""
+        held = [s for s in plan.steps if s.do is Do.HOLD_IMAGE]
+        return not all(self.hands.is_done(plan, target, s) for s in held)
 
     def _is_unwritten(self, plan: Plan, target: Record) -> bool:
         """Tell whether a swarm refused the first of what was to be written."""

@@ -51,7 +51,9 @@ class WayBack:
         if missing:
             step, problem = missing
             stepping.failed(plan, step, problem)
-            over = self.overtaking.overtaken(rollback, failed=True)
+            over = self.overtaking.overtaken(rollback, failed=last)
+            if not (over or last):
+                return Came.AGAIN, problem.words
             if not over:
                 self.ending.stuck(plan, step, problem, again=True)
             return Came.SAID, over or f"stuck: {step.words}: {problem.words}"
