@@ -1,8 +1,10 @@
 """Messages reach their receivers once, in order, whatever dies on the way."""
 
 import json
+import sqlite3
 import threading
 import time
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -22,7 +24,7 @@ from watchdog.facts.roster import Key, Scheme
 from watchdog.notify.sender import Sender
 from watchdog.notify.webhook import SignedWebhook
 from watchdog.record.journal import Journal
-from watchdog.record.outbox import Outbox
+from watchdog.record.outbox import OUTBOX, Outbox
 from watchdog.sign.delivery import who_signed
 
 KEY = canary.key(5)
@@ -167,6 +169,23 @@ def test_what_a_receiver_never_takes_is_given_up_and_seen_and_holds_nothing_up(
     assert (left.channel, left.waiting, left.dead) == ("bridge", 0, 1)
     assert left.error == "127.0.0.1 answered 400"
     canary.heard("the outbox", left.error)
+
+
+def test_of_what_is_given_up_the_reason_is_kept_and_not_the_message(post, to):
+    """A channel may take nothing for years."""
+    to.answers = [(400, {}), (404, {}), (200, {})]
+    post.journal.append(AT, HOLD, PromotionChanged("v1.3.0", "open", ()), HOLD)
+    post.tell()
+
+    kept = "SELECT state, length(body) > 0, error FROM delivery ORDER BY seq"
+    with closing(sqlite3.connect(post.folder / OUTBOX)) as db:
+        assert db.execute(kept).fetchall() == [
+            ("dead", 0, "127.0.0.1 answered 400"),
+            ("dead", 0, "127.0.0.1 answered 404"),
+            ("sent", 1, ""),
+        ]
+    (left,) = post.outbox.backlog()
+    assert (left.dead, left.error) == (2, "127.0.0.1 answered 404")
 
 
 def test_after_a_day_a_message_is_given_up(post, to):

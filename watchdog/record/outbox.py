@@ -48,13 +48,17 @@ _FIRST = """SELECT seq, body, attempts, next_at FROM delivery
 _TRY = "UPDATE delivery SET attempts = attempts + 1 WHERE channel = ? AND seq = ?"
 _MARK = """UPDATE delivery SET state = ?, next_at = ?, error = ?
     WHERE channel = ? AND seq = ?"""
+# Nobody reads again what is given up, and a channel may take nothing for years.
+_EMPTY = "UPDATE delivery SET body = '' WHERE channel = ? AND seq = ?"
 _TRIM = """DELETE FROM delivery WHERE state = 'sent' AND channel = ? AND seq < ?"""
 # Of what waits, one at a time is tried: the first has the last reason.
 _WAIT = """SELECT channel, count(*), min(seq) FROM delivery
     WHERE state = 'waiting' GROUP BY channel"""
 _ONE = "SELECT body, error FROM delivery WHERE channel = ? AND seq = ?"
-_DEAD = """SELECT channel, next_at, error FROM delivery
-    WHERE state = 'dead' ORDER BY next_at, seq"""
+_DEAD = """SELECT channel, count(*) FROM delivery
+    WHERE state = 'dead' GROUP BY channel"""
+_LAST_DEAD = """SELECT next_at, error FROM delivery
+    WHERE channel = ? AND state = 'dead' ORDER BY next_at DESC, seq DESC LIMIT 1"""
 OUTBOX = "outbox.db"
 """The file's name, in the state folder."""
 _KEPT = 1000
@@ -132,8 +136,13 @@ class Outbox:
         self._mark("waiting", _stamp(next_at), error, channel, seq)
 
     def dead(self, channel: str, seq: int, at: datetime, error: str) -> None:
-        """Give it up; it stays to be seen."""
-        self._mark("dead", _stamp(at), error, channel, seq)
+        """Give it up; that stays to be seen."""
+
+        def do(execute: Execute) -> None:
+            execute(_MARK, ("dead", _stamp(at), error, channel, seq))
+            execute(_EMPTY, (channel, seq))
+
+        self._write(do)
 
     def _mark(self, *values: object) -> None:
         self._write(lambda execute: execute(_MARK, values))
@@ -141,10 +150,10 @@ class Outbox:
     def backlog(self) -> list[Backlog]:
         """Tell of each channel that has anything left to say."""
         found: dict[str, Backlog] = {}
-        for channel, died, error in self._rows(_DEAD):
-            count = found[channel].dead if channel in found else 0
+        for channel, count in self._rows(_DEAD):
+            ((died, error),) = self._rows(_LAST_DEAD, (channel,))
             when = datetime.fromisoformat(died)
-            found[channel] = Backlog(channel, 0, count + 1, error, died=when)
+            found[channel] = Backlog(channel, 0, count, error, died=when)
         for channel, count, first in self._rows(_WAIT):
             ((body, error),) = self._rows(_ONE, (channel, first))
             since = _MESSAGES.validate_json(body).at
