@@ -88,8 +88,10 @@ def halted(yard, chance):
             yard.watch(case)
         else:
             daemon.tell(signal.SIGCONT)
-        # What is replaced or taken away before the plan is made leaves none to make.
-        needless = not begun and not case.old <= there
+        # What is replaced or taken away before the plan is made leaves none to make;
+        # so does what nobody knows any more, under which its shared manifest changed.
+        unknown = act == "manifest rewritten" and yard.layout == "shared-file"
+        needless = not begun and (unknown or not case.old <= there)
         gone = act in people.TAKES_DOWN or act == "rm new" or not (begun or there)
         seen = verdict.ended(
             yard,
@@ -100,7 +102,7 @@ def halted(yard, chance):
             needless=needless,
             both_since=time.time() if table.may_run_both(layout, act) else None,
         )
-    if needless and not (seen.faults or seen.how):
+    if needless and not (unknown or seen.faults or seen.how):
         seen.faults += table.rolled_back(yard, case, seen)
     if seen.faults:
         seen.faults += [f"  {said.strip()[-300:]}", *verdict.story(case)]
