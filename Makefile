@@ -44,7 +44,7 @@ browser: ## Have a Chromium, for the tests of the page
 	@$(SANDBOX) browser
 
 real: setup sandbox browser ## Tests on the real engine, registry, Compose and Prometheus: about 14 minutes
-	$(SANDBOX) run $(BIN)/pytest -q -m "real and not campaign" -n 6 --dist worksteal
+	$(SANDBOX) run $(BIN)/pytest -q -m "real and not campaign" -n 4 --dist worksteal
 
 test: check sandbox unit real ## Everything that CI runs; the sandbox first: unit tests use its promtool and ssh-keygen
 

@@ -29,7 +29,9 @@ def ground(tmp_path):
     [ONE, pytest.param(THREE, marks=pytest.mark.campaign)],
     ids=["one", "three"],
 )
-@pytest.mark.parametrize("layout", ["versioned", "shared-file"])
+@pytest.mark.parametrize(
+    "layout", [pytest.param("versioned", marks=pytest.mark.campaign), "shared-file"]
+)
 def test_a_rollback_that_is_killed_at_every_boundary_comes_to_one_whole_pair(
     ground, layout, scale
 ):

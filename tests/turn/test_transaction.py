@@ -174,7 +174,7 @@ def test_a_shared_manifest_is_backed_up_beside_itself(world):
 
 
 @LAYOUTS
-@SIZES
+@SHORT
 def test_a_power_cut_at_any_instant_still_ends_in_one_whole_pair(world, shared, scale):
     for cut in range(1, instants_of(world(shared=shared, scale=scale)) + 1):
         it = world(shared=shared, scale=scale)
