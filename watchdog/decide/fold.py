@@ -270,7 +270,11 @@ def _breached(s: Standing, at: datetime, event: BreachConfirmed) -> Standing:
         refused = s.incident.refused if s.incident.tried else ""
         breaches = (*s.incident.breaches, event)
         incident = replace(
-            s.incident, breaches=breaches, refused=refused, delayed_since=None
+            s.incident,
+            breaches=breaches,
+            refused=refused,
+            delayed="",
+            delayed_since=None,
         )
     breached = s.breached | {event.trigger}
     return replace(s, incident=incident, breached=breached)
