@@ -129,13 +129,18 @@ def test_without_a_script_the_page_stands_and_fits(desk, browser, width, height)
     pictured(browser, f"plain-{width}")
 
 
-def test_a_key_that_cannot_leave_the_browser_approves(desk, browser):
-    browser.size(390, 844)
+def make_a_key(desk, browser):
+    """Open the question and have the browser make a key for its answer."""
     browser.open(f"{desk.url}/a/apr_1")
     browser.wait(seen(browser, "new"))
     write(browser, "name", ASHA)
     click(browser, "make")
     browser.wait(seen(browser, "answer"))
+
+
+def test_a_key_that_cannot_leave_the_browser_approves(desk, browser):
+    browser.size(390, 844)
+    make_a_key(desk, browser)
     desk.roster = desk.enrolled(
         browser.run("document.getElementById('own-line').textContent")
     )
@@ -175,11 +180,7 @@ def test_a_key_that_cannot_leave_the_browser_approves(desk, browser):
 
 
 def test_in_a_crowd_the_page_sends_the_same_again_and_it_is_taken_once(desk, browser):
-    browser.open(f"{desk.url}/a/apr_1")
-    browser.wait(seen(browser, "new"))
-    write(browser, "name", ASHA)
-    click(browser, "make")
-    browser.wait(seen(browser, "answer"))
+    make_a_key(desk, browser)
     desk.roster = desk.enrolled(
         browser.run("document.getElementById('own-line').textContent")
     )
@@ -194,11 +195,7 @@ def test_in_a_crowd_the_page_sends_the_same_again_and_it_is_taken_once(desk, bro
 
 def test_a_key_of_nobody_is_told_so(desk, browser):
     browser.size(1280, 900)
-    browser.open(f"{desk.url}/a/apr_1")
-    browser.wait(seen(browser, "new"))
-    write(browser, "name", ASHA)
-    click(browser, "make")
-    browser.wait(seen(browser, "answer"))
+    make_a_key(desk, browser)
     click(browser, "deny")
     said(browser, "Not taken (401 unauthorized)")
 
@@ -207,11 +204,7 @@ def test_a_key_of_nobody_is_told_so(desk, browser):
 
 
 def test_a_document_that_was_changed_on_the_way_is_not_signed(desk, browser):
-    browser.open(f"{desk.url}/a/apr_1")
-    browser.wait(seen(browser, "new"))
-    write(browser, "name", ASHA)
-    click(browser, "make")
-    browser.wait(seen(browser, "answer"))
+    make_a_key(desk, browser)
     browser.run("document.getElementById('own-document').append(' ')")
     click(browser, "deny")
     said(browser, "nothing is signed")
