@@ -45,6 +45,8 @@ class Door:
         def verify():
             self.looked += 1
             self.spent += self.dear
+            if request.path_params["word"] == "odd":
+                raise LookupError("a fault of ours")
             if not is_good:
                 raise Unauthorized("words")
 
@@ -294,6 +296,23 @@ def test_a_line_of_cheap_looks_is_gone_in_one_go():
         return [reply.status_code for reply in await asyncio.gather(*tasks)]
 
     assert asyncio.run(many()) == [429] * 30 + [202]
+
+
+def test_a_fault_of_ours_at_one_look_is_that_callers_alone():
+    door = Door()
+    door.posts(*["bad"] * 9)
+
+    async def three():
+        with held(door.limit):
+            words = ["odd", "bad", "good"]
+            tasks = [asyncio.create_task(door.post(word)) for word in words]
+            for _ in range(200):  # turns of the loop, until all are in line
+                await asyncio.sleep(0)
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    odd, bad, good = asyncio.run(three())
+    assert isinstance(odd, LookupError)
+    assert (bad.status_code, good.status_code) == (429, 202)
 
 
 def test_what_a_busy_machine_adds_to_a_look_makes_nobody_wait():
