@@ -4,6 +4,7 @@ Settings: rollback journal with ``synchronous=EXTRA``, the only mode that loses 
 acknowledged commit in a power cut on SQLite before 3.51.3 (docs/explanation).
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -14,7 +15,15 @@ from typing import Any
 from watchdog.facts.problem import JournalLost
 from watchdog.record.database import Do, Failed, Taken
 from watchdog.record.identity import identity
-from watchdog.record.opening import NAME, damaged, not_opened, opened, to_write
+from watchdog.record.opening import (
+    NAME,
+    damaged,
+    held,
+    is_busy,
+    not_opened,
+    opened,
+    to_write,
+)
 from watchdog.record.room import Room
 from watchdog.record.state_folder import StateFolder
 
@@ -26,6 +35,7 @@ class InFile:
         self, folder: Path, state: StateFolder, room: Room, *, read_only: bool
     ) -> None:
         self._path, self._room = folder / NAME, room
+        self._read_only, self._waits = read_only, False
         self._lock = threading.RLock()
         state.must_have(self._path, read_only=read_only)
         self._db = opened(self._path, read_only=read_only)
@@ -46,11 +56,32 @@ class InFile:
 
     def rows(self, question: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read; see ``Database``."""
-        try:
-            with self._lock:
-                return self._db.execute(question, values).fetchall()
-        except sqlite3.Error as error:
-            raise damaged(str(error)) from error
+        while True:
+            try:
+                with self._lock:
+                    found = self._db.execute(question, values).fetchall()
+                    self._waits = False
+                    return found
+            except sqlite3.Error as error:
+                if self._is_held(error):
+                    continue
+                if is_busy(error):
+                    raise not_opened(self._path, error) from error
+                raise damaged(str(error)) from error
+
+    def _is_held(self, error: sqlite3.Error) -> bool:
+        """Tell whether to try again, since another program holds the file; say so once.
+
+        Nothing is written then, and nothing may be done meanwhile: the watch waits for
+        that program, and goes on by itself. Only a reader, a command, gives up.
+        """
+        if self._read_only or not is_busy(error):
+            return False
+        if not self._waits:
+            self._waits = True
+            with suppress(OSError):
+                os.write(2, f"{held(self._path, error)}; waiting for it\n".encode())
+        return True
 
     def must_be_sound(self) -> None:
         """Read every page; see ``Database``."""
@@ -88,6 +119,7 @@ class InFile:
 
         On a full disk kept room is given up, and it is tried again, on the file as
         it is opened anew: that shows whether the commit which raised came about.
+        One that another program let not begin did not: it is tried until it does.
         """
         with self._lock:
             try:
@@ -102,6 +134,8 @@ class InFile:
                                 self._db.execute("ROLLBACK")
                         if str(error).endswith("event.claim"):
                             raise Taken(str(error)) from error
+                        if self._is_held(error):
+                            continue
                         if not self._room.give(error):
                             raise
                         self._db.close()
@@ -109,6 +143,7 @@ class InFile:
                         if landed():
                             return
                     else:
+                        self._waits = False
                         return
             except (sqlite3.Error, OSError) as error:
                 raise Failed(str(error)) from error

@@ -72,7 +72,7 @@ def to_write(path: Path) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=rwc"
     db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
-        db.execute("PRAGMA busy_timeout = 5000")
+        db.execute("PRAGMA busy_timeout = 1000")  # then it is said, and goes on
         db.execute(left.CACHE)
         db.execute("PRAGMA trusted_schema = OFF")
         db.execute("PRAGMA journal_mode = DELETE")
@@ -128,6 +128,17 @@ def damaged(words: str) -> JournalLost:
     )
 
 
+def is_busy(error: Exception) -> bool:
+    """Tell whether another program holds the file, and nothing else is wrong."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return (code & 0xFF) == sqlite3.SQLITE_BUSY
+
+
+def held(path: Path, error: Exception) -> str:
+    """Say that another program holds *path*."""
+    return f"another program holds the journal {path}: {error}"
+
+
 def not_opened(path: Path, error: Exception) -> JournalLost:
     """Say why *path* could not be opened: whose it is, or what SQLite says."""
     try:
@@ -147,7 +158,7 @@ def not_opened(path: Path, error: Exception) -> JournalLost:
         )
     if "locked" in str(error):
         return JournalLost(
-            f"another program holds the journal {path}: {error}",
+            held(path, error),
             "end that program, and try again: `fuser -v` names it; the watchdog holds "
             "it for an instant at a time",
         )
