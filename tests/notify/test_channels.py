@@ -33,8 +33,9 @@ from watchdog.notify.everywhere import Everywhere
 from watchdog.notify.heartbeat import Heartbeat
 from watchdog.notify.slack import Slack, escaped
 from watchdog.notify.webhook import SignedWebhook
+from watchdog.record.outbox import Outbox
 from watchdog.sign.delivery import who_signed
-from watchdog.wiring.channels import button_secret, channels_of
+from watchdog.wiring.channels import Telling, button_secret, channels_of
 
 KEY = canary.key(5)
 HOSTILE = "<!channel> <@U1> <https://evil.example|ok> *b* `c` & \x1b[31m\u202e"
@@ -401,7 +402,9 @@ def test_no_channel_follows_a_redirect(status):
 def test_the_pulse_follows_no_redirect():
     with receiving() as to:
         to.answers = [(302, {"location": to.url.replace("hook", "elsewhere")})]
-        heartbeat = Heartbeat(to.url, timedelta(minutes=1), lambda: 1000.0)
+        heartbeat = Heartbeat(
+            to.url, timedelta(minutes=1), lambda: 1000.0, now=lambda: AT
+        )
         heartbeat.start()
         heartbeat.turned(complete=True)
         to.until(1)
@@ -417,7 +420,9 @@ def test_the_pulse_follows_no_redirect():
 def pulse():
     with receiving() as to:
         clock = [1000.0]
-        heartbeat = Heartbeat(to.url, timedelta(minutes=1), lambda: clock[0])
+        heartbeat = Heartbeat(
+            to.url, timedelta(minutes=1), lambda: clock[0], now=lambda: AT
+        )
         heartbeat.start()
         yield to, heartbeat, clock
         heartbeat.stop()
@@ -465,6 +470,35 @@ def test_a_rollback_that_was_not_proved_is_a_failure_to_the_switch(pulse):
     to.until(3)
 
     assert paths(to) == ["/start", "/fail", "/fail"]
+
+
+def until(holds):
+    """Wait until *holds*, for long where the machine is slow."""
+    for _ in range(600):
+        if holds():
+            return
+        threading.Event().wait(0.1)
+    pytest.fail("it never came to hold")
+
+
+def test_pings_that_are_refused_are_told_until_one_is_taken(pulse, tmp_path):
+    to, heartbeat, clock = pulse
+    outbox = Outbox(tmp_path)
+    telling = Telling((), outbox, None, heartbeat, None, None)
+    to.answers = [(404, {}), (200, {})]
+    heartbeat.turned(complete=True)
+    until(lambda: heartbeat.untold)
+    (refused,) = telling.untold()
+    clock[0] += 61
+    heartbeat.turned(complete=True)
+    until(lambda: not heartbeat.untold)
+    after = telling.untold()
+    outbox.close()
+
+    assert after == []
+    assert (refused.channel, refused.waiting, refused.since) == ("heartbeat", 1, AT)
+    assert "answered 404" in refused.error
+    assert canary.MARK not in refused.error
 
 
 def test_a_switch_that_hangs_holds_nobody_up(pulse):

@@ -9,9 +9,10 @@ import queue
 import threading
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from watchdog.facts.event import Entry, RollbackEnded, RollbackStarted, RollbackStuck
+from watchdog.facts.message import Backlog
 from watchdog.facts.problem import Problem
 from watchdog.notify.channel import post
 
@@ -31,12 +32,17 @@ class Heartbeat:
         every: timedelta,
         monotonic: Callable[[], float],
         checkpoint: Callable[[], str] = lambda: "",
+        *,
+        now: Callable[[], datetime],
     ) -> None:
         """*checkpoint* gives the newest one of the journal: each ping's body."""
         self._url = url
         self._every = every.total_seconds()
         self._monotonic = monotonic
         self._checkpoint = checkpoint
+        self._now = now
+        self.untold: tuple[Backlog, ...] = ()
+        """Since when no ping was taken, and why; nothing while the newest was."""
         self._last = -self._every
         self._run = ""
         self._waiting: queue.Queue[tuple[str, str] | None] = queue.Queue(maxsize=8)
@@ -82,6 +88,11 @@ class Heartbeat:
             rid = f"?rid={run}" if run else ""
             # A ping that is lost is what the switch is there to notice; the next must
             # not be lost with it, whatever became of the journal.
-            with contextlib.suppress(Problem, OSError):
+            try:
                 body = json.dumps({"checkpoint": self._checkpoint()}).encode()
                 post(f"{self._url}{what}{rid}", body, {})
+            except (Problem, OSError) as error:
+                since = self.untold[0].since if self.untold else self._now()
+                self.untold = (Backlog("heartbeat", 1, 0, str(error), since),)
+            else:
+                self.untold = ()

@@ -76,8 +76,11 @@ class Telling:
             self.deployments.stop()
 
     def untold(self) -> list[Backlog] | None:
-        """Give what the channels have not taken; None when it cannot be read."""
-        return self.outbox.untold(self.names)
+        """Give what nobody has taken, pings too; None when it cannot be read."""
+        untold = self.outbox.untold(self.names)
+        if untold is None or self.heartbeat is None:
+            return untold
+        return [*untold, *self.heartbeat.untold]
 
     def happened(self, entry: Entry) -> None:
         """Note that something was journaled."""
@@ -119,7 +122,9 @@ def telling_of(
         except Said as said:
             fault = Fault("heartbeat", said.words, said.hint)
             raise Refused("heartbeat", [fault]) from None
-        heartbeat = Heartbeat(url, beat.every, clock.monotonic, checkpoint)
+        heartbeat = Heartbeat(
+            url, beat.every, clock.monotonic, checkpoint, now=clock.now
+        )
     try:
         outbox = Outbox(journal.place, database=journal.database)
     except OSError as error:
