@@ -151,8 +151,8 @@ def test_a_latency_is_counted_on_exponential_buckets_of_either_prometheus(
 
         def counted():
             seen = server.read(by_instance, server.now()).looks[0].blocks
-            there = [block.parts for block in seen if block.parts]
-            assert all(parts.keys() >= {"bad", "all"} for parts in there), seen
+            # Where a busy exporter counted none meanwhile there is no share of them.
+            there = [block.parts for block in seen if block.parts.get("all")]
             return [(parts["bad"], parts["all"]) for parts in there]
 
         def samples():
