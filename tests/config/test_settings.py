@@ -313,7 +313,7 @@ def test_an_address_is_written_as_it_is_read(read, address):
         ({"daily_limit": -1}, "daily_limit: -1 is less than 0"),
         ({"daily_limit": 2.5}, "daily_limit: 2.5 is not a whole number"),
         ({"name": 5}, "name: 5 is not text; put it in quotes"),
-        ({"name": None}, "name: nothing is written there; write it behind the colon"),
+        ({"name": None}, "name: nothing is written there; put text there"),
         ({"name": " "}, 'name: " " is empty'),
         (
             {"name": "a\nb"},

@@ -153,7 +153,7 @@ def whole(value: object) -> int:
 def prose(value: object) -> str:
     """Read text of one or more lines, without the spaces at its ends."""
     if value is None:
-        raise Said("nothing is written there", "write it behind the colon")
+        raise Said("nothing is written there", "put text there")
     if not isinstance(value, str):
         hint = "put it in quotes" if isinstance(value, bool | int | float) else ""
         raise Said(f"{seen(value)} is not text", hint)
