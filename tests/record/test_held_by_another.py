@@ -24,6 +24,11 @@ def other(tmp_path):
         yield it
 
 
+def hasty(journal):
+    """Have SQLite itself wait for an instant only, where the product gives it 5 s."""
+    journal.database._db.execute("PRAGMA busy_timeout = 100")
+
+
 def hold(other, how):
     """Hold the file: for writing, or as a reader whose answer waits in a pager."""
     if how == "writes":
@@ -49,6 +54,7 @@ def test_a_write_waits_until_the_file_is_free_and_says_for_what(
     tmp_path, other, how, capfd
 ):
     with closing(Journal(tmp_path)) as journal:
+        hasty(journal)
         hold(other, how)
         write = threading.Thread(target=journal.append, args=(AT, HELLO))
         write.start()
@@ -68,6 +74,7 @@ def test_a_write_waits_until_the_file_is_free_and_says_for_what(
 def test_who_writes_waits_also_to_read(tmp_path, other, capfd):
     found = []
     with closing(Journal(tmp_path)) as journal:
+        hasty(journal)
         hold(other, "writes")
         look = threading.Thread(target=lambda: found.append(journal.entries()))
         look.start()
@@ -81,7 +88,7 @@ def test_who_writes_waits_also_to_read(tmp_path, other, capfd):
 
 def test_to_a_command_that_reads_a_held_file_is_not_damaged(tmp_path, other):
     with closing(Journal(tmp_path, read_only=True)) as journal:
-        journal.database._db.execute("PRAGMA busy_timeout = 0")
+        hasty(journal)
         hold(other, "writes")
 
         with pytest.raises(JournalLost, match="another program holds the journal"):

@@ -72,7 +72,7 @@ def to_write(path: Path) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode=rwc"
     db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
-        db.execute("PRAGMA busy_timeout = 1000")  # then it is said, and goes on
+        db.execute("PRAGMA busy_timeout = 5000")
         db.execute(left.CACHE)
         db.execute("PRAGMA trusted_schema = OFF")
         db.execute("PRAGMA journal_mode = DELETE")
