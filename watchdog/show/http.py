@@ -78,7 +78,10 @@ class Faces:
             Route("/metrics", self._metrics, methods=["GET"]),
         ]
 
-    async def _promotion(self, request: Request) -> Response:
+    # What reads the journal is no coroutine, and so has a thread: another program may
+    # hold the file, and then only who asked for it waits.
+
+    def _promotion(self, request: Request) -> Response:
         version = request.path_params["release"]
         release = self._releases.for_version(version)
         standing, turn = self._memory.standing, self._memory.last_turn()
@@ -193,11 +196,11 @@ class Faces:
         awake = self._pulse().is_fresh or standing.rollback is not None
         return awake and not unjudged(standing, release, self._now())
 
-    async def _metrics(self, _: Request) -> Response:
+    def _metrics(self, _: Request) -> Response:
         text = page(self._standings)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def _status(self, _: Request) -> Response:
+    def _status(self, _: Request) -> Response:
         standing = self._memory.standing
         version = standing.running.pair.version if standing.running else ""
         turn = self._memory.last_turn()
