@@ -248,3 +248,17 @@ def test_events_that_nobody_may_read_are_a_doubt():
 
     assert trial.is_proven
     assert "who stopped a container is not known" in trial.doubts[0].words
+
+
+def test_one_whose_probes_stopped_is_not_called_well():
+    """Podman without its timers, or an engine whose probe hangs."""
+    asked, forgotten = (
+        checked(0, failed=0, word="healthy", newest=seconds) for seconds in (44, 45)
+    )
+
+    assert isinstance(verdict(rule(), box(health=asked)), Clear)
+    said = verdict(rule(), box(health=forgotten))
+    assert (said.cause, said.words) == (
+        Cause.STALE,
+        "dms-1 is healthy as of 02:59:15 UTC, and no probe was run since",
+    )

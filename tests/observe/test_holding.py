@@ -7,6 +7,7 @@ from concurrent.futures import Future
 import pytest
 
 from tests.worlds import AT, MINUTE, SECOND, a_pair
+from watchdog.facts.container import Container, Health, Probe
 from watchdog.facts.pair import Running
 from watchdog.observe.holding import Holding
 from watchdog.verify.proof import Answer
@@ -28,19 +29,26 @@ class Inline:
         return done
 
 
+def checked(word, *ends):
+    """Make a health check of every 10 s, whose probes ended at *ends*."""
+    probes = tuple(Probe(end - SECOND, end, failed=False) for end in ends)
+    return Health(word, 0, 3, probes, every=10 * SECOND, patience=5 * SECOND)
+
+
 class Place:
     """A stack whose answers a test chooses; it runs since AT."""
 
     def __init__(self, *answers, health=("healthy",), states=("running",)):
         self.answers = list(answers)
-        self.health = health
+        self.health = [
+            one if isinstance(one, Health) else checked(one) for one in health
+        ]
         self.states = states
         self.asked = 0
         self.containers = ("c1",)
         self.at = OLD
         self.holding = Holding(
             lambda _: {"the stack": self.answer},
-            lambda _: self.health,
             MINUTE,
             _threads=Inline(),
         )
@@ -55,7 +63,16 @@ class Place:
     def look(self):
         """Look once, half a minute later; give what is said."""
         self.at += 30 * SECOND
-        seen = Running(a_pair("v1.2.0"), self.containers, AT, self.states)
+        seen = Running(
+            a_pair("v1.2.0"),
+            self.containers,
+            AT,
+            self.states,
+            seen=tuple(
+                Container("dms", f"dms-{n}", f"c{n}", "running", AT, health=health)
+                for n, health in enumerate(self.health, 1)
+            ),
+        )
         return [lack.words for lack in self.holding.lacks(seen, self.at)]
 
 
@@ -139,12 +156,25 @@ def test_an_engine_that_runs_no_health_checks_is_said():
 
     assert it.look() == [
         (
-            "what proves a pair does not hold for what runs now: the health check of a "
-            "container of v1.2.0 has not come to an end since its start; does this "
-            "engine run health checks at all?"
+            "what proves a pair does not hold for what runs now: the health check of "
+            "dms-2 has not come to an end since its start; does this engine run health "
+            "checks at all?"
         ),
     ]
     assert "unhealthy" in Place(FINE, health=("unhealthy",)).look()[0]
+
+
+def test_a_container_whose_probes_stopped_is_not_called_healthy():
+    it = Place(FINE, health=(checked("healthy", OLD),))
+
+    looks = [it.look() for _ in range(3)]
+
+    told = (
+        "what proves a pair does not hold for what runs now: dms-1 is healthy as of "
+        "03:10:00 UTC, and no probe was run since: restart it, which starts its health "
+        "check anew; on Podman, systemd's timers run it; it last held at 03:10:30 UTC"
+    )
+    assert looks == [[], [], [told]]
 
 
 def test_a_question_that_breaks_is_what_does_not_hold():
@@ -162,9 +192,7 @@ def test_a_stack_that_hangs_costs_a_turn_no_more_than_its_patience():
         go.wait(30)
         return AWAY
 
-    holding = Holding(
-        lambda _: {"the stack": hang}, lambda _: (), MINUTE, patience=0.05
-    )
+    holding = Holding(lambda _: {"the stack": hang}, MINUTE, patience=0.05)
     seen = Running(a_pair("v1.2.0"), ("c1",), AT, ("running",))
     began = time.monotonic()
     try:

@@ -1,10 +1,22 @@
 """What has no health check must last before it counts as proved."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
-from tests.worlds import AT, AWB, MINUTE, StillClock, World, a_pair, rules
+from tests.worlds import (
+    AT,
+    AWB,
+    HOUR,
+    MINUTE,
+    SECOND,
+    StillClock,
+    World,
+    a_pair,
+    rules,
+)
+from watchdog.facts.container import Container, Health, Probe
 from watchdog.facts.event import RollbackEnded, StepDone, WentBack
 from watchdog.facts.pair import Running
 from watchdog.facts.plan import Do
@@ -129,6 +141,23 @@ def test_the_previous_pair_must_last_as_well_before_it_counts_as_put_back(world)
     assert world.clock.monotonic() - begun >= 1 + world.lasting
 
 
+def test_a_container_whose_probes_stopped_is_not_proved_healthy():
+    clock = StillClock()
+    last = clock.now() - HOUR
+    probe = Probe(last, last, failed=False)
+    health = Health("healthy", 0, 3, (probe,), every=SECOND, patience=SECOND)
+    box = Container("dms", "dms-1", "c1", "running", AT, health=health)
+    seen = Running(PAIR, ("c1",), AT, ("running",), seen=(box,))
+    eyes = SimpleNamespace(running=lambda _: seen)
+    must = rules(prove_within=timedelta(seconds=5))
+    proving = Proving(eyes, lambda *_: (), None, lambda _: (), must, clock)
+
+    with pytest.raises(NotProven) as refused:
+        proving.prove(PAIR, as_it_was=True)
+
+    assert "and no probe was run since, meant healthy" in refused.value.words
+
+
 class Rolls(StillClock):
     """A swarm's service as time goes by: (seconds, its state, the tasks that are up).
 
@@ -146,9 +175,6 @@ class Rolls(StillClock):
     def running(self, _tenants_of):
         state, up, *unheard = [r for at, *r in self.shown if at <= self.waited][-1]
         return Running(PAIR, ("spec",), AT, (state,), up=up, unheard=tuple(unheard))
-
-    def health(self, _containers):
-        return ()
 
     def proved_after(self):
         must = rules(prove_within=timedelta(seconds=20))

@@ -412,7 +412,6 @@ def held(it):
     """Let the watchdog of *it* ask the stack what would prove it."""
     it.holds = Holding(
         lambda seen: {"the stack": lambda: it.docker.answers(seen.pair.version)},
-        it.eyes().health,
         it.rules.prove_within,
     )
     return it

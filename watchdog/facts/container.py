@@ -3,6 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+# A busy engine begins a probe later than it should.
+_LATE = timedelta(seconds=10)
+# So many more are missing before it is said that nobody runs them.
+_MISSED = 2
+NOT_RUN = (
+    "restart it, which starts its health check anew; on Podman, systemd's timers run it"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -44,6 +52,21 @@ class Health:
     every: timedelta
     patience: timedelta
     since: datetime | None = None
+
+    @property
+    def longest(self) -> timedelta:
+        """Give how long after one probe the next has ended at the latest."""
+        return self.every + 2 * self.patience + _LATE
+
+    def unasked(self, at: datetime) -> str:
+        """Say that it is called healthy, and that no probe was run for long.
+
+        What it said then is no word on how the container is *at* this time.
+        """
+        last = self.probes[-1].end if self.probes else at
+        if self.word != "healthy" or at - last <= self.longest + _MISSED * self.every:
+            return ""
+        return f"healthy as of {last:%H:%M:%S} UTC, and no probe was run since"
 
 
 @dataclass(frozen=True, slots=True)

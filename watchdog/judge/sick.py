@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from watchdog.facts.container import Container, Containers, End, Health, Probe
+from watchdog.facts.container import (
+    NOT_RUN,
+    Container,
+    Containers,
+    End,
+    Health,
+    Probe,
+)
 from watchdog.facts.problem import Fault
 from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.trial import Trial
@@ -24,8 +31,6 @@ _LEAST_ENDS = 3
 _UP_AGAIN = timedelta(minutes=2)
 # A deployment takes the old containers away, which takes its time.
 _JUST_BEFORE = timedelta(minutes=5)
-# A busy engine begins a probe later than it should.
-_LATE = timedelta(seconds=10)
 _DOWN = ("exited", "dead")
 _SECOND = timedelta(seconds=1)
 
@@ -67,7 +72,7 @@ def judge_sick(
         if unsure := _unsure(trigger, kind, one, at, armed_from):
             return unsure
     for one in seen:
-        if unseen := _unseen(kind, one):
+        if unseen := _unseen(kind, one, at):
             return unseen
     return Clear(_all_well(seen))
 
@@ -145,12 +150,11 @@ def _unhealthy(one: Container, at: datetime) -> _Held | None:
     health = one.health
     if one.state != "running" or health is None or not _failed(health):
         return None
-    longest = health.every + 2 * health.patience + _LATE
-    if at - health.probes[-1].end > longest:
+    if at - health.probes[-1].end > health.longest:
         return None  # not asked any more: it was paused, or all of it slept
     streak: list[Probe] = []
     for probe in reversed(health.probes):
-        hole = bool(streak) and streak[-1].begin - probe.end > longest
+        hole = bool(streak) and streak[-1].begin - probe.end > health.longest
         if hole or not probe.failed:
             break
         streak.append(probe)
@@ -258,7 +262,7 @@ def _unsure(
     return None
 
 
-def _unseen(kind: Sick, one: Container) -> Blind | None:
+def _unseen(kind: Sick, one: Container, at: datetime) -> Blind | None:
     """Say why it cannot be called well."""
     name, last = one.name, one.ends[-1] if one.ends else None
     if one.state in _DOWN and last is not None and last.by:
@@ -270,6 +274,8 @@ def _unseen(kind: Sick, one: Container) -> Blind | None:
         return Blind(Cause.PARTIAL, words, hint)
     if Sickness.UNHEALTHY not in kind.of or one.health is None:
         return None
+    if words := one.health.unasked(at):
+        return Blind(Cause.STALE, f"{name} is {words}", NOT_RUN)
     match one.health.word:
         case "healthy" | "none" | "":
             return None

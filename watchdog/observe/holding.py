@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from watchdog.facts.container import NOT_RUN
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Running
 from watchdog.verify.proof import Answer
@@ -70,12 +71,10 @@ class Holding:
     """Asks what would prove the running pair, and remembers how it fared.
 
     *questions* gives, by name, what may be asked at any time; each has a deadline of
-    its own, and no look waits for it longer than *patience*. *health* gives Docker's
-    word for each container with a health check.
+    its own, and no look waits for it longer than *patience*.
     """
 
     questions: Callable[[Running], Mapping[str, Question]]
-    health: Callable[[tuple[str, ...]], tuple[str, ...]]
     prove_within: timedelta
     patience: float = _PATIENCE
     _of: tuple[str, ...] = ()
@@ -90,16 +89,11 @@ class Holding:
         return any(one.is_unsure for one in self._asked.values())
 
     def lacks(self, seen: Running, at: datetime) -> tuple[Lack, ...]:
-        """Say what does not hold for *seen*, as far as that is known.
-
-        Raises:
-            Unreachable: the engine does not answer.
-        """
+        """Say what does not hold for *seen*, as far as that is known."""
         if self._of != seen.containers:
             self._of, self._asked = seen.containers, {}
         is_young = at - seen.since < self.prove_within
-        health = self.health(seen.containers)
-        for name, words in by_the_engine(seen, health, is_young=is_young).items():
+        for name, words in by_the_engine(seen, at, is_young=is_young).items():
             self._slot(name).heard(words, at, is_young=False)
         self._ask(seen)
         for name, one in self._asked.items():
@@ -129,9 +123,7 @@ class Holding:
         wait(pending, self.patience)
 
 
-def by_the_engine(
-    seen: Running, health: tuple[str, ...], *, is_young: bool
-) -> dict[str, str]:
+def by_the_engine(seen: Running, at: datetime, *, is_young: bool) -> dict[str, str]:
     """Say what the engine's own words keep from being proved, by what they are of."""
     resting = sorted({state for state in seen.states if state not in _AT_REST})
     count = sum(state not in _AT_REST for state in seen.states)
@@ -148,15 +140,27 @@ def by_the_engine(
             f"{count} of {len(seen.states)} containers of {seen.pair.version} "
             f"{'is' if count == 1 else 'are'} {', '.join(resting)}, not running"
         )
-    sick = [word for word in health if word not in ("healthy", "starting")]
-    own = f"a container is {sick[0]} by its own health check" if sick else ""
-    if not own and "starting" in health and not is_young:
-        own = (
-            f"the health check of a container of {seen.pair.version} has not come to "
-            "an end since its start; does this engine run health checks at all?"
-        )
     jobs = [words for job in seen.jobs if (words := job.wrong(seen.pair.version))]
+    own = _own_health(seen, at, is_young=is_young)
     return {_STATES: states, "own health": own, "jobs": "; ".join(jobs)}
+
+
+def _own_health(seen: Running, at: datetime, *, is_young: bool) -> str:
+    """Say what is wrong by the containers' own health checks; the worst first."""
+    checked = [(one.name, one.health) for one in seen.seen if one.health]
+    for name, health in checked:
+        if health.word not in ("healthy", "starting"):
+            return f"{name} is {health.word} by its own health check"
+    for name, health in checked:
+        if words := health.unasked(at):
+            return f"{name} is {words}: {NOT_RUN}"
+    for name, health in checked:
+        if health.word == "starting" and not is_young:
+            return (
+                f"the health check of {name} has not come to an end since its start; "
+                "does this engine run health checks at all?"
+            )
+    return ""
 
 
 def as_a_lack(words: str) -> str:

@@ -350,12 +350,6 @@ class Stack:
             result[service] = (*result.get(service, ()), one)
         return result
 
-    def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
-        """Give Docker's word for each of *containers* that has a health check."""
-        found = [self._engine.container(id_) for id_ in containers]
-        checks = [c["State"].get("Health") for c in found if c is not None]
-        return tuple(str(check["Status"]) for check in checks if check)
-
     def pinned(self, names: Collection[str] = ()) -> dict[str, str]:
         """Give what the stack's env file says of *names*, or of the one variable.
 

@@ -359,11 +359,6 @@ class SwarmStack:
         ]
         return f"{', '.join(unlike)} is not told what was recorded" if unlike else ""
 
-    def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
-        """Give nothing: a task runs only once its own health check says so."""
-        del containers
-        return ()
-
 
 def _word(one: Serving) -> str:
     # While the old ones end both serve: that is no whole pair yet.

@@ -139,11 +139,6 @@ class WorkTree:
         del version
         return ()
 
-    def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
-        """Give nothing: only the service itself says how it is."""
-        del containers
-        return ()
-
     def _tenants(self, said: tuple[str, ...] | None) -> tuple[str, ...]:
         """Take the tenants that a file *said*; or else those that have a manifest."""
         if said is not None:

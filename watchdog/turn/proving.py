@@ -127,7 +127,8 @@ class Proving:
                 continue
             ask = self.rules.asks_health and one.health.word == "starting"
             fine = ask and self.smoke(Own(self._time_left(until)), (one.id,)).fine
-            words.append("healthy" if fine else one.health.word)
+            word = one.health.unasked(self.clock.now()) or one.health.word
+            words.append("healthy" if fine else word)
         return tuple(words)
 
     def glance(self, meant: Pair, *, well: bool = False) -> str:

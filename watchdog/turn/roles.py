@@ -75,10 +75,6 @@ class Eyes(Protocol):
         """Look at every container of the services, whatever state it is in."""
         ...
 
-    def health(self, containers: tuple[str, ...]) -> tuple[str, ...]:
-        """Give Docker's word for each container that has a health check."""
-        ...
-
 
 class Holds(Protocol):
     """Asks of what runs what would prove it, all the time."""

@@ -161,14 +161,14 @@ def held(settings: Settings, releases: ReleaseFolder) -> Held:
         if isinstance(seen, NotKnown):
             said = f"what proves a pair was not asked: {seen.words}"
             return Held("", said, in_the_way)
-        health = there.health(seen.containers)
         about = there.about_the_engine() if isinstance(there, Stack) else ()
         about += _astray(settings, there, seen.pair.version)
     except Problem as problem:
         return Held("", f"what proves a pair was not asked: {problem.words}")
     rules = rules_of(settings)
-    is_young = RealClock().now() - seen.since < rules.prove_within
-    wrong = list(by_the_engine(seen, health, is_young=is_young).values())
+    at = RealClock().now()
+    is_young = at - seen.since < rules.prove_within
+    wrong = list(by_the_engine(seen, at, is_young=is_young).values())
 
     def smoke(check: SmokeCheck, _: tuple[str, ...]) -> Answer:
         return ask(check) if isinstance(check, Asks) else Answer(fine=True, words="")

@@ -156,7 +156,6 @@ def wire(
         ),
         holds=Holding(
             lambda seen: questions_of(settings, rules, executor.smoke, seen),
-            executor.eyes.health,
             rules.prove_within,
         ),
     )
