@@ -132,6 +132,24 @@ def test_the_command_line_reads_the_outbox_beside_a_daemon_that_writes_it(settin
     post.close()
 
 
+def test_the_command_line_says_that_the_heartbeat_is_refused(settings, tmp_path):
+    path = tmp_path / "watchdog.yaml"
+    path.write_text(f"{path.read_text()}heartbeat: {{url: http://127.0.0.1:1}}\n")
+    beating = load(path, {})
+    assert untold_of(beating) == []
+    post = Post(settings.state, "http://127.0.0.1:1")
+    for minute, why in enumerate(("answered 404", "answered 500")):
+        post.outbox.unheard("heartbeat", why, AT + minute * MINUTE)
+
+    (one,) = untold_of(beating)
+    assert (one.channel, one.waiting, one.since) == ("heartbeat", 1, AT)
+    assert one.error == "answered 500"
+    assert untold_of(settings) == []  # no heartbeat is in the settings any more
+    post.outbox.unheard("heartbeat", "", AT)
+    assert untold_of(beating) == []
+    post.close()
+
+
 def test_a_damaged_outbox_is_said_with_what_to_do(settings):
     (settings.state / "outbox.db").write_bytes(b"no database" * 999)
 

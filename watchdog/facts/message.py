@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+PULSE = "heartbeat"
+"""What the outside switch is called among what is not told; no channel has its name."""
+
 
 class Severity(StrEnum):
     """Who should look: a person now, a person today, whoever asks."""

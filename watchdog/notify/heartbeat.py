@@ -9,10 +9,9 @@ import queue
 import threading
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from watchdog.facts.event import Entry, RollbackEnded, RollbackStarted, RollbackStuck
-from watchdog.facts.message import Backlog
 from watchdog.facts.problem import Problem
 from watchdog.notify.channel import post
 
@@ -33,16 +32,17 @@ class Heartbeat:
         monotonic: Callable[[], float],
         checkpoint: Callable[[], str] = lambda: "",
         *,
-        now: Callable[[], datetime],
+        unheard: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """*checkpoint* gives the newest one of the journal: each ping's body."""
+        """*checkpoint* gives the newest one of the journal: each ping's body.
+
+        *unheard* is told why a ping was not taken; nothing once one is.
+        """
         self._url = url
         self._every = every.total_seconds()
         self._monotonic = monotonic
         self._checkpoint = checkpoint
-        self._now = now
-        self.untold: tuple[Backlog, ...] = ()
-        """Since when no ping was taken, and why; nothing while the newest was."""
+        self._unheard = unheard
         self._last = -self._every
         self._run = ""
         self._waiting: queue.Queue[tuple[str, str] | None] = queue.Queue(maxsize=8)
@@ -83,6 +83,7 @@ class Heartbeat:
             self._waiting.put_nowait((what, self._run))
 
     def _send(self) -> None:
+        said: str | None = None  # it may have been refused before a restart
         while (found := self._waiting.get()) is not None:
             what, run = found
             rid = f"?rid={run}" if run else ""
@@ -91,8 +92,10 @@ class Heartbeat:
             try:
                 body = json.dumps({"checkpoint": self._checkpoint()}).encode()
                 post(f"{self._url}{what}{rid}", body, {})
+                why = ""
             except (Problem, OSError) as error:
-                since = self.untold[0].since if self.untold else self._now()
-                self.untold = (Backlog("heartbeat", 1, 0, str(error), since),)
-            else:
-                self.untold = ()
+                why = str(error)
+            if why != said:
+                with contextlib.suppress(OSError):
+                    self._unheard(why)
+                    said = why

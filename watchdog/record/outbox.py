@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from pydantic import TypeAdapter
 
-from watchdog.facts.message import Backlog, Due, Message
+from watchdog.facts.message import Backlog, Due, Message, Severity
 from watchdog.facts.problem import JournalLost
 from watchdog.record import left
 from watchdog.record.database import Database, Do, Execute, Failed, Place, Server
@@ -51,6 +51,7 @@ _MARK = """UPDATE delivery SET state = ?, next_at = ?, error = ?
 # Nobody reads again what is given up, and a channel may take nothing for years.
 _EMPTY = "UPDATE delivery SET body = '' WHERE channel = ? AND seq = ?"
 _TRIM = """DELETE FROM delivery WHERE state = 'sent' AND channel = ? AND seq < ?"""
+_DROP = "DELETE FROM delivery WHERE channel = ? AND seq = ?"
 # Of what waits, one at a time is tried: the first has the last reason.
 _WAIT = """SELECT channel, count(*), min(seq) FROM delivery
     WHERE state = 'waiting' GROUP BY channel"""
@@ -141,6 +142,24 @@ class Outbox:
         def do(execute: Execute) -> None:
             execute(_MARK, ("dead", _stamp(at), error, channel, seq))
             execute(_EMPTY, (channel, seq))
+
+        self._write(do)
+
+    def unheard(self, channel: str, why: str, at: datetime) -> None:
+        """Note that *channel*, which has no messages, is not heard, and why.
+
+        An empty *why*: it is heard again.
+        """
+        words = f"{channel} is not heard"
+        message = Message(0, at, channel, Severity.WARNING, words, words)
+        body = _MESSAGES.dump_json(message).decode()
+
+        def do(execute: Execute) -> None:
+            if why:
+                execute(_PUT, (channel, 0, body, _stamp(at)))
+                execute(_MARK, ("waiting", _stamp(at), why, channel, 0))
+            else:
+                execute(_DROP, (channel, 0))
 
         self._write(do)
 

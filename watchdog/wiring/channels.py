@@ -18,7 +18,7 @@ from watchdog.config.settings import Settings
 from watchdog.config.yaml_file import bytes_of
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import Entry
-from watchdog.facts.message import Backlog
+from watchdog.facts.message import PULSE, Backlog
 from watchdog.facts.problem import Fault, Problem, Refused
 from watchdog.notify.channel import Channel
 from watchdog.notify.deployments import Deployments
@@ -31,6 +31,7 @@ from watchdog.notify.webhook import SignedWebhook
 from watchdog.record.journal import Journal
 from watchdog.record.outbox import Outbox
 from watchdog.turn.roles import Clock
+from watchdog.wiring.chosen import told_by
 from watchdog.wiring.reporting import Reporting
 from watchdog.wiring.sampling import Sampling
 
@@ -77,10 +78,7 @@ class Telling:
 
     def untold(self) -> list[Backlog] | None:
         """Give what nobody has taken, pings too; None when it cannot be read."""
-        untold = self.outbox.untold(self.names)
-        if untold is None or self.heartbeat is None:
-            return untold
-        return [*untold, *self.heartbeat.untold]
+        return self.outbox.untold(self.names)
 
     def happened(self, entry: Entry) -> None:
         """Note that something was journaled."""
@@ -115,16 +113,13 @@ def telling_of(
     """
     channels = channels_of(settings, checkpoint)
     beat = settings.heartbeat
-    heartbeat = None
-    if beat.url is not None or beat.url_file is not None:
+    url = ""
+    if beat.is_set:
         try:
             url = address_of(beat).rstrip("/")
         except Said as said:
             fault = Fault("heartbeat", said.words, said.hint)
             raise Refused("heartbeat", [fault]) from None
-        heartbeat = Heartbeat(
-            url, beat.every, clock.monotonic, checkpoint, now=clock.now
-        )
     try:
         outbox = Outbox(journal.place, database=journal.database)
     except OSError as error:
@@ -133,6 +128,15 @@ def telling_of(
             f"move {settings.state}/outbox.db aside: what it had not told is lost, "
             "and the channels go on with what happens from now on",
         ) from error
+
+    def unheard(why: str) -> None:
+        outbox.unheard(PULSE, why, clock.now())
+
+    heartbeat = (
+        Heartbeat(url, beat.every, clock.monotonic, checkpoint, unheard=unheard)
+        if url
+        else None
+    )
     sender = Sender(
         channels,
         outbox,
@@ -142,7 +146,7 @@ def telling_of(
         now=clock.now,
     )
     replies = Replies(settings.name, settings.notify.base_url or "")
-    names = tuple(channel.name for channel in channels)
+    names = told_by(settings)
     reporting = Reporting(settings, journal, Sampling(settings, keeps=True))
     return Telling(names, outbox, sender, heartbeat, replies, reporting)
 
@@ -158,7 +162,7 @@ def channels_of(
     notify = settings.notify
     faults: list[Fault] = []
     channels: list[Channel] = []
-    names: set[str] = set()
+    names = {PULSE}
     for kind, listed in (
         ("webhooks", notify.webhooks),
         ("slack", notify.slack),

@@ -11,7 +11,7 @@ from watchdog.config.sections.stack import Smoke
 from watchdog.config.settings import Settings
 from watchdog.decide.git import SERVICE
 from watchdog.facts.job import Jobs
-from watchdog.facts.message import Backlog
+from watchdog.facts.message import PULSE, Backlog
 from watchdog.facts.rules import Protected, Rules
 from watchdog.facts.smoke import Asks, Runs, SmokeCheck
 from watchdog.record.database import Place, Server
@@ -96,13 +96,19 @@ def files_as_found(settings: Settings) -> FilesAsFound:
     )
 
 
-def untold_of(settings: Settings) -> list[Backlog] | None:
-    """Give what the settings' channels have not taken; None: it cannot be read."""
+def told_by(settings: Settings) -> tuple[str, ...]:
+    """Name all that tells, as the outbox knows it: channels, and the heartbeat."""
     notify = settings.notify
     listed: tuple[Far, ...] = (*notify.webhooks, *notify.slack, *notify.apprise)
+    pulse = (PULSE,) if settings.heartbeat.is_set else ()
+    return (*(far.name for far in listed), *pulse)
+
+
+def untold_of(settings: Settings) -> list[Backlog] | None:
+    """Give what the settings' channels have not taken; None: it cannot be read."""
     try:
         with closing(Outbox(place_of(settings), read_only=True)) as outbox:
-            return outbox.untold([far.name for far in listed])
+            return outbox.untold(told_by(settings))
     except OSError:
         return None
 

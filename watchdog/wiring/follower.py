@@ -27,7 +27,7 @@ from watchdog.show.metrics import Pulse
 from watchdog.turn.roles import Led
 from watchdog.wiring.answering import Behind, doors_of, secrets_of
 from watchdog.wiring.channels import channels_of
-from watchdog.wiring.chosen import place_of, releases_of, rules_of
+from watchdog.wiring.chosen import place_of, releases_of, rules_of, told_by
 from watchdog.wiring.clock import RealClock
 from watchdog.wiring.reporting import Reporting
 from watchdog.wiring.sampling import Sampling
@@ -100,7 +100,8 @@ class Follower:
         self._roster = RosterFile(settings.approvers)
         self._releases = releases_of(settings, self._roster)
         known = secrets_of(settings)
-        channels = [channel.name for channel in channels_of(settings)]
+        channels_of(settings)
+        channels = told_by(settings)
         self.clock = LeadersClock(RealClock())
         self.following = Following()
         self.journal = Journal(place_of(settings), follows=True)

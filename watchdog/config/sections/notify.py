@@ -120,3 +120,8 @@ class Heartbeat(Section):
     url: HttpUrl | None = None
     url_file: Absolute | None = None
     every: SomeTime = timedelta(minutes=1)
+
+    @property
+    def is_set(self) -> bool:
+        """Tell whether there is one to ping."""
+        return self.url is not None or self.url_file is not None
