@@ -1,5 +1,7 @@
 """``watchdog init``, on a box that speaks as an engine and a Prometheus do."""
 
+import hashlib
+import json
 import subprocess
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from tests.adopt.stacks import KEY
 from tests.commands.box import a_box
 from watchdog.__main__ import app
 from watchdog.facts.problem import Problem
+from watchdog.wiring.adopting import engine_url
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -218,6 +221,47 @@ def test_a_box_without_an_engine_is_said(tmp_path):
 
     assert "did not answer" in str(problem)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def docker_config(tmp_path, monkeypatch):
+    """Have a Docker command line of our own; give what makes a context of it."""
+
+    def context(name, host, in_use=True):
+        folder = tmp_path / "docker"
+        meta = folder / "contexts/meta" / hashlib.sha256(name.encode()).hexdigest()
+        meta.mkdir(parents=True)
+        endpoints = {"docker": {"Host": host, "SkipTLSVerify": False}}
+        whole = {"Name": name, "Metadata": {}, "Endpoints": endpoints}
+        (meta / "meta.json").write_text(json.dumps(whole))
+        used = {"currentContext": name} if in_use else {}
+        (folder / "config.json").write_text(json.dumps(used))
+
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.delenv("DOCKER_CONTEXT", raising=False)
+    return context
+
+
+def test_the_engine_is_the_one_of_dockers_context(docker_config, monkeypatch):
+    assert engine_url("") == "unix:///var/run/docker.sock"
+    docker_config("rootless", "unix:///run/user/1000/docker.sock")
+
+    assert engine_url("") == "unix:///run/user/1000/docker.sock"
+    monkeypatch.setenv("DOCKER_HOST", "tcp://[::1]:2375")
+    assert engine_url("") == "tcp://[::1]:2375"
+    assert engine_url("unix:///mine") == "unix:///mine"
+
+
+def test_a_context_that_no_engine_can_be_asked_by_is_said(docker_config, monkeypatch):
+    docker_config("far", "ssh://me@box", in_use=False)
+    monkeypatch.setenv("DOCKER_CONTEXT", "far")
+    with pytest.raises(Problem, match="is not where a Docker Engine listens"):
+        engine_url("")
+
+    monkeypatch.setenv("DOCKER_CONTEXT", "gone")
+    with pytest.raises(Problem, match="context gone names no engine"):
+        engine_url("")
 
 
 def test_nothing_is_written_over(shop):

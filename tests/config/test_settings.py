@@ -276,7 +276,8 @@ def test_an_address_is_written_as_it_is_read(read, address):
             {"engine": {"url": "ssh://box"}},
             (
                 'engine.url: "ssh://box" is not where a Docker Engine listens'
-                "; write `unix:///var/run/docker.sock` or `tcp://host:2375`"
+                "; run the watchdog on the engine's own box, and write "
+                "`unix:///var/run/docker.sock` or `tcp://host:2375`"
             ),
         ),
         (

@@ -117,3 +117,17 @@ def test_digests_of_another_repository_are_not_ours():
     assert ours.names(f"app@{SHA}")
     assert not ours.names(f"reg.example:5000/app@{SHA}")
     assert not ours.names(f"app-else@{SHA}")
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("app", "latest"),
+        ("app:v1", "v1"),
+        (f"app:v1@sha256:{'a' * 64}", "v1"),
+        (f"app@sha256:{'a' * 64}", "a" * 12),
+        (f"app:latest@sha256:{'a' * 64}", "a" * 12),
+    ],
+)
+def test_a_version_is_what_tells_releases_apart(text, version):
+    assert parse(text).version == version

@@ -39,8 +39,14 @@ class Reference:
 
     @property
     def version(self) -> str:
-        """Give what people call it: the tag, or what is taken for want of one."""
-        return self.tag or (self.digest.partition(":")[2][:12] or "latest")
+        """Give what people call it: the tag, or what is taken for want of one.
+
+        ``latest`` beside a digest is every release's: the digest tells them apart.
+        """
+        short = self.digest.partition(":")[2][:12]
+        if short and self.tag in ("", "latest"):
+            return short
+        return self.tag or "latest"
 
     @property
     def familiar(self) -> str:

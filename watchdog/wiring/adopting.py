@@ -1,6 +1,5 @@
 """Looks at a box and at Prometheus for ``watchdog init``; nothing is set up yet."""
 
-import os
 import socket
 from collections.abc import Sequence
 from contextlib import closing
@@ -17,6 +16,8 @@ from watchdog.adopt.pair import Enrolled
 from watchdog.adopt.sidecar import Sidecar
 from watchdog.adopt.written import Adopted, files
 from watchdog.config.all_files import all_files
+from watchdog.config.notation import Said
+from watchdog.config.sections.executors import engine_url as engine_at
 from watchdog.facts.problem import Fault, Problem, Refused, Unreachable
 from watchdog.facts.reading import Blind
 from watchdog.facts.surroundings import (
@@ -34,6 +35,7 @@ from watchdog.observe.surroundings import (
     socket_of_ours,
     stacks,
 )
+from watchdog.outside.contexts import engine_in_use
 from watchdog.outside.engine import Engine
 from watchdog.outside.new_folder import make
 from watchdog.outside.stack_folder import StackFolder
@@ -262,5 +264,13 @@ def _read(folder: StackFolder, name: str) -> bytes:
 
 
 def engine_url(given: str) -> str:
-    """Give where the engine is: as *given*, as the Docker CLI has it, or as usual."""
-    return given or os.environ.get("DOCKER_HOST", "") or SOCKET
+    """Give where the engine is: as *given*, as the Docker CLI has it, or as usual.
+
+    Raises:
+        Problem: no engine can be asked there.
+    """
+    url = given or engine_in_use() or SOCKET
+    try:
+        return engine_at(url)
+    except Said as said:
+        raise Problem(said.words, said.hint) from None

@@ -9,14 +9,23 @@ from pydantic import AfterValidator, BeforeValidator
 from watchdog.config.notation import OneLine, Said, SomeTime, one_line, seen
 from watchdog.config.sections.kinds import Section
 
+_HOST = r"(\[[0-9a-fA-F:]+\]|[^\s/:]+)"
 
-def _engine_url(value: object) -> str:
+
+def engine_url(value: object) -> str:
+    """Give *value* if a Docker Engine can be asked there.
+
+    Raises:
+        Said: it cannot.
+    """
     got = one_line(value)
     if re.fullmatch(r"unix:///\S+", got):
         return got
-    if re.fullmatch(r"(tcp|http|https)://[^\s/:]+(:[0-9]{1,5})?/?", got):
+    if re.fullmatch(rf"(tcp|http|https)://{_HOST}(:[0-9]{{1,5}})?/?", got):
         return got
     hint = "write `unix:///var/run/docker.sock` or `tcp://host:2375`"
+    if got.startswith("ssh://"):
+        hint = f"run the watchdog on the engine's own box, and {hint}"
     raise Said(f"{seen(got)} is not where a Docker Engine listens", hint)
 
 
@@ -29,7 +38,7 @@ def _some_words(value: tuple[str, ...]) -> tuple[str, ...]:
 class Engine(Section):
     """Where Docker listens."""
 
-    url: Annotated[str, BeforeValidator(_engine_url)] = "unix:///var/run/docker.sock"
+    url: Annotated[str, BeforeValidator(engine_url)] = "unix:///var/run/docker.sock"
     timeout: SomeTime = timedelta(seconds=30)
     pull_within: SomeTime = timedelta(minutes=5)
     ask_health: bool = False
