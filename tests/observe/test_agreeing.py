@@ -45,9 +45,9 @@ class Renders:
 def stack(tmp_path):
     (tmp_path / ".env").write_text("DMS_VERSION=v1.3.0\n")
 
-    def made(image, commands=None, unasked="", beside=()):
+    def made(image, commands=None, unasked="", beside=(), text=""):
         others = "".join(f"  {name}: {text}\n" for name, text in beside)
-        (tmp_path / "compose.yaml").write_text(FILE.format(image) + others)
+        (tmp_path / "compose.yaml").write_text(text or FILE.format(image) + others)
         env = tmp_path / ".env"
         referee = commands and Referee(commands, ("compose",), tmp_path, env)
         how = {"services": ("dms",), "variable": "DMS_VERSION"}
@@ -87,6 +87,16 @@ def test_without_a_word_of_compose_the_image_lines_are_read(stack, asked):
     assert [lack.doubt for lack in written] == [True, False]
     assert f"dms would be {repository}:v1.3.0, and ran {ref()}" in written[1].words
     assert "compose.yaml, line 3" in written[1].hint
+
+
+def test_the_line_of_what_a_service_extends_is_named(stack, tmp_path):
+    """Where `image:` stands in another file, under another service's name."""
+    (tmp_path / "base.yaml").write_text("services:\n  base:\n    image: v0\n")
+    text = "services:\n  dms:\n    extends: {file: base.yaml, service: base}\n"
+
+    for asked in ({"unasked": "not here"}, {"commands": Renders()}):
+        (red,) = [x for x in stack("", text=text, **asked)[2] if not x.doubt]
+        assert red.hint.startswith("base.yaml, line 3: `image: v0`"), red
 
 
 def test_without_compose_too_who_follows_and_is_not_enrolled_is_named(stack):

@@ -13,7 +13,7 @@ from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Record
 from watchdog.facts.problem import Problem, Unreachable
 from watchdog.facts.rendering import Rendering
-from watchdog.observe.its_lines import env_files, filled, line_of
+from watchdog.observe.its_lines import env_files, filled, line_of, lines_of
 from watchdog.observe.made import replica_of
 from watchdog.observe.obstacles import compose_files
 from watchdog.observe.referee import Deployed, Referee
@@ -22,6 +22,7 @@ from watchdog.verify.rendering import Difference, differences, followers
 
 _SERVICE = "com.docker.compose.service"
 _COMPOSE = "com.docker.compose.version"
+_WHAT = {"image": "the image", "mount": "what is mounted", "service": "that it is"}
 _MEND = "`docker compose up -d` would not put back what a rollback puts back"
 
 
@@ -221,9 +222,10 @@ class Agreeing:
         except Problem as unfit:
             return f"{where}{unfit.words}; {unfit.hint}"
         if now.get(one.service) == then.get(one.service):
+            at = "there" if line else f"where the files say {_WHAT[one.what]}"
             return (
                 f"{where}nothing in {self._name} chooses it; write "
-                f"${{{self._variable}}} there, and the version into {self._name}"
+                f"${{{self._variable}}} {at}, and the version into {self._name}"
             )
         return (
             f"{where}{self._variable} alone does not choose it; have every variable of "
@@ -244,10 +246,8 @@ class Agreeing:
     def _line(self, one: Difference, deployed: Deployed) -> str:
         """Say where the line stands that decides about *one*; empty when not found."""
         files = compose_files(self._folder, deployed.there, ",".join(deployed.files))
-        for name, text in files.items():  # what counts most comes first
-            found = line_of(text, one.service, one.what)
-            if found:
-                return f"{name}, line {found[0]}: `{found[1]}`"
+        for name, number, line, _ in lines_of(files, one.service, one.what):
+            return f"{name}, line {number}: `{line}`"
         return ""
 
     # -- without a referee -------------------------------------------------------
@@ -276,11 +276,7 @@ class Agreeing:
         except Problem:
             return  # said by the pin
         for replica in target.replicas:
-            for name, text in files.items():
-                found = line_of(text, replica.service, "image")
-                if found is None:
-                    continue  # what a file further on says counts less
-                number, line, image = found
+            for name, number, line, image in lines_of(files, replica.service, "image"):
                 made, ran = filled(image, env, pins), str(replica.body.get("Image"))
                 if made is not None and made != ran:
                     yield Lack(
@@ -289,7 +285,7 @@ class Agreeing:
                         f"{name}, line {number}: `{line}`: let "
                         f"${{{self._variable}}} alone choose it",
                     )
-                break
+                break  # what a file further on says counts less
         for name in sorted(beside.keys() - {*self._services}):
             yield from self._follows(name, files, env, pins)
 

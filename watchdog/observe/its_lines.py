@@ -1,11 +1,12 @@
 """What the lines of a Compose file say, as far as that shows without Compose."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import yaml
 
 from watchdog.facts.env_file import EnvFile
 from watchdog.facts.problem import Problem
+from watchdog.observe.obstacles import model_of, with_bases
 
 
 def line_of(text: str, service: str, what: str) -> tuple[int, str, str] | None:
@@ -21,6 +22,20 @@ def line_of(text: str, service: str, what: str) -> tuple[int, str, str] | None:
     number = int(node.start_mark.line)
     said = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
     return number + 1, text.splitlines()[number].strip().removeprefix("- "), said
+
+
+def lines_of(
+    files: Mapping[str, str], service: str, what: str
+) -> Iterator[tuple[str, int, str, str]]:
+    """Find all such lines of *files*, by name, and of what they extend.
+
+    What counts most comes first, as it does in *files*.
+    """
+    models = {name: model_of(text) for name, text in files.items()}
+    for first in files:
+        for name, base, _ in with_bases(models, first, service):
+            if found := line_of(files[name], base, what):
+                yield name, *found
 
 
 def env_files(text: str, service: str) -> set[str]:

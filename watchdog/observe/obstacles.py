@@ -254,19 +254,19 @@ def _in_files(services: tuple[str, ...], files: Mapping[str, str]) -> Iterator[s
     written = _written(models.values())
     for file in models:
         for service in services:
-            for place, options in _with_bases(models, file, service):
+            for place, _, options in with_bases(models, file, service):
                 yield from _by_compose(service, options, written, f" in {place}")
 
 
-def _with_bases(
+def with_bases(
     models: Mapping[str, Model], file: str, service: str
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Give *service* as *file* has it, and what it extends, each with its file."""
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Give *service* as *file* has it, and what it extends: file, name, options."""
     seen: set[tuple[str, str]] = set()
     while (file, service) not in seen and file in models:
         seen.add((file, service))
         options = _mapping(_mapping(models[file], "services"), service)
-        yield file, options
+        yield file, service, options
         base = options.get("extends")
         if isinstance(base, dict):
             service = str(base.get("service") or service)

@@ -83,6 +83,7 @@ def other_env_file(given: Sequence[Path], ours: Path) -> Lack:
     return Lack(
         f"Compose reads the version from {', '.join(map(str, given))}, and "
         f"stack.env_file is {ours}",
-        "set one to the other",
+        f"set stack.env_file to the last that Compose reads and write the version "
+        f"there, or deploy with `docker compose --env-file {ours}`",
         pin=True,
     )
