@@ -170,8 +170,8 @@ class EnvFile:
         return Problem(
             f"{name} is {'empty' if empty else 'not set'} in {self.name}, so that it "
             "cannot be pinned there",
-            f"write `{name}=` and the version that runs into {self.name}, or set "
-            "stack.version_variable and stack.env_file to what Compose reads",
+            "set stack.env_file and stack.version_variable to what Compose reads; where "
+            f"that is {self.name}, write `{name}=` and the version that runs there",
         )
 
     def _last(self, name: str) -> Said | None:
