@@ -170,8 +170,9 @@ class EnvFile:
         return Problem(
             f"{name} is {'empty' if empty else 'not set'} in {self.name}, so that it "
             "cannot be pinned there",
-            "set stack.env_file and stack.version_variable to what Compose reads; where "
-            f"that is {self.name}, write `{name}=` and the version that runs there",
+            "set stack.env_file and stack.version_variable to what Compose reads; "
+            f"where that is {self.name}, write `{name}=` and the version that runs "
+            "there",
         )
 
     def _last(self, name: str) -> Said | None:

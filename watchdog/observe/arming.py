@@ -44,8 +44,10 @@ _NOT_STORED = (
 _A_COUNTER = "write a counter, which only grows; `value` is the kind for a gauge"
 _EACH = "of processes that answer in turn, let each be a target"
 _A_BOUND = re.compile(r"[0-9.]+(?:[eE][-+]?[0-9]{1,3})?", re.ASCII)
-# Blind in a way that waiting or traffic does not mend.
-_NEVER_MENDS = (
+# Blind in a way that waiting or traffic does not mend, or not asked at all.
+_NOT_PROVEN = (
+    Cause.UNREACHABLE,
+    Cause.TIMEOUT,
     Cause.REJECTED,
     Cause.NONSENSE,
     Cause.NOT_A_NUMBER,
@@ -151,7 +153,7 @@ def try_out(
         faults += _no_counters(prometheus, trigger, at)
     if not faults and isinstance(trigger.kind, Ratio):
         faults += _only_good(prometheus, trigger, trigger.kind, scrape, at)
-    if not faults and isinstance(verdict, Blind) and verdict.cause in _NEVER_MENDS:
+    if not faults and isinstance(verdict, Blind) and verdict.cause in _NOT_PROVEN:
         hint = cure(verdict)
         if verdict.cause is Cause.STALE and main:
             hint = _down(prometheus, main[0]) or hint

@@ -16,6 +16,7 @@ from watchdog.observe.envelope import NotSeen
 from watchdog.observe.samples import Ask, Samples, millis
 
 _SECOND = timedelta(seconds=1)
+_UNHEARD = timedelta(minutes=1)
 _NOT_NOW = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
 
 
@@ -39,10 +40,11 @@ class Asleep:
         self._scrape = scrape
         self._known = False
         self._began: datetime | None = None
+        self._unheard_since: datetime | None = None
 
     def unsure(self) -> None:
         """Note that it did not answer: it may have been started anew meanwhile."""
-        self._known = False
+        self._known, self._unheard_since = False, None
 
     def awake(
         self, trigger: Trigger, looks: tuple[Look, ...], ask: Ask, at: datetime
@@ -50,7 +52,8 @@ class Asleep:
         """Leave out of *looks*, the answer to *ask* as of *at*, what nobody scraped.
 
         From its start until every target was scraped once, nothing is known either. A
-        server that does not say when it started is taken at its word.
+        server that does not say when it started, or answers all but that for a minute,
+        is taken at its word.
 
         Raises:
             NotSeen: it did not answer in time.
@@ -58,7 +61,7 @@ class Asleep:
         kind = trigger.kind
         if not isinstance(kind, Value) or promql.is_selector(kind.expr):
             return looks  # of no series there is no value
-        began = self._since()
+        began = self._since(at)
         if began is None or began > at:
             return looks  # it is asked about the past
         whole = began + self._scrape + _SECOND
@@ -82,12 +85,14 @@ class Asleep:
             for look in looks
         )
 
-    def _since(self) -> datetime | None:
+    def _since(self, at: datetime) -> datetime | None:
         if self._known:
             return self._began
         told = self._server.told("/api/v1/status/runtimeinfo")
         if isinstance(told, Blind) and told.cause in _NOT_NOW:
-            raise NotSeen(told.cause, told.words)
+            self._unheard_since = self._unheard_since or at
+            if at - self._unheard_since < _UNHEARD:
+                raise NotSeen(told.cause, told.words)
         self._began = None if isinstance(told, Blind) else _start_in(told)
         self._known = True
         return self._began

@@ -36,6 +36,7 @@ _SMALL = 128 * 1024
 _WHOLE_ONLY = {"partial_response": "false", "deny_partial_response": "1"}
 _FILE = "put the file back; it is read again at the next question"
 NOT_ASKED = "not asked: the turn's time was used up"
+_LEFT_ALONE = 300.0  # s
 _LEAST = 0.02  # s; with less left no question is begun
 
 
@@ -59,6 +60,7 @@ class Server:
         self._open: list[Line] = []
         self._lock = threading.Lock()
         self._alone = threading.Lock()
+        self._left_alone: dict[str, float] = {}
 
     @contextmanager
     def until(self, last: float) -> Iterator[None]:
@@ -109,7 +111,15 @@ class Server:
         )
 
     def told(self, path: str, parameters: Mapping[str, str]) -> Any:
-        """Ask for what Prometheus knows of itself: the ``data`` under *path*."""
+        """Ask for what Prometheus knows of itself: the ``data`` under *path*.
+
+        A proxy before it may answer queries alone, and let all else hang: what does
+        not answer in half of the time is left alone for a while.
+        """
+        now, half = time.monotonic(), self._seconds / 2
+        if now < self._left_alone.get(path, now):
+            words = f"{self.shown} did not answer {path} a moment ago"
+            raise NotSeen(Cause.TIMEOUT, words)
 
         def ask(line: Line) -> Callable[[], Any]:
             answer = line.session.get(
@@ -117,7 +127,15 @@ class Server:
             )
             return lambda: answer.json().get("data")
 
-        return self.asked(ask)
+        try:
+            with self.until(now + half):
+                return self.asked(ask)
+        except NotSeen as refusal:
+            if time.monotonic() < now + half or refusal.cause is not Cause.TIMEOUT:
+                raise
+            self._left_alone[path] = time.monotonic() + _LEFT_ALONE
+            words = f"{self.shown} did not answer {path} within {half:g} s"
+            raise NotSeen(Cause.TIMEOUT, words) from refusal
 
     def close(self) -> None:
         """Give back every connection."""
