@@ -99,6 +99,27 @@ def test_the_line_of_what_a_service_extends_is_named(stack, tmp_path):
         assert red.hint.startswith("base.yaml, line 3: `image: v0`"), red
 
 
+@pytest.mark.parametrize(
+    ("image", "hint"),
+    [
+        (
+            "app:v1.3.0",
+            (
+                "compose.yaml, line 3: `image: app:v1.3.0`: write ${DMS_VERSION} "
+                "there, and `DMS_VERSION=` and the version into .env"
+            ),
+        ),
+        ("app:${DMS_VERSION:?}", "as it was"),
+    ],
+)
+def test_of_a_version_that_is_not_set_the_line_that_wants_it_is_named(
+    stack, image, hint
+):
+    agreeing, ran, _ = stack(image, unasked="not here")
+
+    assert agreeing.unset(Problem("not set", "as it was"), ran).hint == hint
+
+
 def test_without_compose_too_who_follows_and_is_not_enrolled_is_named(stack):
     version = "${DMS_VERSION:?}"
     beside = (

@@ -22,6 +22,7 @@ from watchdog.facts.reading import (
     Measured,
     Outside,
 )
+from watchdog.facts.trial import cure
 from watchdog.facts.trigger import Action, Latency, Ratio, RatioQuery, Value
 from watchdog.judge.breach import judge
 from watchdog.observe import promql
@@ -555,7 +556,20 @@ def test_an_answer_503_without_json_says_its_text(asked):
     wire, far_end = asked
     wire.answers(b"Service Unavailable", status=503)
 
-    blind(far_end.read(http_5xx(), AT), Cause.UNREACHABLE, "503: Service Unavailable")
+    reading = far_end.read(http_5xx(), AT)
+
+    blind(reading, Cause.UNREACHABLE, "503: Service Unavailable")
+    assert cure(reading).startswith("something answers, and says itself why not")
+
+
+def test_who_is_asked_too_often_says_so(asked):
+    wire, far_end = asked
+    wire.answers(b"too many outstanding requests", status=429)
+
+    reading = far_end.read(http_5xx(), AT)
+
+    blind(reading, Cause.UNREACHABLE, "429: too many outstanding requests")
+    assert "raise its limit, or `poll`" in cure(reading)
 
 
 def test_a_query_that_ran_out_of_time_is_a_timeout(asked):

@@ -233,6 +233,26 @@ def test_a_version_that_is_written_in_the_compose_file_is_red(lay, executor):
     assert any("compose.yaml, line 1" in one for one in found), found
 
 
+@pytest.mark.campaign
+def test_a_version_that_is_in_the_compose_file_alone_is_red_with_its_line(lay):
+    it = lay("engine", "REPO:v0")
+    it.release(OLD, BAD)
+    it.says(OTHER="1")
+
+    def edit(version):
+        it.image = f"{it.repository}:{version}"
+        it.manifest = f"meesho.{version}.manifest.json"
+        (it.folder / "compose.yaml").write_text(json.dumps(it._model()))
+
+    target = two_deployments(it, edit)
+
+    with pytest.raises(Problem) as red:
+        it.lacks_to(target)
+    assert "DMS_VERSION is not set in .env" in red.value.words
+    assert "compose.yaml, line 1: " in red.value.hint
+    assert "write ${DMS_VERSION} there" in red.value.hint
+
+
 @MOSTLY
 def test_a_default_that_is_edited_in_the_compose_file_is_red(lay, executor):
     it = lay(executor, "REPO:v0")

@@ -197,6 +197,28 @@ class Agreeing:
 
     # -- why, and what to do -----------------------------------------------------
 
+    def unset(
+        self, problem: Problem, containers: Sequence[Mapping[str, Any]]
+    ) -> Problem:
+        """Give *problem*, of a version that is not set, with the line that wants it.
+
+        That is one that names an image of *containers* without any variable.
+        """
+        for one in containers:
+            deployed, service = _deployed([one]), _labels(one).get(_SERVICE, "")
+            names = ",".join(deployed.files)
+            files = compose_files(self._folder, deployed.there, names)
+            for name, number, line, image in lines_of(files, service, "image"):
+                if "$" not in image:
+                    hint = (
+                        f"{name}, line {number}: `{line}`: write ${{{self._variable}}} "
+                        f"there, and `{self._variable}=` and the version into "
+                        f"{self._name}"
+                    )
+                    return Problem(problem.words, hint)
+                break  # what a file further on says counts less
+        return problem
+
     def _cure(
         self, one: Difference, now: Rendering, then: Rendering, deployed: Deployed
     ) -> str:

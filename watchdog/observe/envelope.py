@@ -17,6 +17,8 @@ _MOVED = (
     "followed, and a page to log in is none"
 )
 _PREFIX = "is the path before /api/v1 in `prometheus.url`, and is it Prometheus there?"
+_TOO_OFTEN = "it is asked more often than it allows: raise its limit, or `poll`"
+_ILL = "something answers, and says itself why not: look at its log, or the proxy's"
 _ANOTHER = "is it Prometheus that answers at `prometheus.url`, or a page to log in?"
 # PromQL's own words about a query are no sign that half of the data is missing.
 _INFO, _OF_THE_QUERY = "PromQL info", "PromQL warning"
@@ -122,6 +124,10 @@ def _refusal(
         hint = "write `https://` in `prometheus.url`"
     elif status == 404 and not is_prometheus:
         hint = _PREFIX
+    elif status == 429:
+        hint = _TOO_OFTEN
+    elif status >= 500:
+        hint = _ILL
     return NotSeen(cause, f"{where}: {said}" if said else where, hint)
 
 

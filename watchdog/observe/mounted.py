@@ -200,7 +200,10 @@ class Mounted:
                 "is read here; set stack.directory to where it is deployed from"
             )
         if not there.is_relative_to(root):
-            raise Problem(f"{inside} is at {there}, outside {root}")
+            raise Problem(
+                f"{inside} is at {there}, outside {root}: mount it from that folder, "
+                "which is the one that Compose runs in"
+            )
         return str(there.relative_to(root))
 
 

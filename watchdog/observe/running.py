@@ -356,7 +356,11 @@ class Stack:
         Raises:
             Problem: of one there is nothing, or nothing that could be pinned anew.
         """
-        return self._pin.values(names)
+        try:
+            return self._pin.values(names)
+        except Problem as unset:
+            found = self._deployed_now() or ()
+            raise self._agreeing.unset(unset, found) from unset
 
     def astray(self, version: str) -> tuple[Lack, ...]:
         """Say how the env file is not as it should be while *version* runs."""
