@@ -306,7 +306,13 @@ def _engine_socket() -> str:
 
 
 def _gate(it: Stage, version: str) -> httpx.Response:
-    return httpx.get(f"{it.decisions}/v1/promotion/{version}", timeout=60)
+    """Ask the gate; again while it says 503, as it does when turns are late."""
+    patience = time.monotonic() + 60
+    while True:
+        said = httpx.get(f"{it.decisions}/v1/promotion/{version}", timeout=60)
+        if said.status_code != 503 or time.monotonic() > patience:
+            return said
+        time.sleep(1)
 
 
 def _opens(it: Stage, version: str) -> None:
