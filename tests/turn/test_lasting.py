@@ -141,7 +141,8 @@ def test_the_previous_pair_must_last_as_well_before_it_counts_as_put_back(world)
     assert world.clock.monotonic() - begun >= 1 + world.lasting
 
 
-def test_a_container_whose_probes_stopped_is_not_proved_healthy():
+def whose_probes_stopped(smoke, **more):
+    """Give what proves a pair of one container, healthy as of an hour ago."""
     clock = StillClock()
     last = clock.now() - HOUR
     probe = Probe(last, last, failed=False)
@@ -149,13 +150,30 @@ def test_a_container_whose_probes_stopped_is_not_proved_healthy():
     box = Container("dms", "dms-1", "c1", "running", AT, health=health)
     seen = Running(PAIR, ("c1",), AT, ("running",), seen=(box,))
     eyes = SimpleNamespace(running=lambda _: seen)
-    must = rules(prove_within=timedelta(seconds=5))
-    proving = Proving(eyes, lambda *_: (), None, lambda _: (), must, clock)
+    must = rules(prove_within=timedelta(seconds=5), **more)
+    return Proving(eyes, lambda *_: (), smoke, lambda _: (), must, clock)
+
+
+def test_a_container_whose_probes_stopped_is_not_proved_healthy():
+    proving = whose_probes_stopped(None)
 
     with pytest.raises(NotProven) as refused:
         proving.prove(PAIR, as_it_was=True)
 
     assert "and no probe was run since, meant healthy" in refused.value.words
+
+
+def test_a_container_whose_probes_stopped_is_asked_at_once_where_that_is_allowed():
+    asked = []
+
+    def smoke(check, _containers):
+        asked.append(check)
+        return SimpleNamespace(fine=True)
+
+    proving = whose_probes_stopped(smoke, asks_health=True)
+
+    assert "healthy" in proving.prove(PAIR, as_it_was=True)
+    assert asked
 
 
 class Rolls(StillClock):

@@ -120,15 +120,15 @@ class Proving:
         return outcome
 
     def _health(self, seen: Running, until: float) -> tuple[str, ...]:
-        """Give the engine's word for each health check, or ours while it has none."""
+        """Give the engine's word for each health check, or ours where it has none."""
         words: list[str] = []
         for one in seen.seen:
             if one.health is None:
                 continue
-            ask = self.rules.asks_health and one.health.word == "starting"
+            word, old = one.health.word, one.health.unasked(self.clock.now())
+            ask = self.rules.asks_health and (old or word == "starting")
             fine = ask and self.smoke(Own(self._time_left(until)), (one.id,)).fine
-            word = one.health.unasked(self.clock.now()) or one.health.word
-            words.append("healthy" if fine else word)
+            words.append("healthy" if fine else old or word)
         return tuple(words)
 
     def glance(self, meant: Pair, *, well: bool = False) -> str:
