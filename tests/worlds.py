@@ -469,6 +469,7 @@ class Docker:
     def network(self, name):
         self._reached()
         there = {"Containers": self.addresses.get(name, {})}
+        there |= {"Scope": "local", "Driver": "bridge", "Labels": {"made": "once"}}
         gone = name in self.gone or (_is_ours(name) and name not in self.made)
         return None if gone else there
 
@@ -544,11 +545,12 @@ class Docker:
                 raise EngineRefused(f"it is not connected to network {network}")
             del on[network]
 
-    def create_network(self, name, labels):
+    def create_network(self, name, labels, like=None):
         with self._act("create_network", name):
             if name in self.made:
                 raise EngineRefused(f"network with name {name} already exists")
             self.made[name] = labels
+            self.gone.discard(name)
 
     def remove_network(self, name):
         with self._act("remove_network", name):
@@ -939,6 +941,7 @@ class World:
             self.said_of_jobs().again,
             self.swapping,
             Standbys(self.docker, "dms").healthy,
+            self.docker.network,
         )
 
     def said_of_jobs(self):

@@ -6,10 +6,12 @@ watchdog is at. What Compose or Docker say to it is returned, not judged.
 
 import os
 import shutil
+import signal
 import subprocess
 import time
+from contextlib import suppress
 
-from tests.chaos.yard import THIRD
+from tests.chaos.yard import THEIRS, THIRD
 
 
 def _docker(yard, *words):
@@ -173,6 +175,73 @@ def killed(yard, case):
     return yard.compose("kill", check=False)
 
 
+def process_killed(yard, case):
+    """Kill what is in the container, as the kernel does where memory ends."""
+    for one in yard.listed():
+        pid = yard.api.inspect_container(one["Id"])["State"]["Pid"]
+        if pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    return ""
+
+
+def updated(yard, case):
+    """Have the engine start again whatever ends."""
+    ids = [one["Id"] for one in yard.listed()]
+    return _docker(yard, "update", "--restart=always", *ids) if ids else ""
+
+
+def made(yard, case):
+    """Have Compose make what is to be started later."""
+    return yard.compose("create", check=False)
+
+
+def stop_start(yard, case):
+    return stop(yard, case) + start(yard, case)
+
+
+def scaled(yard, case):
+    """Ask for two of the first service, which one published port may forbid."""
+    return yard.compose("up", "-d", "--scale", f"{yard.services[0]}=2", check=False)
+
+
+def name_taken(yard, case):
+    """Put what ran aside, and take its name for something else."""
+    name = f"{yard.project}-{yard.names[0]}"
+    said = _docker(yard, "rename", name, f"{name}-mine")
+    image = yard.listed()[0]["Image"] if yard.listed() else next(iter(yard.by_image))
+    theirs = ("--name", name, "--label", f"{THEIRS}={yard.project}")
+    return said + _docker(yard, "create", *theirs, image)
+
+
+def network_removed(yard, case):
+    """Take everything off the stack's network, and remove that."""
+    name = f"{yard.project}_default"
+    off = [
+        _docker(yard, "network", "disconnect", "-f", name, one["Id"])
+        for one in yard.listed()
+    ]
+    return "".join(off) + _docker(yard, "network", "rm", name)
+
+
+def tag_moved(yard, case):
+    """Give the target's name to what ran."""
+    names = {version: image for image, version in yard.by_image.items()}
+    there = f"{yard.repository}:{case.target}"
+    return _docker(yard, "tag", names[case.before], there)
+
+
+def tag_removed(yard, case):
+    return _docker(yard, "rmi", f"{yard.repository}:{case.target}")
+
+
+def other_env_file(yard, case):
+    """Deploy what ran by an env file of one's own."""
+    mine = yard.folder / "mine.env"
+    mine.write_bytes(case.env)
+    return yard.compose("--env-file", str(mine), "up", "-d", check=False)
+
+
 def _pinned(yard, version):
     lines = [
         f"DMS_VERSION={version}" if line.startswith("DMS_VERSION=") else line
@@ -214,9 +283,19 @@ ACTS = {
         env_broken,
         paused,
         killed,
+        process_killed,
+        updated,
+        made,
+        stop_start,
+        scaled,
+        name_taken,
+        network_removed,
+        tag_moved,
+        tag_removed,
+        other_env_file,
     )
 }
 # Who does this asks for nothing to run; whatever serves then is welcome, too.
 TAKES_DOWN = ("down", "stop", "killed")
 # Compose starts every container of the project by these, whoever made it.
-STARTS_ALL = ("start", "restart")
+STARTS_ALL = ("start", "restart", "stop start")

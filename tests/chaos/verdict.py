@@ -127,8 +127,7 @@ def _what_runs(yard, seen, found, text, *, nothing, mixed):
     for name, version, manifest in found:
         if version != manifest and not (mixed and seen.status.get("unclear")):
             yield f"{name} is {version} over the manifest of {manifest}"
-        meant = [f"/{yard.project}-{one}" for one in yard.names]
-        if name not in meant and name.strip("/") not in text:
+        if ".rb-" in name and name.strip("/") not in text:
             yield f"{version} runs as {name}, and nobody says so"
     if found and seen.how == "stuck":
         yield f"STUCK while {versions} serves: {seen.status['rollback']['words']}"

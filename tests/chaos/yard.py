@@ -12,6 +12,7 @@ from tests.chaos.product import Product
 from tests.crash.ground import BAD, OLD, ONE, Ground
 
 THIRD = "v1.3.1"
+THEIRS = "io.flexli.chaos"  # labels what is no part of the stack, by its project
 _PATIENCE = 60
 
 
@@ -33,6 +34,7 @@ class Yard(Ground):
     def deploy(self):
         super().deploy()
         self.stage.file(THIRD)
+        self.repository = self.listed()[0]["Image"].rpartition(":")[0]
         for version in self.known:
             with suppress(docker.errors.ImageNotFound):  # not on every engine
                 image = self.api.inspect_image(self._reference(version))
@@ -45,13 +47,22 @@ class Yard(Ground):
         return self
 
     def _reference(self, version):
-        tag = self.listed()[0]["Image"].rpartition(":")[0]
-        return f"{tag}:{version}"
+        return f"{self.repository}:{version}"
+
+    def _named_again(self):
+        """Give each image its name again, and take away what has another's."""
+        named = {"label": [f"{THEIRS}={self.project}"]}
+        for one in self.api.containers(all=True, filters=named):
+            self.api.remove_container(one["Id"], force=True)
+        for image, version in self.by_image.items():
+            with suppress(docker.errors.ImageNotFound):
+                self.api.tag(image, self.repository, version)
 
     def case(self, **settings):
         """Begin a case; what runs is one whole pair of the two, or is set up anew."""
         self.doctor.refuses = ""
         self._daemon.kill()
+        self._named_again()
         self.stage._let_go()  # what held images for the case before
         if self.whole() not in self.versions or not self._as_made():
             self.again()
@@ -138,8 +149,10 @@ class Yard(Ground):
         return versions.pop() if whole and all(v == m for _, v, m in found) else ""
 
     def _as_made(self):
-        """Tell whether nobody left a file behind that is not of what runs."""
+        """Tell whether nobody left a file, or a name, that is not of what runs."""
         files = self.whole() == self.pinned()
+        meant = {f"/{self.project}-{one}" for one in self.names}
+        files = files and {one["Names"][0] for one in self.listed()} == meant
         if self.layout == "shared-file":
             files = files and self.shared_manifest() == self.pinned()
         compose = (self.stack / "compose.yaml").read_bytes()
@@ -161,6 +174,7 @@ class Yard(Ground):
         super().again()
 
     def strike(self):
+        self._named_again()
         for one in (self._daemon, self._shell):
             if one is not None:
                 one.end()

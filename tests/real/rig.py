@@ -107,7 +107,11 @@ class Rig(Half):
             sealed=lambda *_: "signature valid",
         )
         self.plans = Replay(
-            self.eyes.deployed, self.eyes.pinned, services, timedelta(seconds=2)
+            self.eyes.deployed,
+            self.eyes.pinned,
+            services,
+            timedelta(seconds=2),
+            network=self.to_look.network,
         )
 
     # what people do

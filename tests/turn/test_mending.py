@@ -1,10 +1,20 @@
 """What is split or stuck, mended as a person chose; nothing is guessed."""
 
+import copy
+
 import pytest
 
 from tests.turn.test_ordering import order, orders
-from tests.turn.test_transaction import ends, turn_until_it_ended
-from tests.worlds import ASHA, MINUTE, SECOND, World, a_pair
+from tests.turn.test_transaction import Meddler, ends, turn_until_it_ended
+from tests.worlds import (
+    ASHA,
+    MINUTE,
+    SECOND,
+    Fuse,
+    World,
+    a_bad_release,
+    a_pair,
+)
 from watchdog.decide.repair import candidates, split
 from watchdog.decide.standing import Standing
 from watchdog.facts.event import (
@@ -438,3 +448,121 @@ def test_forward_stops_again_what_the_way_back_had_started(world, shared):
 
     assert it.stands_on("v1.2.0") == []
     assert it.docker.names() == it.container_names()
+
+
+# A name that somebody else had.
+
+
+@pytest.mark.parametrize("sick", [set(), {a_pair("v1.2.0").image}], ids=["on", "back"])
+@LAYOUTS
+def test_a_name_that_was_taken_is_given_once_it_is_free(folders, shared, sick):
+    it = a_bad_release(folders(), shared=shared)
+    it.docker.sick |= sick
+    it.docker.fuse = Meddler(it.docker, lambda: _takes_the_name(it.docker), "rename")
+
+    it.turn()
+
+    (up,) = it.docker.up()
+    assert up.startswith("dms-dms-1.rb-")
+    it.turn(MINUTE)
+    (lack,) = (one for one in it.memory.standing.readiness.lacks if one.doubt)
+    assert lack.words == f"dms runs as {up}, the name that a rollback gave it"
+    assert lack.hint == (
+        f"`docker rename {up} dms-dms-1`, once nothing else is called so"
+    )
+    assert "without Compose" not in it.memory.standing.readiness.words
+
+    it.docker.fuse = Fuse()
+    del it.docker.boxes["theirs"]
+    it.turn(MINUTE)
+    it.turn(MINUTE)
+
+    assert [*it.docker.up()] == ["dms-dms-1"]
+    assert not any(lack.doubt for lack in it.memory.standing.readiness.lacks)
+    calls = len(it.docker.calls)
+    it.turn(MINUTE)
+    assert len(it.docker.calls) == calls
+
+
+def _takes_the_name(docker):
+    """Have another container called so as soon as it is free."""
+    if "/dms-dms-1" in [box["Name"] for box in docker.boxes.values()]:
+        return
+    theirs = copy.deepcopy(next(iter(docker.boxes.values())))
+    theirs |= {"Id": "theirs", "Name": "/dms-dms-1"}
+    theirs["Config"]["Labels"] = {}
+    theirs["State"] |= {"Running": False, "Status": "created"}
+    docker.boxes["theirs"] = theirs
+
+
+# A network that somebody removed, and a port that somebody took.
+
+
+@LAYOUTS
+def test_a_network_that_is_gone_is_made_again_as_the_plan_has_it(folders, shared):
+    it = a_bad_release(folders(), shared=shared)
+    it.docker.fuse = Meddler(it.docker, lambda: _removed(it.docker))
+
+    it.turn()
+
+    assert ends(it) == [("proved", "v1.3.0", "v1.2.0")]
+    assert it.docker.made == {"dms_default": {"made": "once"}}
+
+
+@LAYOUTS
+def test_one_that_cannot_be_made_again_is_named_with_its_command(folders, shared):
+    it = a_bad_release(folders(), shared=shared)
+    it.docker.fuse = Meddler(it.docker, lambda: _removed(it.docker))
+    it.docker.refuses["create_network", "dms_default"] = "no address is left"
+
+    it.turn()
+
+    assert "no address is left" in it.memory.all(RollbackStuck)[-1].words
+    it.docker.refuses.clear()
+    it.turn(MINUTE)
+    assert ends(it) == [("put-back", "v1.3.0", "v1.2.0")]
+
+
+def _removed(docker):
+    if "dms_default" not in docker.made:
+        docker.gone.add("dms_default")
+
+
+@LAYOUTS
+def test_who_has_the_port_is_named_with_the_command_that_frees_it(folders, shared):
+    it = a_bad_release(folders(), shared=shared)
+    for box in it.docker.boxes.values():
+        box["HostConfig"]["PortBindings"] = {"5269/tcp": [{"HostPort": "80"}]}
+    theirs = a_box_of("shop")
+    it.docker.boxes["theirs"] = theirs
+    it.docker.refuses["start", "dms"] = "port is already allocated"
+    it.docker.fuse = Meddler(it.docker, lambda: it.docker.ports.update(PORTS))
+
+    it.turn()
+
+    stuck = it.memory.all(RollbackStuck)[-1]
+    assert stuck.words.endswith(
+        "port 80/tcp is taken by shop-web-1 of the project shop"
+    )
+    assert stuck.hint.startswith("mend that (`docker stop shop-web-1` frees it), and")
+
+
+PORTS = {"theirs": [{"PublicPort": 80, "Type": "tcp"}]}
+
+
+def a_box_of(project):
+    return {
+        "Id": "theirs",
+        "Name": f"/{project}-web-1",
+        "Image": "sha256:theirs",
+        "Config": {
+            "Image": "theirs",
+            "Labels": {"com.docker.compose.project": project},
+        },
+        "NetworkSettings": {"Networks": {}},
+        "State": {
+            "Running": True,
+            "Status": "running",
+            "StartedAt": "0001-01-01T00:00:00Z",
+        },
+    }

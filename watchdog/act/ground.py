@@ -4,10 +4,12 @@ Only looks; without it each of these would show when the old container is stoppe
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from watchdog.facts.plan import Plan
+from watchdog.facts.ports import published, taken
 from watchdog.facts.problem import EngineRefused, Problem
 from watchdog.outside.engine import Engine
 
@@ -68,7 +70,71 @@ def can_start(
             )
 
 
-def put_on_again(
+def _made_again(engine: Engine, plan: Plan, names: Iterable[str]) -> None:
+    """Make those of the networks *names* again that somebody removed since *plan*.
+
+    As they were: Compose knows them by their labels, and others by their addresses.
+    Whoever took the stack down removed its containers, too, and nothing is started.
+    """
+    for name in names:
+        known = plan.networks.get(name)
+        if known is None or engine.network(name) is not None:
+            continue
+        like = {key: value for key, value in known.items() if key != "labels"}
+        try:
+            engine.create_network(name, known["labels"], like)
+        except EngineRefused:
+            if engine.network(name) is None:
+                raise
+
+
+def start(
+    engine: Engine,
+    plan: Plan,
+    container: Mapping[str, Any],
+    meant: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Start *container*, with what others took from it since *plan* given back.
+
+    *meant* are the endpoints that it serves by.
+
+    Raises:
+        EngineRefused: it does not start, with what is in its way as far as it shows.
+    """
+    _made_again(engine, plan, meant)
+    _put_on(engine, container, meant)
+    try:
+        engine.start(str(container["Id"]))
+    except EngineRefused as refused:
+        _whose_port(engine, container, refused)
+        _put_on_again(engine, container, refused)
+        engine.start(str(container["Id"]))
+
+
+def off_networks(
+    container: Mapping[str, Any], meant: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Name the networks of *meant* that somebody took *container* off."""
+    on = (container.get("NetworkSettings") or {}).get("Networks") or {}
+    return [name for name in meant if name not in on]
+
+
+def _put_on(
+    engine: Engine,
+    container: Mapping[str, Any],
+    meant: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Put *container* on those of *meant* that it is off: it would reach nobody.
+
+    The engine starts one that is on no network at all without a word.
+    """
+    for name in off_networks(container, meant):
+        if engine.network(name) is None:
+            raise _no_network(container, name)
+        engine.connect(str(container["Id"]), name, meant[name])
+
+
+def _put_on_again(
     engine: Engine, container: Mapping[str, Any], refused: EngineRefused
 ) -> None:
     """Put a stopped *container* on networks that were made anew since it was on them.
@@ -91,35 +157,28 @@ def put_on_again(
         raise refused
 
 
-def off_networks(
-    container: Mapping[str, Any], meant: Mapping[str, Mapping[str, Any]]
-) -> list[str]:
-    """Name the networks of *meant* that somebody took *container* off."""
-    on = (container.get("NetworkSettings") or {}).get("Networks") or {}
-    return [name for name in meant if name not in on]
-
-
-def put_on(
-    engine: Engine,
-    container: Mapping[str, Any],
-    meant: Mapping[str, Mapping[str, Any]],
+def _whose_port(
+    engine: Engine, container: Mapping[str, Any], refused: EngineRefused
 ) -> None:
-    """Put *container* on those of *meant* that it is off: it would reach nobody.
-
-    The engine starts one that is on no network at all without a word.
-    """
-    for name in off_networks(container, meant):
-        if engine.network(name) is None:
-            raise _no_network(container, name)
-        engine.connect(str(container["Id"]), name, meant[name])
+    """Raise *refused* with who has a port of *container*, where another one has it."""
+    wanted = published(container["HostConfig"])
+    for other in engine.containers({}) if wanted else ():
+        for port in taken(other, wanted):
+            name = str(other["Names"][0]).lstrip("/")
+            project = (other.get("Labels") or {}).get(_PROJECT)
+            of = f" of the project {project}" if project else ""
+            raise EngineRefused(
+                f"{refused.words}; port {'/'.join(port)} is taken by {name}{of}",
+                f"`docker stop {name}` frees it",
+            ) from refused
 
 
 def _no_network(container: Mapping[str, Any], name: str) -> EngineRefused:
     labels = container["Config"].get("Labels") or {}
     return EngineRefused(
         f"network {name}, which {str(container['Name']).lstrip('/')} is on, is gone",
-        "make it again, with the options that it had, and the way back goes on by "
-        f"itself: `docker network create --label {_NETWORK}={name.rpartition('_')[2]} "
+        "make it again, with the options that it had: "
+        f"`docker network create --label {_NETWORK}={name.rpartition('_')[2]} "
         f"--label {_PROJECT}={labels.get(_PROJECT)} {name}`",
     )
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from watchdog.act.evidence import last_words
-from watchdog.act.ground import can_start, off_networks, put_on, put_on_again
+from watchdog.act.ground import can_start, off_networks, start
 from watchdog.act.image import Images
 from watchdog.act.shown import UNREAD, must_be_seen, shown
 from watchdog.act.somebodys import of_the_target
@@ -16,7 +16,6 @@ from watchdog.decide.successor import remade
 from watchdog.facts.pair import HeldManifest, Pair, Record, Replica
 from watchdog.facts.plan import Do, Plan, Step, Swap, Which
 from watchdog.facts.problem import (
-    EngineRefused,
     Foreign,
     NotProven,
     Undone,
@@ -244,12 +243,7 @@ class Hands:
                 givers, ends = self._given(plan, step)
                 self._staging.hand_over(givers, found, ends)
             case Do.START | Do.WARM:
-                put_on(self._engine, found, self._ends(plan, target, step))
-                try:
-                    self._engine.start(id_)
-                except EngineRefused as refused:
-                    put_on_again(self._engine, found, refused)
-                    self._engine.start(id_)
+                start(self._engine, plan, found, self._ends(plan, target, step))
             case Do.REMOVE:
                 beside = step.which is Which.STANDBY or reaches_nobody(found)
                 if beside:

@@ -79,6 +79,10 @@ def after_acting(s: Standing, entry: Entry) -> Standing:
             gone = s.rollback.away.done(step, at)
             rollback = replace(s.rollback, done=done, doing="", away=gone)
             return replace(s, rollback=rollback)
+        case StepDone(op=op, step=step) if s.past and s.past.started.plan.op == op:
+            # A name that was refused, and was free once it had ended.
+            done = s.past.done | {step.words: event.evidence}
+            return replace(s, past=replace(s.past, done=done))
         case StepUndone(step=step, words=words) if s.rollback:
             done = {w: e for w, e in s.rollback.done.items() if w != step.words}
             undone = tuple(dict.fromkeys((*s.rollback.undone, words)))

@@ -5,11 +5,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import groupby
+from typing import Any
 
 from watchdog.decide.leading_back import way_back
 from watchdog.decide.needed import healthy_first, in_layers
 from watchdog.decide.standby import standing_in
-from watchdog.decide.successor import again_of, job_of, matched, swap_of
+from watchdog.decide.successor import again_of, job_of, like, matched, swap_of
 from watchdog.decide.warm import Around, memory_of, weighed
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import (
@@ -43,7 +44,7 @@ class Replay:
     or of the settings' one where it has none. *again* names the jobs that a rollback to
     a version runs again; all others are left as they are. *swapping* says which
     services are to be swapped warm; *beside* gives the standbys that are healthy by
-    what they are made as, and is asked where one is wanted.
+    what they are made as, and is asked where one is wanted. *network* shows a network.
     """
 
     deployed: Callable[[tuple[str, ...]], Mapping[str, tuple[Deployed, ...]]]
@@ -53,6 +54,7 @@ class Replay:
     again: Callable[[str], Collection[str]] = lambda _: ()
     swapping: Swapping = field(default_factory=Swapping)
     beside: Callable[[], Mapping[str, str]] = dict
+    network: Callable[[str], Mapping[str, Any] | None] = lambda _: None
 
     def plan(self, wanted: Wanted) -> Plan:
         """Spell it out for what runs now; see ``spell``."""
@@ -66,7 +68,7 @@ class Replay:
             for service, several in deployed.items()
             for old in several
         )
-        return spell(
+        plan = spell(
             incident=wanted.incident,
             running=wanted.running,
             running_sha=wanted.running_sha,
@@ -81,6 +83,11 @@ class Replay:
             swapping=self.swapping,
             beside=self.beside() if stay else {},
         )
+        on = [s.networks for s in plan.swaps]
+        on += [replica.networks for replica in wanted.running.replicas]
+        names = dict.fromkeys(name for one in on for name in one)
+        seen = {name: like(self.network(name)) for name in names}
+        return replace(plan, networks={name: one for name, one in seen.items() if one})
 
 
 def spell(

@@ -73,6 +73,21 @@ def swap_of(
     )
 
 
+def like(network: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Give how *network* is made, as the engine shows it; nothing of a swarm's."""
+    if network is None or network.get("Scope") != "local":
+        return {}
+    return {
+        "driver": network["Driver"],
+        "options": network.get("Options") or {},
+        "ipam": network.get("IPAM"),
+        "internal": bool(network.get("Internal")),
+        "enable_ipv6": bool(network.get("EnableIPv6")),
+        "attachable": bool(network.get("Attachable")),
+        "labels": network.get("Labels") or {},
+    }
+
+
 def job_of(
     op: str,
     service: str,

@@ -9,7 +9,8 @@ class Lack:
 
     *mendable*: a rollback would try to mend it by itself, and may still succeed.
     *doubt*: worth knowing, and nothing that keeps the target from being put back.
-    *pin*: it is about the version in the env file, which is looked at at each turn.
+    *pin*: it is about the version in the env file, or a name, which are looked at at
+    each turn.
     *about* is ``containers`` for those of what is deployed that do not run, and
     ``proof`` for what else keeps it from being proved, ``standby`` for one that is
     asked for and not there.

@@ -197,6 +197,8 @@ class Plan:
     *variable_before* and *variable_after* are what a pin comes to, in words; the
     values by variable are *pins_before* and *pins_after*, which plans of earlier
     builds do not have: theirs is the one variable of the settings.
+    *networks* are those that anything of it is on, as the engine shows them: one that
+    somebody removes meanwhile is made again.
     On a swarm nothing is swapped, and *writes* are what is written instead.
     """
 
@@ -214,6 +216,7 @@ class Plan:
     pins_before: Mapping[str, str] = field(default_factory=dict)
     pins_after: Mapping[str, str] = field(default_factory=dict)
     writes: tuple[Write, ...] = ()  # of a swarm's services, in their order
+    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def side_by_side(

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from watchdog.decide.alike import number_of
 from watchdog.facts.job import Job
+from watchdog.facts.lack import Lack
 from watchdog.facts.pair import NotKnown
 from watchdog.facts.plan import staging_of
 from watchdog.facts.problem import EngineRefused
@@ -143,7 +144,7 @@ class Labelled:
         ids = [
             str(one["Id"])
             for one in self.project()
-            if OURS_ASIDE not in one["Names"][0]
+            if not put_aside(one["Names"][0], one, runs=one.get("State") == "running")
         ]
         for inspected in self._engine.each(ids):
             if isinstance(inspected, EngineRefused):
@@ -191,6 +192,23 @@ def put_aside(name: str, container: Mapping[str, Any], *, runs: bool) -> bool:
         not one.startswith(staging_of("")) for one in networks
     )
     return OURS_ASIDE in name and not (runs and reaches)
+
+
+def misnamed(deployed: Iterable[Mapping[str, Any]]) -> Iterator[Lack]:
+    """Say which of what is *deployed* serves by a name that only a rollback uses.
+
+    What had its own name was in the way, or somebody started what was made ready.
+    """
+    for one in deployed:
+        name, aside, _ = str(one["Name"]).lstrip("/").partition(OURS_ASIDE)
+        if aside:
+            now = str(one["Name"]).lstrip("/")
+            yield Lack(
+                f"{service_of(one)} runs as {now}, the name that a rollback gave it",
+                f"`docker rename {now} {name}`, once nothing else is called so",
+                doubt=True,
+                pin=True,
+            )
 
 
 def awaits(labels: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -16,6 +16,7 @@ from watchdog.facts.job import AGAIN, ONCE, Jobs
 from watchdog.facts.lack import Lack
 from watchdog.facts.pair import Record
 from watchdog.facts.plan import Plan, Swap
+from watchdog.facts.ports import published, taken
 from watchdog.observe.replacing import hindrances
 from watchdog.outside.engine import Engine
 from watchdog.outside.stack_folder import StackFolder
@@ -240,25 +241,20 @@ def _cold(swap: Swap) -> Iterator[Lack]:
 
 def _ports(engine: Engine, plan: Plan) -> Iterator[Lack]:
     """Say which published ports another container has; other programs don't show."""
-    wanted: dict[tuple[str, str], str] = {}
-    for swap in plan.swaps:
-        host = swap.new.get("HostConfig") or {}
-        for inside, binds in (host.get("PortBindings") or {}).items():
-            kind = str(inside).partition("/")[2] or "tcp"
-            for bind in binds or ():
-                if bind.get("HostPort") not in (None, "", "0"):
-                    wanted[str(bind["HostPort"]), kind] = swap.service
+    wanted = {
+        port: swap.service
+        for swap in plan.swaps
+        for port in published(swap.new.get("HostConfig") or {})
+    }
     if not wanted:
         return
     ours = {swap.old_id for swap in plan.swaps}
     for other in engine.containers({}):
         if other["Id"] in ours:
             continue
-        for port in other.get("Ports") or ():
-            place = (str(port.get("PublicPort", "")), str(port.get("Type", "tcp")))
-            if place in wanted:
-                name = str(other["Names"][0]).lstrip("/")
-                yield Lack(
-                    f"port {'/'.join(place)} of {wanted[place]} is taken by {name}",
-                    "stop that container, or give it another port",
-                )
+        for port in taken(other, wanted):
+            name = str(other["Names"][0]).lstrip("/")
+            yield Lack(
+                f"port {'/'.join(port)} of {wanted[port]} is taken by {name}",
+                "stop that container, or give it another port",
+            )

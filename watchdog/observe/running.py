@@ -36,6 +36,7 @@ from watchdog.observe.labelled import (
     begun,
     label_of,
     listed_of,
+    misnamed,
     service_of,
     version_of,
 )
@@ -363,15 +364,13 @@ class Stack:
             raise self._agreeing.unset(unset, found) from unset
 
     def astray(self, version: str) -> tuple[Lack, ...]:
-        """Say how the env file is not as it should be while *version* runs."""
-        found = self._deployed_now()
-        elsewhere = dict.fromkeys(
-            lack for one in found or () for lack in self._of_another(one)
-        )
+        """Say how the env file, or a name, is not as it should be for *version*."""
+        found = self._deployed_now() or []
+        elsewhere = [lack for one in found for lack in self._of_another(one)]
         if elsewhere:
-            return tuple(elsewhere)
-        made = None if found is None else self._agreeing.astray(found)
-        return self._pin.astray(version, made)
+            return tuple(dict.fromkeys(elsewhere))
+        made = self._agreeing.astray(found)
+        return (*self._pin.astray(version, made), *misnamed(found))
 
     def agrees(self, plan: Plan, target: Record) -> str:
         """Say what Compose would make otherwise of *target*, which *plan* put up."""

@@ -335,12 +335,16 @@ class Engine:
             ),
         )
 
-    def create_network(self, name: str, labels: Mapping[str, str]) -> None:
-        """Create a network that leads nowhere."""
-        more = {"internal": True, "check_duplicate": True, "labels": dict(labels)}
-        self._found(
-            f"create network {name}", lambda c: c.create_network(name, "bridge", **more)
-        )
+    def create_network(
+        self,
+        name: str,
+        labels: Mapping[str, str],
+        like: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Create a network that leads nowhere, or one *like* another was."""
+        more = {"driver": "bridge", "internal": True, **(like or {})}
+        more |= {"check_duplicate": True, "labels": dict(labels)}
+        self._found(f"create network {name}", lambda c: c.create_network(name, **more))
 
     def remove_network(self, name: str) -> None:
         """Remove a network that nobody is on; fine when it is gone."""

@@ -150,6 +150,8 @@ class Cycle:
         release = self.releases.for_version(seen.pair.version)
         found.seen = seen
         found.looked = self.readiness.look(seen, release, found.looked, at)
+        if found.looked == at:
+            self.transaction.name_again()
         if release is None:
             return (
                 f"{seen.pair.version} has no release file that can be read: "

@@ -1,9 +1,11 @@
 """How a rollback ends, and is said: proved, put back, unchanged, or stuck."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from watchdog.decide.standing import Rollback
 from watchdog.facts.event import (
     Event,
     PromotionPaused,
@@ -12,8 +14,8 @@ from watchdog.facts.event import (
     RollbackStuck,
 )
 from watchdog.facts.pair import Record
-from watchdog.facts.plan import Do, Plan, Step
-from watchdog.facts.problem import JournalLost, Problem
+from watchdog.facts.plan import Do, Plan, Step, Which
+from watchdog.facts.problem import JournalLost, Problem, Unreachable
 from watchdog.facts.rules import Rules
 from watchdog.turn.roles import Clock, Remembers
 from watchdog.turn.stepping import Stepping
@@ -80,9 +82,10 @@ class Ending:
         """
         hint = problem.hint or f"see {REPAIR}"
         if again:
+            how = f" ({problem.hint})" if problem.hint else ""
             hint = (
-                "mend that, and the way back goes on by itself within a minute; or "
-                f"put one whole pair up: {REPAIR}"
+                f"mend that{how}, and the way back goes on by itself within a minute; "
+                f"or put one whole pair up: {REPAIR}"
             )
         words = problem.words if theirs else f"{step.words}: {problem.words}"
         now = self._clock.now()
@@ -94,6 +97,28 @@ class Ending:
         After a power cut it may come back without its last writes. A container that
         was removed has an id that nobody can give again: it being there is proof.
         """
+        for past, plan, target, step in self._last_steps():
+            was_done = step.do is Do.REMOVE and step.words in past.done
+            if was_done and not self.stepping.hands.is_done(plan, target, step):
+                return (
+                    f"the engine forgot `{step.words}`, which was done: "
+                    "it came back without its last writes"
+                )
+        return ""
+
+    def name_again(self) -> None:
+        """Give what the last rollback put up the names that were refused then.
+
+        Nothing is found by them, so that it ended without; what had them may be gone.
+        """
+        for past, plan, target, step in self._last_steps():
+            serves = Which.OLD if past.back else Which.NEW
+            if step.which is serves and step.words not in past.done:
+                with suppress(Unreachable):  # the next look says so
+                    self.stepping.name_again(plan, target, (step,))
+
+    def _last_steps(self) -> Iterator[tuple[Rollback, Plan, Record, Step]]:
+        """Give the steps of the last rollback, while what it put up runs."""
         s = self._memory.standing
         past, running = s.past, s.running
         how = s.last_rollback.how if s.last_rollback else ""
@@ -102,20 +127,14 @@ class Ending:
             or running is None
             or how not in ("proved", "unpinned", "put-back")
         ):
-            return ""
+            return
         plan = past.started.plan
         ours = {swap.old_id for swap in plan.swaps} & set(running.containers)
         if not (ours or running.by == plan.op):
-            return ""  # somebody deployed since
+            return  # somebody deployed since
         target = self._memory.record(plan.to_record)
         for step in plan.steps if how != "put-back" else plan.way_back:
-            was_done = step.do is Do.REMOVE and step.words in past.done
-            if was_done and not self.stepping.hands.is_done(plan, target, step):
-                return (
-                    f"the engine forgot `{step.words}`, which was done: "
-                    "it came back without its last writes"
-                )
-        return ""
+            yield past, plan, target, step
 
     def _left_over(self, plan: Plan) -> str:
         """Say what of *plan* lies beside what serves, after a person mended it.

@@ -259,12 +259,13 @@ class Stepping:
             if step.do is not Do.RENAME or step.words in self.done:
                 continue
             try:
-                if not self.hands.is_done(plan, target, step):
-                    self.hands.do(plan, target, step)
+                seen = self._do(plan, target, step)
             except (Unreachable, JournalLost):
                 raise
             except Problem:
                 continue  # it was told when it failed first
+            if seen:
+                self.memory.add(self.clock.now(), StepDone(plan.op, step, seen))
 
     # -- what is known of them ---------------------------------------------------
 

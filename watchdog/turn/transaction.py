@@ -35,11 +35,6 @@ _MAKES = (Do.CREATE, Do.CONNECT)
 _BOOTS = (Do.STAGE, Do.WARM, Do.AWAIT)
 
 
-def _agrees(plan: Plan, target: Record) -> str:
-    del plan, target
-    return ""
-
-
 @dataclass(frozen=True, slots=True)
 class Transaction:
     """Carries a plan out: all of it, or all of the way back.
@@ -60,7 +55,7 @@ class Transaction:
     rules: Rules
     clock: Clock
     lasting: float = LASTING
-    agrees: Callable[[Plan, Record], str] = _agrees
+    agrees: Callable[[Plan, Record], str] = lambda *_: ""
     at_once: SideBySide = one_by_one
 
     @property
@@ -104,6 +99,10 @@ class Transaction:
     def forgotten(self) -> str:
         """Say what the engine forgot of a rollback that had ended, or nothing."""
         return self._ending.forgotten()
+
+    def name_again(self) -> None:
+        """Give what the last rollback put up the names that were not free then."""
+        self._ending.name_again()
 
     def carry_out(self, rollback: Rollback) -> str:
         """Go on with the plan from wherever the world shows that it stands."""

@@ -179,6 +179,7 @@ def executor_of(
                 jobs.again,
                 stack.swapping,
                 Standbys(to_look, stack.project).healthy,
+                to_look.network,
             )
             made = Executor(eyes, plans, hands, smoke, eyes.agrees)
             return _asking(made, settings, to_act, rollback=rollback, clock=clock)
