@@ -51,6 +51,7 @@ from watchdog.turn.roles import Turn
 POLL = 5 * SECOND
 CLEAR = (ARMED, verdict("clear"), verdict("clear", HTTP_5XX.name), readiness())
 DONE = AT + 10 * SECOND  # after every event of a test
+RULES = rules()
 TURN = Turn(DONE, "watching v1.3.0", {AWB.name: "0 of 40 failed"}, looked=AT)
 
 
@@ -190,17 +191,26 @@ def test_everything_is_plain_json():
 class Place:
     """The faces over a journal of *events*; *fresh* while somebody turns."""
 
-    def __init__(self, *events, fresh=True, default=None, files=("v1.2.0", "v1.3.0")):
+    def __init__(
+        self,
+        *events,
+        fresh=True,
+        default=None,
+        files=("v1.2.0", "v1.3.0"),
+        turn=TURN,
+        at=DONE,
+        rules=RULES,
+    ):
         memory = Notebook()
         memory.add(AT, *events)
-        memory.mark(TURN)
+        memory.mark(turn)
         self.memory = memory
         faces = Faces(
             memory=memory,
             releases=Releases({v: a_release(v) for v in files}, default),
-            rules=rules(),
+            rules=rules,
             poll=POLL,
-            now=lambda: DONE,
+            now=lambda: at,
             pulse=lambda: Pulse(1, 0.1, 0, fresh),
         )
         self.app = Starlette(routes=[*faces.public(), *faces.private()])

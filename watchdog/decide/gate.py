@@ -75,7 +75,7 @@ def gate(
     runs = s.running and is_meant(version, release, s.running.pair.version)
     if runs and s.rollback is None:
         could = answer(s, release, looked, rules, at)
-        if could.ready is None:
+        if could.ready is None and not (s.unseen or s.not_whole):  # said already
             reasons = (*reasons, could.words)
     words = "; ".join(reasons) or _rests_on(s, version, release, at)
     return Gate(version, reasons, words, over_of(s, version, release, reasons))

@@ -66,7 +66,10 @@ def _under_way(s: Standing, version: str, release: Release) -> list[str]:
         return []
     if started.what in ("drill", "dry-drill"):
         return [f"a drill is under way: {started.cause}"]
-    return [f"a {started.what} to {pairs[1]} is under way: {started.cause}"]
+    what = f"a {started.what} to {pairs[1]}"
+    if s.rollback.stuck:
+        return [f"{what} is stuck: {s.rollback.stuck}"]
+    return [f"{what} is under way: {started.cause}"]
 
 
 def _elsewhere(

@@ -62,6 +62,8 @@ def answer(
         )
     if seen is None or since is None or looked is None:
         return Answer(None, version, f"{question}: not known (nobody has looked yet)")
+    if why := s.unseen or s.not_whole:
+        return Answer(None, version, f"{question}: not known ({why})")
     age = at - looked
     ago = f"looked {int(age.total_seconds())} s ago"
     if not timedelta() <= age <= MISSED * rules.readiness_every:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from watchdog.decide.gate import gate
-from watchdog.decide.measured import unjudged
+from watchdog.decide.gate import OPEN, gate
+from watchdog.decide.measured import observed, unjudged
 from watchdog.decide.policy import decide, recovers_until
 from watchdog.decide.rehearse import if_confirmed
 from watchdog.decide.standing import Incident, Standing
@@ -14,7 +14,7 @@ from watchdog.facts.decision import Ask, Decision, Hold, Refuse, RollBack
 from watchdog.facts.rules import Rules
 from watchdog.facts.trigger import Release, Trigger
 from watchdog.facts.verdict import Breached, Clear, Verdict
-from watchdog.show.status import stamp, words_of
+from watchdog.show.status import down, promotion, stamp, words_of
 from watchdog.turn.roles import Turn
 
 _KINDS = ("breached", "pending", "blind", "clear")
@@ -42,8 +42,9 @@ def explain(
     awake = "" if fresh else "nobody is watching"
     idle = "" if s.rollback else awake or unjudged(s, release, at)
     kind, words = _decided(s, release, rules, at)
-    if s.incident is None and s.running and idle:
-        words = idle  # nor is it "watching"
+    if s.incident is None and s.running and not s.rollback:
+        # Neither is it "watching" then, nor is nothing confirmed.
+        words = idle or _not_up(s) or _confirmed(s, release, rules, at) or words
     waits, until = _waits(s, release, rules)
     looked = turn.looked if turn else None
     may = gate(s, version, release, rules, looked=looked, at=at)
@@ -77,10 +78,7 @@ def explain(
             for release in ([release] if release else [])
             for trigger in release.triggers
         ],
-        "promotion": {
-            "state": may.state if may else "unknown",
-            "reasons": list(may.reasons) if may else [],
-        },
+        "promotion": promotion(may, awake=fresh),
         "waits_for": waits,
         "until": stamp(until) if until else "",
         "needed": list(_needed(s, release, rules, fresh=fresh)),
@@ -104,7 +102,7 @@ def words(whole: dict[str, Any]) -> str:
             lines.append(f"{kind:<15}{one['trigger']}{cause}: {one['words']}")
             if one["if_confirmed"]:
                 lines.append(f"               if confirmed: {one['if_confirmed']}")
-    if whole["promotion"]["reasons"]:
+    if whole["promotion"]["state"] != OPEN:
         lines.append(f"promotion      {whole['promotion']['state']}")
         lines += [f"               - {one}" for one in whole["promotion"]["reasons"]]
     if whole["waits_for"]:
@@ -143,6 +141,29 @@ def _decided(
         version = s.running.pair.version
         return "hold", f"{version} has no release file that can be read"
     return _said(decide(s, release, rules, at, _verdicts(s)))
+
+
+def _not_up(s: Standing) -> str:
+    why = down(s)
+    return f"it is not up: {why}" if why else ""
+
+
+def _confirmed(
+    s: Standing, release: Release | None, rules: Rules, at: datetime
+) -> str:
+    """Say what is confirmed though nothing follows from it; nothing while nothing is.
+
+    It is observed only, or a person let it go onward all the same.
+    """
+    if release is None:
+        return ""
+    said = "; ".join(observed(s, release, rules, at))
+    names = [n for n, seen in s.verdicts.items() if seen.changed.kind == "breached"]
+    if said or not names:
+        return said
+    version = s.running.pair.version if s.running else ""
+    let_go = s.resumed.get(version, "")
+    return f"{', '.join(names)} is breached; {let_go}" if let_go else ""
 
 
 def _said(decision: Decision) -> tuple[str, str]:

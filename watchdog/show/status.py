@@ -62,7 +62,7 @@ def picture(
             "since": stamp(running.since),
             "by_rollback": running.by,
             "standing": _ledger_words(s),
-            "down": _down(s),
+            "down": down(s),
         }
         if running
         else None,
@@ -87,7 +87,7 @@ def picture(
         "unproven": s.unproven,
         "hold": s.hold.words if s.hold else "",
         "order": s.order.given.words if s.order else "",
-        "promotion": _promotion(said, awake=fresh or orderly),
+        "promotion": promotion(said, awake=fresh or orderly),
         "triggers": {
             name: {
                 "verdict": "not judged" if idle else seen.changed.kind,
@@ -249,16 +249,18 @@ def _listed(s: Standing) -> list[KnownPair]:
     return newest[-_MOST_PAIRS:]
 
 
-def _promotion(said: Gate | None, *, awake: bool) -> dict[str, Any]:
+def promotion(said: Gate | None, *, awake: bool) -> dict[str, Any]:
+    """Say what the gate says; what nobody watches is not open."""
     reasons = list(said.reasons) if said else ["no release file, and it never ran here"]
     state = said.state if said else "unknown"
+    words = said.words if said else reasons[0]
     if not awake:
         state = "not known (nobody is watching)"
-    words = said.words if said else reasons[0]
+        words = words if reasons else "nobody is watching"
     return {"state": state, "reasons": reasons, "words": words}
 
 
-def _down(s: Standing) -> str:
+def down(s: Standing) -> str:
     """Say which containers of what is deployed do not run; nothing when all do."""
     seen, known = s.readiness, s.running_pair
     if seen is None or known is None or seen.running != known.pair.key:
