@@ -174,6 +174,31 @@ def test_what_was_deployed_in_part_is_remembered_until_people_deploy_another_pai
     assert came.between == ()
 
 
+AGAIN = started("v1.3.0", containers="again")
+
+
+@pytest.mark.parametrize(
+    "more", [(AGAIN,), (started("v1.4.0"), AGAIN), (AGAIN, started("v1.4.0"))]
+)
+def test_deployed_again_it_forgets_nothing_of_what_was_before_it(more):
+    """A container that is made anew from the same pair changes no database back."""
+    late = replace(started("v1.3.0"), between=("v1.2.1",))
+    unseen = replace(started("v1.3.0"), unseen_from=AT)
+
+    assert "v1.2.1 says rollback_safe: false" in chosen(IN_PART, late, *more)
+    assert "nobody watched" in unseen_between(
+        stand(entries(*OLD, unseen, *more)), stand(entries(*OLD)).running_pair
+    )
+
+
+def test_what_people_went_back_over_themselves_is_gone_over_no_more():
+    late = replace(started("v1.3.0"), between=("v1.2.1",))
+    back = started("v1.2.0", containers="back")
+
+    s = stand(entries(*OLD, IN_PART, late, back, AGAIN))
+    assert choose_target(s, a_release()).pair.version == "v1.2.0"
+
+
 def test_what_is_left_of_an_older_release_was_not_begun_after_what_runs():
     s = stand(entries(*OLD))
     versions = ("v1.1.0", "v1.2.0", "v1.2.1", "v1.2.1", "nightly")

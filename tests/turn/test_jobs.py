@@ -9,6 +9,7 @@ from tests.worlds import AWB, MINUTE, World, a_pair, a_release
 from watchdog.decide.repair import split
 from watchdog.facts.event import (
     OneWaySeen,
+    PartSeen,
     ReadinessChanged,
     RollbackEnded,
     RollbackRefused,
@@ -267,6 +268,45 @@ def test_half_a_deployment_of_a_one_way_release_is_not_gone_back_over(folders):
     (seen,) = it.memory.all(OneWaySeen)
     assert seen.release == "v1.2.1"
     assert refused(it) == IN_PART
+
+
+@pytest.mark.parametrize("deployed_since", [False, True])
+@pytest.mark.parametrize("before", [{"v1.2.1": a_release("v1.2.1")}, {}])
+def test_nor_is_one_whose_file_says_so_only_later(folders, before, deployed_since):
+    """Its job ran before its file came, or was corrected; and that is journaled."""
+    it = World(folders(), services=SERVICES, jobs=("migrate",))
+    it.releases.pop("v1.2.1", None)
+    it.releases |= before
+    it.bake("v1.2.0")
+    it.compose_up("v1.2.1", only=("migrate",))
+    it.turn()
+    it.turn()
+    (part,) = it.memory.all(PartSeen)
+    assert (part.release, it.memory.all(OneWaySeen)) == ("v1.2.1", [])
+    if deployed_since:
+        it.compose_up("v1.3.0")
+        it.turn()
+        it.turn()
+
+    one_way(it)
+
+    assert refused(it) == IN_PART
+    (seen,) = it.memory.all(OneWaySeen)
+    assert (seen.release, seen.ran) == ("v1.2.1", False)
+
+
+def test_what_came_to_be_a_whole_pair_ran_in_part_no_more(folders):
+    it = World(folders(), services=SERVICES, jobs=("migrate",))
+    it.bake("v1.2.0")
+    it.compose_up("v1.3.0", only=("migrate",))
+    it.turn()
+    assert it.memory.standing.parts == {"v1.3.0"}
+
+    it.compose_up("v1.3.0")
+    it.turn()
+
+    assert it.memory.standing.parts == frozenset()
+    assert not it.memory.standing.running_pair.parts
 
 
 def test_what_is_left_of_a_job_of_before_says_nothing(folders):

@@ -17,6 +17,7 @@ from watchdog.facts.event import (
     PairProvedGood,
     PairRecorded,
     PairStarted,
+    PartSeen,
     RetentionAsked,
     RetentionReleased,
     StandbyChanged,
@@ -45,6 +46,8 @@ def after_keeping(s: Standing, entry: Entry) -> Standing:
             found = KnownPair(pair, record, order, at, between=between, unwatched=True)
             earlier = _unless(s.revoked, found, at)
             return bounded(replace(s, pairs=s.pairs | {pair.key: earlier}))
+        case PartSeen(release=name):
+            return replace(s, parts=s.parts | {name})
         case StandbyChanged() as said:
             return replace(s, standby=said)
         case RetentionAsked(keys=keys):
@@ -71,7 +74,7 @@ def started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
     known = replace(known, one_way=known.one_way or event.one_way, unwatched=False)
     only_seen_again = s.running and s.running.containers == event.containers
     if not event.by and not only_seen_again:
-        known = replace(known, unseen_from=event.unseen_from, between=event.between)
+        s, known = _arrived(s, known, event)
     pair_since, before_since = s.pair_since, s.before_since
     sick_before = s.sick_before
     running = s.running
@@ -100,7 +103,8 @@ def started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         return seen  # only the sight of it was lost: what was latched stays
     seen = replace(seen, resumed=without(s.resumed, event.pair.version))
     if not event.by:
-        seen = replace(seen, in_part=frozenset())  # what was between is noted with it
+        # What was between is noted with it.
+        seen = replace(seen, in_part=frozenset(), parts=frozenset())
     return replace(
         seen,
         verdicts={},
@@ -108,6 +112,39 @@ def started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
         armed=False,
         unproven={},
         changes=of_any_pair(s.changes),
+    )
+
+
+def _arrived(
+    s: Standing, known: KnownPair, event: PairStarted
+) -> tuple[Standing, KnownPair]:
+    """Note what may have run before it came; what was before, where it was, stays.
+
+    Deployed again it stands later: whatever came first after it knows that then.
+    """
+    was = s.pairs.get(event.pair.key)
+    new = replace(
+        known,
+        unseen_from=event.unseen_from,
+        between=event.between,
+        parts=tuple(sorted(s.parts - {event.pair.version})),
+    )
+    if was is None or was.unwatched:
+        return s, new
+    later = [one for one in s.pairs.values() if one.order > was.order]
+    if not later:
+        return s, _with(new, was)
+    heir = _with(min(later, key=lambda one: one.order), was)
+    return replace(s, pairs=s.pairs | {heir.pair.key: heir}), new
+
+
+def _with(known: KnownPair, older: KnownPair) -> KnownPair:
+    """Let *known* know what is known of the time before *older*, too."""
+    return replace(
+        known,
+        unseen_from=older.unseen_from or known.unseen_from,
+        between=tuple(sorted({*known.between, *older.between})),
+        parts=tuple(sorted({*known.parts, *older.parts})),
     )
 
 
@@ -171,14 +208,33 @@ def proved_good(known: KnownPair, at: datetime, event: PairProvedGood) -> KnownP
 
 def one_way(s: Standing, event: OneWaySeen) -> Standing:
     """Let nobody go back over what ran as that release, or in part."""
+    name = event.release
     if not event.ran:
-        return replace(s, in_part=s.in_part | {event.release})
+        return _in_part(s, name)
     pairs = {
         key: replace(known, one_way=True)
         for key, known in s.pairs.items()
-        if known.pair.version == event.release
+        if known.pair.version == name
     }
     return replace(s, pairs=s.pairs | pairs)
+
+
+def _in_part(s: Standing, name: str) -> Standing:
+    """Let nobody go back over what ran in part, since what runs or before it."""
+    before = {
+        key: replace(
+            known,
+            between=(*known.between, name),
+            parts=tuple(one for one in known.parts if one != name),
+        )
+        for key, known in s.pairs.items()
+        if name in known.parts
+    }
+    if before and name not in s.parts:
+        return replace(s, pairs=s.pairs | before)
+    return replace(
+        s, pairs=s.pairs | before, in_part=s.in_part | {name}, parts=s.parts - {name}
+    )
 
 
 def without(known: dict[str, _T], name: str) -> dict[str, _T]:

@@ -41,7 +41,8 @@ class KnownPair:
     it again. *one_way* once its file said ``rollback_safe: false`` while it ran.
     *unseen_from* and *between* are of the time before it was deployed last: from when
     nobody looked, and which one-way releases may have run then. *unwatched*: it never
-    ran here while anybody watched, and *between* may have run since it did.
+    ran here while anybody watched, and *between* may have run since it did. *parts* are
+    releases of which only something ran before it; none is known to go one way.
     """
 
     pair: Pair
@@ -58,6 +59,7 @@ class KnownPair:
     unseen_from: datetime | None = None
     between: tuple[str, ...] = ()
     unwatched: bool = False
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +201,7 @@ class Standing:
     *tried* names the triggers that it was armed with; empty where that is not known.
     *repairs* are the operations that mended a pair: what they put up was deployed.
     *in_part* are the one-way releases of which something was there since what runs was
-    deployed, though none of them ran as a whole pair.
+    deployed, though none of them ran as a whole pair; *parts* are the others.
     *claimed* says which other watchdog has this stack; None while none is known.
     *revoked* is the list of revoked versions with the highest epoch that was seen.
     *standby* is what was said last of what is kept healthy beside.
@@ -214,6 +216,7 @@ class Standing:
     sick_before: tuple[str, ...] | None = None
     unclear: PairUnclear | None = None
     in_part: frozenset[str] = frozenset()
+    parts: frozenset[str] = frozenset()
     claimed: StackClaimed | None = None
     watching_since: datetime | None = None
     away_since: datetime | None = None

@@ -148,9 +148,7 @@ def _not_up(s: Standing) -> str:
     return f"it is not up: {why}" if why else ""
 
 
-def _confirmed(
-    s: Standing, release: Release | None, rules: Rules, at: datetime
-) -> str:
+def _confirmed(s: Standing, release: Release | None, rules: Rules, at: datetime) -> str:
     """Say what is confirmed though nothing follows from it; nothing while nothing is.
 
     It is observed only, or a person let it go onward all the same.

@@ -13,6 +13,7 @@ from watchdog.facts.event import (
     OneWaySeen,
     PairStarted,
     PairUnclear,
+    PartSeen,
     PromotionPaused,
     QuestionClosed,
     ReleaseUnfiled,
@@ -23,6 +24,9 @@ from watchdog.facts.rules import Rules
 from watchdog.judge.sick import was_sick
 from watchdog.turn.judging import far_end_back, far_end_lost
 from watchdog.turn.roles import Eyes, Filed, Remembers
+
+# Of so many releases that never ran as one pair since what runs was deployed.
+_MOST_PARTS = 100
 
 
 @dataclass(slots=True)
@@ -104,6 +108,16 @@ class Observing:
                 "one-way change) since: only a person may go back over it"
             )
             self.memory.add(at, OneWaySeen(version, words, ran=True))
+        parts = {name for known in standing.pairs.values() for name in known.parts}
+        for version in sorted(parts | standing.parts):
+            release = self.releases.for_version(version)
+            if release and not (release.rollback_safe or release.is_default):
+                words = (
+                    f"something of {version} was started, and its file says "
+                    "rollback_safe: false (a one-way change) since: only a person may "
+                    "go back over it"
+                )
+                self.memory.add(at, OneWaySeen(version, words))
 
     def _unclear(self, seen: NotKnown, at: datetime) -> str:
         """Say once that what runs is not one whole pair that can be read."""
@@ -116,11 +130,19 @@ class Observing:
         return seen.words
 
     def _note_in_part(self, versions: Iterable[str], at: datetime) -> None:
-        """Remember that something of a one-way release ran, whole pair or not."""
+        """Remember that something of another release ran, whole pair or not.
+
+        Whether it goes one way its file may say only later.
+        """
         standing = self.memory.standing
         for version in in_part(standing, versions):
             release = self.releases.for_version(version)
-            if version in standing.in_part or release is None or release.rollback_safe:
+            if version in standing.in_part:
+                continue
+            if release is None or release.rollback_safe:
+                if version not in standing.parts and len(standing.parts) < _MOST_PARTS:
+                    said = f"something of {version} was started, and it runs in part"
+                    self.memory.add(at, PartSeen(version, said))
                 continue
             words = (
                 f"something of {version} was started, which says rollback_safe: false "

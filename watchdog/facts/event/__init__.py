@@ -54,6 +54,7 @@ from watchdog.facts.event.observed import OneWaySeen as OneWaySeen
 from watchdog.facts.event.observed import PairStarted as PairStarted
 from watchdog.facts.event.observed import PairUnclear as PairUnclear
 from watchdog.facts.event.observed import PairUnreplayable as PairUnreplayable
+from watchdog.facts.event.observed import PartSeen as PartSeen
 from watchdog.facts.event.observed import ReadinessChanged as ReadinessChanged
 from watchdog.facts.event.observed import ReleaseArmed as ReleaseArmed
 from watchdog.facts.event.observed import ReleaseUnfiled as ReleaseUnfiled
@@ -88,6 +89,7 @@ Event: TypeAlias = (
     | PairStarted
     | PairUnclear
     | OneWaySeen
+    | PartSeen
     | PairUnreplayable
     | ReadinessChanged
     | ImageHeld

@@ -51,6 +51,17 @@ class OneWaySeen:
 
 
 @dataclass(frozen=True, slots=True)
+class PartSeen:
+    """Something of another release was started, and its file says nothing against it.
+
+    It may say only later that it goes one way.
+    """
+
+    release: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class PairUnreplayable:
     """The stack holds something that a rollback could not put back.
 
