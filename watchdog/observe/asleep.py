@@ -16,7 +16,8 @@ from watchdog.observe.envelope import NotSeen
 from watchdog.observe.samples import Ask, Samples, millis
 
 _SECOND = timedelta(seconds=1)
-_UNHEARD = timedelta(minutes=1)
+# What did not answer once is left alone for a minute: by then it was asked again.
+_UNHEARD = timedelta(minutes=3)
 _NOT_NOW = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
 
 
@@ -52,8 +53,8 @@ class Asleep:
         """Leave out of *looks*, the answer to *ask* as of *at*, what nobody scraped.
 
         From its start until every target was scraped once, nothing is known either. A
-        server that does not say when it started, or answers all but that for a minute,
-        is taken at its word.
+        server that does not say when it started, or answers all but that for three
+        minutes, is taken at its word.
 
         Raises:
             NotSeen: it did not answer in time.

@@ -36,7 +36,7 @@ _SMALL = 128 * 1024
 _WHOLE_ONLY = {"partial_response": "false", "deny_partial_response": "1"}
 _FILE = "put the file back; it is read again at the next question"
 NOT_ASKED = "not asked: the turn's time was used up"
-_LEFT_ALONE = 300.0  # s
+_LEFT_ALONE = 60.0  # s
 _LEAST = 0.02  # s; with less left no question is begun
 
 
