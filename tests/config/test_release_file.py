@@ -718,6 +718,33 @@ def test_a_release_of_one_image_is_written_as_ever(read):
     assert (read(a_file()).images, read(a_file()).image) == ({}, a_file()["image"])
 
 
+@pytest.mark.parametrize("tag", ["", ":latest"])
+def test_a_release_that_is_an_image_by_its_digest_is_called_by_that(tmp_path, tag):
+    """As what runs is called: `watchdog init` writes such files."""
+    image = f"ghcr.io/flexli/dms{tag}@sha256:{'9' * 64}"
+    named = {"meesho": f"meesho.{'9' * 12}.manifest.json"}
+    whole = a_file() | {"release": "9" * 12, "image": image, "manifests": named}
+    path = tmp_path / f"{'9' * 12}.yaml"
+    path.write_text(yaml.safe_dump(whole))
+
+    release = load_release(path, SCRAPE, [ASHA])
+
+    assert (release.version, release.image) == ("9" * 12, image)
+
+
+def test_a_tag_that_says_more_than_the_release_is_told_how_to_be_named(tmp_path):
+    path = tmp_path / "v1.3.0.yaml"
+    slim = "ghcr.io/flexli/dms:v1.3.0-slim"
+    path.write_text(yaml.safe_dump(a_file() | {"image": slim}))
+    with pytest.raises(Refused, match=r"call the release v1\.3\.0-slim, or write"):
+        load_release(path, SCRAPE, [ASHA])
+
+    mended = without(a_file(), "image") | {"images": {"dms": slim}}
+    path.write_text(yaml.safe_dump(mended))
+
+    assert load_release(path, SCRAPE, [ASHA]).images == {"dms": slim}
+
+
 def test_an_image_of_a_service_that_is_not_enrolled_is_refused(tmp_path):
     path = tmp_path / "v1.3.0.yaml"
     path.write_text(yaml.safe_dump(of_several()))

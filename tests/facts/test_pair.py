@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from tests.worlds import a_pair, a_record, sha
-from watchdog.facts.pair import HeldImage, Pair, Record, together
+from watchdog.facts.pair import HeldImage, Pair, Record, is_named, together
 
 WEB, ML = (f"sha256:{sha(name)}" for name in ("web", "ml"))
 BOTH = {"web": WEB, "worker": WEB, "ml": ML}
@@ -83,3 +83,20 @@ def test_a_record_of_several_images_comes_back_as_it_was_written():
     assert codec.validate_json(codec.dump_json(record)) == record
     assert record.image_for("ml") == images[1]
     assert a_pair().images == {}
+
+
+@pytest.mark.parametrize(
+    ("file", "version", "named"),
+    [
+        ("meesho.v1.2.0.manifest.json", "v1.2.0", True),
+        ("meesho.1.2.0.manifest.json", "1.2.0", True),
+        ("meesho-1.2.0.manifest.json", "1.2.0", False),  # of a tenant meesho-1
+        ("meesho.975fc710d8aa.manifest.json", "975fc710d8aa", True),
+        ("meesho.1.2.0.1.manifest.json", "1.2.0", False),
+        ("meesho.11.2.0.manifest.json", "1.2.0", False),
+        ("meesho2.1.2.0.manifest.json", "1.2.0", False),
+        ("v1.2.0.manifest.json", "v1.2.0", False),
+    ],
+)
+def test_a_manifests_file_names_its_tenant_and_its_version(file, version, named):
+    assert is_named(file, "meesho", version) is named

@@ -189,7 +189,10 @@ def _told(found: Adopted, folder: Path, faults: Sequence[Fault]) -> list[str]:
     lines += ["", f"written: {folder}{os.sep}"]
     if faults:
         lines += ["", "not found, and to be written there by you:"]
-        lines += [f"  {one.path}  {one.words}; {one.hint}" for one in faults]
+        lines += [
+            f"  {one.path}  {'; '.join(filter(None, (one.words, one.hint)))}"
+            for one in faults
+        ]
     first, *then = _next(folder)
     return [*lines, "", f"next:  {first}", *(f"       {one}" for one in then)]
 

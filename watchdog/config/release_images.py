@@ -28,14 +28,23 @@ def faults_of_image(filled: Filled[FileForm], stem: str) -> Iterator[Fault]:
         yield Fault("image", "is missing", hint)
     elif not found:
         yield Fault("image", f"{seen(file.image)} is not name:tag, or with @sha256:…")
-    elif not found.tag:
-        yield Fault("image", f"{seen(file.image)} has no tag", f"end it in `:{stem}`")
-    elif found.tag != release:
-        yield Fault(
-            "image",
-            f"the tag is {seen(found.tag)}, the release {seen(release)}",
-            "one file is about one image",
-        )
+    elif found.version == release and (found.tag or found.digest):
+        return
+    elif found.version != found.tag:
+        lacks = "is tagged latest" if found.tag else "has no tag"
+        hint = f"end it in `:{stem}`"
+        if found.digest:
+            hint = (
+                f"write `:{stem}` before its `@`, in the Compose file too, or call the "
+                f"release {found.version}, as what runs is called"
+            )
+        yield Fault("image", f"{seen(file.image)} {lacks}", hint)
+    else:
+        hint = "one file is about one image"
+        if _says(found.tag, release):
+            hint = f"call the release {found.tag}, or write `images: {{SERVICE: …}}`"
+        words = f"the tag is {seen(found.tag)}, the release {seen(release)}"
+        yield Fault("image", words, hint)
 
 
 def faults_of_images(
@@ -66,8 +75,7 @@ def faults_of_images(
             yield Fault(at, f"{seen(image)} has no tag", f"end it in `:{stem}`")
         else:
             tags.append(found.tag)
-    says = rf"(?<![A-Za-z0-9]){re.escape(release)}(?![A-Za-z0-9]|\.[0-9])"
-    if len(tags) == len(file.images) and not any(re.search(says, tag) for tag in tags):
+    if len(tags) == len(file.images) and not any(_says(tag, release) for tag in tags):
         words = f"no image's tag says the release, {seen(release)}"
         yield Fault("images", words, "one file is about one release")
 
@@ -105,3 +113,9 @@ def faults_of_manifests(
             )
         elif tenants.setdefault(name, tenant) != tenant:
             yield Fault(at, f"{seen(name)} is {tenants[name]}'s too", hint)
+
+
+def _says(tag: str, release: str) -> bool:
+    """Tell whether *tag* is *release* with words around it."""
+    says = rf"(?<![A-Za-z0-9]){re.escape(release)}(?![A-Za-z0-9]|\.[0-9])"
+    return re.search(says, tag) is not None

@@ -17,6 +17,7 @@ Tenants = Callable[[str], tuple[str, ...] | None]
 
 # What a build adds to its release's version: v1.3.0-4f9c2ab is one of v1.3.0.
 _BUILD = re.compile(r"-[0-9a-f]{7,40}$")
+_WORD = "[A-Za-z0-9_+-]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,11 +344,12 @@ def is_named(file: str, tenant: str, version: str) -> bool:
     """Tell whether *file*'s name says *tenant* and *version*, and not only begins so.
 
     ``meesho.v1.2.0.manifest.json`` names v1.2.0, ``meesho.v1.2.00.manifest.json``
-    and ``meesho.v1.2.0-rc1.manifest.json`` don't.
+    and ``meesho.v1.2.0-rc1.manifest.json`` don't. A version may begin with a digit,
+    and follow a tenant: ``meesho.1.2.0.manifest.json``.
     """
-    return all(
-        re.search(
-            rf"(?<![A-Za-z0-9_+-]){re.escape(word)}(?![A-Za-z0-9_+-]|\.[0-9])", file
-        )
-        for word in (tenant, version)
-    )
+    return _says(file, tenant) and _says(file, version, rf"{_WORD}|\.[0-9]")
+
+
+def _says(file: str, word: str, goes_on: str = _WORD) -> bool:
+    pattern = rf"(?<!{_WORD}){re.escape(word)}(?!{goes_on})"
+    return re.search(pattern, file) is not None

@@ -102,7 +102,12 @@ class Stack(Section):
     directory: Absolute = Path("/stack")
     env_file: Inside = ".env"
     version_variable: Annotated[
-        str, shaped(r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name")
+        str,
+        shaped(
+            r"[A-Za-z_][A-Za-z0-9_]*",
+            "a variable's name",
+            "write the one of the env file that chooses the image",
+        ),
     ] = "DMS_VERSION"
     manifests: Inside = "manifests"
     manifest_in_container: Annotated[str, BeforeValidator(_in_container)] = (
