@@ -153,6 +153,21 @@ def test_an_env_file_that_compose_was_given_is_the_one_that_counts(folder):
     assert (shop.env_file, shop.env) == ("prod.env", {"SHOP_TAG": "v9"})
 
 
+@pytest.mark.parametrize(
+    ("last", "chosen"), [("SHOP_TAG=v9\n", "prod.env"), ("OTHER=1\n", ".env")]
+)
+def test_of_several_env_files_the_last_that_says_the_version_counts(
+    folder, last, chosen
+):
+    (folder / "prod.env").write_text(last)
+    given = f"{folder}/.env,{folder}/prod.env"
+    labels = {"com.docker.compose.project.environment_file": given}
+
+    (shop,) = projects(Engine(box(folder, labels=labels)))
+
+    assert shop.env_file == chosen
+
+
 def test_mounts_of_the_folder_are_listed_and_others_are_not(folder):
     (folder / "m").mkdir()
     (folder / "m/a.manifest.json").write_text("{}")

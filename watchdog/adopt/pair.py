@@ -131,7 +131,10 @@ def _variable_of(project: Project, service: Service) -> tuple[str, str]:
         if project.env[name] == service.image:
             return name, f"is the whole image: {service.written}"
     if service.written and not names:
-        return "", f"not found: the image is written out in the file, {service.written}"
+        return "", (
+            f"not found: the image is written out in the file, {service.written}; "
+            f"write its version as a variable there, and that into {project.env_file}"
+        )
     if service.written:
         only = _of_the_shell(project, service, version)
         if only:

@@ -3,7 +3,9 @@
 Nothing is set up yet, so nothing is known of what is meant: all is looked at.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from watchdog.observe.obstacles import compose_files, model_of
 from watchdog.outside.engine import Engine
 from watchdog.outside.stack_folder import StackEnv
 
+_VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _OURS = "io.flexli.watchdog."
 _MOST_FILES = 200  # of a folder that is mounted; manifests are some dozens
 
@@ -82,13 +85,15 @@ def _project(name: str, containers: Sequence[Mapping[str, Any]]) -> Project:
             "COMPOSE_PROJECT_NAME), and deploy both again",
         )
     folder = Path(folders[0] or "/")
-    env_file = _env_file(labels[0], folder)
+    env_files = _env_files(labels[0], folder)
+    env_file = env_files[-1]
     unread, files, env, owner = "", dict[str, str](), dict[str, str](), (0, 0)
     try:
         seen = folder.stat()
         owner = (seen.st_uid, seen.st_gid)
         list(folder.iterdir())
         files = compose_files(folder, str(folder), str(labels[0].get(FILES, "")))
+        env_file = _that_chooses(folder, env_files, _written(files).values())
         env = dict(_said(folder, env_file))
     except OSError as error:
         unread = f"{folder} cannot be read: {str(error.strerror).lower()}"
@@ -124,13 +129,25 @@ def _project(name: str, containers: Sequence[Mapping[str, Any]]) -> Project:
     )
 
 
-def _env_file(labels: Mapping[str, Any], folder: Path) -> str:
-    """Name the env file that Compose was given, as seen from *folder*."""
-    for one in str(labels.get(ENV_FILE, "")).split(","):
-        path = folder / one if one else folder / ".env"
-        if path.is_relative_to(folder):
-            return str(path.relative_to(folder))
-    return ".env"
+def _env_files(labels: Mapping[str, Any], folder: Path) -> list[str]:
+    """Name the env files that Compose was given, as seen from *folder*.
+
+    Of two that say the same variable, the last one counts.
+    """
+    given = [one for one in str(labels.get(ENV_FILE, "")).split(",") if one]
+    paths = [folder / one for one in given or [".env"]]
+    inside = [path for path in paths if path.is_relative_to(folder)]
+    return [str(path.relative_to(folder)) for path in inside] or [".env"]
+
+
+def _that_chooses(folder: Path, names: Sequence[str], images: Iterable[str]) -> str:
+    """Give the one of the env files *names* that chooses what *images* are."""
+    variables = {name for image in images for name in _VARIABLE.findall(image)}
+    for name in reversed(names):
+        with suppress(Problem):
+            if variables & dict(_said(folder, name)).keys():
+                return name
+    return names[-1]
 
 
 def _said(folder: Path, name: str) -> Iterator[tuple[str, str]]:
