@@ -732,6 +732,15 @@ def test_a_release_that_is_an_image_by_its_digest_is_called_by_that(tmp_path, ta
     assert (release.version, release.image) == ("9" * 12, image)
 
 
+def test_a_manifest_that_names_its_tenant_alone_lacks_the_version(tmp_path):
+    path = tmp_path / "1.2.0-4f9c2ab.yaml"
+    other = {"manifests": {"meesho": "meesho.1.2.0.manifest.json"}}
+    path.write_text(yaml.safe_dump(a_file() | other))
+
+    with pytest.raises(Refused, match=r"does not name v1\.3\.0; write"):
+        load_release(path, SCRAPE, [ASHA])
+
+
 def test_a_tag_that_says_more_than_the_release_is_told_how_to_be_named(tmp_path):
     path = tmp_path / "v1.3.0.yaml"
     slim = "ghcr.io/flexli/dms:v1.3.0-slim"

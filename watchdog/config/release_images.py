@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from watchdog.config.filling import Filled
 from watchdog.config.notation import in_words, one_of, seen
 from watchdog.config.release_form import FileForm
-from watchdog.facts.pair import is_named
+from watchdog.facts.pair import is_named, says
 from watchdog.facts.problem import Fault
 from watchdog.facts.reference import parse
 
@@ -41,7 +41,7 @@ def faults_of_image(filled: Filled[FileForm], stem: str) -> Iterator[Fault]:
         yield Fault("image", f"{seen(file.image)} {lacks}", hint)
     else:
         hint = "one file is about one image"
-        if _says(found.tag, release):
+        if _has(found.tag, release):
             hint = f"call the release {found.tag}, or write `images: {{SERVICE: …}}`"
         words = f"the tag is {seen(found.tag)}, the release {seen(release)}"
         yield Fault("image", words, hint)
@@ -75,7 +75,7 @@ def faults_of_images(
             yield Fault(at, f"{seen(image)} has no tag", f"end it in `:{stem}`")
         else:
             tags.append(found.tag)
-    if len(tags) == len(file.images) and not any(_says(tag, release) for tag in tags):
+    if len(tags) == len(file.images) and not any(_has(tag, release) for tag in tags):
         words = f"no image's tag says the release, {seen(release)}"
         yield Fault("images", words, "one file is about one release")
 
@@ -105,7 +105,7 @@ def faults_of_manifests(
         elif not name.endswith(_MANIFEST_END):
             yield Fault(at, f"{seen(name)} does not end in {_MANIFEST_END}", hint)
         elif not is_named(name, tenant, version):
-            lost = version if is_named(name, tenant, tenant) else tenant
+            lost = version if says(name, tenant) else tenant
             yield Fault(at, f"{seen(name)} does not name {lost}", hint)
         elif re.search(r"[{}]", name.replace(version, "")):
             yield Fault(
@@ -115,7 +115,7 @@ def faults_of_manifests(
             yield Fault(at, f"{seen(name)} is {tenants[name]}'s too", hint)
 
 
-def _says(tag: str, release: str) -> bool:
+def _has(tag: str, release: str) -> bool:
     """Tell whether *tag* is *release* with words around it."""
     says = rf"(?<![A-Za-z0-9]){re.escape(release)}(?![A-Za-z0-9]|\.[0-9])"
     return re.search(says, tag) is not None

@@ -347,9 +347,10 @@ def is_named(file: str, tenant: str, version: str) -> bool:
     and ``meesho.v1.2.0-rc1.manifest.json`` don't. A version may begin with a digit,
     and follow a tenant: ``meesho.1.2.0.manifest.json``.
     """
-    return _says(file, tenant) and _says(file, version, rf"{_WORD}|\.[0-9]")
+    return says(file, tenant) and says(file, version, rf"{_WORD}|\.[0-9]")
 
 
-def _says(file: str, word: str, goes_on: str = _WORD) -> bool:
+def says(file: str, word: str, goes_on: str = _WORD) -> bool:
+    """Tell whether *file*'s name has *word*, and not one that *goes_on*."""
     pattern = rf"(?<!{_WORD}){re.escape(word)}(?!{goes_on})"
     return re.search(pattern, file) is not None
