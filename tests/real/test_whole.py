@@ -1,16 +1,22 @@
 """Errors that were renamed, and replicas that nobody scrapes, on a real Prometheus."""
 
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.judge.samples import http_5xx
 from tests.real import prometheus as real
+from tests.real import remote
+from tests.real.test_edges import LONG_HEAD
 from watchdog.facts.reading import Blind, Cause
 from watchdog.facts.trigger import Queue, Ratio, RatioQuery
 from watchdog.facts.verdict import Breached, Clear
 from watchdog.judge.breach import judge
 from watchdog.observe import whole
+from watchdog.observe.prometheus import Prometheus
+from watchdog.observe.spoken import errors_of, lately_question
 
 pytestmark = [
     pytest.mark.real,
@@ -415,3 +421,33 @@ def test_a_breach_on_some_containers_is_a_breach_and_says_of_how_many(server):
 
     assert isinstance(seen, Breached)
     assert seen.words.endswith("measured on 2 of 3 containers")
+
+
+def test_whether_they_matched_the_day_before_is_asked_at_the_cost_of_reading_it(
+    tmp_path,
+):
+    """Each step of a subquery must not read its series anew from the beginning."""
+    day = [
+        (LAST + at, float(at))
+        for at in range(-26 * 3600, 1, int(SCRAPE.total_seconds()))
+    ]
+    with (
+        remote.running(tmp_path, *LONG_HEAD) as url,
+        closing(Prometheus(url, MINUTE, SCRAPE, 5 * SECOND)) as one,
+    ):
+        remote.write(url, [("fail", {"n": f"{n}"}, day) for n in range(10)])
+
+        def took(query):
+            began = time.monotonic()
+            assert not isinstance(one.instant(query, END), Blind)
+            return time.monotonic() - began
+
+        errors = errors_of(Ratio('fail{n=~".+"}', "scans"))
+        asked = lately_question(errors, HOUR)
+        assert '"last"' in asked
+        pairs = [
+            (took("count(last_over_time(fail[26h]))"), took(asked)) for _ in range(3)
+        ]
+
+    read, seen = (min(times) for times in zip(*pairs, strict=True))
+    assert seen < 15 * read, (seen, read)

@@ -127,8 +127,12 @@ def copies(selector: str) -> Iterator[tuple[str, str, str]]:
 
 
 def ended(selector: str) -> str:
-    """Ask for the time of the newest sample of the last day."""
-    return f"max(max_over_time(timestamp({selector.strip()})[1d:1m]))"
+    """Ask for the minute of the newest sample of the last day.
+
+    Not by ``timestamp`` of it, which reads each series anew at each step.
+    """
+    there = f"group(present_over_time({selector.strip()}[1m]))"
+    return f"max_over_time(({there} * time())[1d:1m])"
 
 
 def ended_words(at: datetime, seconds_since: float) -> str:

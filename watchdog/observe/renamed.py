@@ -20,6 +20,7 @@ from watchdog.observe.spoken import (
     bad_question,
     before_question,
     errors_of,
+    lately_question,
     now_question,
     read,
     well_question,
@@ -140,11 +141,14 @@ class Names:
         if isinstance(answer, Blind):
             return answer
         now = read(answer, errors)
-        if not all(one.of("lately") for one in now):
-            return ""
         if any(one.of("here") or one.of("own") for one in now):
             return ""
-        lately = sum(one.of("lately") for one in now)
+        matched = self._matched(key, errors, age, ask)
+        if isinstance(matched, Blind):
+            return matched
+        if not all(one.of("lately") for one in matched):
+            return ""
+        lately = sum(one.of("lately") for one in matched)
         series = "1 series" if lately == 1 else f"{lately:.0f} series"
         said = (
             f"{' and '.join(f'`{one.text}`' for one in errors)} matched {series} in "
@@ -155,7 +159,7 @@ class Names:
                 f"{said}: was its name or a label renamed? If it is born with its "
                 "first error, start it at 0"
             )
-        back = [age, *(_gone(one, at) for one in now if one.of("last"))]
+        back = [age, *(_gone(one, at) for one in matched if one.of("last"))]
         back_then = max(back) + 2 * self._scrape
         question = before_question(errors, self._scrape, back_then)
         before = self._learned(key, errors, question, ask)
@@ -168,6 +172,25 @@ class Names:
         ]
         # Of several one that is as it was may tell of no error yet.
         return f"{said}; {'; '.join(whys)}" if whys and all(whys) else ""
+
+    def _matched(
+        self, key: object, errors: tuple[Errors, ...], age: timedelta, ask: Ask
+    ) -> tuple[Told, ...] | Blind:
+        """Tell whether the errors matched in the day before what runs.
+
+        Asked once, when nothing of before runs beside it any more.
+        """
+        until, matched = self._before.get((key, "lately"), (-math.inf, ()))
+        if time.monotonic() < until:
+            return matched
+        answer = ask(lately_question(errors, age))
+        if isinstance(answer, Blind):
+            return answer
+        matched = read(answer, errors)
+        is_over = age.total_seconds() > _LEARNED_AGAIN
+        until = math.inf if is_over else time.monotonic() + _ASKED_AGAIN
+        _kept(self._before)[key, "lately"] = (until, matched)
+        return matched
 
     def _learned(
         self, key: object, errors: tuple[Errors, ...], question: str, ask: Ask

@@ -104,33 +104,45 @@ def _errors(
 
 
 def now_question(errors: Iterable[Errors], scrape: timedelta, age: timedelta) -> str:
-    """Ask whether the errors matched lately, and whether they could match now.
+    """Ask whether the errors match, or could match now.
 
-    Lately is a day before what runs, whatever *age* that has: by then it would be
-    forgotten that they ever matched. They could where what runs has series of that name
-    and with those labels. What runs had some itself if they matched well after it
-    began.
+    They could where what runs has series of that name and with those labels. What runs
+    had some itself if they matched well after it began, which is *age* ago.
     """
-    hours = -(-max(age, timedelta()) // _AN_HOUR)
-    lately, now = duration(_LATELY + hours * _AN_HOUR), duration(2 * scrape)
+    now = duration(2 * scrape)
     terms = []
     for number, one in enumerate(errors):
         asked = {
-            "lately": f"count(last_over_time({one.text}[{lately}]))",
             "here": f"count(last_over_time({one.text}[{now}]))",
             "kin": f"count(last_over_time({one.like}[{now}]))",
         }
         if age > _BESIDE:
             own = duration(age - _BESIDE)
             asked["own"] = f"count(last_over_time({one.text}[{own}]))"
-        if one.by:
-            seen = f"timestamp({one.text})[{lately}:{duration(_APART)}]"
-            asked["last"] = f"max(max_over_time({seen}))"
         terms += [_part(what, part, number) for part, what in asked.items()]
         terms += [
             _part(f"last_over_time({one.like}[{now}])", label, number, of=label)
             for label in one.by
         ]
+    return promql.joined(terms)
+
+
+def lately_question(errors: Iterable[Errors], age: timedelta) -> str:
+    """Ask whether the errors matched in the day before what runs, and when last.
+
+    Whatever *age* that has: by then it would be forgotten that they ever matched. When,
+    to five minutes: ``timestamp`` of a series in a range within a range reads it anew
+    from its beginning at each step.
+    """
+    hours = -(-max(age, timedelta()) // _AN_HOUR)
+    lately = duration(_LATELY + hours * _AN_HOUR)
+    terms = []
+    for number, one in enumerate(errors):
+        count = f"count(last_over_time({one.text}[{lately}]))"
+        terms.append(_part(count, "lately", number))
+        if one.by:
+            seen = f"(group({one.text}) * time())[{lately}:{duration(_APART)}]"
+            terms.append(_part(f"max_over_time({seen})", "last", number))
     return promql.joined(terms)
 
 
