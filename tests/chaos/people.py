@@ -29,14 +29,14 @@ def recreate(yard, case):
     return yard.compose("up", "-d", "--force-recreate", check=False)
 
 
-def _deployed(yard, version, env=None):
+def _deployed(yard, version, env=None, *, by=()):
     """Deploy as the runbook says, by the variable in the environment or pinned."""
     if yard.layout == "shared-file":
         manifests = yard.stack / "manifests"
         yard.compose("stop", check=False)
         source = manifests / f"meesho.{version}.manifest.json"
         (manifests / "meesho.manifest.json").write_bytes(source.read_bytes())
-    return yard.compose("up", "-d", check=False, env=env)
+    return yard.compose(*by, "up", "-d", check=False, env=env)
 
 
 def ci_again(yard, case):
@@ -239,7 +239,7 @@ def other_env_file(yard, case):
     """Deploy what ran by an env file of one's own."""
     mine = yard.folder / "mine.env"
     mine.write_bytes(case.env)
-    return yard.compose("--env-file", str(mine), "up", "-d", check=False)
+    return _deployed(yard, case.before, by=("--env-file", str(mine)))
 
 
 def _pinned(yard, version):

@@ -24,6 +24,7 @@ from watchdog.facts.event import (
     RollbackStarted,
     RollbackStuck,
     WayChosen,
+    WentBack,
 )
 from watchdog.show.repair import picture, words
 
@@ -566,3 +567,35 @@ def a_box_of(project):
             "StartedAt": "0001-01-01T00:00:00Z",
         },
     }
+
+
+# What is left beside a deployment.
+
+
+@LAYOUTS
+def test_what_we_put_aside_is_named_where_somebody_deployed_beside_it(folders, shared):
+    """As an `up --scale` does that makes one of its own, and fails to start ours."""
+    it = a_bad_release(folders(), shared=shared)
+    it.docker.sick.add(a_pair("v1.2.0").image)
+    (old,) = it.docker.boxes
+    it.docker.fuse = Meddler(it.docker, lambda: _deployed_beside(it, old), "start")
+
+    turn_until_it_ended(it)
+
+    assert ends(it) == [("overtaken", "v1.3.0", "v1.2.0")]
+    aside = it.docker.boxes[old]["Name"].lstrip("/")
+    assert aside.startswith("dms-dms-1.rb-old-")
+    (ended,) = it.memory.all(RollbackEnded)
+    assert f"`docker rm {aside}`" in ended.hint
+
+
+def _deployed_beside(it, old):
+    """Deploy once the way back began, and leave *old* as it is."""
+    if it.memory.all(WentBack) and len(it.docker.boxes) < 3:
+        kept = {
+            id_: box
+            for id_, box in it.docker.boxes.items()
+            if id_ == old or not box["State"]["Running"]
+        }
+        it.compose_up("v1.3.0")
+        it.docker.boxes |= kept

@@ -137,7 +137,7 @@ class Ending:
             yield past, plan, target, step
 
     def _left_over(self, plan: Plan) -> str:
-        """Say what of *plan* lies beside what serves, after a person mended it.
+        """Say what of *plan* lies beside what serves, after a person was at work.
 
         It is not taken away: whoever was at work may want to look at it.
         """
@@ -170,7 +170,8 @@ class Ending:
             self._memory.add(now, RollbackMended(started.plan.op, how, proof))
             return f"rollback to {started.to_pair.version} {how} again"
         before, to = started.from_pair.version, started.to_pair.version
-        left = self._left_over(started.plan) if rollback.since else ""
+        others = rollback.since or how == "overtaken"
+        left = self._left_over(started.plan) if others else ""
         if rollback.undone:
             proof = f"{proof}; meanwhile: {'; '.join(rollback.undone)}"
         hint = {
