@@ -8,6 +8,8 @@ from watchdog.facts.surroundings import Service
 
 V = {"SHOP_TAG": "v2.0.0", "PG_TAG": "16"}
 
+DIGEST = f"sha256:{'a' * 64}"
+
 
 def names(found):
     return [service.name for service in found.services]
@@ -47,6 +49,8 @@ def test_several_images_that_one_variable_chooses_are_one_release():
         ("x:v2.0.0", "x:v${TAG}", {"TAG": "2.0.0"}, "TAG"),
         ("x:2.0.0-alpine", "x:${TAG}-alpine", {"TAG": "2.0.0"}, "TAG"),
         ("x:v2", "${IMAGE}", {"IMAGE": "x:v2"}, "IMAGE"),
+        (f"x@{DIGEST}", "x@${D}", {"TAG": "v2", "D": DIGEST}, "D"),
+        (f"x:v2@{DIGEST}", "x:${TAG}@${D}", {"TAG": "v2", "D": DIGEST}, "TAG"),
         ("r/x:v2", "${REPO}:${TAG}", {"REPO": "r/x", "TAG": "v2"}, "TAG"),
         # Nobody could read the file: the one variable of that value.
         ("x:v2.0.0", "", {"TAG": "v2.0.0", "PORT": "80"}, "TAG"),

@@ -128,6 +128,8 @@ def _variable_of(project: Project, service: Service) -> tuple[str, str]:
         if project.env[name] == version or _is_part(project.env[name], version):
             return name, f"chooses the image: {service.written}"
     for name in in_image:
+        if found and project.env[name] == found.digest:
+            return name, f"is the image's digest: {service.written}"
         if project.env[name] == service.image:
             return name, f"is the whole image: {service.written}"
     if service.written and not names:
