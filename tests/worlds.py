@@ -940,7 +940,7 @@ class World:
             self.rules.stop_within,
             self.said_of_jobs().again,
             self.swapping,
-            Standbys(self.docker, "dms").healthy,
+            Standbys(self.docker, "dms", self.clock.now).healthy,
             self.docker.network,
         )
 
@@ -995,7 +995,7 @@ class World:
                 self.memory,
                 self.rules,
                 self.swapping,
-                Standbys(self.docker, "dms").seen,
+                Standbys(self.docker, "dms", self.clock.now).seen,
                 Standby(self.docker, "dms", self.folder),
                 lambda: self.free,
             ),

@@ -18,6 +18,7 @@ from watchdog.facts.plan import Do
 from watchdog.facts.standby import PROJECT
 from watchdog.facts.swapping import Swapping
 from watchdog.observe.standbys import Standbys
+from watchdog.wiring.clock import RealClock
 
 __all__ = ["images"]
 pytestmark = pytest.mark.real
@@ -44,7 +45,7 @@ def young(tmp_path):
     port = a_port()
     options = BOOTS | {"ports": [f"127.0.0.1:{port}:7000"]}
     with a_project(tmp_path, {OLD: options, BAD: options}) as it:
-        looks = Standbys(it.to_look, it.project)
+        looks = Standbys(it.to_look, it.project, RealClock().now)
         swapping = Swapping({"app": "warm"}, standby={"app": "1h"}, **SAFE)
         it.plans = replace(it.plans, swapping=swapping, beside=looks.healthy)
         it.rules = replace(it.rules, prove_within=it.rules.prove_within * 6)

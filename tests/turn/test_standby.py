@@ -178,10 +178,14 @@ def test_a_power_cut_while_it_is_made_leaves_one(world):
     assert cut > 8
 
 
-def test_one_that_is_not_healthy_does_not_stand_in(world):
+@pytest.mark.parametrize("word", ["unhealthy", "healthy"])
+def test_one_that_is_not_healthy_does_not_stand_in(world, word):
+    """Nor one that was healthy, and whose health check is not run any more."""
     it = young(world())
     (box,) = standbys(it)
-    box["State"]["Health"] = {"Status": "unhealthy"}
+    last = (it.clock.now() - HOUR).isoformat()
+    probe = {"Start": last, "End": last, "ExitCode": 0}
+    box["State"]["Health"] = {"Status": word, "Log": [probe]}
     breaks(it)
     it.turn()
 

@@ -96,7 +96,7 @@ class Condition:
 
         The engine keeps five of them, and forgets that one soon.
         """
-        health, id_ = _health(found), str(found["Id"])
+        health, id_ = health_of(found), str(found["Id"])
         before = self._unhealthy.pop(id_, None)
         if health is None or str(found["State"]["Status"]) != "running":
             return health
@@ -242,7 +242,8 @@ def _merged(known: Sequence[End], told: Sequence[End]) -> list[End]:
     return sorted([*kept, *told], key=lambda end: end.at)[-_MOST_ENDS:]
 
 
-def _health(found: Mapping[str, Any]) -> Health | None:
+def health_of(found: Mapping[str, Any]) -> Health | None:
+    """Give what the engine says of its health check; None where it has none."""
     seen, check = found["State"].get("Health"), found["Config"].get("Healthcheck") or {}
     if not seen or seen.get("Status") in (None, "none"):
         return None

@@ -178,7 +178,7 @@ def executor_of(
                 settings.stop_within,
                 jobs.again,
                 stack.swapping,
-                Standbys(to_look, stack.project).healthy,
+                Standbys(to_look, stack.project, clock.now).healthy,
                 to_look.network,
             )
             made = Executor(eyes, plans, hands, smoke, eyes.agrees)

@@ -78,7 +78,7 @@ def standing_by_of(
         memory,
         rules,
         stack.swapping,
-        Standbys(engine, stack.project).seen,
+        Standbys(engine, stack.project, RealClock().now).seen,
         Standby(engine, stack.project, stack.directory),
         free_memory,
         claiming.check,
