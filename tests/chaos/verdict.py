@@ -144,7 +144,8 @@ def _is_said(yard, seen, found, text, *, mixed):
     if found and not seen.status.get("rollback") and versions != {said}:
         yield f"status says that {said or 'nothing'} runs, it is {sorted(versions)}"
     known = found and len(versions) == 1 and versions == {said}
-    if known and unclear and not (mixed or "manifest" in unclear):
+    named = "manifest" in unclear or "`docker rm " in unclear
+    if known and unclear and not (mixed or named):
         yield f"status says that it is unclear what runs: {unclear}"
     if not found and said and not (unclear or down or seen.status.get("rollback")):
         yield f"status says that {said} runs, nothing does: {text}"

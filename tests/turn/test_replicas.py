@@ -354,6 +354,18 @@ def test_two_containers_of_one_number_are_half_a_deployment(world):
     )
 
 
+def test_the_one_of_them_that_never_ran_is_named_with_its_command(world):
+    """As an `up --scale` leaves it, that met a name which was taken."""
+    it = world()
+    second = it.docker.container("dms-dms-2")
+    second["Config"]["Labels"][NUMBER] = "1"
+    second["State"] |= {"Running": False, "Status": "created"}
+
+    assert look(it).words.endswith(
+        "; if none is, `docker rm dms-dms-2`, which never ran"
+    )
+
+
 def test_replicas_of_two_images_are_half_a_deployment(world):
     it = world()
     it.docker.container("dms-dms-2")["Image"] = GOOD

@@ -86,7 +86,7 @@ class Labelled:
                     return NotKnown(
                         f"service {service} of {self._project} has "
                         f"{numbers.count(number)} containers of number {number}; a "
-                        "deployment may be under way"
+                        f"deployment may be under way{_half_made(listed, number)}"
                     )
             chosen += [(service, one) for one in listed]
         shown = self._engine.each([str(one["Id"]) for _, one in chosen])
@@ -209,6 +209,16 @@ def misnamed(deployed: Iterable[Mapping[str, Any]]) -> Iterator[Lack]:
                 doubt=True,
                 pin=True,
             )
+
+
+def _half_made(listed: Listed, number: int) -> str:
+    """Say how one of *number* that was never started goes, if Compose left any."""
+    names = " ".join(
+        str(one["Names"][0]).lstrip("/")
+        for one in listed
+        if number_of(one.get("Labels")) == number and one.get("State") == "created"
+    )
+    return f"; if none is, `docker rm {names}`, which never ran" if names else ""
 
 
 def awaits(labels: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
