@@ -1,6 +1,7 @@
 """The promotion gate: what it says, and that each change of it is told once."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from tests.worlds import (
     AT,
     AWB,
     HEALTHY_THEN_NEXT,
+    HOUR,
     HTTP_5XX,
     MINUTE,
     SECOND,
@@ -36,6 +38,7 @@ from watchdog.decide.gate import (
 )
 from watchdog.decide.policy import baked
 from watchdog.facts.event import (
+    ClockStepped,
     PairQuarantined,
     PromotionChanged,
     PromotionPaused,
@@ -169,6 +172,47 @@ def test_no_pair_becomes_known_good_on_less_than_whole_windows():
     early, whole = AT + 2 * MINUTE, AT + 3 * MINUTE
     assert baked(s, ONE, soon, clear, early) == ""
     assert baked(s, ONE, soon, clear, whole) != ""
+
+
+@pytest.mark.parametrize("step", [HOUR, 24 * HOUR, -HOUR, -24 * HOUR])
+def test_in_the_instant_of_a_clock_step_nothing_ran_for_longer(step):
+    """After NTP or a suspended machine no pair bakes, no gate opens, no watch ends."""
+    moved = ClockStepped(step.total_seconds(), "words")
+    clear = {RATIO.name: Clear("0 of 40")}
+    s = stand(entries(*NEW, seen("clear"), moved))
+    short = rules(bake_time=4 * MINUTE)
+
+    def is_open(after):
+        at = AT + step + after
+        return not gate(s, "v1.3.0", ONE, short, looked=at, at=at).reasons
+
+    def is_good(after):
+        return baked(s, ONE, short, clear, AT + step + after) != ""
+
+    assert [is_open(after) for after in (MINUTE, 3 * MINUTE)] == [False, True]
+    assert [is_good(after) for after in (3 * MINUTE, 5 * MINUTE)] == [False, True]
+    day = ONE.watch_for
+    assert [is_open(after) for after in (day - MINUTE, day + MINUTE)] == [True, False]
+
+
+def test_a_clock_step_makes_nobody_forget_what_was_suspected():
+    moved = ClockStepped(3600.0, "words")
+    s = stand(entries(*NEW, seen("pending")))
+    s = stand(entries(seen("clear"), moved, at=AT + 5 * MINUTE), s)
+
+    def words_at(after):
+        at = AT + HOUR + after
+        return gate(s, "v1.3.0", ONE, rules(), looked=at, at=at).words
+
+    assert "it was suspected until 04:05:00 UTC" in words_at(6 * MINUTE)
+    assert "suspected" not in words_at(8 * MINUTE)
+
+
+def test_a_clock_that_is_set_right_again_leaves_all_as_it_was():
+    wrong = (ClockStepped(3600.0, "words"), ClockStepped(-3600.0, "words"))
+
+    assert stand(entries(*NEW, seen("clear"), *wrong)).stepped == timedelta()
+    assert said(seen("clear"), *wrong).state == "open"
 
 
 # What it says of a known-good pair, and after a person's word.

@@ -1,7 +1,7 @@
 """What the journal adds up to about pairs: started, good or bad, held, let go."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from watchdog.decide.deployment import followed
@@ -108,6 +108,7 @@ def started(s: Standing, entry: Entry, event: PairStarted) -> Standing:
     return replace(
         seen,
         verdicts={},
+        stepped=timedelta(),
         breached=frozenset(),
         armed=False,
         unproven={},

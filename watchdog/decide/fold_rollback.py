@@ -1,7 +1,7 @@
 """What the journal adds up to about a rollback: begun, step by step, ended."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from watchdog.decide.fold_pairs import after_keeping, of_any_pair
 from watchdog.decide.gap import gap_of
@@ -228,6 +228,7 @@ def _serving(s: Standing, at: datetime, ended: RollbackEnded) -> Standing:
         unclear=None,
         unproven_since=at,
         verdicts={},
+        stepped=timedelta(),
         breached=frozenset(),
         armed=False,
         unproven={},

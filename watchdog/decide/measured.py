@@ -18,7 +18,7 @@ def unasked(s: Standing, release: Release, at: datetime) -> str:
         return "its release file lists no trigger: nothing is asked of it"
     if not asking:
         return "every trigger of its release only observes: nothing is asked of it"
-    over = s.running.since + release.watch_for
+    over = s.running.since + s.stepped + release.watch_for
     if at > over and s.incident is None:
         return (
             f"no longer watched since {over:%Y-%m-%d %H:%M:%S} UTC: "
@@ -63,7 +63,7 @@ def _not_tried(s: Standing, rules: Rules, at: datetime) -> tuple[str, ...]:
     """
     if s.armed or s.running is None:
         return ()
-    if at >= s.running.since + rules.settle + rules.blind_for:
+    if at >= s.running.since + s.stepped + rules.settle + rules.blind_for:
         return ()
     return ("its triggers have not all been tried live yet",)
 
@@ -100,7 +100,13 @@ def is_filling(s: Standing, trigger: Trigger, rules: Rules, at: datetime) -> boo
     """
     if s.running is None:
         return True
-    full = s.running.since + 2 * rules.settle + trigger.window + 2 * trigger.block
+    full = (
+        s.running.since
+        + s.stepped
+        + 2 * rules.settle
+        + trigger.window
+        + 2 * trigger.block
+    )
     return at < full
 
 
@@ -149,7 +155,7 @@ def _why(s: Standing, trigger: Trigger, rules: Rules, at: datetime) -> str:
 
 def too_soon(s: Standing, trigger: Trigger, rules: Rules, at: datetime) -> str:
     """Say why a trigger that is clear now is not yet clear over its whole window."""
-    since = s.pair_since or (s.running.since if s.running else at)
+    since = (s.pair_since or (s.running.since if s.running else at)) + s.stepped
     # A look ends with a whole block.
     whole = since + rules.settle + trigger.window + trigger.block
     if trigger.window and at < whole:

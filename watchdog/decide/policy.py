@@ -294,7 +294,7 @@ def baked(
         return ""  # one that comes and goes: clear is not believed yet
     if any(t.name in s.unproven or too_soon(s, t, rules, at) for t in asked):
         return ""  # a clear that rests on less than its whole window
-    quiet = at - max(s.unproven_since, s.running.since)
+    quiet = at - max(s.unproven_since, s.running.since + s.stepped)
     if quiet < rules.bake_time:
         return ""
     return (

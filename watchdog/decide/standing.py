@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from watchdog.decide.deployment import Deployment
 from watchdog.decide.gap import NOBODY, Away, Gap
@@ -188,6 +188,7 @@ class Standing:
     ``kind/how``.
     *pair_since* is the first start of the running pair since another one ran, at
     *before_since*: containers made anew from the same pair are still its doing.
+    *stepped* is by how much the wall clock moved by itself since what runs started.
     *sick_before* says what was wrong with the containers of that other one; None when
     nobody looked.
     *keys_used* has the fingerprint of each key that was ever used, empty for what was
@@ -212,6 +213,7 @@ class Standing:
 
     running: PairStarted | None = None
     pair_since: datetime | None = None
+    stepped: timedelta = timedelta()
     before_since: datetime | None = None
     sick_before: tuple[str, ...] | None = None
     unclear: PairUnclear | None = None

@@ -3,8 +3,8 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from watchdog.decide.policy import choose_target
 from watchdog.decide.standing import Standing
@@ -34,6 +34,7 @@ from watchdog.judge.sick import tried
 from watchdog.turn.roles import Arms, Metrics, Remembers
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_TEN_SECONDS = timedelta(seconds=10)
 _NOT_NOW = frozenset({Cause.UNREACHABLE, Cause.TIMEOUT})
 
 
@@ -52,7 +53,8 @@ class Judging:
         """Judge every trigger of *release*; empty once its watch is over."""
         running = self.memory.standing.running
         since = running.since if running else seen.since
-        if at > since + release.watch_for and self.memory.standing.incident is None:
+        over = since + self.memory.standing.stepped + release.watch_for
+        if at > over and self.memory.standing.incident is None:
             return {}
         standing = self.memory.standing
         pair_since = standing.pair_since or since
@@ -67,6 +69,8 @@ class Judging:
         if isinstance(server, Blind):
             far_end_lost(self.memory, "prometheus", server, at)
             return verdicts | {trigger.name: server for trigger in asked}
+        ahead = _ahead(server - at + standing.stepped, self.rules.settle)
+        charged_from = armed_from + ahead
         if asked:
             far_end_back(self.memory, "prometheus", at)
 
@@ -76,14 +80,14 @@ class Judging:
             known = trigger.name in standing.breached
             if quiet or known or trigger.action is not Action.ROLLBACK:
                 return False
-            verdict = judge(trigger, reading, armed_from)
+            verdict = judge(trigger, reading, charged_from)
             return isinstance(verdict, Breached) and not verdict.elsewhere
 
         readings: dict[str, Reading] = {one.name: shown for one in release.triggers}
         readings |= self.metrics.read_all(
             asked,
             server,
-            since=pair_since,
+            since=pair_since + ahead,
             before_from=standing.before_since,
             # What a rollback put up is not charged: it is not a change by people.
             compare=not seen.rolled_back_by,
@@ -92,7 +96,9 @@ class Judging:
             hosts=seen.hosts,
         )
         verdicts |= {
-            trigger.name: judge(trigger, readings[trigger.name], armed_from)
+            trigger.name: _by_our_clock(
+                judge(trigger, readings[trigger.name], charged_from), ahead
+            )
             for trigger in asked
         }
         # Trying takes questions of its own: a breach does not wait for them.
@@ -259,6 +265,21 @@ class Judging:
             # What came from elsewhere says nothing against the pair.
             *(() if verdict.elsewhere else (PairQuarantined(running.pair.key, words),)),
         )
+
+
+def _ahead(ahead: timedelta, settle: timedelta) -> timedelta:
+    """Give how much later by the server's clock what runs started, where that counts.
+
+    What was scraped before it must not be charged to it. Within *settle* nothing is;
+    and by whole seconds of ten, so that it is the same in each turn.
+    """
+    return -(-ahead // _TEN_SECONDS) * _TEN_SECONDS if ahead > settle else timedelta()
+
+
+def _by_our_clock(verdict: Verdict, ahead: timedelta) -> Verdict:
+    if isinstance(verdict, Breached) and verdict.onset is not None and ahead:
+        return replace(verdict, onset=verdict.onset - ahead)
+    return verdict
 
 
 def _named(at: datetime, rules: Rules) -> str:
