@@ -33,6 +33,7 @@ from watchdog.observe.asleep import Asleep
 from watchdog.observe.at_once import AtOnce
 from watchdog.observe.background import Background
 from watchdog.observe.envelope import NotSeen
+from watchdog.observe.faster import Faster
 from watchdog.observe.gaps import Gaps
 from watchdog.observe.looks import Looks, Plan
 from watchdog.observe.numbers import plain
@@ -107,6 +108,7 @@ class Prometheus:
         self._at_once = AtOnce(self.samples, self._recent)
         self._gaps = Gaps(self, self._looks, scrape_interval)
         self._names = renamed.Names(scrape_interval)
+        self._faster = Faster()
         self._asleep = Asleep(self, scrape_interval)
         # When it was asked of a histogram without buckets whether it is a native one.
         self._asked: dict[Latency, float] = {}
@@ -260,11 +262,17 @@ class Prometheus:
                 if not compare:
                     return seen  # it ran before, under the names that it has
                 try:
-                    return self._names.held_against(
-                        trigger, seen, since, at, lambda query: self.instant(query, at)
-                    )
+                    for held in (self._names, self._faster):
+                        seen = held.held_against(
+                            trigger,
+                            seen,
+                            since,
+                            at,
+                            lambda query: self.instant(query, at),
+                        )
                 except Exception as error:  # noqa: BLE001 - the others must be read
                     return unforeseen(error)
+                return seen
 
         def count(last: float) -> Replicas | Blind:
             age = at - since if since else timedelta()
