@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import strategies as st
 
 from watchdog.facts.event import EVERY_EVENT, WentBack
-from watchdog.facts.plan import Swap, Write
+from watchdog.facts.plan import Plan, Swap, Write
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=9),
@@ -28,6 +28,7 @@ st.register_type_strategy(
 st.register_type_strategy(
     Swap, st.builds(Swap, old_restart=_OBJECT, new=_OBJECT, networks=_OBJECTS)
 )
+st.register_type_strategy(Plan, st.builds(Plan, networks=_OBJECTS))
 _SPECS = dict.fromkeys(("before", "carrier", "home", "back"), _OBJECT)
 st.register_type_strategy(Write, st.builds(Write, **_SPECS))
 # A mapping that was read is a dict; Hypothesis knows more kinds than JSON does.
