@@ -90,7 +90,9 @@ def halted(yard, chance):
             daemon.tell(signal.SIGCONT)
         # What is replaced or taken away before the plan is made leaves none to make;
         # so does what nobody knows any more, under which its shared manifest changed.
+        # And without its network nothing can be put back: that is refused, and said.
         unknown = act == "manifest rewritten" and yard.layout == "shared-file"
+        unknown = unknown or act == "network removed"
         needless = not begun and (unknown or not case.old <= there)
         gone = act in people.TAKES_DOWN or act == "rm new" or not (begun or there)
         seen = verdict.ended(

@@ -149,8 +149,12 @@ class Yard(Ground):
         return versions.pop() if whole and all(v == m for _, v, m in found) else ""
 
     def _as_made(self):
-        """Tell whether nobody left a file, or a name, that is not of what runs."""
+        """Tell whether nobody left a file, name or network that is not of what runs."""
         files = self.whole() == self.pinned()
+        on = f"{self.project}_default"
+        files = files and all(
+            on in one["NetworkSettings"]["Networks"] for one in self.listed()
+        )
         meant = {f"/{self.project}-{one}" for one in self.names}
         files = files and {one["Names"][0] for one in self.listed()} == meant
         if self.layout == "shared-file":
