@@ -176,10 +176,11 @@ class WayBack:
         nothing against them.
         """
         proving, hands = self.stepping.proving, self.stepping.hands
-        seen = proving.eyes.running(proving.tenants_of)
         serving = [swap for swap in plan.swaps if not swap.job]
-        ours = bool(serving) and all(swap.new for swap in serving)
-        if isinstance(seen, Running) or not (ours and seen.refused):
+        if not serving or not all(swap.new for swap in serving):
+            return ""
+        seen = proving.eyes.running(proving.tenants_of)
+        if isinstance(seen, Running) or not seen.refused:
             return ""
         parts = proving.eyes.parts(proving.tenants_of)
         up = [part for part in parts if part.state == "running"]
