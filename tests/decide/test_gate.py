@@ -215,6 +215,13 @@ def test_a_clock_that_is_set_right_again_leaves_all_as_it_was():
     assert said(seen("clear"), *wrong).state == "open"
 
 
+@pytest.mark.parametrize("seconds", [1e12, -1e12, 1e300])
+def test_a_step_that_no_clock_can_make_is_none(seconds):
+    before = stand(entries(*NEW, seen("clear")))
+
+    assert stand(entries(ClockStepped(seconds, "words")), before) == before
+
+
 # What it says of a known-good pair, and after a person's word.
 
 

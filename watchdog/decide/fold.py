@@ -231,7 +231,7 @@ def _after(s: Standing, entry: Entry) -> Standing:
             asked = replace(asked, reminded=asked.reminded | {share})
             return replace(s, questions=s.questions | {question: asked})
         case ClockStepped(seconds=seconds):
-            return _moved(s, timedelta(seconds=seconds))
+            return _moved(s, seconds)
         case QuestionClosed(question=question, how=how) if question in s.questions:
             asked = replace(s.questions[question], closed=how)
             return replace(s, questions=s.questions | {question: asked})
@@ -239,30 +239,31 @@ def _after(s: Standing, entry: Entry) -> Standing:
             return after_acting(s, entry)
 
 
-def _moved(s: Standing, step: timedelta) -> Standing:
+def _moved(s: Standing, seconds: float) -> Standing:
     """Let nothing have lasted longer, nor shorter, by a wall clock that moved.
 
     Else a pair bakes, its gate opens and its watch ends in the instant of a step.
     """
-    seconds = step.total_seconds()
-    moved = {name: one.moved(seconds) for name, one in s.questions.items()}
-    verdicts = {
-        name: replace(
-            seen,
-            since=seen.since + step,
-            suspected_until=seen.suspected_until and seen.suspected_until + step,
-            breached_until=seen.breached_until and seen.breached_until + step,
+    try:
+        step = timedelta(seconds=seconds)
+        verdicts = {
+            name: replace(
+                seen,
+                since=seen.since + step,
+                suspected_until=seen.suspected_until and seen.suspected_until + step,
+                breached_until=seen.breached_until and seen.breached_until + step,
+            )
+            for name, seen in s.verdicts.items()
+        }
+        return replace(
+            s,
+            questions={name: one.moved(seconds) for name, one in s.questions.items()},
+            verdicts=verdicts,
+            unproven_since=s.unproven_since and s.unproven_since + step,
+            stepped=s.stepped + step,
         )
-        for name, seen in s.verdicts.items()
-    }
-    since = s.unproven_since and s.unproven_since + step
-    return replace(
-        s,
-        questions=moved,
-        verdicts=verdicts,
-        unproven_since=since,
-        stepped=s.stepped + step,
-    )
+    except (OverflowError, ValueError):
+        return s  # further than any clock goes
 
 
 def _seen(
