@@ -113,6 +113,7 @@ def test_killed_while_the_engine_is_at_it_the_rollback_ends_as_it_would_have(
     assert tally.kills == tally.runs == len(numbers)
 
 
+@pytest.mark.campaign  # of the test above, not of the product
 def test_a_transaction_that_never_looks_would_be_seen(ground):
     here, tally = ground("versioned", ONE), runs.Tally("mutant")
 

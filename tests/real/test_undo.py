@@ -30,7 +30,6 @@ from watchdog.show.status import picture, words
 
 pytestmark = pytest.mark.real
 
-LAYOUTS = pytest.mark.parametrize("layout", ["versioned", "shared-file"])
 HARDER = pytest.mark.parametrize(
     "layout",
     [pytest.param("versioned", marks=pytest.mark.campaign), "shared-file"],
@@ -91,7 +90,7 @@ def evidence(it):
 # The target does not come up.
 
 
-@LAYOUTS
+@HARDER
 def test_a_target_that_ends_again_and_again_is_put_back(fleet, layout):
     it = fleet(layout)
     target = it.ready_to_go_back()
